@@ -1,0 +1,3 @@
+//! The contract.
+mod problem;
+pub use problem::{Problem, Problems, Severity};

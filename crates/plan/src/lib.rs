@@ -1,0 +1,262 @@
+//! The Plan: everything the gateway must know of the APIs it serves, and the artifact that carries it.
+//!
+//! The compiler writes a [`Plan`], the gateway reads it; neither looks back into an OpenAPI document. Every node
+//! keeps its [`Source`], so an error or a refusal can name the line that decided. A Plan holds lists and sorted maps
+//! only, no time and no path of a machine: the same inputs serialise to the same bytes.
+//!
+//! The artifact protects against change: a digest over every byte, and signatures over the digest. It does not hide
+//! anything: definitions are stored readable.
+
+mod artifact;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Everything the gateway serves, in the order of the sorted document names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The project's name: the name of its folder, or what `build` was told.
+    pub name: String,
+    /// The documents that were read; [`Source::document`] is an index into this list.
+    pub documents: Vec<Document>,
+    /// The APIs, sorted by base path.
+    pub apis: Vec<Api>,
+    /// Endpoint groups; operations refer to them by index.
+    pub endpoints: Vec<EndpointGroup>,
+    /// The throttle policies of `policies.yaml`, for the filters that read them.
+    pub policies: Policies,
+    /// Demands that nobody enforces because the project waived them by name.
+    pub waived: Vec<String>,
+}
+
+/// One input file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// Path relative to the project folder, with `/` on every system.
+    pub path: String,
+    /// SHA-256 of the bytes, in hex.
+    pub sha256: String,
+}
+
+/// Where a node was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Index into [`Plan::documents`].
+    pub document: u32,
+    /// Line, counted from 1.
+    pub line: u32,
+    /// JSON Pointer (RFC 6901) of the node; empty for the document itself.
+    pub pointer: String,
+}
+
+/// One API: a definition's operations under a base path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// `info.title`.
+    pub title: String,
+    /// `info.version`.
+    pub version: String,
+    /// Normal form, begins with `/` and does not end with one, except for the root API, which is `/`.
+    pub base_path: String,
+    /// Which transports serve it (`x-wso2-transports`).
+    pub transports: Transports,
+    /// `x-wso2-auth-header`: the header that carries the credential, when it is not the configured one.
+    pub auth_header: Option<String>,
+    /// `x-wso2-owner`.
+    pub owner: Option<String>,
+    /// Operations, sorted by template and method.
+    pub operations: Vec<Operation>,
+    /// Where the API begins.
+    pub source: Source,
+}
+
+/// Which listeners serve an API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transports {
+    /// Plain listeners serve it.
+    pub http: bool,
+    /// TLS listeners serve it.
+    pub https: bool,
+}
+
+/// One method on one path template.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operation {
+    /// `operationId`, or `METHOD template` when there is none. Unique within its API.
+    pub id: String,
+    /// Upper-case method token.
+    pub method: String,
+    /// Path template below the base path, as written: `/pets/{petId}`, `/files/*`.
+    pub template: String,
+    /// What happens with a request that passes the chain.
+    pub target: Target,
+    /// Who may call it.
+    pub security: Security,
+    /// Everything else a filter must do here, sorted by filter ID.
+    pub demands: Vec<Demand>,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// What happens with a request that passes its chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Target {
+    /// Forward it; an index into [`Plan::endpoints`] for each key type that has endpoints.
+    Endpoints {
+        /// Group for production keys, and for callers without a key type.
+        production: Option<u32>,
+        /// Group for sandbox keys.
+        sandbox: Option<u32>,
+    },
+    /// Answer an OPTIONS that the definition does not declare: the methods of the path, `OPTIONS` included.
+    Options {
+        /// Value of `Allow`.
+        allow: Vec<String>,
+    },
+}
+
+/// Who may call an operation: one alternative is enough, each asks for all of its credentials.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Security {
+    /// Tried in order. No alternative at all: open to everybody. An alternative without credentials: anonymous callers
+    /// are let in, but a credential that is presented must be good.
+    pub alternatives: Vec<Alternative>,
+    /// The line that decided: the requirement, the extension, or the API when nothing was written.
+    pub source: Source,
+}
+
+/// Credentials that are all needed together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alternative {
+    /// One for each scheme.
+    pub credentials: Vec<Credential>,
+}
+
+/// One credential that a caller must present.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    /// ID of the filter that checks it: `jwt`, `basic_auth`, `api_key`, `mtls`.
+    pub filter: String,
+    /// Name of the security scheme in the definition; empty when the extension or the default demanded it.
+    pub scheme: String,
+    /// Scopes, all of which are needed.
+    pub scopes: Vec<String>,
+    /// Settings for the filter that come from the scheme, such as `in` and `name` of an API key.
+    pub settings: BTreeMap<String, Value>,
+    /// Where the requirement or scheme was written.
+    pub source: Source,
+}
+
+/// Something that a filter must do for an operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Demand {
+    /// Filter ID, such as `cors` or `throttle`.
+    pub filter: String,
+    /// The operation's own settings; they win over the operator's defaults.
+    pub settings: Value,
+    /// Where it was asked for.
+    pub source: Source,
+}
+
+/// Upstream servers that can stand for each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointGroup {
+    /// The reference name, or the name derived from API or operation; what configuration overrides refer to.
+    pub name: String,
+    /// For which key type the group was written: `prod` or `sand` in the reference product's override names.
+    pub environment: Environment,
+    /// How a peer is picked.
+    pub strategy: Strategy,
+    /// At least one.
+    pub urls: Vec<EndpointUrl>,
+    /// Credentials the gateway presents to the upstream.
+    pub basic: Option<UpstreamBasic>,
+    /// `advanceEndpointConfig`, as written, for the filters that read it.
+    pub advanced: Option<Value>,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// Key type that an endpoint group serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Environment {
+    /// Production keys, and requests without a key.
+    Production,
+    /// Sandbox keys.
+    Sandbox,
+}
+
+/// How a peer is picked from a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// The first URL only.
+    Single,
+    /// Round robin; on a connection error the next one, at most once round.
+    LoadBalance,
+    /// Stay with the last one that worked; move on at a connection error, 501, 502, 503 or 504.
+    Failover,
+}
+
+/// One upstream address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointUrl {
+    /// Absolute `http` or `https` URL, with an optional path and query, without user information or fragment.
+    pub url: String,
+    /// The etcd key that may replace it at run time.
+    pub etcd_key: Option<String>,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// Basic credentials towards an upstream; the password is never in a definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamBasic {
+    /// User name, as written.
+    pub username: String,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// `policies.yaml`, level by level.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policies {
+    /// `resourcePolicies`.
+    pub resource: BTreeMap<String, Policy>,
+    /// `applicationPolicies`.
+    pub application: BTreeMap<String, Policy>,
+    /// `subscriptionPolicies`.
+    pub subscription: BTreeMap<String, Policy>,
+}
+
+/// So many requests in so much time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Requests allowed in a window.
+    pub count: u64,
+    /// Window length in seconds: `unitTime` times `timeUnit`.
+    pub window_seconds: u64,
+    /// `false` lets traffic pass and only marks it.
+    pub stop_on_quota: bool,
+    /// Where it was written.
+    pub source: Source,
+}
