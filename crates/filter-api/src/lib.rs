@@ -1,3 +1,36 @@
-//! The contract.
+//! The contract between the gateway and its filters.
+//!
+//! A filter decides about one request at a time. Its decision is a function of its settings, the facts of the request, the
+//! shared state it asked [`Env`] for, and the clock; nothing else can be reached from here. Authors write [`Filter`]; the
+//! object-safe [`DynFilter`] is implemented once for all of them, and [`Kind`] is what the catalogue lists.
+//!
+//! What the types enforce: a filter that promises a fact cannot let a request pass without it; one that did not declare a
+//! need cannot read it; a refusal can only be made from a [`Reason`] that the manual lists. What they do not enforce: that a
+//! filter looks at every spelling of a credential, or that it does not block the thread.
+
+mod call;
+mod env;
+mod facts;
+mod fault;
+mod filter;
+mod head;
+mod kind;
 mod problem;
+mod reason;
+mod secret;
+mod units;
+
+pub use call::{Call, OperationInfo};
+pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Location, Metrics, Shared, Version, World};
+pub use facts::{Certificate, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts};
+pub use fault::Fault;
+pub use filter::{BodyUse, ChunkCx, Cx, DoneCx, Filter, Flow, Outcome, Posture, ResponseCx, UpstreamCx};
+pub use head::{IllegalHeader, RequestHead, ResponseHead};
+pub use kind::{BuildFilter, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, FilterFuture, Kind, MetricDoc};
 pub use problem::{Problem, Problems, Severity};
+pub use reason::{Answer, Meaning, Reason};
+pub use secret::Secret;
+pub use units::{ByteSize, Interval};
+
+pub use bytes::Bytes;
+pub use http::{HeaderName, HeaderValue, Method, StatusCode};

@@ -1,0 +1,44 @@
+//! What is fixed about a request before the first filter sees it.
+
+use std::{net::IpAddr, sync::Arc, time::SystemTime};
+
+/// The operation a request was routed to. One for each operation, made at load.
+#[derive(Clone, Debug, Default)]
+pub struct OperationInfo {
+    /// `info.title` of the API.
+    pub api: String,
+    /// `info.version` of the API.
+    pub version: String,
+    /// Base path of the API.
+    pub base_path: String,
+    /// `operationId`, or method and template.
+    pub id: String,
+    /// Path template below the base path.
+    pub template: String,
+    /// Method; empty for a synthetic one.
+    pub method: String,
+    /// Methods declared on the same path, sorted.
+    pub path_methods: Vec<String>,
+}
+
+/// The request as the gateway sees it, beside its header.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The operation.
+    pub operation: Arc<OperationInfo>,
+    /// Address of the client: the connection's, or what a trusted proxy says.
+    pub client: IpAddr,
+    /// Whether the client's connection is encrypted.
+    pub secure: bool,
+    /// Wall-clock time at which the request was routed.
+    pub now: SystemTime,
+    /// The request's id, in the log and in error answers.
+    pub request_id: u128,
+}
+
+impl Call {
+    /// The request id as it is written: 32 hex digits.
+    pub fn request_id_hex(&self) -> String {
+        format!("{:032x}", self.request_id)
+    }
+}

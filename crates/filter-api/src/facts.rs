@@ -1,0 +1,193 @@
+//! What is known of a request: typed, written once, by the one who owns it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+/// One thing that may be known of a request.
+pub trait Fact: Sized + Send + Sync + 'static {
+    /// Name in messages and in the manual.
+    const NAME: &'static str;
+    #[doc(hidden)]
+    fn read(facts: &Facts) -> Option<&Self>;
+    #[doc(hidden)]
+    fn write(self, facts: &mut Facts);
+}
+
+/// Nothing, one fact, or several: what a filter needs or gives.
+pub trait FactSet: Sized + Send + 'static {
+    /// References to the facts, for as long as the request's facts are borrowed.
+    type View<'a>: Send;
+    /// Their names.
+    const NAMES: &'static [&'static str];
+    #[doc(hidden)]
+    fn view(facts: &Facts) -> Option<Self::View<'_>>;
+    #[doc(hidden)]
+    fn store(self, facts: &mut Facts);
+}
+
+impl FactSet for () {
+    type View<'a> = ();
+    const NAMES: &'static [&'static str] = &[];
+    fn view(_: &Facts) -> Option<()> {
+        Some(())
+    }
+    fn store(self, _: &mut Facts) {}
+}
+
+impl<A: Fact> FactSet for A {
+    type View<'a> = &'a A;
+    const NAMES: &'static [&'static str] = &[A::NAME];
+    fn view(facts: &Facts) -> Option<&A> {
+        A::read(facts)
+    }
+    fn store(self, facts: &mut Facts) {
+        self.write(facts);
+    }
+}
+
+impl<A: Fact, B: Fact> FactSet for (A, B) {
+    type View<'a> = (&'a A, &'a B);
+    const NAMES: &'static [&'static str] = &[A::NAME, B::NAME];
+    fn view(facts: &Facts) -> Option<(&A, &B)> {
+        Some((A::read(facts)?, B::read(facts)?))
+    }
+    fn store(self, facts: &mut Facts) {
+        self.0.write(facts);
+        self.1.write(facts);
+    }
+}
+
+/// The facts of one request. The gateway owns it; filters see what they declared.
+#[derive(Debug, Default)]
+pub struct Facts {
+    peer: Option<Peer>,
+    principal: Option<Principal>,
+}
+
+impl Facts {
+    /// Records a fact.
+    pub fn set<F: Fact>(&mut self, fact: F) {
+        fact.write(self);
+    }
+
+    /// Reads a fact, if it is known by now.
+    pub fn get<F: Fact>(&self) -> Option<&F> {
+        F::read(self)
+    }
+}
+
+/// Who is at the other end of the connection, as far as TLS knows. Always given.
+#[derive(Clone, Debug)]
+pub enum Peer {
+    /// No verified certificate, and why.
+    Anonymous(NoCertificate),
+    /// A certificate that chains to the listener's trust store.
+    Certified(Arc<Certificate>),
+}
+
+/// Why a connection has no client identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoCertificate {
+    /// The connection is not encrypted.
+    Plain,
+    /// The listener does not ask for certificates.
+    NotAsked,
+    /// The client sent none.
+    NotSent,
+    /// The client sent one that does not verify; it is never an identity.
+    NotTrusted,
+}
+
+/// A verified client certificate.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// The leaf, DER.
+    pub der: Vec<u8>,
+    /// SHA-256 of the leaf.
+    pub sha256: [u8; 32],
+    /// Subject distinguished name, RFC 4514 form.
+    pub subject: String,
+    /// Issuer distinguished name, RFC 4514 form.
+    pub issuer: String,
+    /// DNS names of the subject alternative name extension.
+    pub dns_names: Vec<String>,
+}
+
+impl Fact for Peer {
+    const NAME: &'static str = "peer";
+    fn read(facts: &Facts) -> Option<&Self> {
+        facts.peer.as_ref()
+    }
+    fn write(self, facts: &mut Facts) {
+        facts.peer = Some(self);
+    }
+}
+
+/// Which endpoints a caller's key is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum KeyType {
+    /// Production endpoints; also every caller that says nothing.
+    #[default]
+    Production,
+    /// Sandbox endpoints.
+    Sandbox,
+}
+
+/// Who is calling. Cheap to clone: a cached token hands out the same one.
+#[derive(Clone, Debug)]
+pub struct Principal(Arc<PrincipalParts>);
+
+/// What a [`Principal`] is made of.
+#[derive(Clone, Debug, Default)]
+pub struct PrincipalParts {
+    /// ID of the filter that vouches for it; empty for an anonymous caller.
+    pub filter: &'static str,
+    /// The subject; `None` for an anonymous caller.
+    pub subject: Option<String>,
+    /// Who issued the credential.
+    pub issuer: Option<String>,
+    /// The client application's key (`azp`, `client_id`, `consumerKey`).
+    pub client: Option<String>,
+    /// Scopes granted.
+    pub scopes: Vec<String>,
+    /// Production or sandbox.
+    pub key_type: KeyType,
+    /// All claims of the credential, verified.
+    pub claims: Map<String, Value>,
+}
+
+impl Principal {
+    /// A caller that a filter has verified.
+    pub fn new(parts: PrincipalParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// A caller without a credential, on an operation that is open.
+    pub fn anonymous() -> Self {
+        static ANONYMOUS: std::sync::LazyLock<Principal> = std::sync::LazyLock::new(|| Principal::new(PrincipalParts::default()));
+        ANONYMOUS.clone()
+    }
+
+    /// Whether nobody vouched for the caller.
+    pub fn is_anonymous(&self) -> bool {
+        self.0.filter.is_empty()
+    }
+}
+
+impl std::ops::Deref for Principal {
+    type Target = PrincipalParts;
+    fn deref(&self) -> &PrincipalParts {
+        &self.0
+    }
+}
+
+impl Fact for Principal {
+    const NAME: &'static str = "principal";
+    fn read(facts: &Facts) -> Option<&Self> {
+        facts.principal.as_ref()
+    }
+    fn write(self, facts: &mut Facts) {
+        facts.principal = Some(self);
+    }
+}

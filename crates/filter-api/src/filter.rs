@@ -1,0 +1,170 @@
+//! The typed contract: what an author of a filter writes.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::{Answer, Call, Env, FactSet, Fault, MetricDoc, Problem, Reason, RequestHead, ResponseHead};
+
+/// What a filter reads of a request's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyUse {
+    /// Nothing; the body streams past.
+    None,
+    /// All of it, up to so many bytes. The chain reads it just before the filter, and refuses a longer one itself.
+    Whole(usize),
+}
+
+/// How far a filter was hardened, as the manual states it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Posture {
+    /// Fit for clients and upstreams that nobody trusts.
+    Hardened,
+    /// Not examined; to be treated as unfit for untrusted input.
+    Unknown,
+}
+
+/// What a decision comes to.
+#[derive(Clone, Debug)]
+pub enum Flow<G = ()> {
+    /// The request goes on, and these facts are known from now on.
+    Next(G),
+    /// The request ends here.
+    Stop(Answer),
+}
+
+/// How a request ended, for [`Filter::on_done`].
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// Status the client got; 0 when the connection broke before an answer.
+    pub status: u16,
+    /// Reason ID when the gateway made the answer.
+    pub reason: Option<&'static str>,
+}
+
+/// One pluggable part of the chain.
+///
+/// A filter lives for as long as a configuration does and serves many requests at once; what belongs to one request is in
+/// [`Filter::State`].
+pub trait Filter: Send + Sync + Sized + 'static {
+    /// Name in YAML, of the folder, and prefix of reasons and metrics.
+    const ID: &'static str;
+    /// Every way in which it ends a request.
+    const REASONS: &'static [Reason] = &[];
+    /// What it reads of the body.
+    const BODY: BodyUse = BodyUse::None;
+    /// How far it was hardened.
+    const POSTURE: Posture = Posture::Unknown;
+    /// Series it writes.
+    const METRICS: &'static [MetricDoc] = &[];
+    /// What is written in YAML.
+    type Config: DeserializeOwned + JsonSchema;
+    /// Facts that must be known before it runs.
+    type Needs: FactSet;
+    /// Facts that are known once it let a request pass.
+    type Gives: FactSet;
+    /// Its own scratch, one request long.
+    type State: Default + Send + 'static;
+
+    /// Whether these settings leave it nothing to do; it is then left out of the chain.
+    fn is_idle(_config: &Self::Config) -> bool {
+        false
+    }
+
+    /// Turns settings into what runs. May ask the environment to keep things fresh, must not start anything itself.
+    ///
+    /// # Errors
+    /// When the settings cannot be enforced.
+    fn build(config: Self::Config, env: &Env) -> Result<Self, Problem>;
+
+    /// Decides. May wait, but should not have to: the harness fails a filter that waits without saying so.
+    ///
+    /// # Errors
+    /// When it could not decide; the chain answers 503.
+    fn on_request(&self, cx: Cx<'_, Self>) -> impl Future<Output = Result<Flow<Self::Gives>, Fault>> + Send;
+
+    /// Changes the header that goes upstream; once for each attempt.
+    ///
+    /// # Errors
+    /// When the request must not go out.
+    fn on_upstream(&self, _cx: UpstreamCx<'_, Self>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Changes the header that goes to the client, the upstream's or one the gateway made.
+    ///
+    /// # Errors
+    /// When the response must not go out.
+    fn on_response(&self, _cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Sees, and may change, the body that goes to the client, piece by piece. The header is gone by then.
+    ///
+    /// # Errors
+    /// When the rest must not go out; the connection is cut.
+    fn on_chunk(&self, _cx: ChunkCx<'_, Self>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// The request is over.
+    fn on_done(&self, _cx: DoneCx<'_, Self>) {}
+}
+
+/// What a filter has before it in [`Filter::on_request`].
+pub struct Cx<'a, F: Filter> {
+    /// The request; changes are seen by later filters and by the upstream.
+    pub req: &'a mut RequestHead,
+    /// What is fixed about it.
+    pub call: &'a Call,
+    /// The facts it needs.
+    pub given: <F::Needs as FactSet>::View<'a>,
+    /// The whole body, when it asked for it.
+    pub body: Option<&'a Bytes>,
+    /// Its scratch.
+    pub state: &'a mut F::State,
+}
+
+/// What a filter has before it in [`Filter::on_upstream`].
+pub struct UpstreamCx<'a, F: Filter> {
+    /// The request as it goes upstream.
+    pub req: &'a mut RequestHead,
+    /// What is fixed about it.
+    pub call: &'a Call,
+    /// The facts it needs.
+    pub given: <F::Needs as FactSet>::View<'a>,
+    /// Its scratch.
+    pub state: &'a mut F::State,
+}
+
+/// What a filter has before it in [`Filter::on_response`].
+pub struct ResponseCx<'a, F: Filter> {
+    /// The response as it goes to the client.
+    pub resp: &'a mut ResponseHead,
+    /// What is fixed about the request.
+    pub call: &'a Call,
+    /// Its scratch.
+    pub state: &'a mut F::State,
+}
+
+/// What a filter has before it in [`Filter::on_chunk`].
+pub struct ChunkCx<'a, F: Filter> {
+    /// The piece; `None` at the end of a body that ended before.
+    pub body: &'a mut Option<Bytes>,
+    /// Whether it is the last one.
+    pub end: bool,
+    /// Its scratch.
+    pub state: &'a mut F::State,
+}
+
+/// What a filter has before it in [`Filter::on_done`].
+pub struct DoneCx<'a, F: Filter> {
+    /// What is fixed about the request.
+    pub call: &'a Call,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Its scratch.
+    pub state: &'a mut F::State,
+}

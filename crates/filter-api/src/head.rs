@@ -1,0 +1,130 @@
+//! Request and response heads without the proxy's own header types.
+//!
+//! A header changed through the plain map of the proxy's type is lost on HTTP/1, and one removed that way panics when it is
+//! written. These wrappers are the only way to a header, and they always change both of its places.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use pingora_http::{RequestHeader, ResponseHeader};
+use ref_cast::RefCast;
+
+/// A header name or value that HTTP does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IllegalHeader;
+
+impl std::fmt::Display for IllegalHeader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not a legal header name or value")
+    }
+}
+
+impl std::error::Error for IllegalHeader {}
+
+/// Method, target and fields of a request. The path is in normal form.
+#[derive(Debug, RefCast)]
+#[repr(transparent)]
+pub struct RequestHead(RequestHeader);
+
+/// Status and fields of a response.
+#[derive(Debug, RefCast)]
+#[repr(transparent)]
+pub struct ResponseHead(ResponseHeader);
+
+impl RequestHead {
+    /// Wraps the proxy's header.
+    pub fn wrap(header: &RequestHeader) -> &Self {
+        Self::ref_cast(header)
+    }
+
+    /// Wraps the proxy's header for change.
+    pub fn wrap_mut(header: &mut RequestHeader) -> &mut Self {
+        Self::ref_cast_mut(header)
+    }
+
+    /// A head of its own, for tests.
+    ///
+    /// # Errors
+    /// When method or path are not legal.
+    pub fn build(method: &str, path: &str) -> Result<Self, IllegalHeader> {
+        RequestHeader::build(method, path.as_bytes(), None).map(Self).map_err(|_| IllegalHeader)
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.0.method
+    }
+
+    /// The path in normal form, percent-encoded, with a leading slash.
+    pub fn path(&self) -> &str {
+        self.0.uri.path()
+    }
+
+    /// The query as sent, without the question mark.
+    pub fn query(&self) -> Option<&str> {
+        self.0.uri.query()
+    }
+}
+
+impl ResponseHead {
+    /// Wraps the proxy's header.
+    pub fn wrap(header: &ResponseHeader) -> &Self {
+        Self::ref_cast(header)
+    }
+
+    /// Wraps the proxy's header for change.
+    pub fn wrap_mut(header: &mut ResponseHeader) -> &mut Self {
+        Self::ref_cast_mut(header)
+    }
+
+    /// A head of its own, for tests.
+    ///
+    /// # Errors
+    /// When the status is not legal.
+    pub fn build(status: u16) -> Result<Self, IllegalHeader> {
+        ResponseHeader::build(status, None).map(Self).map_err(|_| IllegalHeader)
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.0.status.as_u16()
+    }
+}
+
+macro_rules! fields {
+    ($head:ty) => {
+        impl $head {
+            /// The first value of a field.
+            pub fn get(&self, name: &HeaderName) -> Option<&HeaderValue> {
+                self.0.headers.get(name)
+            }
+
+            /// Every value of a field, in order.
+            pub fn get_all(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue> {
+                self.0.headers.get_all(name).iter()
+            }
+
+            /// Every field, in order of first appearance.
+            pub fn fields(&self) -> &HeaderMap {
+                &self.0.headers
+            }
+
+            /// Replaces every value of a field by this one.
+            pub fn set(&mut self, name: HeaderName, value: HeaderValue) {
+                // Name and value are legal already; the size limit of the map cannot be reached by one more field.
+                let _ = self.0.insert_header(name, value);
+            }
+
+            /// Adds a value to a field.
+            pub fn append(&mut self, name: HeaderName, value: HeaderValue) {
+                let _ = self.0.append_header(name, value);
+            }
+
+            /// Removes every value of a field.
+            pub fn remove(&mut self, name: &HeaderName) {
+                self.0.remove_header(name);
+            }
+        }
+    };
+}
+
+fields!(RequestHead);
+fields!(ResponseHead);

@@ -1,0 +1,232 @@
+//! The object-safe side of the contract: what the catalogue lists and the chain runs.
+
+use std::{any::Any, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use schemars::{Schema, SchemaGenerator};
+use serde_json::Value;
+
+use crate::{
+    Answer, BodyUse, Call, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow, Outcome, Posture, Problem, Reason, RequestHead,
+    ResponseCx, ResponseHead, UpstreamCx,
+};
+
+/// A series a filter writes.
+#[derive(Debug)]
+pub struct MetricDoc {
+    /// Name without the product's prefix.
+    pub name: &'static str,
+    /// What it counts, and in which unit.
+    pub help: &'static str,
+}
+
+/// Builds a filter from its settings; `None` when they leave it nothing to do.
+pub type BuildFilter = fn(&Value, &Env) -> Result<Option<Arc<dyn DynFilter>>, Problem>;
+
+/// One entry of the catalogue.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// [`Filter::ID`].
+    pub id: &'static str,
+    /// [`Filter::REASONS`].
+    pub reasons: &'static [Reason],
+    /// Names of the facts it needs.
+    pub needs: &'static [&'static str],
+    /// Names of the facts it gives.
+    pub gives: &'static [&'static str],
+    /// [`Filter::BODY`].
+    pub body: BodyUse,
+    /// [`Filter::POSTURE`].
+    pub posture: Posture,
+    /// [`Filter::METRICS`].
+    pub metrics: &'static [MetricDoc],
+    /// The prose of its manual page.
+    pub readme: &'static str,
+    /// Its case files: name and YAML text.
+    pub cases: &'static [(&'static str, &'static str)],
+    /// Schema of its settings.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+    /// Builds it; `None` when the settings leave it nothing to do.
+    pub build: BuildFilter,
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kind({})", self.id)
+    }
+}
+
+impl Kind {
+    /// Packs a filter type into a value.
+    pub const fn of<F: Filter>(readme: &'static str, cases: &'static [(&'static str, &'static str)]) -> Self {
+        Self {
+            id: F::ID,
+            reasons: F::REASONS,
+            needs: F::Needs::NAMES,
+            gives: F::Gives::NAMES,
+            body: F::BODY,
+            posture: F::POSTURE,
+            metrics: F::METRICS,
+            readme,
+            cases,
+            schema: |generator| generator.subschema_for::<F::Config>(),
+            build: build::<F>,
+        }
+    }
+}
+
+/// Decodes the settings and builds the filter. The pointer of a problem is relative to the settings.
+fn build<F: Filter>(settings: &Value, env: &Env) -> Result<Option<Arc<dyn DynFilter>>, Problem> {
+    let config: F::Config = serde_path_to_error::deserialize(settings).map_err(|error| {
+        let pointer = pointer(error.path());
+        Problem::error("filter.settings", format!("`{}`: {}", F::ID, error.inner())).at("", 0, pointer)
+    })?;
+    if F::is_idle(&config) {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Typed::<F>(F::build(config, env)?, PhantomData))))
+}
+
+/// A decoder's path as a JSON Pointer.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { .. } | Segment::Unknown => String::new(),
+        })
+        .collect()
+}
+
+/// What a request phase comes to: `None` when the request goes on.
+pub type FilterFuture<'a> = Pin<Box<dyn Future<Output = Result<Option<Answer>, Fault>> + Send + 'a>>;
+
+/// [`Cx`] without types.
+#[allow(missing_docs)]
+pub struct DynCx<'a> {
+    pub req: &'a mut RequestHead,
+    pub call: &'a Call,
+    pub facts: &'a mut Facts,
+    pub body: Option<&'a Bytes>,
+    pub state: &'a mut (dyn Any + Send),
+}
+
+/// [`UpstreamCx`] without types.
+#[allow(missing_docs)]
+pub struct DynUpstream<'a> {
+    pub req: &'a mut RequestHead,
+    pub call: &'a Call,
+    pub facts: &'a Facts,
+    pub state: &'a mut (dyn Any + Send),
+}
+
+/// [`ResponseCx`] without types.
+#[allow(missing_docs)]
+pub struct DynResponse<'a> {
+    pub resp: &'a mut ResponseHead,
+    pub call: &'a Call,
+    pub state: &'a mut (dyn Any + Send),
+}
+
+/// [`ChunkCx`] without types.
+#[allow(missing_docs)]
+pub struct DynChunk<'a> {
+    pub body: &'a mut Option<Bytes>,
+    pub end: bool,
+    pub state: &'a mut (dyn Any + Send),
+}
+
+/// [`DoneCx`] without types.
+#[allow(missing_docs)]
+pub struct DynDone<'a> {
+    pub call: &'a Call,
+    pub outcome: Outcome,
+    pub state: &'a mut (dyn Any + Send),
+}
+
+/// The object-safe twin of [`Filter`]; implemented once, for every filter.
+pub trait DynFilter: Send + Sync {
+    /// [`Filter::ID`].
+    fn id(&self) -> &'static str;
+    /// [`Filter::BODY`].
+    fn body(&self) -> BodyUse;
+    /// A fresh scratch; allocates only when the filter has one.
+    fn state(&self) -> Box<dyn Any + Send>;
+    /// [`Filter::on_request`]; facts given are stored.
+    fn on_request<'a>(&'a self, cx: DynCx<'a>) -> FilterFuture<'a>;
+    /// [`Filter::on_upstream`].
+    ///
+    /// # Errors
+    /// The filter's.
+    fn on_upstream(&self, cx: DynUpstream<'_>) -> Result<(), Fault>;
+    /// [`Filter::on_response`].
+    ///
+    /// # Errors
+    /// The filter's.
+    fn on_response(&self, cx: DynResponse<'_>) -> Result<(), Fault>;
+    /// [`Filter::on_chunk`].
+    ///
+    /// # Errors
+    /// The filter's.
+    fn on_chunk(&self, cx: DynChunk<'_>) -> Result<(), Fault>;
+    /// [`Filter::on_done`].
+    fn on_done(&self, cx: DynDone<'_>);
+}
+
+struct Typed<F: Filter>(F, PhantomData<fn() -> F>);
+
+/// The load-time check makes this unreachable; if it is reached all the same, the request fails closed.
+const NO_NEED: &str = "a declared need is not known";
+const NO_STATE: &str = "the scratch is of another filter";
+
+fn state<F: Filter>(state: &mut (dyn Any + Send)) -> Result<&mut F::State, Fault> {
+    state.downcast_mut().ok_or_else(|| Fault::new("chain.state", NO_STATE))
+}
+
+impl<F: Filter> DynFilter for Typed<F> {
+    fn id(&self) -> &'static str {
+        F::ID
+    }
+
+    fn body(&self) -> BodyUse {
+        F::BODY
+    }
+
+    fn state(&self) -> Box<dyn Any + Send> {
+        Box::new(F::State::default())
+    }
+
+    fn on_request<'a>(&'a self, cx: DynCx<'a>) -> FilterFuture<'a> {
+        Box::pin(async move {
+            let given = F::Needs::view(cx.facts).ok_or_else(|| Fault::new("chain.need", NO_NEED))?;
+            let state = state::<F>(cx.state)?;
+            match self.0.on_request(Cx { req: cx.req, call: cx.call, given, body: cx.body, state }).await? {
+                Flow::Next(gives) => {
+                    gives.store(cx.facts);
+                    Ok(None)
+                }
+                Flow::Stop(answer) => Ok(Some(answer)),
+            }
+        })
+    }
+
+    fn on_upstream(&self, cx: DynUpstream<'_>) -> Result<(), Fault> {
+        let given = F::Needs::view(cx.facts).ok_or_else(|| Fault::new("chain.need", NO_NEED))?;
+        self.0.on_upstream(UpstreamCx { req: cx.req, call: cx.call, given, state: state::<F>(cx.state)? })
+    }
+
+    fn on_response(&self, cx: DynResponse<'_>) -> Result<(), Fault> {
+        self.0.on_response(ResponseCx { resp: cx.resp, call: cx.call, state: state::<F>(cx.state)? })
+    }
+
+    fn on_chunk(&self, cx: DynChunk<'_>) -> Result<(), Fault> {
+        self.0.on_chunk(ChunkCx { body: cx.body, end: cx.end, state: state::<F>(cx.state)? })
+    }
+
+    fn on_done(&self, cx: DynDone<'_>) {
+        if let Ok(state) = state::<F>(cx.state) {
+            self.0.on_done(DoneCx { call: cx.call, outcome: cx.outcome, state });
+        }
+    }
+}

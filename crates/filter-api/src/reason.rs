@@ -1,0 +1,121 @@
+//! Why a request ended here, and the answer that says so.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+
+/// What a [`Reason`] means for the alternatives of an `any_of`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// The request carries no credential of this filter's kind; another alternative may have one.
+    Absent,
+    /// The request is refused, and no alternative is asked.
+    Refused,
+    /// Not a refusal: the filter answers in place of the upstream, a CORS preflight for instance.
+    Reply,
+}
+
+/// One way in which a filter, or the gateway itself, may end a request. Always a constant, so metric labels are bounded.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// `filter.cause`; the metric's label and the log's field.
+    pub id: &'static str,
+    /// HTTP status of the answer.
+    pub status: u16,
+    /// Numeric code of the reference product (900901 and so on); 0 where it has none.
+    pub code: u32,
+    /// What it means for alternatives.
+    pub meaning: Meaning,
+    /// One sentence for the client: `title` of RFC 9457. Says the class, never the detail of a credential.
+    pub title: &'static str,
+    /// One or two sentences for the manual: when it happens and what to do.
+    pub help: &'static str,
+}
+
+impl Reason {
+    /// A refusal.
+    pub const fn refused(id: &'static str, status: u16, code: u32, title: &'static str, help: &'static str) -> Self {
+        Self { id, status, code, meaning: Meaning::Refused, title, help }
+    }
+
+    /// The credential this filter looks for is not there.
+    pub const fn absent(id: &'static str, status: u16, code: u32, title: &'static str, help: &'static str) -> Self {
+        Self { id, status, code, meaning: Meaning::Absent, title, help }
+    }
+
+    /// An answer that is no refusal.
+    pub const fn reply(id: &'static str, status: u16, title: &'static str, help: &'static str) -> Self {
+        Self { id, status, code: 0, meaning: Meaning::Reply, title, help }
+    }
+
+    /// An answer for this reason, to be completed with headers.
+    pub fn answer(&'static self) -> Answer {
+        Answer { reason: self, detail: None, log: None, headers: Vec::new(), body: None }
+    }
+}
+
+/// What the client gets when a request ends in the gateway. Made only from a [`Reason`].
+#[derive(Clone, Debug)]
+pub struct Answer {
+    reason: &'static Reason,
+    detail: Option<Cow<'static, str>>,
+    log: Option<Cow<'static, str>>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Option<Bytes>,
+}
+
+impl Answer {
+    /// The reason it was made from.
+    pub fn reason(&self) -> &'static Reason {
+        self.reason
+    }
+
+    /// A sentence for this client (`detail` of RFC 9457); must not repeat a value the client sent.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// A note for the operator's log only.
+    #[must_use]
+    pub fn log(mut self, log: impl Into<Cow<'static, str>>) -> Self {
+        self.log = Some(log.into());
+        self
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// A body in place of the error document; only a [`Meaning::Reply`] needs one.
+    #[must_use]
+    pub fn body(mut self, body: Bytes) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// The sentence for the client, if there is one.
+    pub fn get_detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// The note for the log, if there is one.
+    pub fn get_log(&self) -> Option<&str> {
+        self.log.as_deref()
+    }
+
+    /// Headers that were added.
+    pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.headers
+    }
+
+    /// The body, if one was given.
+    pub fn get_body(&self) -> Option<&Bytes> {
+        self.body.as_ref()
+    }
+}
