@@ -1,1 +1,7 @@
-//! Tollgate.
+//! Tollgate: an OpenAPI-first API gateway on Pingora.
+//!
+//! `docs/ARCHITECTURE.md` is the map; each module below says what it does and what it does not protect against.
+
+pub mod config;
+pub mod routes;
+pub mod source;

@@ -34,9 +34,23 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Reads `${env:NAME}` or `${file:PATH}`, without the line end a file may have.
+fn resolve(text: &str) -> Result<String, String> {
+    let reference = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).and_then(|inner| inner.split_once(':'));
+    match reference {
+        Some(("env", name)) => std::env::var(name).map_err(|_| format!("the environment variable {name} is not set")),
+        Some(("file", path)) => std::fs::read_to_string(path)
+            .map(|content| content.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|error| format!("cannot read {path}: {error}")),
+        _ => Err("a secret is given by reference: ${env:NAME} or ${file:/path}".to_owned()),
+    }
+}
+
 impl<'de> Deserialize<'de> for Secret {
+    /// Resolves the reference; a literal value is refused, so that no configuration file holds a secret.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self)
+        let text = String::deserialize(deserializer)?;
+        resolve(&text).map(Self).map_err(serde::de::Error::custom)
     }
 }
 
@@ -65,6 +79,18 @@ mod tests {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret:?}"), "Secret(***)");
         assert_eq!(serde_json::to_string(&secret).unwrap(), "\"***\"");
+    }
+
+    #[test]
+    fn a_literal_secret_is_refused_without_repeating_it() {
+        let error = serde_json::from_str::<Secret>("\"hunter2\"").unwrap_err().to_string();
+        assert!(error.contains("by reference") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_reference_is_resolved() {
+        let home: Secret = serde_json::from_str("\"${env:PATH}\"").unwrap();
+        assert!(home.matches(std::env::var("PATH").unwrap().as_bytes()));
     }
 
     #[test]

@@ -1,0 +1,350 @@
+//! `gateway.yaml` as it is written: the environment of a gateway, nothing of its APIs.
+//!
+//! Every setting has a default that is fit for an edge; unknown keys are refused. The doc comments are the manual.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+use tollgate_filter_api::{ByteSize, Interval, Secret};
+
+/// The environment of a gateway.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Where clients connect. At least one.
+    pub listeners: Vec<Listener>,
+    /// The operator's port: health, metrics, reload. Never reachable through a listener.
+    #[serde(default)]
+    pub admin: Admin,
+    /// The order of the filters, and each filter's defaults. Absent: the catalogue's order, without defaults.
+    #[serde(default)]
+    pub chain: Option<Vec<Value>>,
+    /// How upstreams are reached, unless `endpoints` says otherwise for a group.
+    #[serde(default)]
+    pub upstream: Upstream,
+    /// What this environment changes about single endpoint groups, by name. `*` stands for every group.
+    #[serde(default)]
+    pub endpoints: BTreeMap<String, EndpointOverride>,
+    /// What clients may spend.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How a path is brought to its normal form.
+    #[serde(default)]
+    pub paths: Paths,
+    /// Addresses of proxies whose `X-Forwarded-*` fields are believed, as `address/prefix`.
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
+    /// Form of error answers.
+    #[serde(default)]
+    pub errors: Errors,
+    /// One JSON line for each request.
+    #[serde(default)]
+    pub access_log: AccessLog,
+    /// Demands of the artifact that this environment does not enforce, by filter ID. Shown in `plan`, at start and as a metric.
+    #[serde(default)]
+    pub waive: Vec<String>,
+    /// Which artifacts are accepted.
+    #[serde(default)]
+    pub artifact: ArtifactTrust,
+    /// Stop and hand-over.
+    #[serde(default)]
+    pub process: Process,
+}
+
+/// One address that clients connect to.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Address and port.
+    #[schemars(with = "String")]
+    pub address: SocketAddr,
+    /// Serve HTTP/2 with prior knowledge on this plain port, and nothing else.
+    #[serde(default)]
+    pub h2c: bool,
+    /// Encrypt. HTTP/2 is negotiated by ALPN.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+}
+
+/// The gateway's side of a TLS connection. TLS 1.2 and 1.3 with the suites of Mozilla's intermediate profile.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Certificate chain, PEM, leaf first. Read again at each reload.
+    pub certificate: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+    /// Offer HTTP/2.
+    #[serde(default = "yes")]
+    pub http2: bool,
+    /// Ask clients for a certificate.
+    #[serde(default)]
+    pub client_auth: Option<ClientAuth>,
+}
+
+/// What clients must prove about themselves in the handshake.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientAuth {
+    /// Whether a client without a trusted certificate is let in.
+    pub mode: ClientAuthMode,
+    /// Certificates that client chains must end in, PEM. Must exist and must not be empty.
+    pub ca: PathBuf,
+}
+
+/// Whether a client certificate is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthMode {
+    /// A certificate that does not verify counts as none.
+    Optional,
+    /// The handshake fails without a certificate that verifies.
+    Required,
+}
+
+/// The operator's port.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Address and port; loopback by default. Anything else needs `public: true`.
+    #[schemars(with = "String")]
+    pub address: SocketAddr,
+    /// Allows an address that is not loopback. The port has no authentication of its own.
+    pub public: bool,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 9901)), public: false }
+    }
+}
+
+/// How upstreams are reached.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Upstream {
+    /// HTTP version: `auto` negotiates by ALPN (plain upstreams get HTTP/1.1), `1` and `2` insist.
+    pub http: UpstreamHttp,
+    /// Certificates that upstream chains must end in, PEM. Absent: the system's.
+    pub ca: Option<PathBuf>,
+    /// The gateway's own certificate towards upstreams.
+    pub client_certificate: Option<KeyPair>,
+    /// Send the client's `Host` upstream instead of the endpoint's.
+    pub preserve_host: bool,
+    /// Time for TCP and TLS together.
+    pub connect_timeout: Interval,
+    /// Longest silence while an answer is awaited or read.
+    pub read_timeout: Interval,
+    /// Longest standstill while a request is written.
+    pub write_timeout: Interval,
+    /// How long an unused connection is kept.
+    pub idle_timeout: Interval,
+    /// Time between two DNS look-ups of a name; the last answer is kept when one fails.
+    pub dns_refresh: Interval,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            http: UpstreamHttp::Auto,
+            ca: None,
+            client_certificate: None,
+            preserve_host: false,
+            connect_timeout: Interval::seconds(5),
+            read_timeout: Interval::seconds(60),
+            write_timeout: Interval::seconds(30),
+            idle_timeout: Interval::seconds(60),
+            dns_refresh: Interval::seconds(30),
+        }
+    }
+}
+
+/// HTTP version towards an upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+pub enum UpstreamHttp {
+    /// By ALPN; HTTP/1.1 without TLS.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// HTTP/1.1.
+    #[serde(rename = "1")]
+    One,
+    /// HTTP/2, without TLS by prior knowledge.
+    #[serde(rename = "2")]
+    Two,
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyPair {
+    /// Certificate chain, PEM, leaf first.
+    pub certificate: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+}
+
+/// What an environment changes about an endpoint group.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EndpointOverride {
+    /// URLs in place of the production ones.
+    pub production: Option<Vec<String>>,
+    /// URLs in place of the sandbox ones.
+    pub sandbox: Option<Vec<String>>,
+    /// Credentials the gateway presents.
+    pub basic: Option<Basic>,
+    /// HTTP version.
+    pub http: Option<UpstreamHttp>,
+    /// Certificates that the chain must end in, PEM.
+    pub ca: Option<PathBuf>,
+    /// The gateway's own certificate.
+    pub client_certificate: Option<KeyPair>,
+    /// Name to verify and to send as SNI, when the URL has an address or another name.
+    pub server_name: Option<String>,
+    /// Send the client's `Host`.
+    pub preserve_host: Option<bool>,
+    /// Longest silence while an answer is awaited or read.
+    pub read_timeout: Option<Interval>,
+}
+
+/// Credentials of basic authentication.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Basic {
+    /// User name; absent: the definition's.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Password, by reference.
+    pub password: Secret,
+}
+
+/// What clients may spend. Each limit has a counter under its name in `tollgate_limits_total`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections at the same time, all listeners together.
+    pub connections: usize,
+    /// Connections at the same time from one address.
+    pub connections_per_client: usize,
+    /// Time for a TLS handshake.
+    pub handshake_time: Interval,
+    /// Total time for a request header, from its first byte.
+    pub header_time: Interval,
+    /// Bytes of a request header, all fields together.
+    pub header_bytes: ByteSize,
+    /// Fields of a request header, crumbs of a cookie counted one by one.
+    pub header_fields: usize,
+    /// Bytes of the request target.
+    pub target_bytes: ByteSize,
+    /// Bytes of a request body.
+    pub body_bytes: ByteSize,
+    /// Least pace of a request body, bytes a second, after ten seconds of grace.
+    pub body_pace: ByteSize,
+    /// How long a connection may be idle between requests.
+    pub idle_time: Interval,
+    /// Longest standstill while an answer is written to a client.
+    pub write_time: Interval,
+    /// Requests on one HTTP/1.1 connection.
+    pub requests_per_connection: u32,
+    /// HTTP/2 streams at the same time on one connection.
+    pub h2_streams: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            connections_per_client: 1_000,
+            handshake_time: Interval::seconds(10),
+            header_time: Interval::seconds(10),
+            header_bytes: ByteSize(32 << 10),
+            header_fields: 100,
+            target_bytes: ByteSize(8 << 10),
+            body_bytes: ByteSize(10 << 20),
+            body_pace: ByteSize(240),
+            idle_time: Interval::seconds(60),
+            write_time: Interval::seconds(30),
+            requests_per_connection: 10_000,
+            h2_streams: 100,
+        }
+    }
+}
+
+/// How a path is brought to its normal form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Paths {
+    /// `%2F` in a segment.
+    pub encoded_slash: Keep,
+    /// `;` in a segment: some upstreams cut off what follows it.
+    pub semicolon: Keep,
+}
+
+/// Whether something doubtful is kept as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// Answer 400.
+    #[default]
+    Refuse,
+    /// Leave it as it is.
+    Keep,
+}
+
+/// Form of error answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Errors {
+    /// RFC 9457 problem documents.
+    #[default]
+    Problem,
+    /// The reference product's fault bodies, byte for byte.
+    Wso2,
+}
+
+/// One JSON line for each request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccessLog {
+    /// `stdout`, `off`, or a file that is appended to.
+    pub to: String,
+}
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self { to: "stdout".into() }
+    }
+}
+
+/// Which artifacts are accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ArtifactTrust {
+    /// Ed25519 public keys, PEM. When there is one, an artifact must be signed by one of them.
+    pub trusted_keys: Vec<PathBuf>,
+}
+
+/// Stop and hand-over.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Process {
+    /// Worker threads for requests; 0 takes one for each core.
+    pub threads: usize,
+    /// How long requests may go on after TERM.
+    pub grace: Interval,
+    /// Socket over which QUIT hands the listeners to a process started with `--upgrade`.
+    pub upgrade_socket: Option<PathBuf>,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self { threads: 0, grace: Interval::seconds(30), upgrade_socket: None }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
