@@ -1,0 +1,173 @@
+//! One request on its way into a filter.
+
+use std::{net::IpAddr, sync::Arc};
+
+use tollgate_filter_api::{Bytes, Call, Clock, DynCx, Fact, Facts, HeaderName, HeaderValue, OperationInfo, RequestHead};
+
+use crate::{harness::Core, poll::drive, run::Run};
+
+/// A request that is being written down.
+pub struct Request<'h> {
+    core: &'h Core,
+    head: RequestHead,
+    call: Call,
+    operation: OperationInfo,
+    facts: Facts,
+    given: Vec<&'static str>,
+    body: Option<Bytes>,
+    may_wait: bool,
+}
+
+/// The id of every request.
+const REQUEST_ID: u128 = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
+
+impl<'h> Request<'h> {
+    #[track_caller]
+    pub(crate) fn new(core: &'h Core, method: &str, path: &str) -> Self {
+        let head = RequestHead::build(method, path).expect("the method and path of a test are legal");
+        let call = Call {
+            operation: Arc::default(),
+            client: IpAddr::from([192, 0, 2, 1]),
+            secure: true,
+            now: core.clock.now(),
+            request_id: REQUEST_ID,
+        };
+        let request = Self {
+            core,
+            head,
+            call,
+            operation: operation(method, path),
+            facts: Facts::default(),
+            given: Vec::new(),
+            body: None,
+            may_wait: false,
+        };
+        request.header("host", "api.example.com")
+    }
+
+    /// Adds a header.
+    ///
+    /// # Panics
+    /// When HTTP does not allow it: it could not reach a filter.
+    #[must_use]
+    #[track_caller]
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("the header name of a test is legal");
+        let value = HeaderValue::from_bytes(value.as_ref()).expect("the header value of a test is legal");
+        self.head.append(name, value);
+        self
+    }
+
+    /// Gives a fact.
+    #[must_use]
+    pub fn given<T: Fact>(mut self, fact: T) -> Self {
+        self.facts.set(fact);
+        self.given.push(T::NAME);
+        self
+    }
+
+    /// The whole body, for a filter that asked for it.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    /// The operation it was routed to.
+    #[must_use]
+    pub fn operation(mut self, operation: OperationInfo) -> Self {
+        self.operation = operation;
+        self
+    }
+
+    /// Methods that the definition declares on this path.
+    #[must_use]
+    pub fn path_methods(mut self, methods: &[&str]) -> Self {
+        self.operation.path_methods = methods.iter().map(|method| (*method).to_owned()).collect();
+        self
+    }
+
+    /// Address of the client.
+    #[must_use]
+    pub fn client(mut self, client: IpAddr) -> Self {
+        self.call.client = client;
+        self
+    }
+
+    /// Whether the connection is encrypted; it is, unless a test says otherwise.
+    #[must_use]
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.call.secure = secure;
+        self
+    }
+
+    /// The filter may wait for something.
+    #[must_use]
+    pub fn may_wait(mut self) -> Self {
+        self.may_wait = true;
+        self
+    }
+
+    /// Runs the request phase.
+    ///
+    /// # Panics
+    /// When the filter needs a fact or a body that the test did not give, when it waits without leave, when it ends the
+    /// request for a reason, or writes a series, that it does not list.
+    #[track_caller]
+    pub fn run(mut self) -> Run {
+        self.check_needs();
+        self.call.operation = Arc::new(std::mem::take(&mut self.operation));
+        let mut state = self.core.filter.state();
+        let before = self.head.fields().clone();
+        let cx = DynCx { req: &mut self.head, call: &self.call, facts: &mut self.facts, body: self.body.as_ref(), state: &mut *state };
+        let id = self.core.kind.id;
+        let Some((outcome, at_once)) = drive(self.core.filter.on_request(cx)) else { panic!("`{id}` never came to a decision") };
+        assert!(at_once || self.may_wait, "`{id}` waited; say .may_wait() if it may");
+        let run = Run {
+            kind: self.core.kind,
+            filter: self.core.filter.clone(),
+            call: self.call,
+            facts: self.facts,
+            state,
+            head: self.head,
+            before,
+            outcome,
+        };
+        run.check_reason();
+        check_metrics(self.core);
+        run
+    }
+
+    #[track_caller]
+    fn check_needs(&self) {
+        let kind = &self.core.kind;
+        for need in kind.needs {
+            assert!(self.given.contains(need), "`{}` needs `{need}`: give it with .given(..)", kind.id);
+        }
+        let wants_body = self.core.filter.body() != tollgate_filter_api::BodyUse::None;
+        assert!(!wants_body || self.body.is_some(), "`{}` reads the body: give one with .body(..)", kind.id);
+        assert!(wants_body || self.body.is_none(), "`{}` does not read the body, it would never see this one", kind.id);
+    }
+}
+
+/// What routing knows of an operation that no test described.
+fn operation(method: &str, path: &str) -> OperationInfo {
+    let template = path.split('?').next().unwrap_or(path).to_owned();
+    OperationInfo {
+        api: "Test".into(),
+        version: "1.0.0".into(),
+        base_path: "/".into(),
+        id: format!("{method} {template}"),
+        template,
+        method: method.to_owned(),
+        path_methods: vec![method.to_owned()],
+    }
+}
+
+#[track_caller]
+fn check_metrics(core: &Core) {
+    core.metrics.read(|name, _, _, _| {
+        let listed = core.kind.metrics.iter().any(|doc| doc.name == name);
+        assert!(listed, "`{}` writes the series `{name}` and does not list it in METRICS", core.kind.id);
+    });
+}

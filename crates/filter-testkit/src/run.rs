@@ -1,0 +1,222 @@
+//! What a filter did with a request, and its later phases.
+
+use std::{any::Any, sync::Arc};
+
+use http::HeaderMap;
+use tollgate_filter_api::{
+    Answer, Bytes, Call, DynChunk, DynDone, DynFilter, DynResponse, DynUpstream, Fact, Facts, Fault, HeaderName, HeaderValue, Kind,
+    Meaning, Outcome, RequestHead, ResponseHead,
+};
+
+/// A request after its first phase.
+pub struct Run {
+    pub(crate) kind: Kind,
+    pub(crate) filter: Arc<dyn DynFilter>,
+    pub(crate) call: Call,
+    pub(crate) facts: Facts,
+    pub(crate) state: Box<dyn Any + Send>,
+    pub(crate) head: RequestHead,
+    pub(crate) before: HeaderMap,
+    pub(crate) outcome: Result<Option<Answer>, Fault>,
+}
+
+fn told(outcome: &Result<Option<Answer>, Fault>) -> String {
+    match outcome {
+        Ok(None) => "let the request pass".into(),
+        Ok(Some(answer)) => format!("answered {} {} {:?}", answer.reason().status, answer.reason().id, answer.get_log()),
+        Err(fault) => format!("could not decide: {fault}"),
+    }
+}
+
+impl Run {
+    #[track_caller]
+    pub(crate) fn check_reason(&self) {
+        if let Ok(Some(answer)) = &self.outcome {
+            let id = answer.reason().id;
+            let listed = self.kind.reasons.iter().any(|reason| reason == answer.reason());
+            assert!(listed, "`{}` ends a request for `{id}` and does not list it in REASONS", self.kind.id);
+        }
+    }
+
+    /// The request went on.
+    ///
+    /// # Panics
+    /// When it did not.
+    #[track_caller]
+    pub fn next(self) -> Self {
+        assert!(matches!(self.outcome, Ok(None)), "`{}` {}", self.kind.id, told(&self.outcome));
+        self
+    }
+
+    /// The request was refused.
+    ///
+    /// # Panics
+    /// When it was not, or not for this reason.
+    #[track_caller]
+    pub fn assert_denied(self, status: u16, reason: &str) -> Self {
+        let run = self.assert_answer(status, reason);
+        assert_ne!(run.answer().reason().meaning, Meaning::Reply, "{reason} is a reply, not a refusal");
+        run
+    }
+
+    /// The filter answered in place of the upstream, without refusing.
+    ///
+    /// # Panics
+    /// When it did not, or not for this reason.
+    #[track_caller]
+    pub fn assert_reply(self, status: u16, reason: &str) -> Self {
+        let run = self.assert_answer(status, reason);
+        assert_eq!(run.answer().reason().meaning, Meaning::Reply, "{reason} is a refusal, not a reply");
+        run
+    }
+
+    /// The filter could not decide.
+    ///
+    /// # Panics
+    /// When it did, or the fault is another.
+    #[track_caller]
+    pub fn assert_fault(self, id: &str) -> Self {
+        match &self.outcome {
+            Err(fault) if fault.id == id => self,
+            other => panic!("`{}` {}; expected the fault {id}", self.kind.id, told(other)),
+        }
+    }
+
+    #[track_caller]
+    fn assert_answer(self, status: u16, reason: &str) -> Self {
+        let expected = format!("expected {status} {reason}");
+        match &self.outcome {
+            Ok(Some(answer)) if answer.reason().id == reason => {
+                assert_eq!(answer.reason().status, status, "the status of {reason}");
+                self
+            }
+            other => panic!("`{}` {}; {expected}", self.kind.id, told(other)),
+        }
+    }
+
+    /// What the filter came to, untouched.
+    pub fn outcome(&self) -> &Result<Option<Answer>, Fault> {
+        &self.outcome
+    }
+
+    /// The answer.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    pub fn answer(&self) -> &Answer {
+        match &self.outcome {
+            Ok(Some(answer)) => answer,
+            other => panic!("`{}` {}; it made no answer", self.kind.id, told(other)),
+        }
+    }
+
+    /// A header of the answer, when it is text.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    #[track_caller]
+    pub fn answer_header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.answer().headers().iter().find(|(have, _)| have == name)?;
+        value.to_str().ok()
+    }
+
+    /// The request head after the first phase.
+    pub fn request(&self) -> &RequestHead {
+        &self.head
+    }
+
+    /// The first value of a request header after the first phase, when it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.fields().get(name)?.to_str().ok()
+    }
+
+    /// A fact that is known now.
+    ///
+    /// # Panics
+    /// When it is not.
+    #[track_caller]
+    pub fn fact<T: Fact>(&self) -> &T {
+        let known = self.facts.get::<T>();
+        known.unwrap_or_else(|| panic!("`{}` is not known after `{}`", T::NAME, self.kind.id))
+    }
+
+    /// The head of one attempt upstream.
+    ///
+    /// # Errors
+    /// The filter's.
+    pub fn try_upstream(&mut self) -> Result<RequestHead, Fault> {
+        let mut req = copy(&self.head);
+        let cx = DynUpstream { req: &mut req, call: &self.call, facts: &self.facts, state: &mut *self.state };
+        self.filter.on_upstream(cx).map(|()| req)
+    }
+
+    /// The head of one attempt upstream.
+    ///
+    /// # Panics
+    /// When the filter refuses to send it.
+    #[track_caller]
+    pub fn upstream(&mut self) -> RequestHead {
+        self.try_upstream().unwrap_or_else(|fault| panic!("the filter does not send this upstream: {fault}"))
+    }
+
+    /// The head the client gets when the upstream, or the gateway, answers with this status and no header.
+    ///
+    /// # Panics
+    /// When the filter refuses to send it.
+    #[track_caller]
+    pub fn response(&mut self, status: u16) -> ResponseHead {
+        self.response_with(status, &[])
+    }
+
+    /// The head the client gets when the upstream, or the gateway, answers with this status and these headers.
+    ///
+    /// # Panics
+    /// When the filter refuses to send it, or status or headers are not legal.
+    #[track_caller]
+    pub fn response_with(&mut self, status: u16, headers: &[(&str, &str)]) -> ResponseHead {
+        let mut resp = ResponseHead::build(status).expect("the status of a test is legal");
+        for (name, value) in headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("the header name of a test is legal");
+            resp.append(name, HeaderValue::from_str(value).expect("the header value of a test is legal"));
+        }
+        self.try_response(&mut resp).unwrap_or_else(|fault| panic!("the filter does not send this response: {fault}"));
+        resp
+    }
+
+    /// Runs the response phase over a head.
+    ///
+    /// # Errors
+    /// The filter's.
+    pub fn try_response(&mut self, resp: &mut ResponseHead) -> Result<(), Fault> {
+        self.filter.on_response(DynResponse { resp, call: &self.call, state: &mut *self.state })
+    }
+
+    /// A piece of the response body as the client gets it.
+    ///
+    /// # Panics
+    /// When the filter cuts the response here.
+    #[track_caller]
+    pub fn chunk(&mut self, body: Option<Bytes>, end: bool) -> Option<Bytes> {
+        let mut body = body;
+        let outcome = self.filter.on_chunk(DynChunk { body: &mut body, end, state: &mut *self.state });
+        outcome.unwrap_or_else(|fault| panic!("the filter cuts the response: {fault}"));
+        body
+    }
+
+    /// Ends the request.
+    pub fn done(&mut self, status: u16) {
+        let reason = self.outcome.as_ref().ok().and_then(Option::as_ref).map(|answer| answer.reason().id);
+        self.filter.on_done(DynDone { call: &self.call, outcome: Outcome { status, reason }, state: &mut *self.state });
+    }
+}
+
+/// A head with the same content.
+fn copy(head: &RequestHead) -> RequestHead {
+    let target = head.query().map_or_else(|| head.path().to_owned(), |query| format!("{}?{query}", head.path()));
+    let mut copy = RequestHead::build(head.method().as_str(), &target).expect("it was legal before");
+    for (name, value) in head.fields() {
+        copy.append(name.clone(), value.clone());
+    }
+    copy
+}

@@ -1,0 +1,234 @@
+//! A clock that stands still, and documents that are what the test says.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant, SystemTime},
+};
+
+use tollgate_filter_api::{Bytes, Clock, Document, DocumentPolicy, Location, Problem, Version, World};
+
+/// The time at which every fake clock starts, in seconds since 1970: 2027-01-15 08:00:00 UTC.
+pub const START: u64 = 1_800_000_000;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A clock that moves only when the test moves it.
+#[derive(Debug)]
+pub struct FakeClock {
+    base: Instant,
+    passed: AtomicU64,
+    wall: Mutex<SystemTime>,
+}
+
+impl FakeClock {
+    pub(crate) fn new(seconds: u64) -> Self {
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        Self { base: Instant::now(), passed: AtomicU64::new(0), wall: Mutex::new(wall) }
+    }
+
+    /// Lets time pass, on both clocks.
+    pub fn advance(&self, by: Duration) {
+        self.passed.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        *lock(&self.wall) += by;
+    }
+
+    /// Steps the wall clock only, as a correction of the machine's time does.
+    pub fn step_to(&self, wall: SystemTime) {
+        *lock(&self.wall) = wall;
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> SystemTime {
+        *lock(&self.wall)
+    }
+
+    fn instant(&self) -> Instant {
+        self.base + Duration::from_nanos(self.passed.load(Ordering::Relaxed))
+    }
+}
+
+/// Which uses of the environment fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// This one, counted from 1.
+    Only(usize),
+    /// This one and all that follow.
+    From(usize),
+}
+
+#[derive(Debug, Default)]
+struct Uses {
+    count: AtomicUsize,
+    failure: Mutex<Option<Failure>>,
+}
+
+impl Uses {
+    /// Counts one use; whether it has to fail.
+    fn fails(&self) -> bool {
+        let nth = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        match *lock(&self.failure) {
+            Some(Failure::Only(which)) => which == nth,
+            Some(Failure::From(which)) => which <= nth,
+            None => false,
+        }
+    }
+}
+
+/// The world of a test: documents by location.
+#[derive(Debug)]
+pub struct FakeWorld {
+    uses: Arc<Uses>,
+    clock: Arc<FakeClock>,
+    documents: Mutex<BTreeMap<String, Arc<FakeDocument>>>,
+    fallback: Mutex<Option<Bytes>>,
+}
+
+impl FakeWorld {
+    pub(crate) fn new(clock: Arc<FakeClock>) -> Self {
+        Self { uses: Arc::default(), clock, documents: Mutex::default(), fallback: Mutex::default() }
+    }
+
+    /// The document at a path or URL; made when the test names it for the first time.
+    pub fn document(&self, location: &str) -> Arc<FakeDocument> {
+        let made = || Arc::new(FakeDocument::new(self.uses.clone(), self.clock.clone()));
+        lock(&self.documents).entry(location.to_owned()).or_insert_with(made).clone()
+    }
+
+    /// Content of every document that the test did not name.
+    pub(crate) fn any_document(&self, bytes: Bytes) {
+        *lock(&self.fallback) = Some(bytes);
+    }
+
+    pub(crate) fn fail(&self, failure: Option<Failure>) {
+        *lock(&self.uses.failure) = failure;
+    }
+
+    pub(crate) fn uses(&self) -> usize {
+        self.uses.count.load(Ordering::Relaxed)
+    }
+
+    fn known(&self, location: &str) -> Option<Arc<FakeDocument>> {
+        if let Some(found) = lock(&self.documents).get(location) {
+            return Some(found.clone());
+        }
+        let bytes = lock(&self.fallback).clone()?;
+        let document = self.document(location);
+        document.set(bytes);
+        Some(document)
+    }
+}
+
+impl World for FakeWorld {
+    fn document(&self, location: &Location, _policy: DocumentPolicy) -> Result<Arc<dyn Document>, Problem> {
+        if self.uses.fails() {
+            return Err(Problem::error("testkit.failed", "the test made this use of the environment fail"));
+        }
+        let known = self.known(&location.to_string());
+        let known = known.ok_or_else(|| Problem::error("testkit.document", format!("the test set no document `{location}`")))?;
+        Ok(known)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    current: Option<Arc<Version>>,
+    confirmed: Option<SystemTime>,
+    staged: Option<Bytes>,
+}
+
+/// A document whose content, and whose next content, the test sets.
+#[derive(Debug)]
+pub struct FakeDocument {
+    uses: Arc<Uses>,
+    clock: Arc<FakeClock>,
+    content: Mutex<Content>,
+    refreshed: AtomicUsize,
+}
+
+impl FakeDocument {
+    fn new(uses: Arc<Uses>, clock: Arc<FakeClock>) -> Self {
+        Self { uses, clock, content: Mutex::default(), refreshed: AtomicUsize::new(0) }
+    }
+
+    /// The content is this from now on, as if a regular fetch had brought it.
+    pub fn set(&self, bytes: impl Into<Bytes>) {
+        let mut content = lock(&self.content);
+        let number = content.current.as_ref().map_or(1, |version| version.number + 1);
+        content.current = Some(Arc::new(Version { number, bytes: bytes.into() }));
+        content.confirmed = Some(self.clock.now());
+    }
+
+    /// The content that the next asked-for refresh brings.
+    pub fn stage(&self, bytes: impl Into<Bytes>) {
+        lock(&self.content).staged = Some(bytes.into());
+    }
+
+    /// How often a filter asked for a refresh.
+    pub fn refreshed(&self) -> usize {
+        self.refreshed.load(Ordering::Relaxed)
+    }
+
+    fn take_staged(&self) {
+        let staged = lock(&self.content).staged.take();
+        if let Some(bytes) = staged {
+            self.set(bytes);
+        }
+    }
+}
+
+impl Document for FakeDocument {
+    fn number(&self) -> u64 {
+        if self.uses.fails() {
+            return 0;
+        }
+        lock(&self.content).current.as_ref().map_or(0, |version| version.number)
+    }
+
+    fn version(&self) -> Option<Arc<Version>> {
+        if self.uses.fails() {
+            return None;
+        }
+        lock(&self.content).current.clone()
+    }
+
+    fn confirmed(&self) -> Option<SystemTime> {
+        if self.uses.fails() {
+            return None;
+        }
+        lock(&self.content).confirmed
+    }
+
+    /// Waits once, so that a filter that awaits it is seen to wait. A staged content is there when it ends.
+    fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.refreshed.fetch_add(1, Ordering::Relaxed);
+        if !self.uses.fails() {
+            self.take_staged();
+        }
+        Box::pin(Once(false))
+    }
+}
+
+/// Not ready the first time.
+struct Once(bool);
+
+impl Future for Once {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
