@@ -1,1 +1,29 @@
-//! Filter.
+//! The `jwt` filter: a signed token (RFC 7519) in a header makes the caller known.
+//!
+//! It vouches for what the issuer signed and for the time at which it is used. It does not know whether a token was revoked
+//! or stolen: bearer tokens are good for whoever holds them.
+
+mod algorithm;
+mod cache;
+mod claims;
+mod config;
+mod credential;
+mod filter;
+mod json;
+mod jws;
+mod key;
+mod keyset;
+mod reasons;
+mod setup;
+mod source;
+#[cfg(test)]
+mod tests;
+mod verifier;
+
+use tollgate_filter_api::Kind;
+
+pub use config::Config;
+pub use filter::Jwt;
+
+/// The catalogue's entry.
+pub const KIND: Kind = Kind::of::<Jwt>(include_str!("../README.md"), &[]);

@@ -1,0 +1,75 @@
+//! Where the token is in a request, and what of the request must not reach the upstream.
+
+use tollgate_filter_api::{HeaderName, RequestHead};
+
+use crate::reasons::{MALFORMED, MISSING, Refusal, Refuse, SCHEME, TWO_CREDENTIALS};
+
+/// The header in which the reference product, and this gateway later, tells the upstream who is calling.
+const BACKEND_TOKEN: &[u8] = b"x-jwt-assertion";
+/// How RFC 6750 §2.3 spells a token in the query.
+const QUERY_TOKEN: &[u8] = b"access_token";
+
+/// The token of a request: once, in that header, behind that scheme.
+pub(crate) fn token<'a>(req: &'a RequestHead, header: &HeaderName, scheme: &str) -> Result<&'a str, Refusal> {
+    let mut values = req.get_all(header);
+    let Some(value) = values.next() else { return Err(MISSING.refusal()) };
+    if values.next().is_some() {
+        return Err(TWO_CREDENTIALS.because("the header occurs more than once"));
+    }
+    let value = value.to_str().map_err(|_| MALFORMED.because("the header is not ASCII"))?;
+    let token = behind(value.trim_matches(' '), scheme)?;
+    if req.query().is_some_and(has_token) {
+        return Err(TWO_CREDENTIALS.because("a token in the header and one in the query"));
+    }
+    Ok(token)
+}
+
+/// What stands behind the scheme and its spaces.
+fn behind<'a>(value: &'a str, scheme: &str) -> Result<&'a str, Refusal> {
+    if scheme.is_empty() {
+        return if value.is_empty() { Err(MISSING.refusal()) } else { Ok(value) };
+    }
+    let (word, rest) = value.split_once(' ').unwrap_or((value, ""));
+    let token = rest.trim_start_matches(' ');
+    match word.eq_ignore_ascii_case(scheme) {
+        true if token.is_empty() => Err(MISSING.refusal()),
+        true => Ok(token),
+        false if word.is_empty() => Err(MISSING.refusal()),
+        false => Err(SCHEME.refusal()),
+    }
+}
+
+fn has_token(query: &str) -> bool {
+    query.split('&').any(|pair| {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        decoded(name.as_bytes()).eq(QUERY_TOKEN.iter().copied())
+    })
+}
+
+/// The bytes of a percent-encoded text; a broken escape stands for itself.
+fn decoded(mut text: &[u8]) -> impl Iterator<Item = u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    std::iter::from_fn(move || {
+        let (&first, rest) = text.split_first()?;
+        if let (b'%', [high, low, after @ ..]) = (first, rest)
+            && let (Some(high), Some(low)) = (digit(*high), digit(*low))
+        {
+            text = after;
+            return Some(high * 16 + low);
+        }
+        text = rest;
+        Some(first)
+    })
+}
+
+/// Removes what a client sent in the place of the gateway's own word, also with `_` for `-`: some upstreams read both as one.
+pub(crate) fn strip_backend_token(req: &mut RequestHead) {
+    while let Some(name) = req.fields().keys().find(|name| is_backend_token(name)).cloned() {
+        req.remove(&name);
+    }
+}
+
+fn is_backend_token(name: &HeaderName) -> bool {
+    let name = name.as_str().as_bytes();
+    name.len() == BACKEND_TOKEN.len() && name.iter().zip(BACKEND_TOKEN).all(|(a, b)| a == b || (*a == b'_' && *b == b'-'))
+}

@@ -1,0 +1,246 @@
+//! The keys of one issuer, as fresh as their sources, read without a lock.
+//!
+//! Each source is a document that the gateway keeps at hand. A new version is parsed once, by the request that meets it first. A
+//! version that cannot be read leaves the keys before it in use; keys that no source has confirmed for `max_age` are not used
+//! any more, and then it cannot be told whether a token is good: that is a fault, not a refusal.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use tollgate_filter_api::{Counter, Document, Fault, Gauge};
+
+use crate::{
+    jws::Jws,
+    key::Key,
+    reasons::{Failure, KEYS_UNAVAILABLE, Refuse, SIGNATURE, UNKNOWN_KEY},
+    source::{Format, parse},
+};
+
+/// How soon a client may ask again when keys are missing: the least time between two fetches.
+const RETRY: Duration = Duration::from_secs(10);
+/// How often a source that is too old is asked whether it is confirmed by now.
+const RECHECK: Duration = Duration::from_secs(1);
+
+/// One place that keys come from.
+pub(crate) struct Source {
+    /// Its content.
+    pub document: Arc<dyn Document>,
+    /// How to read it.
+    pub format: Format,
+}
+
+/// What is known of a source's content.
+#[derive(Default)]
+struct Loaded {
+    /// Number of the version looked at last.
+    seen: u64,
+    /// Keys of the last version that could be read.
+    keys: Option<Arc<[Arc<Key>]>>,
+    /// When a later version turned out to be unreadable, or when the good one was first seen.
+    since: Option<SystemTime>,
+    /// Whether the last version could not be read.
+    broken: bool,
+}
+
+/// Series of one issuer.
+pub(crate) struct Meters {
+    /// Usable keys.
+    pub keys: Gauge,
+    /// Versions that could not be read.
+    pub unreadable: Counter,
+    /// Refreshes asked for because of a token.
+    pub asked: Counter,
+}
+
+/// The keys at one moment.
+struct Snapshot {
+    /// Versions of the sources it was made from.
+    seen: Box<[u64]>,
+    keys: Vec<Arc<Key>>,
+    /// Counts up when keys change; what was verified with an earlier one is verified again.
+    generation: u64,
+    /// Whether every source had keys that are young enough.
+    complete: bool,
+    /// Until when it may be used without asking the sources for their age.
+    until: SystemTime,
+}
+
+/// The keys of one issuer.
+pub(crate) struct KeyRing {
+    sources: Vec<Source>,
+    max_age: Duration,
+    snapshot: ArcSwap<Snapshot>,
+    loaded: Mutex<Vec<Loaded>>,
+    meters: Meters,
+}
+
+/// The key that made a signature, and the generation it is of.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    /// The key.
+    pub key: Arc<Key>,
+    /// See [`KeyRing::generation`].
+    pub generation: u64,
+}
+
+impl KeyRing {
+    /// A ring over these sources; reads what they have by now.
+    pub(crate) fn new(sources: Vec<Source>, max_age: Duration, meters: Meters, now: SystemTime) -> Self {
+        let loaded = sources.iter().map(|_| Loaded::default()).collect();
+        let nothing = Snapshot { seen: Box::default(), keys: Vec::new(), generation: 0, complete: false, until: SystemTime::UNIX_EPOCH };
+        let ring = Self { sources, max_age, snapshot: ArcSwap::from_pointee(nothing), loaded: Mutex::new(loaded), meters };
+        ring.reload(now);
+        ring
+    }
+
+    /// Stamp of the keys in use; another one says that what was verified before has to be verified again.
+    pub(crate) fn generation(&self, now: SystemTime) -> u64 {
+        let snapshot = self.snapshot.load();
+        if self.is_current(&snapshot, now) {
+            return snapshot.generation;
+        }
+        drop(snapshot);
+        self.reload(now).generation
+    }
+
+    /// Finds the key that made the token's signature. Asks the sources for newer content, once, when none of the keys at hand
+    /// can be the one that is meant.
+    pub(crate) async fn prove(&self, jws: &Jws<'_>, now: SystemTime) -> Result<Proof, Failure> {
+        let snapshot = self.current(now);
+        if let Some(proof) = snapshot.prove(jws, now) {
+            return Ok(proof);
+        }
+        if snapshot.knows(jws.kid.as_deref()) {
+            return Err(snapshot.failure(jws, now));
+        }
+        self.refresh().await;
+        let newer = self.current(now);
+        if newer.generation != snapshot.generation
+            && let Some(proof) = newer.prove(jws, now)
+        {
+            return Ok(proof);
+        }
+        Err(newer.failure(jws, now))
+    }
+
+    /// How many keys of that source can be used; `None` when it has not been read yet, or not successfully.
+    pub(crate) fn usable(&self, source: usize) -> Option<usize> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.get(source)?.keys.as_ref().map(|keys| keys.len())
+    }
+
+    async fn refresh(&self) {
+        self.meters.asked.inc();
+        for source in &self.sources {
+            source.document.refresh().await;
+        }
+    }
+
+    fn current(&self, now: SystemTime) -> Arc<Snapshot> {
+        let snapshot = self.snapshot.load_full();
+        if self.is_current(&snapshot, now) { snapshot } else { self.reload(now) }
+    }
+
+    fn is_current(&self, snapshot: &Snapshot, now: SystemTime) -> bool {
+        now < snapshot.until
+            && snapshot.seen.len() == self.sources.len()
+            && self.sources.iter().zip(&snapshot.seen).all(|(source, seen)| source.document.number() == *seen)
+    }
+
+    /// Looks at every source again. Whoever comes second finds it done.
+    fn reload(&self, now: SystemTime) -> Arc<Snapshot> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.snapshot.load_full();
+        if self.is_current(&before, now) {
+            return before;
+        }
+        let mut changed = false;
+        for (source, loaded) in self.sources.iter().zip(loaded.iter_mut()) {
+            changed |= self.read(source, loaded, now);
+        }
+        let after = Arc::new(self.snapshot_of(&loaded, &before, changed, now));
+        self.meters.keys.set(i64::try_from(after.keys.len()).unwrap_or(i64::MAX));
+        self.snapshot.store(after.clone());
+        after
+    }
+
+    /// Reads a source's content when it is another than last time; whether there are other keys now.
+    fn read(&self, source: &Source, loaded: &mut Loaded, now: SystemTime) -> bool {
+        let version = source.document.version();
+        let number = version.as_ref().map_or(0, |version| version.number);
+        if number == loaded.seen {
+            return false;
+        }
+        loaded.seen = number;
+        if let Some(keys) = version.and_then(|version| parse(source.format, &version.bytes)) {
+            *loaded = Loaded { seen: number, keys: Some(keys), since: Some(now), broken: false };
+            return true;
+        }
+        self.meters.unreadable.inc();
+        if !loaded.broken {
+            loaded.broken = true;
+            loaded.since = Some(now);
+        }
+        false
+    }
+
+    fn snapshot_of(&self, loaded: &[Loaded], before: &Snapshot, changed: bool, now: SystemTime) -> Snapshot {
+        let mut keys = Vec::new();
+        let mut complete = true;
+        let mut until = None;
+        for (source, loaded) in self.sources.iter().zip(loaded) {
+            match (&loaded.keys, self.good_until(source, loaded)) {
+                (Some(found), Some(end)) if now < end => {
+                    keys.extend(found.iter().cloned());
+                    until = Some(until.map_or(end, |other: SystemTime| other.min(end)));
+                }
+                _ => complete = false,
+            }
+        }
+        let recheck = now + RECHECK;
+        let until = if complete { until.unwrap_or(recheck) } else { until.map_or(recheck, |until| until.min(recheck)) };
+        let same = !changed && keys.len() == before.keys.len() && keys.iter().zip(&before.keys).all(|(a, b)| Arc::ptr_eq(a, b));
+        let generation = if same { before.generation } else { before.generation + 1 };
+        Snapshot { seen: loaded.iter().map(|loaded| loaded.seen).collect(), keys, generation, complete, until }
+    }
+
+    fn good_until(&self, source: &Source, loaded: &Loaded) -> Option<SystemTime> {
+        let confirmed = if loaded.broken { None } else { source.document.confirmed() };
+        confirmed.or(loaded.since)?.checked_add(self.max_age)
+    }
+}
+
+impl Snapshot {
+    /// Keys that may be meant: those of that name and those without one; all, when the token names none.
+    fn candidates<'a>(&'a self, jws: &'a Jws<'_>, now: SystemTime) -> impl Iterator<Item = &'a Arc<Key>> {
+        self.keys.iter().filter(move |key| {
+            let named = jws.kid.is_none() || key.kid.is_none() || key.kid == jws.kid;
+            named && key.fits(jws.algorithm, now)
+        })
+    }
+
+    fn prove(&self, jws: &Jws<'_>, now: SystemTime) -> Option<Proof> {
+        let key = self.candidates(jws, now).find(|key| key.verify(jws.algorithm, jws.input, &jws.signature))?;
+        Some(Proof { key: key.clone(), generation: self.generation })
+    }
+
+    /// Whether a key of that name is there, so that asking again would bring nothing.
+    fn knows(&self, kid: Option<&str>) -> bool {
+        kid.is_some_and(|kid| self.keys.iter().any(|key| key.kid.as_deref() == Some(kid)))
+    }
+
+    fn failure(&self, jws: &Jws<'_>, now: SystemTime) -> Failure {
+        if !self.complete && !self.knows(jws.kid.as_deref()) {
+            let fault = Fault::new(KEYS_UNAVAILABLE, "a key source has not loaded, or its keys are older than `max_age`");
+            return Failure::Undecided(fault.retry_after(RETRY));
+        }
+        if self.candidates(jws, now).next().is_some() {
+            return SIGNATURE.refusal().into();
+        }
+        let kid: String = jws.kid.as_deref().unwrap_or_default().chars().take(64).collect();
+        UNKNOWN_KEY.because(format!("kid {kid:?}, algorithm {:?}", jws.algorithm)).into()
+    }
+}

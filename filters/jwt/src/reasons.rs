@@ -1,0 +1,203 @@
+//! Every way in which the filter ends a request.
+
+use std::borrow::Cow;
+
+use tollgate_filter_api::{Fault, Reason};
+
+const INVALID: u32 = 900_901;
+
+pub(crate) const MISSING: Reason = Reason::absent(
+    "jwt.missing",
+    401,
+    900_902,
+    "A bearer token is required",
+    "The request has no value in the header that carries the token, or the value has no token behind the scheme.",
+);
+pub(crate) const SCHEME: Reason = Reason::absent(
+    "jwt.scheme",
+    401,
+    900_917,
+    "The authentication scheme is not accepted here",
+    "The header carries credentials of another scheme, Basic for instance. Another alternative may accept them.",
+);
+pub(crate) const OPAQUE: Reason = Reason::absent(
+    "jwt.opaque",
+    401,
+    INVALID,
+    "The token is not accepted",
+    "The token holds no dot, so it is no JWT but an opaque one. Another alternative, introspection for instance, may know it.",
+);
+pub(crate) const UNKNOWN_ISSUER: Reason = Reason::absent(
+    "jwt.unknown_issuer",
+    401,
+    INVALID,
+    "The token is not accepted",
+    "The token's `iss` is none of the configured issuers, or missing. Another alternative may have that issuer. The value must be equal byte for \
+     byte: compare a trailing slash first.",
+);
+pub(crate) const TWO_CREDENTIALS: Reason = Reason::refused(
+    "jwt.two_credentials",
+    400,
+    0,
+    "The request carries more than one credential",
+    "The header occurs more than once, or a token is in the query as well (RFC 6750 §2). The client must send one.",
+);
+pub(crate) const TOO_LONG: Reason = Reason::refused(
+    "jwt.too_long",
+    401,
+    INVALID,
+    "The token is too long",
+    "The token is longer than `max_token_bytes`; it was not looked at.",
+);
+pub(crate) const MALFORMED: Reason = Reason::refused(
+    "jwt.malformed",
+    401,
+    INVALID,
+    "The token is malformed",
+    "The token is not three strict base64url parts, a part is not one JSON object with each name once, or a claim has the wrong type. For tokens \
+     with `=` see `padded`.",
+);
+pub(crate) const ALGORITHM: Reason = Reason::refused(
+    "jwt.algorithm",
+    401,
+    INVALID,
+    "The token's algorithm is not accepted",
+    "`alg` is unknown, `none`, symmetric, or not among the issuer's `algorithms`.",
+);
+pub(crate) const CRITICAL: Reason = Reason::refused(
+    "jwt.critical",
+    401,
+    INVALID,
+    "The token demands an extension",
+    "The header has `crit`, or `b64` other than true. No extension is understood, so none may be demanded (RFC 7515 §4.1.11).",
+);
+pub(crate) const TYPE: Reason = Reason::refused(
+    "jwt.type",
+    401,
+    INVALID,
+    "The token is of another type",
+    "`typ` is not among the issuer's `typ` list: an ID token, a logout token or a proof is no access token (RFC 8725 §3.11).",
+);
+pub(crate) const UNKNOWN_KEY: Reason = Reason::refused(
+    "jwt.unknown_key",
+    401,
+    INVALID,
+    "The token is signed with an unknown key",
+    "No usable key of the issuer has the token's `kid` and fits its algorithm, also after the key set was fetched again. Weak keys, keys for \
+     another use and certificates outside their validity period count as absent.",
+);
+pub(crate) const SIGNATURE: Reason = Reason::refused(
+    "jwt.signature",
+    401,
+    INVALID,
+    "The token's signature is wrong",
+    "No key of the issuer that fits made this signature: the token was changed, forged, or is of another environment.",
+);
+pub(crate) const EXPIRED: Reason = Reason::refused(
+    "jwt.expired",
+    401,
+    INVALID,
+    "The token has expired",
+    "`exp` has passed, also with `clock_skew` allowed for. The client should get a new token.",
+);
+pub(crate) const NOT_YET: Reason = Reason::refused(
+    "jwt.not_yet",
+    401,
+    INVALID,
+    "The token is not valid yet",
+    "`nbf` or `iat` lies further ahead than `clock_skew`. Usually a clock is wrong.",
+);
+pub(crate) const TOO_OLD: Reason = Reason::refused(
+    "jwt.too_old",
+    401,
+    INVALID,
+    "The token is too old",
+    "The token was issued longer ago than `max_token_age`, or does not say when.",
+);
+pub(crate) const LIFETIME: Reason = Reason::refused(
+    "jwt.lifetime",
+    401,
+    INVALID,
+    "The token lives too long",
+    "`exp` lies further behind `iat` than `max_lifetime`, or the token has no `iat`. The issuer hands out tokens that live longer than agreed.",
+);
+pub(crate) const AUDIENCE: Reason = Reason::refused(
+    "jwt.audience",
+    401,
+    INVALID,
+    "The token is for another audience",
+    "`aud` is missing or holds none of the issuer's `audiences`.",
+);
+pub(crate) const SCOPE: Reason = Reason::refused(
+    "jwt.scope",
+    403,
+    900_910,
+    "The token does not allow access to this operation",
+    "The token is good but has not the scopes of any alternative of `scopes`. `WWW-Authenticate` names those of the first one.",
+);
+
+/// In the order in which they are tried.
+pub(crate) const ALL: &[Reason] = &[
+    MISSING,
+    SCHEME,
+    OPAQUE,
+    UNKNOWN_ISSUER,
+    TWO_CREDENTIALS,
+    TOO_LONG,
+    MALFORMED,
+    ALGORITHM,
+    CRITICAL,
+    TYPE,
+    UNKNOWN_KEY,
+    SIGNATURE,
+    EXPIRED,
+    NOT_YET,
+    TOO_OLD,
+    LIFETIME,
+    AUDIENCE,
+    SCOPE,
+];
+
+/// The issuer's keys never loaded, or are older than `max_age`.
+pub(crate) const KEYS_UNAVAILABLE: &str = "jwt.keys_unavailable";
+
+/// A refusal on its way to an answer.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub reason: &'static Reason,
+    /// For the operator's log; never a part of the token that is not escaped.
+    pub note: Option<Cow<'static, str>>,
+}
+
+/// Makes refusals out of reasons.
+pub(crate) trait Refuse {
+    /// A refusal that the reason alone explains.
+    fn refusal(&'static self) -> Refusal;
+    /// A refusal with a note for the log.
+    fn because(&'static self, note: impl Into<Cow<'static, str>>) -> Refusal;
+}
+
+impl Refuse for Reason {
+    fn refusal(&'static self) -> Refusal {
+        Refusal { reason: self, note: None }
+    }
+
+    fn because(&'static self, note: impl Into<Cow<'static, str>>) -> Refusal {
+        Refusal { reason: self, note: Some(note.into()) }
+    }
+}
+
+/// Why there is no principal.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The token is not good.
+    Refused(Refusal),
+    /// It cannot be told whether it is.
+    Undecided(Fault),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}

@@ -1,0 +1,171 @@
+//! From settings to what runs: every setting is judged here, and what operations can share is shared.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use serde::Serialize;
+use tollgate_filter_api::{DocumentPolicy, Env, Location, Problem};
+
+use crate::{
+    cache::Cache,
+    claims::Rules,
+    config::{Config, IssuerConfig, KeySource},
+    keyset::{KeyRing, Meters, Source},
+    source::Format,
+    verifier::{Issuer, Verifier, normal_type},
+};
+
+/// Least time between two fetches of a key set, whoever asks: a flood of unknown `kid`s costs the issuer six requests a minute.
+const LEAST_GAP: Duration = Duration::from_secs(10);
+/// How long a fetch may take; a request with an unknown `kid` waits for it.
+const FETCH_TIME: Duration = Duration::from_secs(3);
+/// Real key sets are a few KiB.
+const MAX_DOCUMENT: usize = 512 << 10;
+const MIN_REFRESH: Duration = Duration::from_secs(1);
+
+/// The verifier of these settings, made once for all operations that have the same.
+pub(crate) fn verifier(config: &Config, env: &Env) -> Result<Arc<Verifier>, Problem> {
+    if config.issuers.is_empty() {
+        return Err(problem("/issuers", "no issuer is configured, so no token could ever be accepted")
+            .hint("name at least one issuer with its audiences and keys, or take `jwt` out of the chain"));
+    }
+    for (i, issuer) in config.issuers.iter().enumerate() {
+        check(issuer, i)?;
+        if config.issuers[..i].iter().any(|other| other.issuer == issuer.issuer) {
+            return Err(problem(format!("/issuers/{i}/issuer"), format!("the issuer {:?} is configured twice", issuer.issuer))
+                .hint("write one entry with all audiences and a list of keys"));
+        }
+    }
+    let same = (&config.issuers, &config.cache, config.max_token_bytes, config.padded, config.iat_in_ms);
+    env.shared.get_or_make(&key("jwt.verifier", &same), || make_verifier(config, env))
+}
+
+fn make_verifier(config: &Config, env: &Env) -> Result<Verifier, Problem> {
+    let issuers: Result<Vec<_>, _> = config.issuers.iter().enumerate().map(|(i, issuer)| make_issuer(config, issuer, i, env)).collect();
+    Ok(Verifier {
+        issuers: issuers?,
+        cache: Cache::new(config.cache.entries),
+        max_token_bytes: usize::try_from(config.max_token_bytes.0).unwrap_or(usize::MAX),
+        padded: config.padded,
+        hits: env.metrics.counter("jwt_cache_hits_total", None),
+        misses: env.metrics.counter("jwt_cache_misses_total", None),
+    })
+}
+
+fn make_issuer(config: &Config, issuer: &IssuerConfig, i: usize, env: &Env) -> Result<Issuer, Problem> {
+    let same = (&issuer.issuer, &issuer.keys, issuer.refresh, issuer.max_age);
+    let keys = env.shared.get_or_make(&key("jwt.keys", &same), || key_ring(issuer, i, env))?;
+    Ok(Issuer {
+        name: issuer.issuer.clone(),
+        algorithms: issuer.algorithms.clone(),
+        types: issuer.typ.iter().map(|typ| normal_type(typ)).collect(),
+        keys,
+        rules: Rules::new(issuer.clone(), config.iat_in_ms),
+    })
+}
+
+fn key_ring(issuer: &IssuerConfig, i: usize, env: &Env) -> Result<KeyRing, Problem> {
+    let refresh = issuer.refresh.0;
+    let policy = DocumentPolicy { refresh, least_gap: LEAST_GAP.min(refresh), timeout: FETCH_TIME, max_bytes: MAX_DOCUMENT };
+    let mut sources = Vec::new();
+    let mut files = Vec::new();
+    for (k, source) in issuer.keys.0.iter().enumerate() {
+        let (location, format) = place(source);
+        if matches!(location, Location::File(_)) {
+            files.push((k, location.clone()));
+        }
+        let document = env.world.document(&location, policy).map_err(|mut problem| {
+            problem.pointer = format!("/issuers/{i}/keys/{k}");
+            problem
+        })?;
+        sources.push(Source { document, format });
+    }
+    let label = Some(("issuer", issuer.issuer.as_str()));
+    let meters = Meters {
+        keys: env.metrics.gauge("jwt_keys", label),
+        unreadable: env.metrics.counter("jwt_keys_unreadable_total", label),
+        asked: env.metrics.counter("jwt_keys_asked_total", label),
+    };
+    let ring = KeyRing::new(sources, issuer.max_age.0, meters, env.clock.now());
+    for (k, location) in files {
+        if ring.usable(k).is_none_or(|keys| keys == 0) {
+            return Err(problem(format!("/issuers/{i}/keys/{k}"), format!("`{location}` holds no key that can verify a token"))
+                .hint("RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519; public, for signatures, in the format that is named"));
+        }
+    }
+    Ok(ring)
+}
+
+fn place(source: &KeySource) -> (Location, Format) {
+    match source {
+        KeySource::Jwks(text) if is_url(text) => (Location::Url(text.clone()), Format::Jwks),
+        KeySource::Jwks(text) => (Location::File(PathBuf::from(text)), Format::Jwks),
+        KeySource::Pem(path) => (Location::File(path.clone()), Format::Pem),
+        KeySource::Certificate(path) => (Location::File(path.clone()), Format::Certificate),
+    }
+}
+
+fn is_url(text: &str) -> bool {
+    text.contains("://")
+}
+
+/// What the decoder cannot see in one issuer's settings.
+fn check(issuer: &IssuerConfig, i: usize) -> Result<(), Problem> {
+    let at = |name: &str| format!("/issuers/{i}/{name}");
+    if issuer.issuer.is_empty() {
+        return Err(problem(at("issuer"), "the issuer is empty").hint("write the `iss` of its tokens, byte for byte"));
+    }
+    if issuer.audiences.is_empty() && !issuer.any_audience {
+        return Err(problem(at("audiences"), format!("no audience is configured for {:?}", issuer.issuer))
+            .hint("list what `aud` names this API by, or say `any_audience: true` to accept tokens made for others"));
+    }
+    if !issuer.audiences.is_empty() && issuer.any_audience {
+        return Err(problem(at("any_audience"), "`any_audience` makes `audiences` meaningless").hint("leave out one of the two"));
+    }
+    if issuer.algorithms.is_empty() {
+        return Err(problem(at("algorithms"), "no algorithm is accepted").hint("leave it out to accept every asymmetric one"));
+    }
+    if issuer.typ.is_empty() {
+        return Err(
+            problem(at("typ"), "no `typ` is accepted").hint("leave it out, or list values; an empty one stands for a token without `typ`")
+        );
+    }
+    if issuer.keys.0.is_empty() {
+        return Err(
+            problem(at("keys"), "no key source is configured").hint("for instance `keys: { jwks: https://issuer.example/jwks.json }`")
+        );
+    }
+    if issuer.refresh.0 < MIN_REFRESH || issuer.max_age < issuer.refresh {
+        return Err(problem(at("max_age"), "`refresh` must be at least 1s, and `max_age` no less than `refresh`"));
+    }
+    issuer.keys.0.iter().enumerate().try_for_each(|(k, source)| check_source(issuer, source, &at(&format!("keys/{k}"))))
+}
+
+fn check_source(issuer: &IssuerConfig, source: &KeySource, pointer: &str) -> Result<(), Problem> {
+    let KeySource::Jwks(text) = source else { return Ok(()) };
+    if !is_url(text) {
+        return Ok(());
+    }
+    let url: http::Uri = text.parse().map_err(|error| problem(pointer, format!("{text:?} is not a URL: {error}")))?;
+    match url.scheme_str() {
+        Some("https") => Ok(()),
+        Some("http") if issuer.plain_http || url.host().is_some_and(is_loopback) => Ok(()),
+        Some("http") => Err(problem(pointer, format!("{text:?} is fetched without encryption: whoever is on the way can put in keys"))
+            .hint("use `https`, or say `plain_http: true`")),
+        _ => Err(problem(pointer, format!("{text:?} is neither `https` nor `http`")).hint("a file is written as a plain path")),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// A name for what has these settings and no other.
+fn key(kind: &str, settings: &impl Serialize) -> String {
+    let settings = serde_json::to_string(settings).expect("settings came out of JSON");
+    format!("{kind} {settings}")
+}
+
+fn problem(pointer: impl Into<String>, message: impl Into<String>) -> Problem {
+    Problem::error("jwt.settings", message).at("", 0, pointer)
+}

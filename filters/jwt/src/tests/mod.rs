@@ -1,0 +1,13 @@
+//! The checklist J1–J24 of the project's reference, one test or more for each item, and published vectors.
+//!
+//! Keys, certificates and tokens are made when a test runs.
+
+mod cost;
+mod j01_signatures;
+mod j12_claims;
+mod j18_requests;
+mod j21_keys;
+mod kit;
+mod manual;
+mod settings;
+mod vectors;

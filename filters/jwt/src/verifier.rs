@@ -1,0 +1,119 @@
+//! A token in, a principal out: the issuers of one configuration and the tokens that were verified for them.
+//!
+//! Does not look at scopes, which differ between operations, nor at where the token was found.
+
+use std::{sync::Arc, time::SystemTime};
+
+use serde_json::{Map, Value};
+use tollgate_filter_api::{Counter, Principal};
+
+use crate::{
+    algorithm::Algorithm,
+    cache::{Cache, Entry, TokenHash, hash},
+    claims::Rules,
+    json,
+    jws::Jws,
+    keyset::KeyRing,
+    reasons::{ALGORITHM, Failure, MALFORMED, Refusal, Refuse, TOO_LONG, TYPE, UNKNOWN_ISSUER},
+};
+
+/// An issuer, ready to judge.
+pub(crate) struct Issuer {
+    /// `iss`.
+    pub name: String,
+    /// Algorithms accepted.
+    pub algorithms: Vec<Algorithm>,
+    /// Values of `typ` accepted, in normal form.
+    pub types: Vec<String>,
+    /// Its keys, shared with every verifier that has the same sources.
+    pub keys: Arc<KeyRing>,
+    /// What its tokens must say.
+    pub rules: Rules,
+}
+
+/// Judges tokens. One for all operations with the same issuers.
+pub(crate) struct Verifier {
+    /// Each with another name.
+    pub issuers: Vec<Issuer>,
+    /// Tokens that were good.
+    pub cache: Cache,
+    /// Longest token looked at.
+    pub max_token_bytes: usize,
+    /// Whether base64url may be padded.
+    pub padded: bool,
+    /// Tokens found in the cache and still good.
+    pub hits: Counter,
+    /// Tokens verified anew, whatever came of it.
+    pub misses: Counter,
+}
+
+/// `typ` as it is compared: lower case, without `application/` unless another slash follows (RFC 7515 §4.1.9).
+pub(crate) fn normal_type(typ: &str) -> String {
+    let lower = typ.to_ascii_lowercase();
+    match lower.strip_prefix("application/") {
+        Some(rest) if !rest.contains('/') => rest.to_owned(),
+        _ => lower,
+    }
+}
+
+impl Verifier {
+    /// The principal of a good token. Waits only when a key is not at hand.
+    pub(crate) async fn verify(&self, token: &str, now: SystemTime) -> Result<Principal, Failure> {
+        if token.len() > self.max_token_bytes {
+            return Err(TOO_LONG.refusal().into());
+        }
+        let hash = hash(token);
+        if let Some(principal) = self.remembered(&hash, now) {
+            self.hits.inc();
+            return Ok(principal);
+        }
+        self.misses.inc();
+        let entry = self.examine(token, now).await?;
+        let principal = entry.principal.clone();
+        self.cache.put(hash, entry);
+        Ok(principal)
+    }
+
+    fn remembered(&self, hash: &TokenHash, now: SystemTime) -> Option<Principal> {
+        let entry = self.cache.get(hash)?;
+        let issuer = self.issuers.get(entry.issuer)?;
+        let in_time = now < entry.window.until && entry.window.from.is_none_or(|from| from <= now);
+        (in_time && issuer.keys.generation(now) == entry.generation).then_some(entry.principal)
+    }
+
+    async fn examine(&self, token: &str, now: SystemTime) -> Result<Entry, Failure> {
+        let jws = Jws::parse(token, self.padded)?;
+        let claims = json::object(&jws.payload).map_err(|_| MALFORMED.because("the payload is not one strict JSON object"))?;
+        let (place, issuer) = self.issuer(&claims)?;
+        issuer.check_header(&jws)?;
+        let proof = issuer.keys.prove(&jws, now).await?;
+        let mut window = issuer.rules.check(&claims, now)?;
+        if let Some((_, end)) = proof.key.validity {
+            window.until = window.until.min(end);
+        }
+        let principal = issuer.rules.principal(claims)?;
+        Ok(Entry { principal, window, issuer: place, generation: proof.generation })
+    }
+
+    fn issuer(&self, claims: &Map<String, Value>) -> Result<(usize, &Issuer), Refusal> {
+        let name = match claims.get("iss") {
+            None => return Err(UNKNOWN_ISSUER.because("`iss` is missing")),
+            Some(Value::String(name)) => name,
+            Some(_) => return Err(MALFORMED.because("`iss` is not a string")),
+        };
+        self.issuers.iter().enumerate().find(|(_, issuer)| issuer.name == *name).ok_or_else(|| UNKNOWN_ISSUER.refusal())
+    }
+}
+
+impl Issuer {
+    fn check_header(&self, jws: &Jws<'_>) -> Result<(), Refusal> {
+        if !self.algorithms.contains(&jws.algorithm) {
+            return Err(ALGORITHM.refusal());
+        }
+        let typ = normal_type(jws.typ.as_deref().unwrap_or_default());
+        if !self.types.contains(&typ) {
+            return Err(TYPE.refusal());
+        }
+        Ok(())
+    }
+}
