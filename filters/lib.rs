@@ -5,7 +5,12 @@
 use tollgate_filter_api::Kind;
 
 /// Every filter, in the order in which they stand in a chain that the operator did not order.
-pub const FILTERS: &[Kind] = &[];
+///
+/// A browser's preflight carries no credentials, so `cors` stands before whoever asks for some. What copies the caller's
+/// name into a header stands after whoever says who is calling.
+pub const FILTERS: &[Kind] = &[
+    filter_cors::KIND, //
+];
 
 /// The filter of that ID.
 pub fn find(id: &str) -> Option<&'static Kind> {
