@@ -2,6 +2,7 @@
 //!
 //! `docs/ARCHITECTURE.md` is the map; each module below says what it does and what it does not protect against.
 
+pub mod chain;
 pub mod config;
 pub mod routes;
 pub mod source;

@@ -1,5 +1,12 @@
 //! The environment of a gateway: `gateway.yaml`, read, resolved and checked.
+//!
+//! Unknown keys, values without a unit and literal secrets are refused; every problem names file, line and pointer. Files
+//! that the configuration names are read when it is put to use, not here.
 
+mod load;
 mod model;
+mod proxies;
 
+pub use load::Config;
 pub use model::*;
+pub use proxies::TrustedProxies;

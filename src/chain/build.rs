@@ -1,0 +1,316 @@
+//! The operator's list and the Plan's demands, made into one checked chain for each operation.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use serde_json::{Map, Value};
+use tollgate_filter_api::{BodyUse, DynFilter, Env, Fact, Kind, Peer, Principal, Problem, Problems};
+use tollgate_plan::{Alternative, Api, Credential, Operation, Plan, Source};
+
+use super::{
+    run::{Chain, Step},
+    spec::{ChainSpec, FilterSpec, StepSpec},
+};
+
+/// What chains are built from.
+pub struct Inputs<'a> {
+    /// The Plan.
+    pub plan: &'a Plan,
+    /// The operator's list.
+    pub spec: &'a ChainSpec,
+    /// The catalogue.
+    pub kinds: &'a [Kind],
+    /// What filters are given.
+    pub env: &'a Env,
+    /// Demands that this environment does not enforce.
+    pub waive: &'a [String],
+}
+
+/// One chain for each operation, in the Plan's order.
+///
+/// # Errors
+/// All that cannot be enforced, each problem once.
+pub fn build(inputs: &Inputs<'_>) -> Result<Vec<Arc<Chain>>, Problems> {
+    let mut builder = Builder { inputs, built: HashMap::new(), problems: Problems::default() };
+    let mut chains = Vec::new();
+    for api in &inputs.plan.apis {
+        for operation in &api.operations {
+            chains.push(Arc::new(builder.operation(api, operation)));
+        }
+    }
+    if builder.problems.has_errors() { Err(builder.problems.sorted()) } else { Ok(chains) }
+}
+
+type Built = Option<Arc<dyn DynFilter>>;
+
+struct Builder<'a> {
+    inputs: &'a Inputs<'a>,
+    /// Operations with the same settings share one filter; a problem is reported once.
+    built: HashMap<(String, String), Built>,
+    problems: Problems,
+}
+
+impl Builder<'_> {
+    fn operation(&mut self, api: &Api, operation: &Operation) -> Chain {
+        let alternatives = self.alternatives(operation);
+        let mut chain = Chain { open: alternatives.is_empty(), ..Chain::default() };
+        let mut known = vec![Peer::NAME];
+        if chain.open {
+            known.push(Principal::NAME);
+        }
+        self.demands_are_offered(operation);
+        let mut authenticated = chain.open;
+        for step in &self.inputs.spec.steps {
+            if is_credential(step, self.inputs.kinds) {
+                if !authenticated {
+                    self.authenticate(api, operation, &alternatives, &mut chain);
+                    known.push(Principal::NAME);
+                    authenticated = true;
+                }
+            } else if let StepSpec::Filter(spec) = step {
+                self.plain(operation, spec, &mut known, &mut chain);
+            }
+        }
+        if !authenticated {
+            self.nobody_authenticates(operation, &alternatives);
+        }
+        chain
+    }
+
+    /// The alternatives that are enforced here: what the environment waived is taken out.
+    fn alternatives(&self, operation: &Operation) -> Vec<Alternative> {
+        let waived = |credential: &Credential| self.inputs.waive.contains(&credential.filter);
+        let all = &operation.security.alternatives;
+        let whole: Vec<Alternative> = all.iter().filter(|alternative| !alternative.credentials.iter().any(waived)).cloned().collect();
+        let anonymous_only = whole.iter().all(|alternative| alternative.credentials.is_empty());
+        if !whole.is_empty() && !anonymous_only || whole.len() == all.len() {
+            return if anonymous_only { Vec::new() } else { whole };
+        }
+        let rest = all.iter().map(|alternative| Alternative {
+            credentials: alternative.credentials.iter().filter(|credential| !waived(credential)).cloned().collect(),
+        });
+        let rest: Vec<Alternative> = rest.collect();
+        if rest.iter().any(|alternative| alternative.credentials.is_empty()) { Vec::new() } else { rest }
+    }
+
+    fn demands_are_offered(&mut self, operation: &Operation) {
+        for demand in &operation.demands {
+            let offered = self.inputs.spec.filters().any(|spec| spec.id == demand.filter);
+            if !offered && !self.inputs.waive.contains(&demand.filter) {
+                self.not_enforced(operation, &demand.filter, &demand.source);
+            }
+        }
+    }
+
+    fn not_enforced(&mut self, operation: &Operation, filter: &str, source: &Source) {
+        let file = &self.inputs.spec.file;
+        let (message, hint) = if self.inputs.kinds.iter().any(|kind| kind.id == filter) {
+            (
+                format!("`{}` demands `{filter}`, which the chain in {file} does not list", operation.id),
+                format!("add `- {filter}` to `chain`, or `waive: [{filter}]`"),
+            )
+        } else {
+            (
+                format!("`{}` demands `{filter}`, which no filter of this gateway enforces", operation.id),
+                format!("`waive: [{filter}]` in {file} starts without it"),
+            )
+        };
+        let problem = Problem::error("chain.not_enforced", message).hint(hint);
+        self.problems.push(self.at(problem, source));
+    }
+
+    fn at(&self, problem: Problem, source: &Source) -> Problem {
+        let document = self.inputs.plan.documents.get(source.document as usize);
+        problem.at(document.map_or("", |document| document.path.as_str()), source.line, source.pointer.as_str())
+    }
+
+    fn nobody_authenticates(&mut self, operation: &Operation, alternatives: &[Alternative]) {
+        for credential in alternatives.iter().flat_map(|alternative| &alternative.credentials) {
+            self.not_enforced(operation, &credential.filter, &credential.source);
+        }
+    }
+
+    /// A filter that checks no credential.
+    fn plain(&mut self, operation: &Operation, spec: &FilterSpec, known: &mut Vec<&'static str>, chain: &mut Chain) {
+        let demand = operation.demands.iter().find(|demand| demand.filter == spec.id);
+        let settings = demand.map_or_else(|| spec.settings.clone(), |demand| merge(&spec.settings, &demand.settings));
+        let Some(filter) = self.filter(spec, settings, &operation.source) else { return };
+        let Some(kind) = self.inputs.kinds.iter().find(|kind| kind.id == spec.id) else { return };
+        for need in kind.needs {
+            if !known.contains(need) {
+                let message = format!("operation `{}`: filter `{}` needs `{need}`, but nothing before it gives one", operation.id, spec.id);
+                self.chain_problem(message, spec);
+            }
+        }
+        for fact in kind.gives {
+            if known.contains(fact) {
+                self.chain_problem(format!("operation `{}`: filter `{}` gives `{fact}` a second time", operation.id, spec.id), spec);
+            }
+            known.push(fact);
+        }
+        chain.steps.push(Step::One(chain.filters.len()));
+        chain.filters.push(filter);
+    }
+
+    fn chain_problem(&mut self, message: String, spec: &FilterSpec) {
+        let problem = Problem::error("chain.order", message).at(self.inputs.spec.file.as_str(), spec.line, spec.pointer.as_str());
+        self.problems.push(problem.hint("move the filter that gives it to the front"));
+    }
+
+    /// All credential filters of an operation stand where the first of them is listed.
+    fn authenticate(&mut self, api: &Api, operation: &Operation, alternatives: &[Alternative], chain: &mut Chain) {
+        let anonymous = alternatives.iter().any(|alternative| alternative.credentials.is_empty());
+        let mut branches = Vec::new();
+        for wanted in grouped(alternatives) {
+            let before = self.problems.0.len();
+            for combination in self.combinations(operation, &wanted) {
+                let begin = chain.filters.len();
+                for (spec, credential) in combination {
+                    let settings = merge(&spec.settings, &credential.settings(api));
+                    if let Some(filter) = self.filter(&spec, settings, &credential.source) {
+                        chain.filters.push(filter);
+                    }
+                }
+                branches.push(begin..chain.filters.len());
+            }
+            if self.problems.0.len() > before {
+                return;
+            }
+        }
+        match branches.as_slice() {
+            [one] if !anonymous && one.len() == 1 => chain.steps.push(Step::One(one.start)),
+            _ => {
+                self.no_body_in(&branches, chain, operation);
+                chain.steps.push(Step::AnyOf { branches, anonymous });
+            }
+        }
+    }
+
+    fn no_body_in(&mut self, branches: &[std::ops::Range<usize>], chain: &Chain, operation: &Operation) {
+        for index in branches.iter().cloned().flatten() {
+            if chain.filters[index].body() != BodyUse::None {
+                let message = format!("`{}` reads the body and cannot be an alternative", chain.filters[index].id());
+                let problem = Problem::error("chain.any_of", message);
+                self.problems.push(self.at(problem, &operation.security.source));
+            }
+        }
+    }
+
+    /// Every way to choose one listed filter for each credential: two `jwt` entries make two alternatives.
+    fn combinations(&mut self, operation: &Operation, wanted: &[Wanted]) -> Vec<Vec<(FilterSpec, Wanted)>> {
+        let mut all: Vec<Vec<(FilterSpec, Wanted)>> = vec![Vec::new()];
+        for credential in wanted {
+            let listed: Vec<FilterSpec> = self.inputs.spec.filters().filter(|spec| spec.id == credential.filter).cloned().collect();
+            if listed.is_empty() {
+                self.not_enforced(operation, &credential.filter, &credential.source);
+            }
+            let extend = |(begun, spec): (&Vec<_>, &FilterSpec)| {
+                let mut more: Vec<(FilterSpec, Wanted)> = begun.clone();
+                more.push((spec.clone(), credential.clone()));
+                more
+            };
+            all = all.iter().flat_map(|begun| listed.iter().map(move |spec| (begun, spec))).map(extend).collect();
+        }
+        all
+    }
+
+    fn filter(&mut self, spec: &FilterSpec, settings: Value, source: &Source) -> Built {
+        let key = (spec.id.clone(), settings.to_string());
+        if let Some(built) = self.built.get(&key) {
+            return built.clone();
+        }
+        let kind = self.inputs.kinds.iter().find(|kind| kind.id == spec.id)?;
+        let built = (kind.build)(&settings, self.inputs.env).unwrap_or_else(|problem| {
+            let problem = self.place(problem, spec, source);
+            self.problems.push(problem);
+            None
+        });
+        self.built.insert(key, built.clone());
+        built
+    }
+
+    /// A problem of the settings stands in the operator's file when there are settings, else where the demand was written.
+    fn place(&self, problem: Problem, spec: &FilterSpec, source: &Source) -> Problem {
+        if spec.pointer.is_empty() {
+            return self.at(problem, source);
+        }
+        let pointer = format!("{}{}", spec.pointer, problem.pointer);
+        problem.at(self.inputs.spec.file.as_str(), spec.line, pointer)
+    }
+}
+
+/// Whether a step of the list checks credentials.
+fn is_credential(step: &StepSpec, kinds: &[Kind]) -> bool {
+    let gives_principal = |spec: &FilterSpec| kinds.iter().any(|kind| kind.id == spec.id && kind.gives.contains(&Principal::NAME));
+    match step {
+        StepSpec::Filter(spec) => gives_principal(spec),
+        StepSpec::AnyOf(_) => true,
+    }
+}
+
+/// A credential with every list of scopes that is enough.
+#[derive(Clone)]
+struct Wanted {
+    filter: String,
+    scopes: Vec<Vec<String>>,
+    settings: BTreeMap<String, Value>,
+    source: Source,
+}
+
+impl Wanted {
+    /// The operation's part of the filter's settings.
+    fn settings(&self, api: &Api) -> Value {
+        let mut settings: Map<String, Value> = self.settings.clone().into_iter().collect();
+        if self.scopes.iter().all(|scopes| !scopes.is_empty()) {
+            settings.insert("scopes".to_owned(), Value::from(self.scopes.clone()));
+        }
+        if let (Some(header), "jwt") = (&api.auth_header, self.filter.as_str()) {
+            settings.insert("header".to_owned(), Value::from(header.as_str()));
+        }
+        Value::Object(settings)
+    }
+}
+
+/// Alternatives that ask one filter for different scopes become one, so that a missing scope of the first does not hide the
+/// second; alternatives without credentials are left out.
+fn grouped(alternatives: &[Alternative]) -> Vec<Vec<Wanted>> {
+    let mut groups: Vec<Vec<Wanted>> = Vec::new();
+    for alternative in alternatives.iter().filter(|alternative| !alternative.credentials.is_empty()) {
+        let wanted: Vec<Wanted> = alternative.credentials.iter().map(want).collect();
+        if let [one] = wanted.as_slice() {
+            let same = |group: &&mut Vec<Wanted>| matches!(group.as_slice(), [other] if other.filter == one.filter && other.settings == one.settings);
+            if let Some(group) = groups.iter_mut().find(same) {
+                group[0].scopes.extend(one.scopes.clone());
+                continue;
+            }
+        }
+        groups.push(wanted);
+    }
+    groups
+}
+
+fn want(credential: &Credential) -> Wanted {
+    Wanted {
+        filter: credential.filter.clone(),
+        scopes: vec![credential.scopes.clone()],
+        settings: credential.settings.clone(),
+        source: credential.source.clone(),
+    }
+}
+
+/// The operation's settings over the operator's, key by key; maps are merged, everything else is replaced.
+fn merge(under: &Value, over: &Value) -> Value {
+    match (under, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            let mut merged = under.clone();
+            for (key, value) in over {
+                let value = merged.get(key).map_or_else(|| value.clone(), |below| merge(below, value));
+                merged.insert(key.clone(), value);
+            }
+            Value::Object(merged)
+        }
+        (_, over) => over.clone(),
+    }
+}

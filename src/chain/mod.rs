@@ -1,0 +1,19 @@
+//! Check a chain, build it, run it. Filters are known by their contract only.
+//!
+//! Per operation one chain is built at load: the operator's list gives order and defaults, the Plan gives the operation's own
+//! settings, merged as data before decoding. What an operation demands and the list does not offer, a need that no earlier
+//! filter gives, a filter nobody knows: each is a problem that names both places, and nothing starts.
+//!
+//! This does not protect against a filter that decides wrongly, or that never ends.
+
+mod build;
+mod reasons;
+mod render;
+mod run;
+mod spec;
+
+pub use build::{Inputs, build};
+pub use reasons::{GATEWAY_REASONS, gateway};
+pub use render::{Mention, Rendered, render, render_fault};
+pub use run::{Chain, Run, Verdict};
+pub use spec::{ChainSpec, FilterSpec, StepSpec};

@@ -1,0 +1,42 @@
+//! The ways in which the gateway itself ends a request.
+
+use tollgate_filter_api::Reason;
+
+/// The gateway's own reasons.
+pub mod gateway {
+    use tollgate_filter_api::Reason;
+
+    macro_rules! reasons {
+        ($($name:ident = $kind:ident($($arg:expr),*);)*) => {
+            $(#[doc = "See `help`."] pub static $name: Reason = Reason::$kind($($arg),*);)*
+            pub(super) static ALL: &[&Reason] = &[$(&$name),*];
+        };
+    }
+
+    reasons! {
+        FRAMING = refused("request.framing", 400, 0, "The request's framing is ambiguous", "Content-Length together with Transfer-Encoding, a listed Content-Length, or a transfer coding other than chunked. The connection is closed.");
+        TARGET = refused("request.target", 400, 0, "The request target is not acceptable", "The path climbs above its root, or holds an encoded slash, a backslash, a control byte, a semicolon or bytes that are not UTF-8. `paths` in the configuration relaxes two of these.");
+        HOST = refused("request.host", 400, 0, "The Host field is missing or malformed", "HTTP/1.1 needs exactly one Host field; HTTP/2 an authority that agrees with it.");
+        FIELD = refused("request.field", 400, 0, "A header field is not acceptable", "A field name with an underscore that imitates one the gateway owns, or a control byte in a value.");
+        EXPECT = refused("request.expect", 417, 0, "The expectation cannot be met", "Only `Expect: 100-continue` is known.");
+        MISDIRECTED = refused("request.misdirected", 421, 0, "The request is for another host than the connection", "The TLS server name and the Host field differ on a listener that asks for client certificates.");
+        NOT_FOUND = refused("route.not_found", 404, 0, "No API is served under this path", "No base path matches. Never forwarded.");
+        NO_RESOURCE = refused("route.no_resource", 404, 0, "The API has no such resource", "The base path matches, no path template does. Never forwarded.");
+        METHOD = refused("route.method", 405, 0, "The method is not allowed here", "The path is known, the method is not declared; `Allow` lists those that are.");
+        OPTIONS = reply("route.options", 204, "The methods of this path", "OPTIONS on a path that does not declare it; `Allow` lists the methods.");
+        NO_ENDPOINT = refused("endpoint.none", 403, 900_901, "There is no endpoint for this kind of key", "A sandbox key on an operation without sandbox endpoints, or a production key without production endpoints.");
+        HEADER_BYTES = refused("limit.header_bytes", 431, 0, "The header is too large", "More bytes of header than `limits.header_bytes`.");
+        HEADER_FIELDS = refused("limit.header_fields", 431, 0, "The header has too many fields", "More fields than `limits.header_fields`, cookie crumbs counted one by one.");
+        TARGET_BYTES = refused("limit.target_bytes", 414, 0, "The request target is too long", "More bytes than `limits.target_bytes`.");
+        BODY_BYTES = refused("limit.body_bytes", 413, 0, "The request body is too large", "More bytes than `limits.body_bytes`, or than the filter that reads the body accepts.");
+        BODY_READ = refused("request.body", 400, 0, "The request body could not be read", "The client broke off, or the body's framing is wrong.");
+        CONNECT = refused("upstream.connect", 502, 101_503, "The upstream cannot be reached", "No connection could be made to any target of the endpoint group.");
+        UPSTREAM_TIMEOUT = refused("upstream.timeout", 504, 101_504, "The upstream did not answer in time", "Connecting or reading took longer than the upstream's timeouts.");
+        UPSTREAM_BROKEN = refused("upstream.broken", 502, 101_503, "The upstream broke off", "The connection ended, or the answer was not HTTP, before an answer could be passed on.");
+        FAULT = refused("chain.fault", 503, 900_900, "The gateway cannot decide at the moment", "A filter could not decide, for instance because an issuer's keys could not be had. The log names filter and cause.");
+        INTERNAL = refused("gateway.internal", 500, 900_900, "The gateway failed", "An error of the gateway itself; the log has the cause.");
+    }
+}
+
+/// Every reason of the gateway, for the manual.
+pub static GATEWAY_REASONS: &[&Reason] = gateway::ALL;

@@ -1,0 +1,175 @@
+//! Answers as bytes: RFC 9457 problem documents, or the reference product's fault bodies.
+//!
+//! Nothing the client sent is repeated in a problem document. The reference product's plain-text 404 repeats the path; it is
+//! the normal form, which holds no control bytes.
+
+use serde_json::json;
+use tollgate_filter_api::{Answer, Fault, KeyType, Meaning, Reason};
+
+use super::gateway;
+use crate::config::Errors;
+
+/// What an error body may mention of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Mention<'a> {
+    /// Path in normal form.
+    pub path: &'a str,
+    /// Method.
+    pub method: &'a str,
+    /// Request id, 32 hex digits.
+    pub request_id: &'a str,
+    /// Header that carries the credential.
+    pub auth_header: &'a str,
+    /// Kind of the caller's key.
+    pub key_type: KeyType,
+}
+
+/// A body and its media type; both empty when the answer has none.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// HTTP status.
+    pub status: u16,
+    /// Media type.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The body of an answer.
+pub fn render(answer: &Answer, style: Errors, mention: Mention<'_>) -> Rendered {
+    let reason = answer.reason();
+    let status = reason.status;
+    if let Some(body) = answer.get_body() {
+        return Rendered { status, content_type: "", body: body.to_vec() };
+    }
+    if reason.meaning == Meaning::Reply {
+        let status = if style == Errors::Wso2 && status == 204 { 200 } else { status };
+        return Rendered { status, content_type: "", body: Vec::new() };
+    }
+    match style {
+        Errors::Problem => problem(reason, answer.get_detail(), mention),
+        Errors::Wso2 => wso2(reason, answer.get_detail(), mention),
+    }
+}
+
+/// The answer for a request nobody could decide about.
+pub fn render_fault(fault: &Fault) -> Answer {
+    let answer = gateway::FAULT.answer().log(fault.to_string());
+    match fault.retry_after {
+        Some(after) => answer.header(http::header::RETRY_AFTER, http::HeaderValue::from(after.as_secs().max(1))),
+        None => answer,
+    }
+}
+
+fn problem(reason: &Reason, detail: Option<&str>, mention: Mention<'_>) -> Rendered {
+    let mut body = json!({
+        "type": format!("urn:tollgate:reason:{}", reason.id),
+        "title": reason.title,
+        "status": reason.status,
+        "reason": reason.id,
+        "request_id": mention.request_id,
+    });
+    if reason.code != 0 {
+        body["code"] = reason.code.into();
+    }
+    if let Some(detail) = detail {
+        body["detail"] = detail.into();
+    }
+    Rendered { status: reason.status, content_type: "application/problem+json", body: body.to_string().into_bytes() }
+}
+
+fn wso2(reason: &Reason, detail: Option<&str>, mention: Mention<'_>) -> Rendered {
+    let plain = |text: String| Rendered { status: reason.status, content_type: "text/plain", body: text.into_bytes() };
+    match reason.id {
+        id if id == gateway::NOT_FOUND.id => plain(format!("no matching service found for path : {}", mention.path)),
+        id if id == gateway::NO_RESOURCE.id => {
+            plain(format!("no matching resource found for path : {} , method : {}", mention.path, mention.method))
+        }
+        id if id == gateway::METHOD.id => plain("method not allowed".to_owned()),
+        id if id == gateway::NO_ENDPOINT.id => no_endpoint(mention.key_type),
+        _ => fault(reason, detail, mention),
+    }
+}
+
+fn no_endpoint(key_type: KeyType) -> Rendered {
+    let (key, environment) = match key_type {
+        KeyType::Production => ("Production", "production"),
+        KeyType::Sandbox => ("Sandbox", "sandbox"),
+    };
+    let body = format!(r#"{{"ERROR_CODE":"900901", "ERROR_MESSAGE":"{key} key offered to the API with no {environment} endpoint"}}"#);
+    Rendered { status: 403, content_type: "application/json", body: body.into_bytes() }
+}
+
+/// `{"fault":{"code":…, "message":"…", "description":"…"}}`, with that spacing.
+fn fault(reason: &Reason, detail: Option<&str>, mention: Mention<'_>) -> Rendered {
+    let (status, message, description) = texts(reason, detail, mention.auth_header);
+    let code = if reason.code == 0 { u32::from(reason.status) } else { reason.code };
+    let body = format!(r#"{{"fault":{{"code":{code}, "message":{}, "description":{}}}}}"#, json!(message), json!(description));
+    Rendered { status, content_type: "application/json", body: body.into_bytes() }
+}
+
+/// Status, message and description of a code. Codes of the reference product have fixed texts; ours have the reason's.
+fn texts(reason: &Reason, detail: Option<&str>, auth_header: &str) -> (u16, &'static str, String) {
+    let hinted = |status: u16, message: &'static str, hint: &str| (status, message, format!("{message}. {hint}"));
+    let repeated = |status: u16, message: &'static str| (status, message, message.to_owned());
+    match reason.code {
+        900_900 => (500, "Unclassified Authentication Failure", "Unclassified Authentication Failure".to_owned()),
+        900_901 => hinted(401, "Invalid Credentials", "Make sure you have given the correct access token"),
+        900_902 => hinted(401, "Missing Credentials", &format!("Make sure your API invocation call has a header: \"{auth_header}\"")),
+        900_903 => hinted(401, "Access Token Expired", "Renew the access token and try again"),
+        900_904 => hinted(401, "Access Token Inactive", "Generate a new access token and try again"),
+        900_908 => repeated(403, "Resource forbidden "),
+        900_910 => repeated(403, "The access token does not allow you to access the requested resource"),
+        900_911 => hinted(401, "Invalid Credentials", "Make sure you have given the correct username and password"),
+        900_912 => hinted(401, "Invalid Format", "Make sure you have given the credentials in correct format with \":\" character"),
+        101_503 => (500, "Runtime Error", "Error connecting to the back end".to_owned()),
+        101_504 => (500, "Runtime Error", "Connection timed out".to_owned()),
+        _ => (reason.status, reason.title, detail.unwrap_or(reason.title).to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MENTION: Mention<'_> =
+        Mention { path: "/a/b", method: "GET", request_id: "0", auth_header: "Authorization", key_type: KeyType::Sandbox };
+
+    fn body(reason: &'static Reason, style: Errors) -> (u16, String) {
+        let rendered = render(&reason.answer(), style, MENTION);
+        (rendered.status, String::from_utf8(rendered.body).unwrap())
+    }
+
+    static MISSING: Reason = Reason::absent("jwt.missing", 401, 900_902, "t", "h");
+    static INVALID: Reason = Reason::refused("jwt.signature", 401, 900_901, "t", "h");
+
+    #[test]
+    fn fault_bodies_are_the_reference_products_byte_for_byte() {
+        let expected = r#"{"fault":{"code":900901, "message":"Invalid Credentials", "description":"Invalid Credentials. Make sure you have given the correct access token"}}"#;
+        assert_eq!(body(&INVALID, Errors::Wso2), (401, expected.to_owned()));
+        let expected = r#"{"fault":{"code":900902, "message":"Missing Credentials", "description":"Missing Credentials. Make sure your API invocation call has a header: \"Authorization\""}}"#;
+        assert_eq!(body(&MISSING, Errors::Wso2), (401, expected.to_owned()));
+        let expected = r#"{"fault":{"code":101503, "message":"Runtime Error", "description":"Error connecting to the back end"}}"#;
+        assert_eq!(body(&gateway::CONNECT, Errors::Wso2), (500, expected.to_owned()));
+    }
+
+    #[test]
+    fn unrouted_requests_get_the_reference_products_plain_text() {
+        assert_eq!(body(&gateway::NOT_FOUND, Errors::Wso2).1, "no matching service found for path : /a/b");
+        assert_eq!(body(&gateway::NO_RESOURCE, Errors::Wso2).1, "no matching resource found for path : /a/b , method : GET");
+        assert_eq!(body(&gateway::METHOD, Errors::Wso2).1, "method not allowed");
+        let expected = r#"{"ERROR_CODE":"900901", "ERROR_MESSAGE":"Sandbox key offered to the API with no sandbox endpoint"}"#;
+        assert_eq!(body(&gateway::NO_ENDPOINT, Errors::Wso2), (403, expected.to_owned()));
+    }
+
+    #[test]
+    fn a_problem_document_carries_reason_code_and_request_id() {
+        let (status, text) = body(&MISSING, Errors::Problem);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(status, 401);
+        assert_eq!(
+            (value["reason"].as_str(), value["code"].as_u64(), value["request_id"].as_str()),
+            (Some("jwt.missing"), Some(900_902), Some("0"))
+        );
+    }
+}

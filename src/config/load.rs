@@ -1,0 +1,109 @@
+//! From the file to a checked configuration.
+
+use std::path::{Path, PathBuf};
+
+use tollgate_document::{Document, Limits as DocumentLimits};
+use tollgate_filter_api::{Kind, Problem, Problems};
+
+use super::{Gateway, Listener, TrustedProxies};
+use crate::chain::ChainSpec;
+
+/// A configuration that is complete in itself.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What was written, with defaults; paths are absolute or relative to the working directory.
+    pub gateway: Gateway,
+    /// The operator's list of filters, or the catalogue's order.
+    pub chain: ChainSpec,
+    /// Who may say for whom it speaks.
+    pub proxies: TrustedProxies,
+    /// Folder of the file; relative paths in filter settings start here.
+    pub base: PathBuf,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load(path: &Path, kinds: &[Kind]) -> Result<Self, Problems> {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| {
+            Problem::error("config.unreadable", format!("cannot read the configuration: {error}")).at(name.as_str(), 0, "")
+        })?;
+        Self::parse(&name, &bytes, path.parent().unwrap_or(Path::new("")), kinds)
+    }
+
+    /// Reads text; relative paths start at `base`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(name: &str, bytes: &[u8], base: &Path, kinds: &[Kind]) -> Result<Self, Problems> {
+        let document = Document::parse(name, bytes, &DocumentLimits::default())?;
+        let mut problems = Problems::default();
+        let chain = ChainSpec::read(&document, kinds).unwrap_or_else(|found| {
+            problems.0.extend(found.0);
+            None
+        });
+        let gateway = document.decode::<Gateway>("").map_err(|problem| problems.push(problem)).ok();
+        let Some(mut gateway) = gateway else { return Err(problems.sorted()) };
+        resolve(&mut gateway, base);
+        let proxies = TrustedProxies::parse(&gateway.trusted_proxies).unwrap_or_else(|index| {
+            let problem = Problem::error("config.trusted_proxies", "not an address or an address with a prefix")
+                .hint("write 10.0.0.0/8 or 192.0.2.7");
+            problems.push(document.locate(problem, &format!("/trusted_proxies/{index}")));
+            TrustedProxies::default()
+        });
+        check(&gateway, &document, &mut problems);
+        if problems.has_errors() {
+            return Err(problems.sorted());
+        }
+        let chain = chain.unwrap_or_else(|| ChainSpec::default_of(kinds, name));
+        Ok(Self { gateway, chain, proxies, base: base.to_owned() })
+    }
+}
+
+fn check(gateway: &Gateway, document: &Document, problems: &mut Problems) {
+    let mut refuse = |pointer: String, problem: Problem| problems.push(document.locate(problem, &pointer));
+    if gateway.listeners.is_empty() {
+        refuse("/listeners".into(), Problem::error("config.listeners", "there must be at least one listener"));
+    }
+    if !gateway.admin.public && !gateway.admin.address.ip().is_loopback() {
+        let problem = Problem::error("config.admin", "the admin port has no authentication and its address is not loopback");
+        refuse("/admin/address".into(), problem.hint("use 127.0.0.1, or say `public: true` when something else protects it"));
+    }
+    for (index, listener) in gateway.listeners.iter().enumerate() {
+        if listener.h2c && listener.tls.is_some() {
+            let problem = Problem::error("config.listener", "`h2c` is HTTP/2 without TLS; this listener has `tls`");
+            refuse(format!("/listeners/{index}"), problem.hint("with TLS, HTTP/2 is negotiated; leave `h2c` out"));
+        }
+        let twice = |other: &Listener| other.address == listener.address && listener.address.port() != 0;
+        if gateway.listeners[..index].iter().any(twice) || gateway.admin.address == listener.address {
+            let message = format!("the address {} is used twice", listener.address);
+            refuse(format!("/listeners/{index}/address"), Problem::error("config.listener", message));
+        }
+    }
+}
+
+/// Relative paths start at the configuration's folder.
+fn resolve(gateway: &mut Gateway, base: &Path) {
+    let join = |path: &mut PathBuf| *path = base.join(&*path);
+    for tls in gateway.listeners.iter_mut().filter_map(|listener| listener.tls.as_mut()) {
+        join(&mut tls.certificate);
+        join(&mut tls.key);
+        if let Some(client_auth) = &mut tls.client_auth {
+            join(&mut client_auth.ca);
+        }
+    }
+    let pairs = gateway.endpoints.values_mut().filter_map(|endpoint| endpoint.client_certificate.as_mut());
+    for pair in pairs.chain(&mut gateway.upstream.client_certificate) {
+        join(&mut pair.certificate);
+        join(&mut pair.key);
+    }
+    gateway.endpoints.values_mut().filter_map(|endpoint| endpoint.ca.as_mut()).chain(&mut gateway.upstream.ca).for_each(join);
+    gateway.artifact.trusted_keys.iter_mut().for_each(join);
+    gateway.process.upgrade_socket.iter_mut().for_each(join);
+    if !matches!(gateway.access_log.to.as_str(), "stdout" | "off") {
+        gateway.access_log.to = base.join(&gateway.access_log.to).display().to_string();
+    }
+}
