@@ -11,6 +11,7 @@ mod artifact;
 
 use std::collections::BTreeMap;
 
+pub use artifact::{Artifact, ArtifactError, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
