@@ -6,3 +6,4 @@ pub mod chain;
 pub mod config;
 pub mod routes;
 pub mod source;
+pub mod upstreams;

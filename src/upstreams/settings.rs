@@ -1,0 +1,99 @@
+//! What the environment says about a group, the nearest word first: a variable in the reference product's spelling, the
+//! group's own entry in `endpoints`, the entry `*`, `upstream`.
+
+use tollgate_filter_api::Problem;
+use tollgate_plan::{EndpointGroup, Environment, Plan, Source};
+
+use super::Inputs;
+use crate::config::EndpointOverride;
+
+/// The entry of `endpoints` that stands for every group.
+pub(super) const EVERY: &str = "*";
+
+/// Who said something.
+#[derive(Clone, Debug)]
+pub(super) enum Origin<'a> {
+    /// A definition.
+    Definition(&'a Source),
+    /// The configuration file, at this pointer.
+    Setting(String),
+    /// A variable of that name.
+    Variable(String),
+}
+
+impl Origin<'_> {
+    /// An error that blames the one who said it.
+    pub(super) fn error(&self, inputs: &Inputs<'_>, code: &'static str, message: impl Into<String>) -> Problem {
+        let problem = Problem::error(code, message);
+        match self {
+            Self::Definition(source) => at_source(problem, inputs.plan, source),
+            Self::Setting(pointer) => problem.at(inputs.file, 0, pointer.clone()),
+            Self::Variable(name) => Problem { message: format!("{}: {}", name, problem.message), ..problem },
+        }
+    }
+}
+
+/// Says that a node of the Plan is to blame.
+pub(super) fn at_source(problem: Problem, plan: &Plan, source: &Source) -> Problem {
+    let file = plan.documents.get(source.document as usize).map_or("", |document| &document.path);
+    problem.at(file, source.line, source.pointer.clone())
+}
+
+/// The pointer of a member of a group's entry.
+pub(super) fn pointer(group: &str, member: &str) -> String {
+    format!("/endpoints/{}/{member}", group.replace('~', "~0").replace('/', "~1"))
+}
+
+/// A value and who said it.
+pub(super) struct Said<'a, T> {
+    pub value: T,
+    pub by: Origin<'a>,
+}
+
+/// The environment's word on one group.
+pub(super) struct Settings<'a> {
+    inputs: &'a Inputs<'a>,
+    group: &'a EndpointGroup,
+}
+
+impl<'a> Settings<'a> {
+    pub(super) fn of(inputs: &'a Inputs<'a>, group: &'a EndpointGroup) -> Self {
+        Self { inputs, group }
+    }
+
+    /// The nearest entry of `endpoints` that has the member.
+    pub(super) fn entry<T>(&self, member: &str, get: impl Fn(&'a EndpointOverride) -> Option<T>) -> Option<Said<'a, T>> {
+        [self.group.name.as_str(), EVERY].into_iter().find_map(|name| {
+            let value = get(self.inputs.gateway.endpoints.get(name)?)?;
+            Some(Said { value, by: Origin::Setting(pointer(name, member)) })
+        })
+    }
+
+    /// The variable `<group>_prod_<rest>` or `<group>_sand_<rest>`.
+    pub(super) fn variable(&self, rest: &str) -> Option<Said<'a, String>> {
+        let name = self.variable_name(rest);
+        (self.inputs.variables)(&name).map(|value| Said { value, by: Origin::Variable(name) })
+    }
+
+    /// How that variable is spelt.
+    pub(super) fn variable_name(&self, rest: &str) -> String {
+        let environment = match self.group.environment {
+            Environment::Production => "prod",
+            Environment::Sandbox => "sand",
+        };
+        format!("{}_{environment}_{rest}", self.group.name)
+    }
+
+    /// The URLs, in order: the configuration's list or else the definition's, single ones replaced by variables.
+    pub(super) fn urls(&self) -> Vec<Said<'a, String>> {
+        let listed = match self.group.environment {
+            Environment::Production => self.entry("production", |entry| entry.production.as_ref()),
+            Environment::Sandbox => self.entry("sandbox", |entry| entry.sandbox.as_ref()),
+        };
+        let urls: Vec<_> = match listed {
+            Some(Said { value, by }) => value.iter().map(|url| Said { value: url.clone(), by: by.clone() }).collect(),
+            None => self.group.urls.iter().map(|url| Said { value: url.url.clone(), by: Origin::Definition(&url.source) }).collect(),
+        };
+        urls.into_iter().enumerate().map(|(i, url)| self.variable(&format!("endpoint_{i}")).unwrap_or(url)).collect()
+    }
+}

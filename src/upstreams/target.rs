@@ -1,0 +1,124 @@
+//! One upstream server, ready to be connected to.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use http::HeaderValue;
+
+use super::{Addresses, Identity, Snapshot, Trust};
+use crate::config::UpstreamHttp;
+
+/// One upstream server.
+#[derive(Debug)]
+pub struct Target {
+    /// Name or literal address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Whether the connection is encrypted. The certificate is always verified then.
+    pub tls: bool,
+    /// Server name to send and to verify; never empty when `tls`.
+    pub server_name: String,
+    /// `Host` or `:authority` that the upstream gets, unless `preserve_host`.
+    pub host_header: HeaderValue,
+    /// Send the client's `Host` in its place.
+    pub preserve_host: bool,
+    /// Path of the endpoint, without a slash at its end: empty for none.
+    pub path: String,
+    /// Query of the endpoint, without `?`.
+    pub query: Option<String>,
+    /// The gateway's credentials as a value of `Authorization`; marked sensitive.
+    pub authorization: Option<HeaderValue>,
+    /// HTTP version.
+    pub http: UpstreamHttp,
+    /// Certificates the chain must end in; `None` stands for the system's.
+    pub ca: Option<Arc<Trust>>,
+    /// The gateway's own certificate.
+    pub identity: Option<Arc<Identity>>,
+    /// Time limits.
+    pub timeouts: Timeouts,
+    /// Keeps pooled connections of different identities, trust, protocol or group apart.
+    pub group_key: u64,
+    pub(super) place: Place,
+}
+
+/// Time limits of one exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For TCP and TLS together.
+    pub connect: Duration,
+    /// Longest silence while an answer is awaited or read.
+    pub read: Duration,
+    /// Longest standstill while the request is written.
+    pub write: Duration,
+    /// How long an unused connection is kept.
+    pub idle: Duration,
+}
+
+/// Where a target is.
+pub(super) enum Place {
+    /// An address was written.
+    Literal(Snapshot),
+    /// A name was; several addresses take turns.
+    Name(Arc<dyn Addresses>, AtomicUsize),
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(at) => write!(f, "Literal({at:?})"),
+            Self::Name(..) => f.write_str("Name"),
+        }
+    }
+}
+
+impl Place {
+    fn pick(&self, all: &Snapshot) -> Option<SocketAddr> {
+        let turn = match self {
+            Self::Literal(_) => 0,
+            Self::Name(_, turn) if all.len() > 1 => turn.fetch_add(1, Ordering::Relaxed) % all.len(),
+            Self::Name(..) => 0,
+        };
+        all.get(turn).copied()
+    }
+}
+
+impl Target {
+    /// Every address that is known now, without a look-up.
+    pub fn addresses(&self) -> Option<Snapshot> {
+        match &self.place {
+            Place::Literal(at) => Some(at.clone()),
+            Place::Name(name, _) => name.peek(),
+        }
+    }
+
+    /// The address whose turn it is, when one is known; several addresses of a name take turns.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match &self.place {
+            Place::Literal(at) => at.first().copied(),
+            Place::Name(name, _) => self.place.pick(&name.peek()?),
+        }
+    }
+
+    /// As [`Target::address`], but waits for a look-up when none is known yet.
+    ///
+    /// # Errors
+    /// The look-up's, or `NotFound` when the name has no address.
+    pub async fn look_up(&self) -> io::Result<SocketAddr> {
+        let all = match &self.place {
+            Place::Literal(at) => at.clone(),
+            Place::Name(name, _) => match name.peek() {
+                Some(known) => known,
+                None => name.look_up().await?,
+            },
+        };
+        self.place.pick(&all).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{} has no address", self.host)))
+    }
+}
