@@ -168,6 +168,11 @@ impl FakeDocument {
         content.confirmed = Some(self.clock.now());
     }
 
+    /// A regular fetch found the content unchanged.
+    pub fn confirm(&self) {
+        lock(&self.content).confirmed = Some(self.clock.now());
+    }
+
     /// The content that the next asked-for refresh brings.
     pub fn stage(&self, bytes: impl Into<Bytes>) {
         lock(&self.content).staged = Some(bytes.into());

@@ -12,8 +12,8 @@ use crate::{
     reasons::{AUDIENCE, EXPIRED, LIFETIME, MALFORMED, NOT_YET, Refusal, Refuse, TOO_OLD},
 };
 
-/// Times beyond this many seconds, some 30,000 years, are as good as never.
-const FAR: f64 = 1e12;
+/// Times beyond this many seconds are as good as never; milliseconds of our days are well below it.
+const FAR: f64 = 1e15;
 /// An `iat` from here on is milliseconds, when that is allowed: as seconds it would be the year 5138.
 const MILLISECONDS: f64 = 1e11;
 

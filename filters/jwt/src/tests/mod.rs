@@ -4,6 +4,7 @@
 
 mod cost;
 mod j01_signatures;
+mod j07_headers;
 mod j12_claims;
 mod j18_requests;
 mod j21_keys;

@@ -1,1 +1,96 @@
-//! Soon.
+//! Settings that cannot be enforced do not start.
+
+use serde_json::json;
+use tollgate_filter_testkit::Harness;
+
+use super::kit::*;
+use crate::Jwt;
+
+#[track_caller]
+fn problem(settings: &str, pointer: &str) {
+    let setup = Harness::<Jwt>::setup().document(SET, set(&[P256.named("k1")])).document("empty.pem", "");
+    let setup = setup.document("private.pem", P256.private.private_key_to_pem_pkcs8().unwrap());
+    let setup =
+        setup.document("weak.pem", Signing::rsa(1024).public_pem()).document("weak.json", set(&[json!({ "kty": "oct", "k": "AA" })]));
+    let problem = setup.problem(settings);
+    assert_eq!(problem.pointer, pointer, "{problem}");
+}
+
+#[test]
+fn without_an_issuer_nothing_could_be_accepted() {
+    problem("{}", "/issuers");
+    problem("{ issuers: [] }", "/issuers");
+    let hint = Harness::<Jwt>::problem("{}").hint;
+    assert!(hint.contains("issuer"), "{hint}");
+}
+
+#[test]
+fn what_an_issuer_leaves_open_is_a_problem() {
+    let cases = [
+        (json!({ "audiences": null }), "/issuers/0/audiences"),
+        (json!({ "audiences": [] }), "/issuers/0/audiences"),
+        (json!({ "any_audience": true }), "/issuers/0/any_audience"),
+        (json!({ "issuer": "" }), "/issuers/0/issuer"),
+        (json!({ "algorithms": [] }), "/issuers/0/algorithms"),
+        (json!({ "algorithms": ["none"] }), "/issuers/0/algorithms/0"),
+        (json!({ "algorithms": ["HS256"] }), "/issuers/0/algorithms/0"),
+        (json!({ "typ": [] }), "/issuers/0/typ"),
+        (json!({ "keys": [] }), "/issuers/0/keys"),
+        (json!({ "refresh": "0s" }), "/issuers/0/max_age"),
+        (json!({ "max_age": "1m" }), "/issuers/0/max_age"),
+        (json!({ "clock_skew": 60 }), "/issuers/0/clock_skew"),
+        (json!({ "audience": "x" }), "/issuers/0/audience"),
+    ];
+    for (change, pointer) in cases {
+        problem(&settings(change, none()), pointer);
+    }
+}
+
+#[test]
+fn key_sources_without_a_usable_key_are_a_problem() {
+    for (keys, pointer) in [
+        (json!({ "pem": "empty.pem" }), "/issuers/0/keys/0"),
+        (json!({ "pem": "private.pem" }), "/issuers/0/keys/0"),
+        (json!({ "pem": "weak.pem" }), "/issuers/0/keys/0"),
+        (json!({ "certificate": "weak.pem" }), "/issuers/0/keys/0"),
+        (json!([{ "jwks": SET }, { "jwks": "weak.json" }]), "/issuers/0/keys/1"),
+        (json!([{ "jwks": SET }, { "pem": "absent.pem" }]), "/issuers/0/keys/1"),
+        (json!({ "jwks": "http://issuer.example/jwks" }), "/issuers/0/keys/0"),
+        (json!({ "jwks": "ftp://issuer.example/jwks" }), "/issuers/0/keys/0"),
+        (json!({ "jwks": "https://" }), "/issuers/0/keys/0"),
+        (json!({ "jwks": SET, "pem": "empty.pem" }), "/issuers/0/keys"),
+    ] {
+        problem(&settings(json!({ "keys": keys }), none()), pointer);
+    }
+}
+
+#[test]
+fn plain_http_is_for_this_machine_or_by_leave() {
+    for url in ["http://127.0.0.1:8080/jwks", "http://localhost/jwks", "http://[::1]:1/jwks"] {
+        Harness::<Jwt>::setup().unfetched(url).yaml(&settings(json!({ "keys": { "jwks": url } }), none()));
+    }
+    let url = "http://keys.internal/jwks";
+    Harness::<Jwt>::setup().unfetched(url).yaml(&settings(json!({ "keys": { "jwks": url }, "plain_http": true }), none()));
+}
+
+#[test]
+fn one_issuer_has_one_entry() {
+    let one = json!({ "issuer": ISSUER, "audiences": ["a"], "keys": { "jwks": SET } });
+    problem(&json!({ "issuers": [one, one] }).to_string(), "/issuers/1/issuer");
+}
+
+#[test]
+fn headers_are_checked_before_they_are_written() {
+    problem(&settings(none(), json!({ "header": "a b" })), "/header");
+    problem(&settings(none(), json!({ "header": "" })), "/header");
+    problem(&settings(none(), json!({ "scheme": "Bearer token" })), "/scheme");
+    problem(&settings(none(), json!({ "realm": "a\"b" })), "/realm");
+    problem(&settings(none(), json!({ "realm": "a\r\nb" })), "/realm");
+}
+
+#[test]
+fn a_scope_that_no_header_can_carry_is_not_named() {
+    let filter = filter(none(), json!({ "scopes": [["a\"b", "c\r\nd", "ok", "é"]] }));
+    let run = send(&filter, &P256.claims(none())).assert_denied(403, "jwt.scope");
+    assert!(run.answer_header("www-authenticate").unwrap().ends_with("scope=\"ok\""));
+}
