@@ -1,0 +1,69 @@
+//! What runs. The request is changed before later filters see it; the response on its way out.
+
+use tollgate_filter_api::{Cx, Env, Fault, Filter, Flow, Posture, Principal, Problem, Reason, ResponseCx};
+
+use crate::{
+    Config,
+    rules::{Rendered, Rules},
+};
+
+const TOO_LONG: Reason = Reason::refused(
+    "headers.value_too_long",
+    431,
+    0,
+    "A value of the credential is too long to be passed on in a header.",
+    "A fact that the settings copy into a header has more than 4096 bytes once it is escaped. Copy a shorter one, or \
+     have the issuer leave it out.",
+);
+
+/// The `headers` filter.
+#[derive(Debug)]
+pub struct Headers {
+    request: Rules,
+    response: Rules,
+}
+
+/// Values for the way back that say something of the caller; he is not known there.
+#[derive(Debug, Default)]
+pub struct State(Option<Rendered>);
+
+impl Filter for Headers {
+    const ID: &'static str = "headers";
+    const REASONS: &'static [Reason] = &[TOO_LONG];
+    const POSTURE: Posture = Posture::Hardened;
+    type Config = Config;
+    type Needs = Principal;
+    type Gives = ();
+    type State = State;
+
+    fn is_idle(config: &Config) -> bool {
+        config.request.is_empty() && config.response.is_empty()
+    }
+
+    fn build(config: Config, _env: &Env) -> Result<Self, Problem> {
+        Ok(Self { request: Rules::parse(&config.request, "request")?, response: Rules::parse(&config.response, "response")? })
+    }
+
+    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
+        let Ok(rendered) = self.request.render(cx.call, Some(cx.given)) else {
+            return Ok(Flow::Stop(TOO_LONG.answer()));
+        };
+        if self.response.needs_principal() {
+            let Ok(back) = self.response.render(cx.call, Some(cx.given)) else {
+                return Ok(Flow::Stop(TOO_LONG.answer()));
+            };
+            cx.state.0 = Some(back);
+        }
+        self.request.apply(cx.req, rendered);
+        Ok(Flow::Next(()))
+    }
+
+    fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
+        let rendered = match &cx.state.0 {
+            Some(rendered) => rendered.clone(),
+            None => self.response.render(cx.call, None).map_err(|_| Fault::new("headers.value_too_long", "a response header"))?,
+        };
+        self.response.apply(cx.resp, rendered);
+        Ok(())
+    }
+}
