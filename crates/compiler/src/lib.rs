@@ -1,1 +1,163 @@
-//! compiler
+//! OpenAPI documents and their extensions to a Plan.
+//!
+//! [`compile`] reads the definitions of a [`Project`] with everything they refer to, judges their form
+//! ([`structure`]), reads them into one thin model for all versions ([`model`]), and assembles the Plan ([`api`]). All
+//! problems come at once, sorted; there is a Plan only when none of them is an error.
+//!
+//! It knows no clock, no network and no order of files: the same inputs give the same Plan. It protects against files
+//! that are hostile (see `tollgate-document` for size and depth, [`sources`] for references). It does not judge
+//! whether an endpoint exists, or whether what a filter is asked for makes sense to it: that filter does.
+
+mod api;
+mod base_path;
+mod demands;
+mod endpoints;
+mod enforce;
+mod files;
+mod model;
+mod policies;
+mod project;
+mod security;
+mod sources;
+mod spot;
+mod structure;
+mod template;
+mod url;
+
+use std::collections::BTreeSet;
+
+use tollgate_document::{Limits, pointer};
+use tollgate_filter_api::{Problem, Problems, Severity};
+use tollgate_plan::{Document, Plan, Source};
+
+pub use files::{Files, Folder, Loose};
+pub use project::{Project, Settings};
+
+use endpoints::{Groups, UPSTREAM_DIGEST};
+use enforce::Catalogue;
+use sources::Sources;
+
+/// What the caller of [`compile`] decides.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// IDs of the filters that can enforce something. `None`: the documents are judged alone, as `check` does; a
+    /// missing endpoint is then a warning.
+    pub enforceable: Option<Vec<&'static str>>,
+    /// Waived besides those of the project's settings.
+    pub waive: Vec<String>,
+    /// Endpoint for operations without one; wins over the project's settings.
+    pub endpoint: Option<String>,
+    /// Bounds for each file.
+    pub limits: Limits,
+}
+
+/// What came out.
+#[derive(Debug)]
+pub struct Outcome {
+    /// There when no problem is an error.
+    pub plan: Option<Plan>,
+    /// The bytes of each of [`Plan::documents`], in the same order.
+    pub texts: Vec<Vec<u8>>,
+    /// Everything that is wrong, sorted.
+    pub problems: Problems,
+}
+
+/// Compiles a project.
+pub fn compile(project: &Project, options: &Options) -> Outcome {
+    let mut problems = Problems::default();
+    let mut definitions = project.definitions.clone();
+    definitions.sort();
+    definitions.dedup();
+    let mut names = definitions.clone();
+    let optional = |name: &Option<String>| name.clone().filter(|name| project.files.read(name, options.limits.bytes).is_ok());
+    let policies_file = optional(&project.policies);
+    names.extend(policies_file.clone());
+    names.extend(project.settings.clone());
+    let sources = Sources::load(&*project.files, &names, &options.limits, &mut problems);
+    let (settings, endpoint_source) = settings(project, &sources, &mut problems);
+    let waive: BTreeSet<String> = settings.waive.iter().chain(&options.waive).cloned().collect();
+    let policies = policies_file.and_then(|name| sources.index(&name)).map(|file| sources.root(file));
+    let policies = policies.map(|root| policies::read(&root, &mut problems)).unwrap_or_default();
+    let missing = if options.enforceable.is_some() { Severity::Error } else { Severity::Warning };
+    let endpoint = match (&options.endpoint, settings.endpoint) {
+        (Some(url), _) => Some((url.clone(), None)),
+        (None, Some(url)) => Some((url, endpoint_source)),
+        (None, None) => None,
+    };
+    let endpoint = endpoint.filter(|(url, source)| usable_endpoint(url, source.as_ref(), project, &mut problems));
+    let mut shared = api::Project {
+        policies: project.policies.is_some().then_some(&policies),
+        throttle_waived: waive.contains("throttle"),
+        endpoint,
+        missing_endpoint: missing,
+        groups: Groups::default(),
+        problems,
+    };
+    let apis = apis(&definitions, &sources, &mut shared);
+    let api::Project { groups, mut problems, .. } = shared;
+    let mut plan =
+        Plan { name: project.name.clone(), documents: documents(&sources), apis, endpoints: groups.list, policies, waived: Vec::new() };
+    if let Some(enforceable) = &options.enforceable {
+        let catalogue = Catalogue { enforceable, waive: &waive };
+        let extra: Vec<(&str, Source)> = groups.digest.into_iter().map(|source| (UPSTREAM_DIGEST, source)).collect();
+        enforce::enforce(&mut plan, &catalogue, &extra, &mut problems);
+    }
+    let problems = problems.sorted();
+    let texts = sources.into_texts();
+    Outcome { plan: (!problems.has_errors()).then_some(plan), texts, problems }
+}
+
+fn settings(project: &Project, sources: &Sources, problems: &mut Problems) -> (Settings, Option<Source>) {
+    let Some(file) = project.settings.as_ref().and_then(|name| sources.index(name)) else {
+        return (Settings::default(), None);
+    };
+    let root = sources.root(file);
+    if root.is(tollgate_document::Shape::Null) {
+        return (Settings::default(), None);
+    }
+    let settings = root.node.document().decode("").unwrap_or_else(|problem| {
+        problems.push(problem);
+        Settings::default()
+    });
+    (settings, root.get("endpoint").map(|spot| spot.source()))
+}
+
+fn usable_endpoint(url: &str, source: Option<&Source>, project: &Project, problems: &mut Problems) -> bool {
+    let Err(reason) = url::check_endpoint(url) else { return true };
+    let mut problem = Problem::error("endpoint.url", format!("the URL `{}` {reason}", sources::short(url)));
+    if let (Some(source), Some(file)) = (source, &project.settings) {
+        problem = problem.at(file, source.line, pointer::join("", "endpoint"));
+    }
+    problems.push(problem);
+    false
+}
+
+/// Every definition that can be read, in the order of base paths.
+fn apis(definitions: &[String], sources: &Sources, shared: &mut api::Project<'_>) -> Vec<tollgate_plan::Api> {
+    let mut read = Vec::new();
+    let mut claims = Vec::new();
+    for name in definitions {
+        let Some(file) = sources.index(name) else { continue };
+        let Some(version) = structure::judge(sources, file, &mut shared.problems) else { continue };
+        let definition = model::read(sources, file, version);
+        let base = base_path::derive(&definition, &mut shared.problems);
+        let base_path = base.as_ref().map_or("/".to_owned(), |(path, _)| path.clone());
+        if let Some((path, place)) = base {
+            let name = format!("{}:{}", definition.title, definition.version_text);
+            claims.push((name, path, definition.root.clone(), place));
+        }
+        read.push((base_path, definition));
+    }
+    api::collisions(&claims, &mut shared.problems);
+    read.sort_by(|a, b| a.0.cmp(&b.0));
+    read.into_iter().map(|(base_path, definition)| api::assemble(shared, &definition, base_path)).collect()
+}
+
+fn documents(sources: &Sources) -> Vec<Document> {
+    let file = |f: &sources::SourceFile| Document { path: f.document.name().to_owned(), sha256: sha256(&f.bytes) };
+    sources.files().iter().map(file).collect()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    openssl::sha::sha256(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,378 @@
+//! One definition to one API of the Plan.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use serde_json::json;
+use tollgate_document::Shape;
+use tollgate_filter_api::{Problem, Problems, Severity};
+use tollgate_plan::{Api, Environment, Operation, Policies, Security, Source, Target, Transports};
+
+use crate::demands::{self, Demands, Level};
+use crate::endpoints::{self, Found, Groups, RESILIENCE};
+use crate::model::{self, Definition, PathItem};
+use crate::policies::{self, UNLIMITED};
+use crate::sources::short;
+use crate::spot::Spot;
+use crate::{security, template};
+
+/// What all APIs of a project share.
+pub(crate) struct Project<'p> {
+    /// `None` when there is no policies.yaml to judge by.
+    pub policies: Option<&'p Policies>,
+    pub throttle_waived: bool,
+    /// URL for operations without endpoints, and where it was written.
+    pub endpoint: Option<(String, Option<Source>)>,
+    /// How bad it is that an operation has no endpoint.
+    pub missing_endpoint: Severity,
+    pub groups: Groups,
+    pub problems: Problems,
+}
+
+struct Assembly<'x, 'p, 'a> {
+    project: &'x mut Project<'p>,
+    definition: &'x Definition<'a>,
+    name: String,
+    production: Found,
+    sandbox: Found,
+    /// What the API asks of every operation.
+    common: Demands,
+    tier: Option<(String, Spot<'a>)>,
+    homeless: Vec<(String, Spot<'a>)>,
+}
+
+/// Methods that one shape of path has, and where.
+#[derive(Default)]
+struct Path<'a> {
+    methods: BTreeMap<String, Spot<'a>>,
+    templates: BTreeMap<&'a str, Spot<'a>>,
+}
+
+pub(crate) fn assemble(project: &mut Project<'_>, definition: &Definition<'_>, base_path: String) -> Api {
+    let root = &definition.root;
+    demands::unknown(root, Level::Api, &mut project.problems);
+    let mutual = security::mutual_ssl(root, &mut project.problems);
+    let mandatory = mutual.as_ref().is_some_and(|(mode, _)| mode == "mandatory");
+    let transports = transports(root, mandatory, &mut project.problems);
+    let name = format!("{}:{}", definition.title, definition.version_text);
+    let mut common = Demands::default();
+    if let Some((mode, spot)) = mutual {
+        common.add("mtls", json!({"mode": mode}), spot.source());
+    }
+    demands::response_cache(root, &mut common, &mut project.problems);
+    let tier = demands::tier(root, &mut project.problems).filter(|(name, _)| name != UNLIMITED);
+    let mut reader = endpoints::Reader { root, groups: &mut project.groups, problems: &mut project.problems };
+    reader.check_named();
+    let production = match reader.at(root, Environment::Production, &name) {
+        Found::Nothing => reader.of_servers(&definition.servers, &name),
+        found => found,
+    };
+    let sandbox = reader.at(root, Environment::Sandbox, &name);
+    let mut assembly = Assembly { project, definition, name, production, sandbox, common, tier, homeless: Vec::new() };
+    let operations = assembly.operations();
+    assembly.report_homeless();
+    Api {
+        title: definition.title.clone(),
+        version: definition.version_text.clone(),
+        base_path,
+        transports,
+        auth_header: auth_header(root, &mut project.problems),
+        owner: root.text("x-wso2-owner").filter(|owner| !owner.is_empty()),
+        operations,
+        source: root.source(),
+    }
+}
+
+fn transports(root: &Spot<'_>, mandatory_tls: bool, problems: &mut Problems) -> Transports {
+    let Some(spot) = root.get("x-wso2-transports") else { return Transports { http: true, https: true } };
+    let mut transports = Transports { http: false, https: mandatory_tls };
+    for item in spot.items() {
+        match item.node.text().unwrap_or_default().to_ascii_lowercase().as_str() {
+            "http" => transports.http = true,
+            "https" => transports.https = true,
+            other => {
+                let message = format!("`{}` is not one of http, https", short(other));
+                problems.push(item.error("extension.value", message));
+            }
+        }
+    }
+    if !spot.is(Shape::Array) || !(transports.http || transports.https) {
+        problems.push(spot.error("extension.value", "`x-wso2-transports` must list http, https or both"));
+    }
+    transports
+}
+
+fn auth_header(root: &Spot<'_>, problems: &mut Problems) -> Option<String> {
+    let spot = root.get("x-wso2-auth-header")?;
+    let name = spot.node.text().unwrap_or_default();
+    if crate::structure::text::is_token(&name) {
+        return Some(name);
+    }
+    problems.push(spot.error("extension.value", format!("`{}` is not the name of a header", short(&name))));
+    None
+}
+
+impl<'a> Assembly<'_, '_, 'a> {
+    fn problem(&mut self, problem: Problem) {
+        self.project.problems.push(problem);
+    }
+
+    fn operations(&mut self) -> Vec<Operation> {
+        let definition = self.definition;
+        let mut with_cors = self.common.clone();
+        demands::cors(&definition.root, &mut with_cors, &mut self.project.problems);
+        with_cors.generic(&definition.root, &mut self.project.problems);
+        self.common = with_cors;
+        let security = security::Reader::new(definition, &mut self.project.problems);
+        let mut paths: BTreeMap<String, Path<'a>> = BTreeMap::new();
+        let mut operations = Vec::new();
+        let mut ids = HashSet::new();
+        for item in &definition.paths {
+            let template = match template::parse(item.template) {
+                Ok(template) => template,
+                Err(reason) => {
+                    let message = format!("the template `{}` {reason}", short(item.template));
+                    self.problem(item.spot.error("template.form", message));
+                    continue;
+                }
+            };
+            if template.unreachable {
+                let message = "the template has characters that no request path has in its normal form";
+                self.problem(item.spot.warning("template.unreachable", message).hint("percent-encode them"));
+            }
+            for level in &item.levels {
+                demands::unknown(level, Level::Path, &mut self.project.problems);
+            }
+            let known = paths.entry(template.shape.clone()).or_default();
+            for operation in &item.operations {
+                if operation.method == "TRACE" || operation.method == "CONNECT" {
+                    let message = format!("{} operations are not served", operation.method);
+                    self.project.problems.push(operation.spot.warning("operation.ignored", message));
+                    continue;
+                }
+                if let Some(first) = known.methods.get(&operation.method) {
+                    let problem = ambiguous(item, &operation.method, first);
+                    self.project.problems.push(problem);
+                    continue;
+                }
+                known.methods.insert(operation.method.clone(), operation.spot.clone());
+                let id = operation.spot.text("operationId").filter(|id| !ids.contains(id));
+                let id = id.unwrap_or_else(|| format!("{} {}", operation.method, item.template));
+                ids.insert(id.clone());
+                let allowed = security.operation(&operation.spot, &mut self.project.problems);
+                operations.push(self.operation(item, operation, id, allowed));
+            }
+            known.templates.insert(item.template, item.spot.clone());
+            self.parameters(item, &template.parameters);
+        }
+        for path in paths.values() {
+            self.equivalent(path);
+            operations.extend(self.options(path, &mut ids));
+        }
+        operations.sort_by(|a, b| (&a.template, &a.method).cmp(&(&b.template, &b.method)));
+        operations
+    }
+
+    fn operation(&mut self, item: &PathItem<'a>, operation: &model::Operation<'a>, id: String, security: Security) -> Operation {
+        let spot = &operation.spot;
+        demands::unknown(spot, Level::Operation, &mut self.project.problems);
+        let target = self.target(item, operation);
+        let mut demands = self.common.clone();
+        let root = &self.definition.root;
+        let problems = &mut self.project.problems;
+        demands::interceptors(root, Level::Api, &mut demands, problems);
+        demands::interceptors(spot, Level::Operation, &mut demands, problems);
+        self.throttle(spot, &mut demands);
+        self.resilience(&target, &mut demands);
+        for level in item.levels.iter().rev() {
+            demands.generic(level, &mut self.project.problems);
+        }
+        demands.generic(spot, &mut self.project.problems);
+        Operation {
+            id,
+            method: operation.method.clone(),
+            template: item.template.to_owned(),
+            target,
+            security,
+            demands: demands.finish(),
+            source: spot.source(),
+        }
+    }
+
+    /// The tier of the API makes those of operations ineffective.
+    fn throttle(&mut self, spot: &Spot<'a>, demands: &mut Demands) {
+        let own = demands::tier(spot, &mut self.project.problems);
+        let (level, policy, place) = match (self.tier.clone(), own) {
+            (Some((policy, place)), own) => {
+                if let Some((_, ineffective)) = own {
+                    let message = "the tier of the API makes this one ineffective";
+                    self.problem(ineffective.warning("policy.ineffective", message));
+                }
+                ("api", policy, place)
+            }
+            (None, Some((policy, place))) if policy != UNLIMITED => ("resource", policy, place),
+            _ => return,
+        };
+        if let Some(policies) = self.project.policies {
+            let waived = self.project.throttle_waived;
+            let problem = policies::check_resource(policies, &policy, &place, waived);
+            self.project.problems.0.extend(problem);
+        }
+        demands.add("throttle", json!({"level": level, "policy": policy}), place.source());
+    }
+
+    fn resilience(&self, target: &Target, demands: &mut Demands) {
+        let Target::Endpoints { production, sandbox } = target else { return };
+        for index in [production, sandbox].into_iter().flatten() {
+            let group = &self.project.groups.list[*index as usize];
+            if let Some(advanced) = &group.advanced {
+                let settings = json!({"group": group.name, "environment": group.environment, "advanced": advanced});
+                demands.add(RESILIENCE, settings, group.source.clone());
+            }
+        }
+    }
+
+    fn target(&mut self, item: &PathItem<'a>, operation: &model::Operation<'a>) -> Target {
+        let name = format!("{}:{} {}", self.name, operation.method, item.template);
+        let project = &mut *self.project;
+        let mut reader = endpoints::Reader { root: &self.definition.root, groups: &mut project.groups, problems: &mut project.problems };
+        let mut production = reader.at(&operation.spot, Environment::Production, &name);
+        if matches!(production, Found::Nothing) {
+            production = reader.of_servers(&operation.servers, &name);
+        }
+        if matches!(production, Found::Nothing) {
+            let path_name = format!("{}:{}", self.name, item.template);
+            production = reader.of_servers(&item.servers, &path_name);
+        }
+        let sandbox = reader.at(&operation.spot, Environment::Sandbox, &name);
+        let (production, first) = or(&production, &self.production);
+        let (sandbox, second) = or(&sandbox, &self.sandbox);
+        if production.is_none() && sandbox.is_none() && !first && !second {
+            return self.fallback(operation);
+        }
+        Target::Endpoints { production, sandbox }
+    }
+
+    fn fallback(&mut self, operation: &model::Operation<'a>) -> Target {
+        let production = match self.project.endpoint.clone() {
+            Some((url, source)) => {
+                let root = &self.definition.root;
+                let project = &mut *self.project;
+                let mut reader = endpoints::Reader { root, groups: &mut project.groups, problems: &mut project.problems };
+                Some(reader.single(&url, source.unwrap_or_else(|| root.source()), &self.name))
+            }
+            None => {
+                self.homeless.push((operation.method.clone(), operation.spot.clone()));
+                None
+            }
+        };
+        Target::Endpoints { production, sandbox: None }
+    }
+
+    fn report_homeless(&mut self) {
+        let Some((_, first)) = self.homeless.first() else { return };
+        let all: usize = self.definition.paths.iter().map(|p| p.operations.len()).sum();
+        let message = match (self.homeless.len(), all) {
+            (1, 2..) => "this operation has no endpoint, and the API has none".to_owned(),
+            (some, all) if some < all => {
+                format!("{some} of {all} operations have no endpoint, this one is the first, and the API has none")
+            }
+            _ => "no operation has an endpoint, and the API has none".to_owned(),
+        };
+        let place = if self.homeless.len() == all { &self.definition.root } else { first };
+        let relative = self.definition.servers.iter().any(|s| !crate::url::is_absolute_http(&s.url));
+        let why = if relative { "the servers of the document are relative; " } else { "" };
+        let hint = format!("{why}add `x-wso2-production-endpoints: {{urls: [https://…]}}`, or give an endpoint to the build");
+        let problem = Problem { severity: self.project.missing_endpoint, ..place.error("endpoint.missing", message) };
+        self.problem(problem.hint(hint));
+    }
+
+    /// Parameters in the path: declared and in the template, both ways.
+    fn parameters(&mut self, item: &PathItem<'a>, names: &[&str]) {
+        for operation in &item.operations {
+            for name in names {
+                if operation.path_parameters.iter().all(|(declared, _)| declared != name) {
+                    let message = format!("the path parameter `{}` is not declared", short(name));
+                    self.problem(self.definition.strict(operation.spot.error("parameter.undeclared", message)));
+                }
+            }
+            for (name, spot) in &operation.path_parameters {
+                if !names.contains(&name.as_str()) {
+                    let message = format!("the path parameter `{}` is not in `{}`", short(name), short(item.template));
+                    self.problem(self.definition.strict(spot.error("parameter.not_in_path", message)));
+                }
+            }
+        }
+    }
+
+    /// Warns of templates that differ only in names but share no method.
+    fn equivalent(&mut self, path: &Path<'a>) {
+        let mut templates = path.templates.iter();
+        let Some((first, _)) = templates.next() else { return };
+        for (template, spot) in templates {
+            let message = format!("`{}` matches the same paths as `{}`", short(template), short(first));
+            self.problem(spot.warning("template.equivalent", message).hint("give their parameters the same names"));
+        }
+    }
+
+    /// The answer to OPTIONS on a path that does not declare it.
+    fn options(&mut self, path: &Path<'a>, ids: &mut HashSet<String>) -> Option<Operation> {
+        let (template, spot) = path.templates.iter().next()?;
+        if path.methods.is_empty() || path.methods.contains_key("OPTIONS") {
+            return None;
+        }
+        let mut allow: BTreeSet<String> = path.methods.keys().cloned().collect();
+        allow.insert("OPTIONS".to_owned());
+        let id = format!("OPTIONS {template}");
+        ids.insert(id.clone());
+        let mut demands = self.common.clone().finish();
+        demands.retain(|d| d.filter == "cors");
+        Some(Operation {
+            id,
+            method: "OPTIONS".to_owned(),
+            template: (*template).to_owned(),
+            target: Target::Options { allow: allow.into_iter().collect() },
+            security: security::open(spot),
+            demands,
+            source: spot.source(),
+        })
+    }
+}
+
+/// The operation's endpoints or else the API's, and whether something was written that is broken.
+fn or(own: &Found, api: &Found) -> (Option<u32>, bool) {
+    match (own, api) {
+        (Found::Group(index), _) | (Found::Nothing, Found::Group(index)) => (Some(*index), false),
+        (Found::Nothing, Found::Nothing) => (None, false),
+        (Found::Broken, _) | (Found::Nothing, Found::Broken) => (None, true),
+    }
+}
+
+fn ambiguous(item: &PathItem<'_>, method: &str, first: &Spot<'_>) -> Problem {
+    let message = format!("{method} `{}` matches the same paths as another template", short(item.template));
+    let hint = format!("the other is on line {} ({})", first.node.line(), first.pointer);
+    item.spot.error("template.ambiguous", message).hint(hint)
+}
+
+/// Titles and base paths that two definitions claim.
+pub(crate) fn collisions(claims: &[(String, String, Spot<'_>, Spot<'_>)], problems: &mut Problems) {
+    let mut names: HashMap<&str, &Spot<'_>> = HashMap::new();
+    let mut bases: HashMap<&str, &Spot<'_>> = HashMap::new();
+    for (name, base, root, place) in claims {
+        if let Some(first) = names.get(name.as_str()) {
+            let problem = root.error("api.duplicate", format!("the API `{name}` is defined twice"));
+            problems.push(problem.hint(also(first)));
+        } else {
+            names.insert(name, root);
+        }
+        if let Some(first) = bases.get(base.as_str()) {
+            let problem = place.error("base_path.collision", format!("the base path `{base}` is taken already"));
+            problems.push(problem.hint(also(first)));
+        } else {
+            bases.insert(base, place);
+        }
+    }
+}
+
+fn also(first: &Spot<'_>) -> String {
+    format!("the other is in {} on line {}", first.node.document().name(), first.node.line())
+}

@@ -1,0 +1,269 @@
+//! What the extensions ask of filters, as data the filters read.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use tollgate_document::{Shape, nearest};
+use tollgate_filter_api::Problems;
+use tollgate_plan::{Demand, Source};
+
+use crate::sources::short;
+use crate::spot::Spot;
+
+const GENERIC: &str = "x-tollgate-";
+
+/// Extensions of the document root.
+const API: [&str; 15] = [
+    "x-wso2-basePath",
+    "x-wso2-production-endpoints",
+    "x-wso2-sandbox-endpoints",
+    "x-wso2-endpoints",
+    "x-wso2-throttling-tier",
+    "x-wso2-cors",
+    "x-wso2-disable-security",
+    "x-wso2-request-interceptor",
+    "x-wso2-response-interceptor",
+    "x-wso2-auth-header",
+    "x-wso2-response-cache",
+    "x-wso2-application-security",
+    "x-wso2-transports",
+    "x-wso2-mutual-ssl",
+    "x-wso2-owner",
+];
+
+/// Those that an operation may have too.
+const OPERATION: [&str; 7] = [
+    "x-wso2-production-endpoints",
+    "x-wso2-sandbox-endpoints",
+    "x-wso2-throttling-tier",
+    "x-wso2-disable-security",
+    "x-wso2-request-interceptor",
+    "x-wso2-response-interceptor",
+    "x-wso2-application-security",
+];
+
+/// Where extensions stand.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Level {
+    Api,
+    Path,
+    Operation,
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Path => "path",
+            Self::Operation => "resource",
+        }
+    }
+}
+
+/// Warns of `x-wso2-*` keys that mean nothing where they stand.
+pub(crate) fn unknown(spot: &Spot<'_>, level: Level, problems: &mut Problems) {
+    let known: &[&str] = match level {
+        Level::Api => &API,
+        Level::Path => &[],
+        Level::Operation => &OPERATION,
+    };
+    for (key, value) in spot.entries() {
+        if !key.starts_with("x-wso2-") || known.contains(&key) {
+            continue;
+        }
+        let problem = if API.contains(&key) {
+            value.warning("extension.place", format!("`{key}` has no effect here")).hint(place_hint(key))
+        } else {
+            let near = nearest(key, API).map(|near| format!("did you mean `{near}`?"));
+            value.warning("extension.unknown", format!("unknown extension `{}`", short(key))).hint(near.unwrap_or_default())
+        };
+        problems.push(problem);
+    }
+}
+
+fn place_hint(key: &str) -> &'static str {
+    if OPERATION.contains(&key) {
+        "it belongs at the root of the document or in an operation"
+    } else {
+        "it belongs at the root of the document"
+    }
+}
+
+/// Demands being gathered for one operation.
+#[derive(Clone, Default)]
+pub(crate) struct Demands(Vec<Demand>);
+
+impl Demands {
+    pub(crate) fn add(&mut self, filter: &str, settings: Value, source: Source) {
+        self.0.push(Demand { filter: filter.to_owned(), settings, source });
+    }
+
+    /// Sorted by filter, otherwise in the order in which they were added.
+    pub(crate) fn finish(mut self) -> Vec<Demand> {
+        self.0.sort_by(|a, b| a.filter.cmp(&b.filter));
+        self.0
+    }
+
+    /// The `x-tollgate-<filter>` extensions of a level: merged over what less specific levels said.
+    pub(crate) fn generic(&mut self, spot: &Spot<'_>, problems: &mut Problems) {
+        for (key, value) in spot.entries() {
+            let Some(filter) = key.strip_prefix(GENERIC) else { continue };
+            let id = filter.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            if filter.is_empty() || !id {
+                let message = format!("`{}` names no filter", short(key));
+                problems.push(value.error("extension.value", message).hint("a filter ID reads `rate_limit`"));
+                continue;
+            }
+            let settings = match value.node.as_bool() {
+                Some(true) => json!({}),
+                _ if value.is(Shape::Object) => value.value(),
+                _ => {
+                    let message = format!("`{key}` must be an object with the filter's settings, or `true`");
+                    problems.push(value.error("extension.value", message));
+                    continue;
+                }
+            };
+            self.merge(filter, settings, value.source());
+        }
+    }
+
+    fn merge(&mut self, filter: &str, settings: Value, source: Source) {
+        match self.0.iter_mut().rev().find(|d| d.filter == filter) {
+            Some(demand) => {
+                merge(&mut demand.settings, settings);
+                demand.source = source;
+            }
+            None => self.add(filter, settings, source),
+        }
+    }
+}
+
+/// Objects are merged key by key; anything else is replaced.
+fn merge(base: &mut Value, over: Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (base, over) => *base = over,
+    }
+}
+
+/// `x-wso2-cors`, in any of its three spellings.
+pub(crate) fn cors(root: &Spot<'_>, demands: &mut Demands, problems: &mut Problems) {
+    let Some(spot) = root.get("x-wso2-cors") else { return };
+    if !spot.is(Shape::Object) {
+        problems.push(spot.error("extension.value", "`x-wso2-cors` must be an object"));
+        return;
+    }
+    let mut settings = BTreeMap::new();
+    let mut enabled = true;
+    for (key, value) in spot.entries() {
+        let Some((name, is_list)) = cors_key(key) else {
+            let spellings = CORS.iter().map(|(camel, _, _)| *camel);
+            let near = nearest(key, spellings).map(|near| format!("did you mean `{near}`?"));
+            let problem = value.warning("extension.unknown", format!("unknown key `{}`", short(key)));
+            problems.push(problem.hint(near.unwrap_or_default()));
+            continue;
+        };
+        let read = if is_list { text_list(&value) } else { value.node.as_bool().map(Value::Bool) };
+        match read {
+            Some(Value::Bool(on)) if name == "enabled" => enabled = on,
+            Some(read) => {
+                settings.insert(name.to_owned(), read);
+            }
+            None => {
+                let expected = if is_list { "a list of strings" } else { "true or false" };
+                problems.push(value.error("extension.value", format!("`{key}` must be {expected}")));
+            }
+        }
+    }
+    for (name, default) in [("allow_origins", json!(["*"])), ("allow_credentials", json!(false)), ("expose_headers", json!([]))] {
+        settings.entry(name.to_owned()).or_insert(default);
+    }
+    if enabled {
+        demands.add("cors", Value::Object(settings.into_iter().collect::<Map<_, _>>()), spot.source());
+    }
+}
+
+/// Spelling of the reference product, our setting, whether it is a list.
+const CORS: [(&str, &str, bool); 6] = [
+    ("accessControlAllowOrigins", "allow_origins", true),
+    ("accessControlAllowHeaders", "allow_headers", true),
+    ("accessControlAllowMethods", "allow_methods", true),
+    ("accessControlExposeHeaders", "expose_headers", true),
+    ("accessControlAllowCredentials", "allow_credentials", false),
+    ("corsConfigurationEnabled", "enabled", false),
+];
+
+fn cors_key(key: &str) -> Option<(&'static str, bool)> {
+    let fold = |text: &str| text.replace(['-', '_'], "").to_ascii_lowercase();
+    let folded = fold(key);
+    CORS.iter().find(|(camel, _, _)| fold(camel) == folded).map(|(_, name, is_list)| (*name, *is_list))
+}
+
+/// A list of strings; one string stands for a list of it.
+fn text_list(spot: &Spot<'_>) -> Option<Value> {
+    match spot.node.shape() {
+        Shape::String => Some(json!([spot.node.as_str()?])),
+        Shape::Array => {
+            let texts: Option<Vec<&str>> = spot.node.items().map(|item| item.as_str()).collect();
+            texts.map(|texts| json!(texts))
+        }
+        _ => None,
+    }
+}
+
+/// Interceptors of one level. Both levels run; the same function at both levels runs once.
+pub(crate) fn interceptors(spot: &Spot<'_>, level: Level, demands: &mut Demands, problems: &mut Problems) {
+    for (key, phase) in [("x-wso2-request-interceptor", "request"), ("x-wso2-response-interceptor", "response")] {
+        let Some(value) = spot.get(key) else { continue };
+        let Some(reference) = value.node.as_str().filter(|r| !r.is_empty()) else {
+            problems.push(value.error("extension.value", format!("`{key}` must be the name of a function")));
+            continue;
+        };
+        let same = |d: &Demand| d.settings["phase"] == phase && d.settings["reference"] == reference;
+        if demands.0.iter().any(|d| d.filter == "interceptor" && same(d)) {
+            continue;
+        }
+        let settings = json!({"phase": phase, "level": level.name(), "reference": reference});
+        demands.add("interceptor", settings, value.source());
+    }
+}
+
+/// `x-wso2-response-cache`.
+pub(crate) fn response_cache(root: &Spot<'_>, demands: &mut Demands, problems: &mut Problems) {
+    let Some(spot) = root.get("x-wso2-response-cache") else { return };
+    let Some(enabled) = spot.node.get("enabled").and_then(|e| e.as_bool()) else {
+        problems.push(spot.error("extension.value", "`x-wso2-response-cache` needs `enabled: true` or `false`"));
+        return;
+    };
+    let mut settings = Map::new();
+    for (key, value) in spot.entries().filter(|(key, _)| *key != "enabled") {
+        match value.node.as_number().and_then(serde_json::Number::as_u64) {
+            Some(seconds) if key == "cacheTimeoutInSeconds" => {
+                settings.insert("timeout_seconds".to_owned(), json!(seconds));
+            }
+            None if key == "cacheTimeoutInSeconds" => {
+                problems.push(value.error("extension.value", format!("`{key}` must be a whole number")));
+            }
+            _ => problems.push(value.warning("extension.unknown", format!("unknown key `{}`", short(key)))),
+        }
+    }
+    if enabled {
+        demands.add("response_cache", Value::Object(settings), spot.source());
+    }
+}
+
+/// The tier named at a level, in either spelling.
+pub(crate) fn tier<'a>(spot: &Spot<'a>, problems: &mut Problems) -> Option<(String, Spot<'a>)> {
+    let value = spot.get("x-wso2-throttling-tier").or_else(|| spot.get("x-throttling-tier"))?;
+    match value.node.text() {
+        Some(name) if !name.is_empty() => Some((name, value)),
+        _ => {
+            problems.push(value.error("extension.value", "a throttling tier must be the name of a policy"));
+            None
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Endpoint groups: inline, by reference, or from the standard server fields.
+
+use std::collections::HashMap;
+
+use tollgate_document::{Shape, nearest};
+use tollgate_filter_api::Problems;
+use tollgate_plan::{EndpointGroup, EndpointUrl, Environment, Source, Strategy, UpstreamBasic};
+
+use crate::model::Server;
+use crate::sources::short;
+use crate::spot::Spot;
+use crate::url;
+
+/// The filter ID under which `advanceEndpointConfig` is demanded.
+pub(crate) const RESILIENCE: &str = "resilience";
+/// The waiver for digest credentials towards an upstream, which nobody sends.
+pub(crate) const UPSTREAM_DIGEST: &str = "upstream_digest";
+
+/// What stands at one level.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Nothing was written.
+    Nothing,
+    /// Something was written that is wrong; the problem is reported already.
+    Broken,
+    /// A group.
+    Group(u32),
+}
+
+/// All groups of a project, each once.
+#[derive(Default)]
+pub(crate) struct Groups {
+    pub list: Vec<EndpointGroup>,
+    known: HashMap<String, u32>,
+    /// Places that ask for digest credentials.
+    pub digest: Vec<Source>,
+}
+
+impl Groups {
+    pub(crate) fn add(&mut self, group: EndpointGroup) -> u32 {
+        let key = identity(&group);
+        let next = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        let index = *self.known.entry(key).or_insert(next);
+        if index == next {
+            self.list.push(group);
+        }
+        index
+    }
+}
+
+/// Everything of a group except where it was written.
+fn identity(group: &EndpointGroup) -> String {
+    let urls: Vec<_> = group.urls.iter().map(|u| (&u.url, &u.etcd_key)).collect();
+    let user = group.basic.as_ref().map(|b| &b.username);
+    format!("{:?}", (&group.name, group.environment, group.strategy, urls, user, &group.advanced))
+}
+
+pub(crate) fn extension(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Production => "x-wso2-production-endpoints",
+        Environment::Sandbox => "x-wso2-sandbox-endpoints",
+    }
+}
+
+/// A reader of endpoints for one definition.
+pub(crate) struct Reader<'r, 'a> {
+    pub root: &'r Spot<'a>,
+    pub groups: &'r mut Groups,
+    pub problems: &'r mut Problems,
+}
+
+impl<'a> Reader<'_, 'a> {
+    /// The endpoints that an extension at `level` names; `name` is what an inline group is called.
+    pub(crate) fn at(&mut self, level: &Spot<'a>, environment: Environment, name: &str) -> Found {
+        let Some(spot) = level.get(extension(environment)) else { return Found::Nothing };
+        let group = match spot.node.as_str() {
+            Some(reference) => self.named(reference, &spot, environment),
+            None => self.object(&spot, environment, name),
+        };
+        group.map_or(Found::Broken, |group| Found::Group(self.groups.add(group)))
+    }
+
+    /// The first server that is an absolute http URL.
+    pub(crate) fn of_servers(&mut self, servers: &[Server<'a>], name: &str) -> Found {
+        let Some(server) = servers.iter().find(|s| url::is_absolute_http(&s.url)) else { return Found::Nothing };
+        if let Err(reason) = url::check_endpoint(&server.url) {
+            let message = format!("the URL `{}` {reason}", short(&server.url));
+            self.problems.push(server.spot.error("endpoint.url", message));
+            return Found::Broken;
+        }
+        Found::Group(self.single(&server.url, server.spot.source(), name))
+    }
+
+    /// A production group of one URL that was checked already.
+    pub(crate) fn single(&mut self, url: &str, source: Source, name: &str) -> u32 {
+        self.groups.add(EndpointGroup {
+            name: name.to_owned(),
+            environment: Environment::Production,
+            strategy: Strategy::Single,
+            urls: vec![EndpointUrl { url: url.to_owned(), etcd_key: None, source: source.clone() }],
+            basic: None,
+            advanced: None,
+            source,
+        })
+    }
+
+    /// Judges every named endpoint, used or not.
+    pub(crate) fn check_named(&mut self) {
+        let Some(list) = self.root.get("x-wso2-endpoints") else { return };
+        if !list.is(Shape::Array) {
+            let problem = list.error("endpoint.form", "`x-wso2-endpoints` must be a list");
+            self.problems.push(problem.hint("each item reads `- name: {urls: […]}`"));
+        }
+        let mut known: HashMap<&str, u32> = HashMap::new();
+        for item in list.items() {
+            if !item.is(Shape::Object) {
+                self.problems.push(item.error("endpoint.form", "expected `name: {urls: […]}`"));
+            }
+            for (name, spot) in item.entries() {
+                if let Some(line) = known.insert(name, spot.node.line()) {
+                    let problem = spot.error("endpoint.duplicate", format!("the endpoint `{name}` is defined twice"));
+                    self.problems.push(problem.hint(format!("it was first defined on line {line}")));
+                }
+                self.object(&spot, Environment::Production, name);
+            }
+        }
+    }
+
+    fn named(&mut self, reference: &str, spot: &Spot<'a>, environment: Environment) -> Option<EndpointGroup> {
+        let Some(name) = reference.strip_prefix("#/x-wso2-endpoints/") else {
+            let message = format!("`{}` is not a reference to an endpoint", short(reference));
+            let problem = spot.error("endpoint.reference", message);
+            self.problems.push(problem.hint("write `#/x-wso2-endpoints/NAME`, or an object with `urls`"));
+            return None;
+        };
+        let list = self.root.get("x-wso2-endpoints");
+        let items: Vec<Spot<'a>> = list.iter().flat_map(|l| l.items().collect::<Vec<_>>()).collect();
+        if let Some(target) = items.iter().find_map(|item| item.get(name)) {
+            return self.object(&target, environment, name);
+        }
+        let names = items.iter().flat_map(|item| item.node.entries().map(|(name, _)| name));
+        let hint = match nearest(name, names) {
+            Some(near) => format!("did you mean `#/x-wso2-endpoints/{near}`?"),
+            None => "define it under `x-wso2-endpoints`".to_owned(),
+        };
+        let message = format!("the endpoint `{}` is not defined", short(name));
+        self.problems.push(spot.error("endpoint.unknown", message).hint(hint));
+        None
+    }
+
+    fn object(&mut self, spot: &Spot<'a>, environment: Environment, name: &str) -> Option<EndpointGroup> {
+        const KNOWN: [&str; 4] = ["urls", "type", "securityConfig", "advanceEndpointConfig"];
+        let Some(urls) = spot.get("urls").filter(|urls| urls.is(Shape::Array) && !urls.node.is_empty()) else {
+            let problem = spot.error("endpoint.form", "an endpoint needs `urls`, a list with at least one URL");
+            self.problems.push(problem.hint("write `urls: [https://backend:8443/base]`"));
+            return None;
+        };
+        self.unknown_keys(spot, &KNOWN);
+        let read: Vec<Option<EndpointUrl>> = urls.items().map(|item| self.url(&item)).collect();
+        let urls: Vec<EndpointUrl> = read.into_iter().collect::<Option<_>>()?;
+        let (strategy, urls) = self.strategy(spot, urls)?;
+        let basic = match spot.get("securityConfig") {
+            Some(security) => self.basic(&security)?,
+            None => None,
+        };
+        let advanced = spot.get("advanceEndpointConfig");
+        if let Some(advanced) = &advanced {
+            self.advanced(advanced)?;
+        }
+        Some(EndpointGroup {
+            name: name.to_owned(),
+            environment,
+            strategy,
+            urls,
+            basic,
+            advanced: advanced.map(|a| a.value()),
+            source: spot.source(),
+        })
+    }
+
+    fn unknown_keys(&mut self, spot: &Spot<'a>, known: &[&str]) {
+        for (key, value) in spot.entries().filter(|(key, _)| !known.contains(key)) {
+            let hint = nearest(key, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let problem = value.warning("endpoint.unknown_key", format!("unknown key `{}`", short(key)));
+            self.problems.push(problem.hint(hint.unwrap_or_else(|| format!("known are {}", known.join(", ")))));
+        }
+    }
+
+    /// A URL, or `etcd(key, default URL)`.
+    fn url(&mut self, spot: &Spot<'a>) -> Option<EndpointUrl> {
+        let text = spot.node.text().unwrap_or_default();
+        let text = text.trim();
+        let (etcd_key, address) = match text.strip_prefix("etcd(") {
+            None => (None, text),
+            Some(rest) => {
+                let parts = rest.strip_suffix(')').and_then(|inner| inner.split_once(','));
+                let Some((key, url)) = parts.map(|(k, u)| (k.trim(), u.trim())).filter(|(k, _)| !k.is_empty()) else {
+                    let message = format!("`{}` is not of the form `etcd(key, url)`", short(text));
+                    self.problems.push(spot.error("endpoint.etcd", message));
+                    return None;
+                };
+                (Some(key.to_owned()), url)
+            }
+        };
+        if let Err(reason) = url::check_endpoint(address) {
+            let message = format!("the URL `{}` {reason}", short(address));
+            let problem = spot.error("endpoint.url", message);
+            self.problems.push(problem.hint("an endpoint reads `https://host:port/base`"));
+            return None;
+        }
+        Some(EndpointUrl { url: address.to_owned(), etcd_key, source: spot.source() })
+    }
+
+    fn strategy(&mut self, spot: &Spot<'a>, mut urls: Vec<EndpointUrl>) -> Option<(Strategy, Vec<EndpointUrl>)> {
+        let kind = spot.get("type");
+        let several = urls.len() > 1;
+        let strategy = match kind.as_ref().and_then(|k| k.node.text()).as_deref() {
+            None | Some("load_balance") if several => Strategy::LoadBalance,
+            Some("failover") if several => Strategy::Failover,
+            None | Some("load_balance" | "failover" | "http" | "address") => Strategy::Single,
+            Some(other) => {
+                let types = ["http", "load_balance", "failover", "address"];
+                let hint = nearest(other, types).map(|near| format!("did you mean `{near}`?"));
+                let message = format!("the type `{}` is not one of {}", short(other), types.join(", "));
+                let place = kind.as_ref().unwrap_or(spot);
+                self.problems.push(place.error("endpoint.type", message).hint(hint.unwrap_or_default()));
+                return None;
+            }
+        };
+        if several && strategy == Strategy::Single {
+            let message = "only the first URL is used with this type";
+            let problem = spot.warning("endpoint.type", message);
+            self.problems.push(problem.hint("write `type: load_balance` or `type: failover`"));
+            urls.truncate(1);
+        }
+        Some((strategy, urls))
+    }
+
+    /// `Some(None)` when nothing is to be presented, `None` when it is wrong.
+    fn basic(&mut self, spot: &Spot<'a>) -> Option<Option<UpstreamBasic>> {
+        if let Some(password) = spot.get("password") {
+            let message = "a password in a definition is ignored";
+            let problem = password.warning("endpoint.password", message);
+            self.problems.push(problem.hint("remove it here and give it to the gateway by reference"));
+        }
+        self.unknown_keys(spot, &["type", "username", "password"]);
+        match spot.text("type").map(|t| t.to_ascii_lowercase()).as_deref() {
+            Some("basic") => {}
+            Some("digest") => {
+                self.groups.digest.push(spot.source());
+                return Some(None);
+            }
+            _ => {
+                let message = "`securityConfig` needs `type: basic` (or `digest`)";
+                self.problems.push(spot.error("endpoint.security", message));
+                return None;
+            }
+        }
+        match spot.text("username").filter(|name| !name.is_empty() && !name.contains(':')) {
+            Some(username) => Some(Some(UpstreamBasic { username, source: spot.source() })),
+            None => {
+                let message = "`securityConfig` needs a `username` without a colon";
+                self.problems.push(spot.error("endpoint.security", message));
+                None
+            }
+        }
+    }
+
+    /// Judges `advanceEndpointConfig` by the form of its known keys.
+    fn advanced(&mut self, spot: &Spot<'a>) -> Option<()> {
+        if !spot.is(Shape::Object) {
+            self.problems.push(spot.error("endpoint.advanced", "`advanceEndpointConfig` must be an object"));
+            return None;
+        }
+        self.unknown_keys(spot, &["timeoutInMillis", "retryConfig", "circuitBreaker", "poolConfig"]);
+        Some(())
+    }
+}

@@ -1,0 +1,101 @@
+//! A project: which files it has. The only place that looks at a file system, besides [`Folder`](crate::Folder).
+
+use std::path::Path;
+
+use serde::Deserialize;
+use tollgate_filter_api::Problem;
+
+use crate::files::{Files, Folder, Loose};
+
+/// Folders of a project that hold definitions.
+const DEFINITIONS: [&str; 2] = ["api_definitions", "gen/api_definitions"];
+pub(crate) const POLICIES: &str = "policies.yaml";
+pub(crate) const SETTINGS: &str = "tollgate.yaml";
+
+/// What is to be compiled.
+pub struct Project {
+    /// Name of the Plan: the folder's, unless told otherwise.
+    pub name: String,
+    /// Names of the definitions, in any order.
+    pub definitions: Vec<String>,
+    /// Name of the file with throttle policies. `None`: policy names are not judged.
+    pub policies: Option<String>,
+    /// Name of the file with the project's [`Settings`].
+    pub settings: Option<String>,
+    /// Where the names are read.
+    pub files: Box<dyn Files>,
+}
+
+/// `tollgate.yaml`: what the project says to the build.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// IDs of filters whose demands may stay without anybody to enforce them.
+    #[serde(default)]
+    pub waive: Vec<String>,
+    /// URL for operations that have no endpoint.
+    pub endpoint: Option<String>,
+}
+
+impl Project {
+    /// A project folder, laid out as the reference product has it: `api_definitions/`, `gen/api_definitions/`,
+    /// `policies.yaml`, and our `tollgate.yaml`.
+    ///
+    /// # Errors
+    /// `project.unreadable` when it is no folder, `project.empty` when it has no definition.
+    pub fn open(folder: &Path) -> Result<Self, Problem> {
+        let place = folder.display().to_string();
+        let unreadable = |error: std::io::Error| {
+            let hint = "`tollgate init` makes a project";
+            Problem::error("project.unreadable", format!("not a project folder: {error}")).at(&place, 0, "").hint(hint)
+        };
+        let files = Folder::open(folder).map_err(unreadable)?;
+        let mut definitions = Vec::new();
+        for name in DEFINITIONS {
+            list(&folder.join(name), name, &mut definitions).map_err(unreadable)?;
+        }
+        if definitions.is_empty() {
+            let message = format!("there is no .yaml or .json file in {}", DEFINITIONS.join(" or "));
+            return Err(Problem::error("project.empty", message).at(&place, 0, ""));
+        }
+        let there = |name: &str| folder.join(name).is_file().then(|| name.to_owned());
+        let name = folder.canonicalize().map_err(unreadable)?;
+        let name = name.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self {
+            name,
+            definitions,
+            // Always judged in a project: without the file, no policy exists.
+            policies: Some(POLICIES.to_owned()),
+            settings: there(SETTINGS),
+            files: Box::new(files),
+        })
+    }
+
+    /// One definition by itself. Policy names are not judged.
+    pub fn loose(file: &str) -> Self {
+        Self { name: file.to_owned(), definitions: vec![file.to_owned()], policies: None, settings: None, files: Box::new(Loose) }
+    }
+}
+
+/// Definitions below a folder, also in sub-folders; names relative to the project.
+fn list(folder: &Path, name: &str, found: &mut Vec<String>) -> std::io::Result<()> {
+    let entries = match folder.read_dir() {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let file_name = entry.file_name();
+        let Some(file_name) = file_name.to_str().filter(|n| !n.starts_with('.')) else { continue };
+        let path = format!("{name}/{file_name}");
+        let kind = entry.path().metadata()?;
+        // A link to a folder may lead in a circle.
+        if kind.is_dir() && !entry.file_type()?.is_symlink() {
+            list(&entry.path(), &path, found)?;
+        } else if kind.is_file() && [".yaml", ".yml", ".json"].iter().any(|e| file_name.ends_with(e)) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}

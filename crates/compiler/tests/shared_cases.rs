@@ -1,0 +1,123 @@
+//! The published test material, when it lies beside the repository.
+
+use std::path::{Path, PathBuf};
+
+use tollgate_compiler::{Options, Outcome, Project, compile};
+use tollgate_filter_api::Severity;
+use tollgate_plan::{Operation, Strategy};
+
+fn cases() -> Option<PathBuf> {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases");
+    if !cases.is_dir() {
+        println!("the shared cases are absent: nothing is judged here");
+        return None;
+    }
+    cases.canonicalize().ok()
+}
+
+/// Files below a folder whose path has `part` as a folder.
+fn files(folder: &Path, part: Option<&str>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().expect("the folder can be listed").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let known = path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json");
+            let inside = part.is_none_or(|part| path.components().any(|c| c.as_os_str() == part));
+            if known && inside {
+                found.push(path.display().to_string());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn check(file: &str) -> Outcome {
+    compile(&Project::loose(file), &Options::default())
+}
+
+/// Why a file of a `pass` folder is not a definition that could load by itself.
+fn is_no_whole_definition(file: &str) -> bool {
+    // A path item that another file refers to, and a definition whose other half is not among the cases.
+    file.ends_with("resolution/twolevel/subdir1/test.yaml") || file.ends_with("3.0/pass/cyclical.yaml")
+}
+
+#[test]
+fn valid_documents_load_and_invalid_ones_are_refused_with_a_place() {
+    let Some(cases) = cases() else { return };
+    let mut wrong = Vec::new();
+    for folder in ["02-openapi/mermade", "02-openapi/oai-tests"] {
+        for file in files(&cases.join(folder), Some("pass")) {
+            let outcome = check(&file);
+            if outcome.problems.has_errors() && !is_no_whole_definition(&file) {
+                wrong.push(format!("{file} must load\n{}", outcome.problems));
+            }
+        }
+        for file in files(&cases.join(folder), Some("fail")) {
+            let outcome = check(&file);
+            let placed = outcome.problems.0.iter().any(|p| p.severity == Severity::Error && p.line > 0 && p.file == file);
+            if !placed {
+                wrong.push(format!("{file} must be refused\n{}", outcome.problems));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn published_descriptions_check_clean_and_build() {
+    let Some(cases) = cases() else { return };
+    let catalogue = Options {
+        enforceable: Some(vec!["jwt", "cors"]),
+        waive: ["throttle", "basic_auth", "api_key", "interceptor", "resilience", "response_cache"].map(String::from).into(),
+        endpoint: Some("https://backend.example".to_owned()),
+        ..Options::default()
+    };
+    let mut operations = 0;
+    for folder in ["02-openapi/real", "02-openapi/oai", "08-openbanking", "12-wso2/samples", "12-wso2/tests/openAPIs"] {
+        for file in files(&cases.join(folder), None) {
+            if file.contains("/manifests/") {
+                continue;
+            }
+            let checked = check(&file);
+            assert!(!checked.problems.has_errors(), "{}", checked.problems);
+            let built = compile(&Project::loose(&file), &catalogue);
+            let plan = built.plan.unwrap_or_else(|| panic!("{}", built.problems));
+            operations += plan.apis.iter().map(|api| api.operations.len()).sum::<usize>();
+        }
+    }
+    assert!(operations > 1000, "{operations} operations");
+}
+
+#[test]
+fn what_the_reference_samples_ask_for_is_in_the_plan() {
+    let Some(cases) = cases() else { return };
+    let plan = |file: &str| {
+        let file = cases.join("12-wso2").join(file).display().to_string();
+        let outcome = check(&file);
+        outcome.plan.unwrap_or_else(|| panic!("{}", outcome.problems))
+    };
+    let failover = plan("tests/openAPIs/endpoints/fail_over.yaml");
+    assert!(failover.endpoints.iter().any(|g| g.strategy == Strategy::Failover && g.urls.len() > 1));
+    let balanced = plan("tests/openAPIs/endpoints/load_balance.yaml");
+    assert!(balanced.endpoints.iter().any(|g| g.strategy == Strategy::LoadBalance && g.urls.len() > 1));
+    let etcd = plan("tests/openAPIs/serviceDiscovery/etcd_test.yaml");
+    let keys: Vec<_> = etcd.endpoints.iter().flat_map(|g| &g.urls).filter_map(|u| u.etcd_key.as_deref()).collect();
+    assert!(keys.contains(&"pizzashackprod") && keys.contains(&"pizzashacksand"), "{keys:?}");
+    let opened = plan("tests/openAPIs/security/disable_security.yaml");
+    let open = |template: &str| {
+        let found = opened.apis[0].operations.iter().find(|o| o.template == template && o.method == "GET");
+        found.expect("it is there").security.alternatives.is_empty()
+    };
+    assert!(open("/pet/findByStatus") && !open("/pet/{petId}"));
+    let reference = plan("samples/endpoint_by_reference_sample.yaml");
+    assert!(reference.endpoints.iter().any(|g| g.name.starts_with("myEndpoint")), "{:?}", reference.endpoints);
+    let cors = plan("samples/cors_sample.yaml");
+    let asks = |o: &Operation| o.demands.iter().any(|d| d.filter == "cors");
+    assert!(cors.apis[0].operations.iter().all(asks));
+}
