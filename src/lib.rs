@@ -2,8 +2,10 @@
 //!
 //! `docs/ARCHITECTURE.md` is the map; each module below says what it does and what it does not protect against.
 
+pub mod admin;
 pub mod chain;
 pub mod config;
 pub mod routes;
 pub mod source;
+pub mod telemetry;
 pub mod upstreams;
