@@ -11,13 +11,17 @@ use tollgate_filter_api::{Bytes, Filter, Kind};
 use crate::{
     Setup,
     case::{CaseFile, Expected},
-    check,
+    check, hostile,
     options::{Tree, options},
     world::Failure,
 };
 
 /// The headings that every filter's README has, in this order.
 pub const HEADINGS: [&str; 4] = ["## What it is for", "## How it decides", "## What it does not protect against", "## In operation"];
+
+/// Any number does; the same one makes every run the same.
+const SEED: u64 = 0x70_11_6a_7e;
+const ROUNDS: u64 = 50;
 
 /// Runs every check with nothing but what the case files say.
 ///
@@ -130,6 +134,9 @@ impl<F: Filter> Conformance<F> {
         }
         self.unknown_keys(name, file, wrong);
         self.failures(name, file, wrong);
+        if let Err(error) = hostile::file_rounds(|| self.world(file), file, SEED, ROUNDS) {
+            wrong.push(format!("cases/{name}: {error}"));
+        }
     }
 
     fn world(&self, file: &CaseFile) -> Setup {

@@ -58,6 +58,15 @@ impl<'h> Request<'h> {
         self
     }
 
+    /// Takes a header away, as far as it is there.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+            self.head.remove(&name);
+        }
+        self
+    }
+
     /// Gives a fact.
     #[must_use]
     pub fn given<T: Fact>(mut self, fact: T) -> Self {

@@ -204,6 +204,11 @@ impl Run {
         body
     }
 
+    /// A piece of body that the filter may cut.
+    pub(crate) fn chunk_if_it_may(&mut self, piece: Vec<u8>) {
+        let _ = self.filter.on_chunk(DynChunk { body: &mut Some(piece.into()), end: true, state: &mut *self.state });
+    }
+
     /// Ends the request.
     pub fn done(&mut self, status: u16) {
         let reason = self.outcome.as_ref().ok().and_then(Option::as_ref).map(|answer| answer.reason().id);
