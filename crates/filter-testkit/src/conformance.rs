@@ -193,7 +193,10 @@ impl<F: Filter> Conformance<F> {
             let setup = self.world(file);
             setup.world.fail(failure);
             let passed = match setup.build(&file.config) {
-                Ok(Some(harness)) => matches!(check::request(&harness, file, &file.cases[at]).may_wait().run().outcome(), Ok(None)),
+                Ok(Some(harness)) => {
+                    file.cases[..=at].iter().for_each(|case| harness.advance(case.after.0));
+                    matches!(check::request(&harness, file, &file.cases[at]).may_wait().run().outcome(), Ok(None))
+                }
                 Ok(None) => true,
                 Err(_) => false,
             };

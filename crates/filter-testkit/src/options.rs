@@ -21,7 +21,7 @@ pub struct OptionDoc {
     pub description: String,
     /// Whether its value is kept from print.
     pub secret: bool,
-    /// Whether a text is written here.
+    /// Whether a text of any form is written here; a time or a size is none.
     pub text: bool,
 }
 
@@ -107,7 +107,7 @@ impl Tree {
             default: resolved.get("default").filter(|default| !default.is_null()).cloned(),
             description: own.and_then(Value::as_str).unwrap_or_default().to_owned(),
             secret: shapes.iter().any(|shape| shape.get("writeOnly") == Some(&Value::Bool(true))),
-            text: shapes.iter().any(|shape| names(shape.get("type")).contains(&"string")),
+            text: shapes.iter().any(|shape| names(shape.get("type")).contains(&"string") && !shape.contains_key("pattern")),
         }
     }
 

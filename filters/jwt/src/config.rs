@@ -123,7 +123,7 @@ pub struct IssuerConfig {
 }
 
 /// Where keys come from.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeySource {
     /// A JSON Web Key Set: a file, or an `https` URL.
@@ -132,6 +132,30 @@ pub enum KeySource {
     Pem(PathBuf),
     /// A file with one or more certificates in PEM. Only the public key and the validity period count, not who signed it.
     Certificate(PathBuf),
+}
+
+/// By hand, as the derived one describes the alternatives and leaves the keys themselves without a word.
+impl JsonSchema for KeySource {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "KeySource".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "object",
+            "properties": {
+                "jwks": { "type": "string", "description": "A JSON Web Key Set: a file, or an `https` URL." },
+                "pem": { "type": "string", "description": "A file with one or more public keys in PEM (`BEGIN PUBLIC KEY`)." },
+                "certificate": {
+                    "type": "string",
+                    "description": "A file with one or more certificates in PEM. Only the public key and the validity period count, not who signed it."
+                },
+            },
+            "additionalProperties": false,
+            "minProperties": 1,
+            "maxProperties": 1,
+        })
+    }
 }
 
 fn all_algorithms() -> Vec<Algorithm> {

@@ -21,8 +21,10 @@ use crate::{
 
 /// How soon a client may ask again when keys are missing: the least time between two fetches.
 const RETRY: Duration = Duration::from_secs(10);
-/// How often a source that is too old is asked whether it is confirmed by now.
-const RECHECK: Duration = Duration::from_secs(1);
+/// How often sources are asked when they last confirmed their keys, so that it is known when a broken version follows.
+const LOOK: Duration = Duration::from_secs(30);
+/// The same, while keys are missing.
+const LOOK_SOON: Duration = Duration::from_secs(1);
 
 /// One place that keys come from.
 pub(crate) struct Source {
@@ -39,8 +41,8 @@ struct Loaded {
     seen: u64,
     /// Keys of the last version that could be read.
     keys: Option<Arc<[Arc<Key>]>>,
-    /// When a later version turned out to be unreadable, or when the good one was first seen.
-    since: Option<SystemTime>,
+    /// When the source last confirmed them, as far as was seen.
+    confirmed: Option<SystemTime>,
     /// Whether the last version could not be read.
     broken: bool,
 }
@@ -159,7 +161,7 @@ impl KeyRing {
         }
         let mut changed = false;
         for (source, loaded) in self.sources.iter().zip(loaded.iter_mut()) {
-            changed |= self.read(source, loaded, now);
+            changed |= self.read(source, loaded);
         }
         let after = Arc::new(self.snapshot_of(&loaded, &before, changed, now));
         self.meters.keys.set(i64::try_from(after.keys.len()).unwrap_or(i64::MAX));
@@ -168,48 +170,46 @@ impl KeyRing {
     }
 
     /// Reads a source's content when it is another than last time; whether there are other keys now.
-    fn read(&self, source: &Source, loaded: &mut Loaded, now: SystemTime) -> bool {
+    fn read(&self, source: &Source, loaded: &mut Loaded) -> bool {
         let version = source.document.version();
         let number = version.as_ref().map_or(0, |version| version.number);
-        if number == loaded.seen {
-            return false;
-        }
+        let changed = number != loaded.seen;
         loaded.seen = number;
-        if let Some(keys) = version.and_then(|version| parse(source.format, &version.bytes)) {
-            *loaded = Loaded { seen: number, keys: Some(keys), since: Some(now), broken: false };
-            return true;
+        if changed {
+            match version.and_then(|version| parse(source.format, &version.bytes)) {
+                Some(keys) => (loaded.keys, loaded.broken) = (Some(keys), false),
+                None => {
+                    self.meters.unreadable.inc();
+                    loaded.broken = true;
+                }
+            }
         }
-        self.meters.unreadable.inc();
         if !loaded.broken {
-            loaded.broken = true;
-            loaded.since = Some(now);
+            loaded.confirmed = source.document.confirmed();
         }
-        false
+        changed && !loaded.broken
     }
 
     fn snapshot_of(&self, loaded: &[Loaded], before: &Snapshot, changed: bool, now: SystemTime) -> Snapshot {
         let mut keys = Vec::new();
+        let mut until = now + LOOK;
         let mut complete = true;
-        let mut until = None;
-        for (source, loaded) in self.sources.iter().zip(loaded) {
-            match (&loaded.keys, self.good_until(source, loaded)) {
+        for loaded in loaded {
+            let end = loaded.confirmed.and_then(|confirmed| confirmed.checked_add(self.max_age));
+            match (&loaded.keys, end) {
                 (Some(found), Some(end)) if now < end => {
                     keys.extend(found.iter().cloned());
-                    until = Some(until.map_or(end, |other: SystemTime| other.min(end)));
+                    until = until.min(end);
                 }
                 _ => complete = false,
             }
         }
-        let recheck = now + RECHECK;
-        let until = if complete { until.unwrap_or(recheck) } else { until.map_or(recheck, |until| until.min(recheck)) };
+        if !complete {
+            until = until.min(now + LOOK_SOON);
+        }
         let same = !changed && keys.len() == before.keys.len() && keys.iter().zip(&before.keys).all(|(a, b)| Arc::ptr_eq(a, b));
         let generation = if same { before.generation } else { before.generation + 1 };
         Snapshot { seen: loaded.iter().map(|loaded| loaded.seen).collect(), keys, generation, complete, until }
-    }
-
-    fn good_until(&self, source: &Source, loaded: &Loaded) -> Option<SystemTime> {
-        let confirmed = if loaded.broken { None } else { source.document.confirmed() };
-        confirmed.or(loaded.since)?.checked_add(self.max_age)
     }
 }
 

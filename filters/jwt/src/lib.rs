@@ -26,4 +26,7 @@ pub use config::Config;
 pub use filter::Jwt;
 
 /// The catalogue's entry.
-pub const KIND: Kind = Kind::of::<Jwt>(include_str!("../README.md"), &[]);
+pub const KIND: Kind = Kind::of::<Jwt>(
+    include_str!("../README.md"),
+    &[("accepted.yaml", include_str!("../cases/accepted.yaml")), ("refused.yaml", include_str!("../cases/refused.yaml"))],
+);
