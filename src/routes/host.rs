@@ -1,0 +1,65 @@
+//! The one normal form of `Host` and `:authority` (RFC 3986 §3.2, RFC 9110 §7.2).
+//!
+//! Protects against hosts that two readers cut differently: user information, blanks, commas, escapes and non-ASCII bytes
+//! are refused (internationalised names come as A-labels). Does not say which hosts are served.
+
+use std::{borrow::Cow, net::Ipv6Addr};
+
+use tollgate_filter_api::Reason;
+
+const LONGEST_NAME: usize = 253;
+
+/// Not a host.
+pub static HOST: Reason = Reason::refused(
+    "request.host",
+    400,
+    0,
+    "The Host of the request is not valid.",
+    "`Host` or `:authority` is missing, sent twice, or not a name or address with an optional port.",
+);
+
+/// A host in its normal form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host<'h> {
+    /// Lower case, without a trailing dot; an IPv6 address in brackets and in its shortest form.
+    pub name: Cow<'h, str>,
+    /// The port, when one was given.
+    pub port: Option<u16>,
+}
+
+/// Reads the value of `Host` or `:authority`; borrows when the name has its normal form.
+///
+/// # Errors
+/// [`HOST`].
+pub fn normalize(value: &[u8]) -> Result<Host<'_>, &'static Reason> {
+    let value = std::str::from_utf8(value).map_err(|_| &HOST)?;
+    if let Some(rest) = value.strip_prefix('[') {
+        let (address, port) = rest.split_once(']').ok_or(&HOST)?;
+        let address: Ipv6Addr = address.parse().map_err(|_| &HOST)?;
+        let port = if port.is_empty() { None } else { self::port(port.strip_prefix(':').ok_or(&HOST)?)? };
+        return Ok(Host { name: Cow::Owned(format!("[{address}]")), port });
+    }
+    let (name, port) = match value.split_once(':') {
+        Some((name, port)) => (name, self::port(port)?),
+        None => (value, None),
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.len() > LONGEST_NAME || !name.split('.').all(is_label) {
+        return Err(&HOST);
+    }
+    let name = if name.bytes().any(|b| b.is_ascii_uppercase()) { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) };
+    Ok(Host { name, port })
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// An empty port is no port (RFC 3986 §3.2.3).
+fn port(text: &str) -> Result<Option<u16>, &'static Reason> {
+    match text {
+        "" => Ok(None),
+        _ if text.len() > 5 || !text.bytes().all(|b| b.is_ascii_digit()) => Err(&HOST),
+        _ => text.parse().ok().filter(|&port| port > 0).map(Some).ok_or(&HOST),
+    }
+}
