@@ -1,0 +1,268 @@
+//! One GET over `http` or `https`, for documents.
+//!
+//! The certificate is verified against the configured store and the URL's host, redirects are not followed, no proxy is
+//! used, the whole exchange has one deadline, and the body is counted while it streams. The answer's media type is not
+//! judged: that is the reader's part.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::{
+    Request, Response, StatusCode, Uri,
+    body::Incoming,
+    client::conn::http1,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HOST, HeaderValue, IF_NONE_MATCH, USER_AGENT},
+};
+use hyper_util::rt::TokioIo;
+use openssl::ssl::SslConnector;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_openssl::SslStream;
+use tollgate_filter_api::Problem;
+
+use super::{Trust, tended::lock};
+
+/// Where to fetch from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    host: String,
+    authority: String,
+    port: u16,
+    path: String,
+    secure: bool,
+}
+
+impl Target {
+    /// Takes an absolute `http` or `https` URL apart.
+    ///
+    /// # Errors
+    /// When it is none, or holds user information, which would end up in logs.
+    pub fn parse(url: &str) -> Result<Self, Problem> {
+        let wrong = |message: &str| Problem::error("document.url", format!("{message}, found `{}`", without_secrets(url)));
+        let uri: Uri = url.parse().map_err(|_| wrong("expected an absolute URL"))?;
+        let secure = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(wrong("expected a URL that begins with http:// or https://")),
+        };
+        let authority = uri.authority().ok_or_else(|| wrong("expected a URL with a host"))?;
+        if authority.as_str().contains('@') {
+            return Err(wrong("expected a URL without user information"));
+        }
+        if authority.host().is_empty() {
+            return Err(wrong("expected a URL with a host"));
+        }
+        Ok(Self {
+            host: authority.host().trim_matches(['[', ']']).to_owned(),
+            authority: authority.as_str().to_owned(),
+            port: authority.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            secure,
+        })
+    }
+
+    /// Whether TLS is spoken.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+}
+
+impl fmt::Display for Target {
+    /// The URL without its query, which may hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.secure { "https" } else { "http" };
+        let path = self.path.split('?').next().unwrap_or("/");
+        write!(f, "{scheme}://{}{path}", self.authority)
+    }
+}
+
+/// The URL without user information and query.
+fn without_secrets(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or(url);
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// The source confirmed the version that was named.
+    Same,
+    /// A body, and the tag to name this version by.
+    New(Bytes, Option<HeaderValue>),
+}
+
+/// Why nothing came back.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The whole exchange took too long.
+    #[error("no complete answer within {0:?}")]
+    Late(Duration),
+    /// Name, TCP.
+    #[error("cannot connect: {0}")]
+    Connect(#[source] std::io::Error),
+    /// TLS, the certificate included.
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    /// Nothing can be trusted.
+    #[error("{0}")]
+    Trust(Problem),
+    /// Not HTTP, or cut off.
+    #[error("broken HTTP answer: {0}")]
+    Http(#[from] hyper::Error),
+    /// Not 200, and not a 304 that was asked for.
+    #[error("expected status 200, found {0}")]
+    Status(StatusCode),
+    /// A redirect, which is not followed.
+    #[error("redirects are not followed, found status {0}")]
+    Redirect(StatusCode),
+    /// Too long.
+    #[error("longer than the {0} bytes allowed")]
+    Large(usize),
+    /// Compressed although that was not accepted.
+    #[error("compressed, which was not asked for")]
+    Encoded,
+}
+
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// Fetches; cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    trust: Trust,
+    // Made at the first use of TLS: reading the machine's bundle is the larger part of a start.
+    connector: Arc<Mutex<Option<SslConnector>>>,
+}
+
+impl Client {
+    /// A client that trusts these certificates.
+    pub fn new(trust: Trust) -> Self {
+        Self { trust, connector: Arc::default() }
+    }
+
+    /// Refuses what can never be fetched: an `https` target when nothing is trusted.
+    ///
+    /// # Errors
+    /// When the trust store is missing or empty.
+    pub fn check(&self, target: &Target) -> Result<(), Problem> {
+        if target.secure { self.trust.check() } else { Ok(()) }
+    }
+
+    /// Fetches the target, unless `known` still names its content.
+    ///
+    /// # Errors
+    /// When no complete, plain 200 came within `timeout` and `max_bytes`.
+    pub async fn get(
+        &self,
+        target: &Target,
+        known: Option<&HeaderValue>,
+        timeout: Duration,
+        max_bytes: usize,
+    ) -> Result<Fetched, FetchError> {
+        tokio::time::timeout(timeout, self.exchange(target, known, max_bytes)).await.unwrap_or(Err(FetchError::Late(timeout)))
+    }
+
+    async fn exchange(&self, target: &Target, known: Option<&HeaderValue>, max_bytes: usize) -> Result<Fetched, FetchError> {
+        let stream = self.connect(target).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let answer = async {
+            let response = sender.send_request(request(target, known)).await?;
+            read(response, known.is_some(), max_bytes).await
+        };
+        // One task drives both, so nothing is left behind when the deadline drops this future. The connection may end
+        // before the body was taken out of it.
+        let mut answer = std::pin::pin!(answer);
+        tokio::select! {
+            biased;
+            answer = &mut answer => answer,
+            _ = connection => answer.await,
+        }
+    }
+
+    async fn connect(&self, target: &Target) -> Result<Box<dyn Io>, FetchError> {
+        let tcp = TcpStream::connect((target.host.as_str(), target.port)).await.map_err(FetchError::Connect)?;
+        if !target.secure {
+            return Ok(Box::new(tcp));
+        }
+        let tls = |error: &dyn fmt::Display| FetchError::Tls(error.to_string());
+        let ssl = self.connector()?.configure().and_then(|c| c.into_ssl(&target.host)).map_err(|e| tls(&e))?;
+        let mut stream = SslStream::new(ssl, tcp).map_err(|e| tls(&e))?;
+        if let Err(error) = Pin::new(&mut stream).connect().await {
+            let verdict = stream.ssl().verify_result();
+            let refused = verdict != openssl::x509::X509VerifyResult::OK;
+            return Err(if refused { tls(&format_args!("the server's certificate: {verdict}")) } else { tls(&error) });
+        }
+        Ok(Box::new(stream))
+    }
+
+    fn connector(&self) -> Result<SslConnector, FetchError> {
+        let mut made = lock(&self.connector);
+        if let Some(connector) = &*made {
+            return Ok(connector.clone());
+        }
+        let connector = self.trust.connector().map_err(FetchError::Trust)?;
+        *made = Some(connector.clone());
+        Ok(connector)
+    }
+}
+
+fn request(target: &Target, known: Option<&HeaderValue>) -> Request<Empty<Bytes>> {
+    let mut request = Request::new(Empty::new());
+    // Both were parsed out of a URI, so both parse again.
+    *request.uri_mut() = target.path.parse().unwrap_or_default();
+    let headers = request.headers_mut();
+    if let Ok(host) = HeaderValue::from_str(&target.authority) {
+        headers.insert(HOST, host);
+    }
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if let Some(known) = known {
+        headers.insert(IF_NONE_MATCH, known.clone());
+    }
+    request
+}
+
+async fn read(response: Response<Incoming>, conditional: bool, max_bytes: usize) -> Result<Fetched, FetchError> {
+    let status = response.status();
+    match status {
+        StatusCode::OK => {}
+        StatusCode::NOT_MODIFIED if conditional => return Ok(Fetched::Same),
+        _ if status.is_redirection() => return Err(FetchError::Redirect(status)),
+        _ => return Err(FetchError::Status(status)),
+    }
+    let headers = response.headers();
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(FetchError::Encoded);
+    }
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > max_bytes) {
+        return Err(FetchError::Large(max_bytes));
+    }
+    let tag = headers.get(ETAG).cloned();
+    let mut content = Vec::with_capacity(announced.unwrap_or(0));
+    let mut body = response.into_body();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            if content.len() + data.len() > max_bytes {
+                return Err(FetchError::Large(max_bytes));
+            }
+            content.extend_from_slice(&data);
+        }
+    }
+    Ok(Fetched::New(content.into(), tag))
+}
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;
