@@ -5,7 +5,9 @@
 pub mod admin;
 pub mod chain;
 pub mod config;
+pub mod proxy;
 pub mod routes;
 pub mod source;
+pub mod stores;
 pub mod telemetry;
 pub mod upstreams;

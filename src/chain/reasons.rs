@@ -15,8 +15,6 @@ pub mod gateway {
 
     reasons! {
         FRAMING = refused("request.framing", 400, 0, "The request's framing is ambiguous", "Content-Length together with Transfer-Encoding, a listed Content-Length, or a transfer coding other than chunked. The connection is closed.");
-        TARGET = refused("request.target", 400, 0, "The request target is not acceptable", "The path climbs above its root, or holds an encoded slash, a backslash, a control byte, a semicolon or bytes that are not UTF-8. `paths` in the configuration relaxes two of these.");
-        HOST = refused("request.host", 400, 0, "The Host field is missing or malformed", "HTTP/1.1 needs exactly one Host field; HTTP/2 an authority that agrees with it.");
         FIELD = refused("request.field", 400, 0, "A header field is not acceptable", "A field name with an underscore that imitates one the gateway owns, or a control byte in a value.");
         EXPECT = refused("request.expect", 417, 0, "The expectation cannot be met", "Only `Expect: 100-continue` is known.");
         MISDIRECTED = refused("request.misdirected", 421, 0, "The request is for another host than the connection", "The TLS server name and the Host field differ on a listener that asks for client certificates.");

@@ -45,7 +45,7 @@ pub enum Verdict {
 pub struct Run {
     /// What is known of the request.
     pub facts: Facts,
-    states: Vec<Box<dyn Any + Send>>,
+    states: Vec<Box<dyn Any + Send + Sync>>,
     ran: Vec<usize>,
     at: usize,
 }

@@ -66,7 +66,7 @@ pub trait Filter: Send + Sync + Sized + 'static {
     /// Facts that are known once it let a request pass.
     type Gives: FactSet;
     /// Its own scratch, one request long.
-    type State: Default + Send + 'static;
+    type State: Default + Send + Sync + 'static;
 
     /// Whether these settings leave it nothing to do; it is then left out of the chain.
     fn is_idle(_config: &Self::Config) -> bool {

@@ -109,7 +109,7 @@ pub struct DynCx<'a> {
     pub call: &'a Call,
     pub facts: &'a mut Facts,
     pub body: Option<&'a Bytes>,
-    pub state: &'a mut (dyn Any + Send),
+    pub state: &'a mut (dyn Any + Send + Sync),
 }
 
 /// [`UpstreamCx`] without types.
@@ -118,7 +118,7 @@ pub struct DynUpstream<'a> {
     pub req: &'a mut RequestHead,
     pub call: &'a Call,
     pub facts: &'a Facts,
-    pub state: &'a mut (dyn Any + Send),
+    pub state: &'a mut (dyn Any + Send + Sync),
 }
 
 /// [`ResponseCx`] without types.
@@ -126,7 +126,7 @@ pub struct DynUpstream<'a> {
 pub struct DynResponse<'a> {
     pub resp: &'a mut ResponseHead,
     pub call: &'a Call,
-    pub state: &'a mut (dyn Any + Send),
+    pub state: &'a mut (dyn Any + Send + Sync),
 }
 
 /// [`ChunkCx`] without types.
@@ -134,7 +134,7 @@ pub struct DynResponse<'a> {
 pub struct DynChunk<'a> {
     pub body: &'a mut Option<Bytes>,
     pub end: bool,
-    pub state: &'a mut (dyn Any + Send),
+    pub state: &'a mut (dyn Any + Send + Sync),
 }
 
 /// [`DoneCx`] without types.
@@ -142,7 +142,7 @@ pub struct DynChunk<'a> {
 pub struct DynDone<'a> {
     pub call: &'a Call,
     pub outcome: Outcome,
-    pub state: &'a mut (dyn Any + Send),
+    pub state: &'a mut (dyn Any + Send + Sync),
 }
 
 /// The object-safe twin of [`Filter`]; implemented once, for every filter.
@@ -152,7 +152,7 @@ pub trait DynFilter: Send + Sync {
     /// [`Filter::BODY`].
     fn body(&self) -> BodyUse;
     /// A fresh scratch; allocates only when the filter has one.
-    fn state(&self) -> Box<dyn Any + Send>;
+    fn state(&self) -> Box<dyn Any + Send + Sync>;
     /// [`Filter::on_request`]; facts given are stored.
     fn on_request<'a>(&'a self, cx: DynCx<'a>) -> FilterFuture<'a>;
     /// [`Filter::on_upstream`].
@@ -180,7 +180,7 @@ struct Typed<F: Filter>(F, PhantomData<fn() -> F>);
 const NO_NEED: &str = "a declared need is not known";
 const NO_STATE: &str = "the scratch is of another filter";
 
-fn state<F: Filter>(state: &mut (dyn Any + Send)) -> Result<&mut F::State, Fault> {
+fn state<F: Filter>(state: &mut (dyn Any + Send + Sync)) -> Result<&mut F::State, Fault> {
     state.downcast_mut().ok_or_else(|| Fault::new("chain.state", NO_STATE))
 }
 
@@ -193,7 +193,7 @@ impl<F: Filter> DynFilter for Typed<F> {
         F::BODY
     }
 
-    fn state(&self) -> Box<dyn Any + Send> {
+    fn state(&self) -> Box<dyn Any + Send + Sync> {
         Box::new(F::State::default())
     }
 

@@ -14,7 +14,7 @@ pub struct Run {
     pub(crate) filter: Arc<dyn DynFilter>,
     pub(crate) call: Call,
     pub(crate) facts: Facts,
-    pub(crate) state: Box<dyn Any + Send>,
+    pub(crate) state: Box<dyn Any + Send + Sync>,
     pub(crate) head: RequestHead,
     pub(crate) before: HeaderMap,
     pub(crate) outcome: Result<Option<Answer>, Fault>,

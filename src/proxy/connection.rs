@@ -1,0 +1,292 @@
+//! What is known of a client's connection, and the stream that keeps its deadlines.
+//!
+//! The proxy engine has a time limit for each read, none for a header as a whole and none for a body's pace. Here a header
+//! must be complete within its total time from its first byte, and a body must keep a least pace after some grace. HTTP/2
+//! multiplexes, so its streams are not paced here; the engine's idle time ends a connection without open streams.
+
+use std::{
+    future::Future,
+    io,
+    net::IpAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use pingora::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest, UniqueID,
+    UniqueIDType,
+    raw_connect::ProxyDigest,
+    tls::{SslDigest, TlsRef},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep},
+};
+use tollgate_filter_api::Peer;
+
+use crate::telemetry::LimitCounters;
+
+/// Grace before the pace of a body counts.
+const BODY_GRACE: Duration = Duration::from_secs(10);
+
+/// What the client is expected to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// A request header.
+    Header,
+    /// A request body.
+    Body,
+    /// Nothing, or what nobody measures.
+    Free,
+}
+
+/// Marks a connection whose phase is not followed.
+const MULTIPLEXED: u8 = 0xff;
+
+/// A client's connection, shared by its requests.
+#[derive(Debug)]
+pub struct Connection {
+    /// Address of the other end.
+    pub address: IpAddr,
+    /// Encrypted.
+    pub secure: bool,
+    /// Who is there, as far as TLS knows.
+    pub peer: Peer,
+    /// Server name the client asked for.
+    pub server_name: Option<String>,
+    /// The server name must be the request's host: the listener asks for client certificates.
+    pub strict_host: bool,
+    phase: AtomicU8,
+}
+
+impl Connection {
+    /// A connection that awaits its first header.
+    pub fn new(address: IpAddr, secure: bool, peer: Peer, server_name: Option<String>, strict_host: bool) -> Self {
+        Self { address, secure, peer, server_name, strict_host, phase: AtomicU8::new(Phase::Header as u8) }
+    }
+
+    /// Says what comes next.
+    pub fn expect(&self, phase: Phase) {
+        if self.phase.load(Ordering::Relaxed) != MULTIPLEXED {
+            self.phase.store(phase as u8, Ordering::Relaxed);
+        }
+    }
+
+    /// Many requests share the connection; none of them sets its pace.
+    pub fn multiplexed(&self) {
+        self.phase.store(MULTIPLEXED, Ordering::Relaxed);
+    }
+
+    fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Header,
+            1 => Phase::Body,
+            _ => Phase::Free,
+        }
+    }
+}
+
+/// Deadlines of a stream.
+#[derive(Clone, Debug)]
+pub struct Deadlines {
+    /// Total time of a header from its first byte.
+    pub header: Duration,
+    /// Bytes a second of a body.
+    pub body_pace: u64,
+    /// Where breaches are counted.
+    pub counters: Arc<LimitCounters>,
+}
+
+/// A stream that keeps the deadlines of its connection.
+pub struct PacedStream {
+    inner: Stream,
+    connection: Arc<Connection>,
+    digest: Arc<ProxyDigest>,
+    deadlines: Deadlines,
+    seen: Phase,
+    begun: Option<Instant>,
+    bytes: u64,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl PacedStream {
+    /// Wraps a stream; `digest` carries the connection to the requests.
+    pub fn new(inner: Stream, connection: Arc<Connection>, digest: Arc<ProxyDigest>, deadlines: Deadlines) -> Self {
+        Self { inner, connection, digest, deadlines, seen: Phase::Header, begun: None, bytes: 0, timer: None }
+    }
+
+    fn follow(&mut self, phase: Phase) {
+        if self.seen != phase {
+            self.seen = phase;
+            self.bytes = 0;
+            self.timer = None;
+            // A header begins with its first byte, a body with the end of the header.
+            self.begun = (phase == Phase::Body).then(Instant::now);
+        }
+    }
+
+    /// When the client must have sent more, as things stand.
+    fn deadline(&self) -> Option<Instant> {
+        let begun = self.begun?;
+        match self.seen {
+            Phase::Header => Some(begun + self.deadlines.header),
+            Phase::Body => {
+                let earned = self.bytes.checked_div(self.deadlines.body_pace)?;
+                Some(begun + BODY_GRACE + Duration::from_secs(earned))
+            }
+            Phase::Free => None,
+        }
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(deadline) = self.deadline() else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        std::task::ready!(timer.as_mut().poll(cx));
+        match self.seen {
+            Phase::Header => self.deadlines.counters.header_time.inc(),
+            _ => self.deadlines.counters.body_pace.inc(),
+        }
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client is too slow")))
+    }
+}
+
+impl AsyncRead for PacedStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        this.follow(this.connection.phase());
+        let before = buf.filled().len();
+        match Pin::new(&mut this.inner).poll_read(cx, buf) {
+            Poll::Ready(Ok(())) => {
+                this.bytes += (buf.filled().len() - before) as u64;
+                if this.seen == Phase::Header && this.begun.is_none() {
+                    this.begun = Some(Instant::now());
+                }
+                if this.deadline().is_some_and(|deadline| deadline < Instant::now()) {
+                    return this.poll_deadline(cx);
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending => this.poll_deadline(cx),
+            failed => failed,
+        }
+    }
+}
+
+impl AsyncWrite for PacedStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
+
+impl std::fmt::Debug for PacedStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PacedStream").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Shutdown for PacedStream {
+    async fn shutdown(&mut self) {
+        self.inner.shutdown().await;
+    }
+}
+
+impl UniqueID for PacedStream {
+    fn id(&self) -> UniqueIDType {
+        self.inner.id()
+    }
+}
+
+impl Ssl for PacedStream {
+    fn get_ssl(&self) -> Option<&TlsRef> {
+        self.inner.get_ssl()
+    }
+
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.inner.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.inner.selected_alpn_proto()
+    }
+}
+
+impl GetTimingDigest for PacedStream {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.inner.get_timing_digest()
+    }
+
+    fn get_read_pending_time(&self) -> Duration {
+        self.inner.get_read_pending_time()
+    }
+
+    fn get_write_pending_time(&self) -> Duration {
+        self.inner.get_write_pending_time()
+    }
+}
+
+impl GetProxyDigest for PacedStream {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        Some(self.digest.clone())
+    }
+}
+
+impl GetSocketDigest for PacedStream {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.inner.get_socket_digest()
+    }
+
+    fn set_socket_digest(&mut self, digest: SocketDigest) {
+        self.inner.set_socket_digest(digest);
+    }
+}
+
+/// Peeking is not offered: the engine would wait for the 24 bytes of the HTTP/2 preface, which a short HTTP/1 request never
+/// sends. Which protocol is spoken follows from the listener.
+impl Peek for PacedStream {}
+
+/// The connection a digest carries.
+pub fn connection_of(digest: Option<&pingora::protocols::Digest>) -> Option<&Arc<Connection>> {
+    let digest = digest?.proxy_digest.as_ref()?;
+    digest.user_data.as_ref()?.downcast_ref::<Arc<Connection>>()
+}
+
+/// The digest that carries a connection to its requests.
+///
+/// # Errors
+/// Never in practice: 200 is a legal status.
+pub fn digest_of(connection: &Arc<Connection>) -> pingora::Result<Arc<ProxyDigest>> {
+    let response = Box::new(pingora::http::ResponseHeader::build(200, Some(0))?);
+    Ok(Arc::new(ProxyDigest::new(response, Some(Box::new(connection.clone())))))
+}
+
+/// A boxed stream from a paced one.
+pub fn boxed(stream: impl IO + 'static) -> Stream {
+    Box::new(stream)
+}

@@ -1,0 +1,279 @@
+//! Accepting: sockets, limits, handshakes.
+//!
+//! Over a limit, a connection is closed before a byte is read. Listening sockets live in the engine's table, so that QUIT can
+//! hand them to the next process.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use pingora::{
+    apps::{HttpServerApp, ServerApp},
+    protocols::{
+        ALPN, GetSocketDigest, SocketDigest, Ssl, Stream,
+        http::ServerSession,
+        l4::{socket::SocketAddr as EngineAddr, stream::Stream as L4Stream},
+        tls::server::handshake,
+    },
+    proxy::HttpProxy,
+    server::{ListenFds, ShutdownWatch},
+    services::Service,
+};
+use tokio::sync::watch;
+use tollgate_filter_api::{NoCertificate, Peer};
+
+use super::{
+    connection::{Connection, Deadlines, PacedStream, boxed, digest_of},
+    gateway::Gateway,
+    phases::Phases,
+    tls,
+};
+use crate::telemetry::IntCounter;
+
+/// All listeners of the gateway.
+pub struct Edge {
+    pub gateway: Arc<Gateway>,
+    pub proxy: Arc<HttpProxy<Phases>>,
+    /// Turns true when the gateway stops.
+    pub stop: watch::Receiver<bool>,
+    pub census: Arc<Census>,
+}
+
+/// Who is connected.
+#[derive(Default)]
+pub struct Census {
+    clients: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    all: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+impl Census {
+    /// How many connections are open.
+    pub fn count(&self) -> usize {
+        self.lock().all
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One connection's place in the census; leaves it when dropped.
+struct Seat {
+    gateway: Arc<Gateway>,
+    census: Arc<Census>,
+    address: IpAddr,
+}
+
+impl Seat {
+    fn take(gateway: &Arc<Gateway>, census: &Arc<Census>, address: IpAddr) -> Option<Self> {
+        let snapshot = gateway.current();
+        let limits = &snapshot.config.gateway.limits;
+        let telemetry = &gateway.kernel.telemetry;
+        let mut counts = census.lock();
+        if counts.all >= limits.connections {
+            telemetry.limits.connections.inc();
+            return None;
+        }
+        let of_client = counts.by_address.entry(address).or_default();
+        if *of_client >= limits.connections_per_client {
+            telemetry.limits.connections_per_client.inc();
+            return None;
+        }
+        *of_client += 1;
+        counts.all += 1;
+        telemetry.connections.inc();
+        Some(Self { gateway: gateway.clone(), census: census.clone(), address })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut counts = self.census.lock();
+        counts.all -= 1;
+        self.gateway.kernel.telemetry.connections.dec();
+        if let Some(of_client) = counts.by_address.get_mut(&self.address) {
+            *of_client -= 1;
+            if *of_client == 0 {
+                counts.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Opens a socket, or takes the one the previous process handed over; either way it is in the table for the next.
+pub fn listen(address: SocketAddr, fds: Option<&ListenFds>) -> io::Result<std::net::TcpListener> {
+    let name = address.to_string();
+    let known = fds.and_then(|fds| fds.lock().get(&name).copied());
+    let listener = match known {
+        Some(fd) => adopt(fd)?,
+        None => std::net::TcpListener::bind(address)?,
+    };
+    listener.set_nonblocking(true)?;
+    if let (Some(fds), None) = (fds, known) {
+        fds.lock().add(name, listener.as_raw_fd());
+    }
+    Ok(listener)
+}
+
+#[allow(unsafe_code)]
+fn adopt(fd: i32) -> io::Result<std::net::TcpListener> {
+    // SAFETY: the descriptor came over the hand-over socket into the engine's table, which nobody else takes descriptors from
+    // and which never closes them; each name is taken once in a process, so nothing else owns it.
+    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    Ok(std::net::TcpListener::from(owned))
+}
+
+#[async_trait]
+impl Service for Edge {
+    async fn start_service(&mut self, fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
+        let snapshot = self.gateway.current();
+        let mut loops = tokio::task::JoinSet::new();
+        for (index, listener) in snapshot.config.gateway.listeners.iter().enumerate() {
+            let opened = listen(listener.address, fds.as_ref()).and_then(tokio::net::TcpListener::from_std);
+            match opened {
+                Ok(socket) => {
+                    let accepting = Accepting {
+                        gateway: self.gateway.clone(),
+                        proxy: self.proxy.clone(),
+                        census: self.census.clone(),
+                        stop: self.stop.clone(),
+                        accepted: self.gateway.kernel.telemetry.listener(&listener.address.to_string()),
+                        index,
+                    };
+                    loops.spawn(Arc::new(accepting).run(socket, shutdown.clone()));
+                }
+                Err(error) => {
+                    log::error!("cannot listen on {}: {error}", listener.address);
+                    std::process::exit(2);
+                }
+            }
+        }
+        self.gateway.listening();
+        let _ = shutdown.changed().await;
+        while loops.join_next().await.is_some() {}
+        self.proxy.http_cleanup().await;
+    }
+
+    fn name(&self) -> &str {
+        "edge"
+    }
+
+    fn listen_addresses(&self) -> Option<Vec<String>> {
+        let snapshot = self.gateway.current();
+        Some(snapshot.config.gateway.listeners.iter().map(|listener| listener.address.to_string()).collect())
+    }
+}
+
+/// One listener at work.
+struct Accepting {
+    gateway: Arc<Gateway>,
+    proxy: Arc<HttpProxy<Phases>>,
+    census: Arc<Census>,
+    stop: watch::Receiver<bool>,
+    accepted: IntCounter,
+    index: usize,
+}
+
+impl Accepting {
+    async fn run(self: Arc<Self>, socket: tokio::net::TcpListener, mut shutdown: ShutdownWatch) {
+        let mut stop = self.stop.clone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = socket.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => return,
+                _ = shutdown.wait_for(|stop| *stop) => return,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    self.accepted.inc();
+                    if let Some(seat) = Seat::take(&self.gateway, &self.census, address.ip().to_canonical()) {
+                        tokio::spawn(self.clone().connection(stream, address, seat, shutdown.clone()));
+                    }
+                }
+                Err(error) => {
+                    // Out of descriptors: accepting again at once would spin.
+                    log::error!("cannot accept: {error}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(self: Arc<Self>, stream: tokio::net::TcpStream, address: SocketAddr, seat: Seat, shutdown: ShutdownWatch) {
+        let _seat = seat;
+        let _ = stream.set_nodelay(true);
+        let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+        let _ = digest.peer_addr.set(Some(EngineAddr::Inet(address)));
+        let mut stream = L4Stream::from(stream);
+        stream.set_socket_digest(digest);
+        let snapshot = self.gateway.current();
+        let listener = &snapshot.config.gateway.listeners[self.index];
+        let limits = &snapshot.config.gateway.limits;
+        let client = address.ip().to_canonical();
+        let (stream, connection): (Stream, Connection) = match &snapshot.acceptors[self.index] {
+            None => (boxed(stream), Connection::new(client, false, Peer::Anonymous(NoCertificate::Plain), None, false)),
+            Some(acceptor) => {
+                let Ok(done) = tokio::time::timeout(limits.handshake_time.0, handshake(acceptor, stream)).await else {
+                    self.gateway.kernel.telemetry.limits.handshake_time.inc();
+                    return;
+                };
+                let stream = match done {
+                    Ok(stream) => stream,
+                    Err(error) => return log::debug!("handshake with {client}: {error}"),
+                };
+                let client_auth = listener.tls.as_ref().and_then(|tls| tls.client_auth.as_ref());
+                let Some(ssl) = stream.get_ssl() else { return };
+                let name = ssl.servername(openssl::ssl::NameType::HOST_NAME).map(str::to_owned);
+                let connection = Connection::new(client, true, tls::peer(ssl, client_auth), name, client_auth.is_some());
+                (boxed(stream), connection)
+            }
+        };
+        let h2 = listener.h2c || matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
+        let deadlines = Deadlines {
+            header: limits.header_time.0,
+            body_pace: limits.body_pace.0,
+            counters: Arc::new(self.gateway.kernel.telemetry.limits.clone()),
+        };
+        let connection = Arc::new(connection);
+        let Ok(digest) = digest_of(&connection) else { return };
+        if h2 {
+            connection.multiplexed();
+        }
+        let idle = limits.idle_time.0;
+        let requests = limits.requests_per_connection;
+        drop(snapshot);
+        let stream = boxed(PacedStream::new(stream, connection, digest, deadlines));
+        if h2 { self.http2(stream, shutdown).await } else { self.http1(stream, idle, requests).await }
+    }
+
+    /// The engine's own loop, which also sends GOAWAY when the gateway stops.
+    async fn http2(&self, stream: Stream, shutdown: ShutdownWatch) {
+        let _ = shutdown;
+        let _ = self.proxy.process_new(stream, &self.stop).await;
+    }
+
+    async fn http1(&self, stream: Stream, idle: Duration, requests: u32) {
+        let mut session = ServerSession::new_http1(stream);
+        session.set_keepalive(if *self.stop.borrow() { None } else { Some(idle.as_secs().max(1)) });
+        session.set_keepalive_reuses_remaining(Some(requests));
+        let mut next = self.proxy.process_new_http(session, &self.stop).await;
+        while let Some((stream, settings)) = next.map(|reused| reused.consume()) {
+            let mut session = ServerSession::new_http1(stream);
+            if let Some(settings) = settings {
+                settings.apply_to_session(&mut session);
+            }
+            next = self.proxy.process_new_http(session, &self.stop).await;
+        }
+    }
+}

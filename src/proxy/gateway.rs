@@ -1,0 +1,215 @@
+//! The running gateway: the configuration in force, and how the next one takes its place.
+//!
+//! A reload builds the whole next configuration beside the running one; a single problem anywhere leaves everything as it
+//! was. Requests keep the configuration they began with.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use serde_json::{Value, json};
+use tollgate_filter_api::{Env, Kind, Metrics, Problem, Problems, Shared};
+
+use super::snapshot::{Kernel, Snapshot};
+use crate::{
+    admin::{AdminView, BoxFuture},
+    chain::GATEWAY_REASONS,
+    config::Config,
+    routes::{host, normal},
+    source::PlanSource,
+    stores::{Documents, Resolver, SystemClock, Trust},
+    telemetry::{AccessLog, Telemetry},
+};
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug)]
+pub enum ConfigSource {
+    /// A file, read again at each reload.
+    File(PathBuf),
+    /// Text that does not change; relative paths start at the folder.
+    Text {
+        /// What problems call it.
+        name: String,
+        /// YAML.
+        text: String,
+        /// Where relative paths start.
+        base: PathBuf,
+    },
+}
+
+impl ConfigSource {
+    fn load(&self, kinds: &[Kind]) -> Result<Config, Problems> {
+        match self {
+            Self::File(path) => Config::load(path, kinds),
+            Self::Text { name, text, base } => Config::parse(name, text.as_bytes(), base, kinds),
+        }
+    }
+}
+
+/// The gateway of a process.
+pub struct Gateway {
+    /// What every configuration shares.
+    pub kernel: Kernel,
+    /// Fetches documents.
+    pub documents: Arc<Documents>,
+    /// Where requests are logged.
+    pub access_log: AccessLog,
+    source: Arc<dyn PlanSource>,
+    config: ConfigSource,
+    current: ArcSwap<Snapshot>,
+    reloading: Mutex<()>,
+    draining: AtomicBool,
+    listening: AtomicBool,
+    ids: AtomicU64,
+    id_seed: u64,
+}
+
+impl Gateway {
+    /// Loads everything; nothing is opened and nothing is started.
+    ///
+    /// # Errors
+    /// Every problem of artifact and configuration.
+    pub fn load(source: Arc<dyn PlanSource>, config: ConfigSource, kinds: &'static [Kind]) -> Result<Arc<Self>, Problems> {
+        let loaded_config = config.load(kinds)?;
+        let metrics = Metrics::default();
+        let clock = Arc::new(SystemClock);
+        let trust = Trust::System;
+        let documents = Arc::new(Documents::new(loaded_config.base.clone(), trust, clock.clone(), metrics.clone()));
+        let resolver = Arc::new(Resolver::new(loaded_config.gateway.upstream.dns_refresh.0, metrics.clone()));
+        let env = Env { clock, world: documents.clone(), shared: Shared::default(), metrics };
+        let own = GATEWAY_REASONS.iter().copied().chain(normal::REASONS).chain([&host::HOST]);
+        let telemetry = Arc::new(Telemetry::new(own.chain(kinds.iter().flat_map(|kind| kind.reasons))));
+        let kernel = Kernel { env, kinds, telemetry, resolver };
+        let access_log = AccessLog::open(&loaded_config.gateway.access_log, kernel.telemetry.access_log_dropped.clone())?;
+        let first = Snapshot::build(&kernel, source.load()?, loaded_config, 1)?;
+        kernel.telemetry.running(1, &first.loaded.digest, first.waived.iter().map(String::as_str));
+        Ok(Arc::new(Self {
+            kernel,
+            documents,
+            access_log,
+            source,
+            config,
+            current: ArcSwap::from_pointee(first),
+            reloading: Mutex::new(()),
+            draining: AtomicBool::new(false),
+            listening: AtomicBool::new(false),
+            ids: AtomicU64::new(0),
+            id_seed: random(),
+        }))
+    }
+
+    /// The configuration in force.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// An id that no other request of this process has, and hardly one of another.
+    pub(super) fn next_id(&self) -> u128 {
+        let count = self.ids.fetch_add(1, Ordering::Relaxed);
+        (u128::from(self.id_seed) << 64) | u128::from(count.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.id_seed.rotate_left(17))
+    }
+
+    /// Puts the next configuration to use. Reads files; may take a while.
+    ///
+    /// # Errors
+    /// Every problem; the running configuration stays.
+    pub fn reload(&self) -> Result<u64, Problems> {
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.next().map_err(|problems| {
+            self.kernel.telemetry.reload_failed();
+            log::error!("the configuration was not changed:\n{problems}");
+            problems
+        })
+    }
+
+    fn next(&self) -> Result<u64, Problems> {
+        let running = self.current();
+        let config = self.config.load(self.kernel.kinds)?;
+        fixed(&running.config, &config)?;
+        let generation = running.generation + 1;
+        let next = Snapshot::build(&self.kernel, self.source.load()?, config, generation)?;
+        self.kernel.telemetry.running(generation, &next.loaded.digest, next.waived.iter().map(String::as_str));
+        self.current.store(Arc::new(next));
+        log::info!("configuration {generation} is in force");
+        Ok(generation)
+    }
+
+    /// No longer ready: a stop has begun.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// The listeners are open.
+    pub(super) fn listening(&self) {
+        self.listening.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What a running process cannot change.
+fn fixed(running: &Config, next: &Config) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    let file = next.chain.file.as_str();
+    let shape = |config: &Config| -> Vec<_> {
+        config.gateway.listeners.iter().map(|listener| (listener.address, listener.h2c, listener.tls.is_some())).collect()
+    };
+    let mut refuse = |changed: bool, pointer: &str| {
+        if changed {
+            let problem = Problem::error("reload.needs_restart", format!("`{}` cannot be changed while the gateway runs", &pointer[1..]));
+            problems.push(problem.at(file, 0, pointer).hint("start a new process with `--upgrade` and send QUIT to this one"));
+        }
+    };
+    refuse(shape(running) != shape(next), "/listeners");
+    refuse(running.gateway.admin != next.gateway.admin, "/admin");
+    refuse(running.gateway.process != next.gateway.process, "/process");
+    refuse(running.gateway.access_log != next.gateway.access_log, "/access_log");
+    if problems.has_errors() { Err(problems) } else { Ok(()) }
+}
+
+fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
+
+impl AdminView for Gateway {
+    fn ready(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.draining.load(Ordering::Relaxed) {
+            missing.push("the gateway is stopping".to_owned());
+        }
+        if !self.listening.load(Ordering::Relaxed) {
+            missing.push("the listeners are not open yet".to_owned());
+        }
+        if !self.documents.settled() {
+            missing.push("a document, such as an issuer's keys, was not fetched yet".to_owned());
+        }
+        missing
+    }
+
+    fn metrics(&self) -> String {
+        self.kernel.telemetry.render(&self.kernel.env.metrics, self.kernel.kinds)
+    }
+
+    fn plan(&self) -> Value {
+        serde_json::to_value(&self.current().loaded.plan).unwrap_or(Value::Null)
+    }
+
+    fn artifact(&self) -> Value {
+        let snapshot = self.current();
+        json!({
+            "digest": snapshot.loaded.digest,
+            "signers": snapshot.loaded.signers,
+            "inputs": snapshot.loaded.plan.documents,
+            "generation": snapshot.generation,
+            "waived": snapshot.waived,
+        })
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<u64, Problems>> {
+        Box::pin(async move { Gateway::reload(self) })
+    }
+}

@@ -1,0 +1,21 @@
+//! The only place that says `pingora`: connections in, phases through, bytes out.
+//!
+//! [`edge`](self) accepts connections itself rather than through the engine's listeners, because the engine has no limit of
+//! connections, a fixed handshake time, and no deadline for a header. Everything else of HTTP is the engine's.
+
+mod admit;
+mod answer;
+mod connection;
+mod edge;
+mod exchange;
+mod forward;
+mod gateway;
+mod phases;
+mod serve;
+mod snapshot;
+mod tls;
+mod whole_body;
+
+pub use gateway::{ConfigSource, Gateway};
+pub use serve::serve;
+pub use snapshot::Snapshot;

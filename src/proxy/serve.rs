@@ -1,0 +1,188 @@
+//! The process around the gateway: threads, signals, stop and hand-over.
+//!
+//! - HUP reloads; a problem keeps the running configuration.
+//! - TERM stops: not ready, no new connections, `Connection: close` and GOAWAY, what is under way may finish within the grace
+//!   time. The process ends as soon as nothing is left.
+//! - QUIT hands the listening sockets to a process that was started with `--upgrade` and then stops the same way.
+//! - INT ends at once.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use pingora::{
+    apps::{HttpServerApp, HttpServerOptions},
+    protocols::http::v2::server::default_h2_options,
+    proxy::http_proxy,
+    server::{
+        ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch,
+        configuration::{Opt, ServerConf},
+    },
+    services::Service,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use super::{
+    edge::{Census, Edge, listen},
+    gateway::Gateway,
+    phases::Phases,
+};
+use crate::{admin, config::Gateway as GatewayConfig};
+
+/// Rounds of upstream choice; each target of a group is tried once, and a stale pooled connection costs one more.
+const ROUNDS: usize = 64;
+
+/// Serves until a signal ends it. With `upgrade`, takes the sockets of the running process.
+pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) {
+    let snapshot = gateway.current();
+    let config = &snapshot.config.gateway;
+    let opt = Opt { upgrade, daemon: false, nocapture: false, test: false, conf: None };
+    let mut server = Server::new_with_opt_and_conf(opt, conf(config));
+    server.bootstrap();
+    let census = Arc::new(Census::default());
+    let (stop, stopping) = watch::channel(false);
+    let mut proxy = http_proxy(&server.configuration, Phases(gateway.clone()));
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
+    options.h2_idle_timeout = Some(config.limits.idle_time.0);
+    proxy.server_options = Some(options);
+    let mut h2 = default_h2_options();
+    h2.max_concurrent_streams(config.limits.h2_streams);
+    h2.max_header_list_size(u32::try_from(config.limits.header_bytes.0).unwrap_or(u32::MAX));
+    h2.initial_window_size(64 << 10);
+    h2.initial_connection_window_size(1 << 20);
+    proxy.h2_options = Some(h2);
+    let proxy = Arc::new(proxy);
+    server.add_service(Edge { gateway: gateway.clone(), proxy: proxy.clone(), stop: stopping.clone(), census: census.clone() });
+    server.add_service(Attendant { gateway: gateway.clone(), stop: stopping });
+    let grace = config.process.grace.0;
+    let signals = Signals {
+        gateway: gateway.clone(),
+        census,
+        stop,
+        grace,
+        cleanup: Box::new(move || {
+            let proxy = proxy.clone();
+            Box::pin(async move { proxy.http_cleanup().await })
+        }),
+    };
+    drop(snapshot);
+    server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    gateway.access_log.flush(Duration::from_secs(5));
+}
+
+fn conf(config: &GatewayConfig) -> ServerConf {
+    let threads = match config.process.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let socket = config.process.upgrade_socket.as_deref().map(Path::to_string_lossy);
+    ServerConf {
+        threads,
+        max_retries: ROUNDS,
+        grace_period_seconds: Some(config.process.grace.0.as_secs()),
+        graceful_shutdown_timeout_seconds: Some(1),
+        upgrade_sock: socket.map(String::from).unwrap_or_default(),
+        // A bundle of its own for all upstreams saves the engine reading the machine's, most of its start.
+        ca_file: config.upstream.ca.as_ref().map(|path| path.display().to_string()),
+        ..ServerConf::default()
+    }
+}
+
+/// Everything beside requests: the operator's port, documents, names, HUP.
+struct Attendant {
+    gateway: Arc<Gateway>,
+    stop: watch::Receiver<bool>,
+}
+
+#[async_trait]
+impl Service for Attendant {
+    async fn start_service(&mut self, fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
+        let address = self.gateway.current().config.gateway.admin.address;
+        let listener = listen(address, fds.as_ref()).unwrap_or_else(|error| {
+            log::error!("cannot listen on {address}: {error}");
+            std::process::exit(2);
+        });
+        let ended = |mut shutdown: ShutdownWatch| async move {
+            let _ = shutdown.wait_for(|stop| *stop).await;
+        };
+        let documents = tokio::spawn(self.gateway.documents.clone().run(ended(shutdown.clone())));
+        let names = tokio::spawn(self.gateway.kernel.resolver.clone().run(ended(shutdown.clone())));
+        let admin = tokio::spawn(admin::serve(listener, self.gateway.clone(), ended(shutdown.clone())));
+        let hup = tokio::spawn(reload_on_hup(self.gateway.clone()));
+        let _ = shutdown.wait_for(|stop| *stop).await;
+        let _ = &self.stop;
+        for task in [documents.abort_handle(), names.abort_handle(), admin.abort_handle(), hup.abort_handle()] {
+            task.abort();
+        }
+    }
+
+    fn name(&self) -> &str {
+        "attendant"
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(1)
+    }
+
+    fn listen_addresses(&self) -> Option<Vec<String>> {
+        Some(vec![self.gateway.current().config.gateway.admin.address.to_string()])
+    }
+}
+
+async fn reload_on_hup(gateway: Arc<Gateway>) {
+    let Ok(mut hup) = signal(SignalKind::hangup()) else { return };
+    while hup.recv().await.is_some() {
+        let gateway = gateway.clone();
+        // Problems are logged by the reload itself.
+        let _ = tokio::task::spawn_blocking(move || gateway.reload().is_ok()).await;
+    }
+}
+
+type Cleanup = Box<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// Waits for a signal, and drains before it lets the engine stop.
+struct Signals {
+    gateway: Arc<Gateway>,
+    census: Arc<Census>,
+    stop: watch::Sender<bool>,
+    grace: Duration,
+    cleanup: Cleanup,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        let kinds = [SignalKind::terminate(), SignalKind::quit(), SignalKind::interrupt()];
+        let [Ok(mut terminate), Ok(mut quit), Ok(mut interrupt)] = kinds.map(signal) else {
+            log::error!("signals cannot be received");
+            return ShutdownSignal::FastShutdown;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => ShutdownSignal::FastShutdown,
+            _ = quit.recv() => {
+                log::info!("handing over");
+                ShutdownSignal::GracefulUpgrade
+            }
+            _ = terminate.recv() => {
+                self.drain().await;
+                ShutdownSignal::FastShutdown
+            }
+        }
+    }
+}
+
+impl Signals {
+    async fn drain(&self) {
+        log::info!("stopping: {} connections may finish within {:?}", self.census.count(), self.grace);
+        self.gateway.drain();
+        let _ = self.stop.send(true);
+        (self.cleanup)().await;
+        let end = tokio::time::Instant::now() + self.grace;
+        while self.census.count() > 0 && tokio::time::Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}

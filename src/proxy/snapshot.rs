@@ -1,0 +1,203 @@
+//! One configuration, whole and checked: what a request sees from its first byte to its last.
+
+use std::sync::Arc;
+
+use openssl::ssl::SslAcceptor;
+use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
+use tollgate_filter_api::{Env, Kind, OperationInfo, Problems};
+use tollgate_plan::{Operation, Target as PlanTarget};
+
+use super::tls;
+use crate::{
+    chain::{self, Chain},
+    config::{Config, UpstreamHttp},
+    routes::Router,
+    source::Loaded,
+    stores,
+    telemetry::{Operations, Telemetry},
+    upstreams::{self, Target, Upstreams},
+};
+
+/// What every configuration of a process shares.
+pub struct Kernel {
+    /// What filters are given.
+    pub env: Env,
+    /// The catalogue.
+    pub kinds: &'static [Kind],
+    /// Series.
+    pub telemetry: Arc<Telemetry>,
+    /// Names.
+    pub resolver: Arc<stores::Resolver>,
+}
+
+/// One operation as a request meets it.
+pub struct Served {
+    /// What filters and logs know of it.
+    pub info: Arc<OperationInfo>,
+    /// What happens after the chain.
+    pub target: PlanTarget,
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// Value of `Allow`, for a synthetic OPTIONS.
+    pub allow: Option<http::HeaderValue>,
+    /// Header that carries the credential, for error texts.
+    pub auth_header: String,
+}
+
+/// A configuration in force.
+pub struct Snapshot {
+    /// Counts configurations.
+    pub generation: u64,
+    /// Request to operation.
+    pub router: Router,
+    /// Operations under the router's numbers.
+    pub operations: Vec<Served>,
+    /// Endpoint groups.
+    pub upstreams: Upstreams,
+    /// Connection parameters of each group's targets.
+    pub peers: Vec<Vec<HttpPeer>>,
+    /// Series of the operations.
+    pub metrics: Operations,
+    /// Acceptor of each listener that is encrypted.
+    pub acceptors: Vec<Option<SslAcceptor>>,
+    /// The environment.
+    pub config: Config,
+    /// The Plan and its origin.
+    pub loaded: Loaded,
+    /// What is not enforced, by the project's word or the environment's.
+    pub waived: Vec<String>,
+}
+
+impl Snapshot {
+    /// Builds the whole, or nothing.
+    ///
+    /// # Errors
+    /// Everything that keeps it from being served.
+    pub fn build(kernel: &Kernel, loaded: Loaded, config: Config, generation: u64) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let mut gather = |found: Problems| problems.0.extend(found.0);
+        let plan = &loaded.plan;
+        let inputs = chain::Inputs { plan, spec: &config.chain, kinds: kernel.kinds, env: &kernel.env, waive: &config.gateway.waive };
+        let chains = chain::build(&inputs).map_err(&mut gather).ok();
+        let router = Router::build(plan).map_err(&mut gather).ok();
+        let variables = |name: &str| std::env::var(name).ok();
+        let names = Names(kernel.resolver.clone());
+        let file = config.chain.file.clone();
+        let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: &file, resolver: &names, variables: &variables };
+        let upstreams = Upstreams::build(&inputs).map_err(&mut gather).ok();
+        let acceptors = acceptors(&config).map_err(&mut gather).ok();
+        let (Some(chains), Some(router), Some(upstreams), Some(acceptors)) = (chains, router, upstreams, acceptors) else {
+            return Err(problems.sorted());
+        };
+        let metrics = kernel.telemetry.operations(plan);
+        let mut waived = [plan.waived.clone(), config.gateway.waive.clone()].concat();
+        waived.sort();
+        waived.dedup();
+        let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(peer).collect()).collect();
+        let operations = operations(&loaded, chains);
+        Ok(Self { generation, router, operations, upstreams, peers, metrics, acceptors, config, loaded, waived })
+    }
+}
+
+fn operations(loaded: &Loaded, chains: Vec<Arc<Chain>>) -> Vec<Served> {
+    let mut chains = chains.into_iter();
+    let mut served = Vec::new();
+    for api in &loaded.plan.apis {
+        let mut methods: std::collections::HashMap<&str, Vec<String>> = std::collections::HashMap::new();
+        for operation in api.operations.iter().filter(|operation| matches!(operation.target, PlanTarget::Endpoints { .. })) {
+            methods.entry(operation.template.as_str()).or_default().push(operation.method.clone());
+        }
+        for operation in &api.operations {
+            let Some(chain) = chains.next() else { continue };
+            let info = OperationInfo {
+                api: api.title.clone(),
+                version: api.version.clone(),
+                base_path: api.base_path.clone(),
+                id: operation.id.clone(),
+                template: operation.template.clone(),
+                method: operation.method.clone(),
+                path_methods: methods.get(operation.template.as_str()).cloned().unwrap_or_default(),
+            };
+            let auth_header = api.auth_header.clone().unwrap_or_else(|| "Authorization".to_owned());
+            served.push(Served { info: Arc::new(info), target: operation.target.clone(), chain, allow: allow(operation), auth_header });
+        }
+    }
+    served
+}
+
+fn allow(operation: &Operation) -> Option<http::HeaderValue> {
+    match &operation.target {
+        PlanTarget::Options { allow } => http::HeaderValue::from_str(&allow.join(", ")).ok(),
+        PlanTarget::Endpoints { .. } => None,
+    }
+}
+
+fn acceptors(config: &Config) -> Result<Vec<Option<SslAcceptor>>, Problems> {
+    let mut problems = Problems::default();
+    let mut acceptors = Vec::new();
+    for (index, listener) in config.gateway.listeners.iter().enumerate() {
+        let acceptor = listener.tls.as_ref().map(tls::acceptor).transpose();
+        acceptors.push(acceptor.unwrap_or_else(|problem| {
+            problems.push(problem.at(config.chain.file.as_str(), 0, format!("/listeners/{index}/tls")));
+            None
+        }));
+    }
+    if problems.has_errors() { Err(problems) } else { Ok(acceptors) }
+}
+
+/// Connection parameters of a target; the address is put in for each request. The pool is divided by our own key: the
+/// engine's mixes identities that share a serial number, and accepts connections that another trust store verified.
+fn peer(target: &Target) -> HttpPeer {
+    let address = std::net::SocketAddr::from(([0, 0, 0, 0], target.port));
+    let mut peer = HttpPeer::new(address, target.tls, target.server_name.clone());
+    peer.group_key = target.group_key;
+    if let Some(identity) = &target.identity {
+        peer.client_cert_key = Some(Arc::new(CertKey::new(identity.chain.clone(), identity.key.clone())));
+    }
+    let options = &mut peer.options;
+    options.ca = target.ca.as_ref().map(|trust| trust.certificates.clone());
+    options.alpn = match (target.http, target.tls) {
+        (UpstreamHttp::Two, _) => ALPN::H2,
+        (UpstreamHttp::Auto, true) => ALPN::H2H1,
+        (UpstreamHttp::Auto, false) | (UpstreamHttp::One, _) => ALPN::H1,
+    };
+    options.max_h2_streams = 100;
+    options.connection_timeout = Some(target.timeouts.connect);
+    options.total_connection_timeout = Some(target.timeouts.connect);
+    options.read_timeout = Some(target.timeouts.read);
+    options.write_timeout = Some(target.timeouts.write);
+    options.idle_timeout = Some(target.timeouts.idle);
+    peer
+}
+
+/// The resolver as upstreams see it.
+struct Names(Arc<stores::Resolver>);
+
+impl upstreams::Resolver for Names {
+    fn watch(&self, host: &str, port: u16) -> Arc<dyn upstreams::Addresses> {
+        Arc::new(Name(self.0.name(host, port)))
+    }
+}
+
+struct Name(Arc<stores::Name>);
+
+impl upstreams::Addresses for Name {
+    fn peek(&self) -> Option<upstreams::Snapshot> {
+        self.0.peek()
+    }
+
+    fn pick(&self, turn: usize) -> Option<std::net::SocketAddr> {
+        self.0.pick(turn)
+    }
+
+    fn look_up(&self) -> upstreams::LookUp<'_> {
+        Box::pin(async { self.0.get().await.map_err(std::io::Error::other) })
+    }
+}
+
+impl Snapshot {
+    /// Most bytes of a request body.
+    pub fn body_limit(&self) -> usize {
+        usize::try_from(self.config.gateway.limits.body_bytes.0).unwrap_or(usize::MAX)
+    }
+}

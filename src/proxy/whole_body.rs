@@ -1,0 +1,84 @@
+//! Request bodies that a filter wants whole, before an upstream sees a byte.
+//!
+//! The engine replays a body that was read early only up to 64 KiB; beyond that it sends the header and no body, without an
+//! error. A longer one therefore goes out in a sub-request whose body is what was read. The sub-request takes over the
+//! exchange, with everything that was decided, and logs in its stead.
+
+use std::sync::Mutex;
+
+use bytes::{Bytes, BytesMut};
+use http::{Version, header};
+use pingora::proxy::{
+    Session,
+    subrequest::{
+        BodyMode, Ctx,
+        pipe::{InputBody, InputBodyType, pipe_subrequest},
+    },
+};
+use tollgate_filter_api::Reason;
+
+use super::exchange::Exchange;
+use crate::chain::gateway as reasons;
+
+/// An exchange on its way into a sub-request.
+struct Handed(Mutex<Option<Exchange>>);
+
+/// Reads a body to its end.
+///
+/// # Errors
+/// The reason to refuse it: too long, or broken off.
+pub async fn read(session: &mut Session, limit: usize) -> Result<Bytes, &'static Reason> {
+    session.as_mut().enable_retry_buffering();
+    if session.req_header().headers.contains_key(header::EXPECT) {
+        // Nobody else answers the expectation: client and gateway would wait for each other.
+        session.as_mut().write_continue_response().await.map_err(|_| &reasons::BODY_READ)?;
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = session.as_mut().read_request_body().await.map_err(|_| &reasons::BODY_READ)? {
+        if body.len() + chunk.len() > limit {
+            return Err(&reasons::BODY_BYTES);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// Whether the engine has lost the body that was read.
+pub fn is_lost(session: &Session, exchange: &Exchange) -> bool {
+    exchange.body.is_some() && session.as_ref().retry_buffer_truncated()
+}
+
+/// Sends a request whose body was read as a sub-request, and passes on the answer.
+///
+/// # Errors
+/// The client's connection's.
+pub async fn forward(session: &mut Session, exchange: &mut Exchange) -> pingora::Result<()> {
+    let id = exchange.id;
+    let host = exchange.host.clone();
+    let body = exchange.body.clone().unwrap_or_default();
+    let taken = std::mem::replace(exchange, Exchange::new(id));
+    exchange.delegated = true;
+    exchange.connection = taken.connection.clone();
+    let ctx = Ctx::builder().user_ctx(Box::new(Handed(Mutex::new(Some(taken))))).body_mode(BodyMode::ExpectBody).build();
+    let Some(spawner) = &session.subrequest_spawner else { return Err(pingora::Error::new(pingora::ErrorType::InternalError)) };
+    let (mut prepared, handle) = spawner.create_subrequest(session.as_ref(), ctx);
+    let req = prepared.session_mut().req_header_mut();
+    req.set_version(Version::HTTP_11);
+    req.remove_header(&header::TRANSFER_ENCODING);
+    req.remove_header(&header::EXPECT);
+    req.insert_header(header::CONTENT_LENGTH, body.len())?;
+    req.insert_header(header::HOST, host)?;
+    let input = InputBodyType::Preset(InputBody::Bytes(vec![body]));
+    match pipe_subrequest(session, prepared, handle, |task| Ok(Some(task)), input).await {
+        Ok(_) => Ok(()),
+        Err(failed) => Err(failed.error),
+    }
+}
+
+/// In a sub-request: takes over the exchange that was handed in.
+pub fn resume(session: &mut Session, exchange: &mut Exchange) -> bool {
+    let handed = session.subrequest_ctx.as_mut().and_then(|ctx| ctx.user_ctx_mut()).and_then(|any| any.downcast_mut::<Handed>());
+    let Some(taken) = handed.and_then(|handed| handed.0.get_mut().ok()?.take()) else { return false };
+    *exchange = taken;
+    true
+}
