@@ -12,6 +12,8 @@ pub type LookUp<'a> = Pin<Box<dyn Future<Output = io::Result<Snapshot>> + Send +
 pub trait Addresses: Send + Sync {
     /// What is known now; costs no look-up.
     fn peek(&self) -> Option<Snapshot>;
+    /// Number `turn` of what is known now, counted round.
+    fn pick(&self, turn: usize) -> Option<SocketAddr>;
     /// What is known, or else a look-up that all who wait share.
     fn look_up(&self) -> LookUp<'_>;
 }

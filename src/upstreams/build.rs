@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
 };
 
 use http::HeaderValue;
@@ -221,8 +221,8 @@ impl<'a> Builder<'a> {
 
     fn place(&self, endpoint: &Endpoint) -> Place {
         match endpoint.host.parse::<IpAddr>() {
-            Ok(address) => Place::Literal(Arc::from([SocketAddr::new(address, endpoint.port)])),
-            Err(_) => Place::Name(self.inputs.resolver.watch(&endpoint.host, endpoint.port), AtomicUsize::new(0)),
+            Ok(address) => Place::Literal(SocketAddr::new(address, endpoint.port)),
+            Err(_) => Place::Name(self.inputs.resolver.watch(&endpoint.host, endpoint.port)),
         }
     }
 }

@@ -56,3 +56,6 @@ impl Upstreams {
         &self.groups
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,6 @@
 //! One upstream server, ready to be connected to.
 
-use std::{
-    fmt, io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::HeaderValue;
 
@@ -65,45 +57,27 @@ pub struct Timeouts {
 /// Where a target is.
 pub(super) enum Place {
     /// An address was written.
-    Literal(Snapshot),
-    /// A name was; several addresses take turns.
-    Name(Arc<dyn Addresses>, AtomicUsize),
+    Literal(SocketAddr),
+    /// A name was.
+    Name(Arc<dyn Addresses>),
 }
 
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Literal(at) => write!(f, "Literal({at:?})"),
-            Self::Name(..) => f.write_str("Name"),
+            Self::Literal(at) => write!(f, "Literal({at})"),
+            Self::Name(_) => f.write_str("Name"),
         }
-    }
-}
-
-impl Place {
-    fn pick(&self, all: &Snapshot) -> Option<SocketAddr> {
-        let turn = match self {
-            Self::Literal(_) => 0,
-            Self::Name(_, turn) if all.len() > 1 => turn.fetch_add(1, Ordering::Relaxed) % all.len(),
-            Self::Name(..) => 0,
-        };
-        all.get(turn).copied()
     }
 }
 
 impl Target {
-    /// Every address that is known now, without a look-up.
-    pub fn addresses(&self) -> Option<Snapshot> {
+    /// The address whose turn it is, when one is known now. Several addresses of a name take turns by `turn`, a number that
+    /// the caller counts or draws: a counter here would be one that all cores write.
+    pub fn address(&self, turn: usize) -> Option<SocketAddr> {
         match &self.place {
-            Place::Literal(at) => Some(at.clone()),
-            Place::Name(name, _) => name.peek(),
-        }
-    }
-
-    /// The address whose turn it is, when one is known; several addresses of a name take turns.
-    pub fn address(&self) -> Option<SocketAddr> {
-        match &self.place {
-            Place::Literal(at) => at.first().copied(),
-            Place::Name(name, _) => self.place.pick(&name.peek()?),
+            Place::Literal(at) => Some(*at),
+            Place::Name(name) => name.pick(turn),
         }
     }
 
@@ -111,14 +85,25 @@ impl Target {
     ///
     /// # Errors
     /// The look-up's, or `NotFound` when the name has no address.
-    pub async fn look_up(&self) -> io::Result<SocketAddr> {
-        let all = match &self.place {
-            Place::Literal(at) => at.clone(),
-            Place::Name(name, _) => match name.peek() {
-                Some(known) => known,
-                None => name.look_up().await?,
-            },
-        };
-        self.place.pick(&all).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{} has no address", self.host)))
+    pub async fn look_up(&self, turn: usize) -> io::Result<SocketAddr> {
+        if let Some(known) = self.address(turn) {
+            return Ok(known);
+        }
+        let none = || io::Error::new(io::ErrorKind::NotFound, format!("{} has no address", self.host));
+        match &self.place {
+            Place::Literal(at) => Ok(*at),
+            Place::Name(name) => {
+                let all = name.look_up().await?;
+                all.get(turn.checked_rem(all.len()).ok_or_else(none)?).copied().ok_or_else(none)
+            }
+        }
+    }
+
+    /// Every address that is known now.
+    pub fn addresses(&self) -> Option<Snapshot> {
+        match &self.place {
+            Place::Literal(at) => Some(Arc::from([*at])),
+            Place::Name(name) => name.peek(),
+        }
     }
 }

@@ -1,0 +1,7 @@
+//! Groups built from small Plans and configurations, with a resolver and variables that the test holds in its hand.
+
+mod environment;
+mod order;
+mod pool;
+mod secured;
+mod world;

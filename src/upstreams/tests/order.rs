@@ -1,0 +1,151 @@
+//! Whose turn it is, which address, which path.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use tollgate_plan::Strategy;
+
+use super::world::{build, build_with, gateway, group, plan};
+use crate::upstreams::{Group, Upstreams, outgoing};
+
+const THREE: [&str; 3] = ["http://a.example/", "http://b.example/", "http://c.example/"];
+
+fn three(strategy: Strategy) -> Upstreams {
+    build(group("pets", strategy, &THREE), json!({})).unwrap()
+}
+
+fn orders(group: &Group, requests: usize) -> Vec<Vec<usize>> {
+    (0..requests).map(|_| group.order().collect()).collect()
+}
+
+#[test]
+fn load_balance_goes_round_strictly_from_the_first_and_tries_each_once() {
+    let upstreams = three(Strategy::LoadBalance);
+    let orders = orders(upstreams.group(0), 4);
+    assert_eq!(orders, [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 1, 2]]);
+}
+
+#[test]
+fn load_balance_divides_evenly_among_threads() {
+    let upstreams = three(Strategy::LoadBalance);
+    let group = upstreams.group(0);
+    let firsts = || (0..300).map(|_| group.order().next().unwrap()).collect::<Vec<_>>();
+    let all: Vec<usize> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(firsts)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    for target in 0..3 {
+        assert_eq!(all.iter().filter(|first| **first == target).count(), 400);
+    }
+}
+
+#[test]
+fn failover_stays_with_the_last_that_worked() {
+    let upstreams = three(Strategy::Failover);
+    let group = upstreams.group(0);
+    assert_eq!(orders(group, 2), [[0, 1, 2], [0, 1, 2]]);
+    group.failed(0);
+    group.succeeded(1);
+    assert_eq!(orders(group, 2), [[1, 2, 0], [1, 2, 0]]);
+}
+
+#[test]
+fn failover_that_failed_everywhere_begins_where_it_began() {
+    let upstreams = three(Strategy::Failover);
+    let group = upstreams.group(0);
+    for target in group.order() {
+        group.failed(target);
+    }
+    assert_eq!(orders(group, 1), [[0, 1, 2]]);
+}
+
+#[test]
+fn a_late_failure_of_a_target_that_was_left_moves_nothing() {
+    let upstreams = three(Strategy::Failover);
+    let group = upstreams.group(0);
+    group.failed(0);
+    group.succeeded(2);
+    group.failed(0);
+    assert_eq!(orders(group, 1), [[2, 0, 1]]);
+}
+
+#[test]
+fn only_failover_moves_on_at_a_status_and_only_at_four_of_them() {
+    let moves = |strategy| (100..600).filter(|status| three(strategy).group(0).retry_status(*status)).collect::<Vec<u16>>();
+    assert_eq!(moves(Strategy::Failover), [501, 502, 503, 504]);
+    assert!(moves(Strategy::LoadBalance).is_empty());
+}
+
+#[test]
+fn one_url_is_single_whatever_was_written() {
+    for strategy in [Strategy::Single, Strategy::LoadBalance, Strategy::Failover] {
+        let upstreams = build(group("pets", strategy, &["http://a.example/"]), json!({})).unwrap();
+        assert_eq!(upstreams.group(0).strategy, Strategy::Single);
+        assert_eq!(orders(upstreams.group(0), 2), [[0], [0]]);
+    }
+}
+
+#[test]
+fn a_single_group_uses_its_first_url_only() {
+    assert_eq!(orders(three(Strategy::Single).group(0), 2), [[0], [0]]);
+}
+
+#[test]
+fn addresses_of_a_name_take_turns() {
+    let upstreams = three(Strategy::Single);
+    let target = &upstreams.group(0).targets[0];
+    let picked: Vec<String> = (0..3).map(|turn| target.address(turn).unwrap().ip().to_string()).collect();
+    assert_eq!(picked, ["192.0.2.1", "192.0.2.2", "192.0.2.1"]);
+}
+
+#[test]
+fn a_literal_address_needs_no_look_up() {
+    let upstreams = build(group("pets", Strategy::Single, &["http://[::1]:8080/"]), json!({})).unwrap();
+    assert_eq!(upstreams.group(0).targets[0].address(5), Some("[::1]:8080".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_known_yet_is_waited_for() {
+    let upstreams = build(group("pets", Strategy::Single, &["http://unknown.example/"]), json!({})).unwrap();
+    let target = &upstreams.group(0).targets[0];
+    assert_eq!(target.address(1), None);
+    assert_eq!(target.look_up(1).await.unwrap().ip().to_string(), "192.0.2.2");
+}
+
+fn sent(endpoint: &str, base_len: usize, path: &str, query: Option<&str>) -> String {
+    let upstreams = build_with(&plan(vec![group("pets", Strategy::Single, &[endpoint])]), &gateway(json!({})), &BTreeMap::new()).unwrap();
+    outgoing(&upstreams.group(0).targets[0], base_len, path, query)
+}
+
+#[test]
+fn the_base_path_gives_way_to_the_endpoints_path() {
+    assert_eq!(sent("http://a.example", 3, "/v1/pets/1", None), "/pets/1");
+    assert_eq!(sent("http://a.example/", 3, "/v1/pets/1", None), "/pets/1");
+    assert_eq!(sent("http://a.example/base/", 3, "/v1/pets/1", None), "/base/pets/1");
+    assert_eq!(sent("http://a.example/base", 0, "/pets", None), "/base/pets");
+}
+
+#[test]
+fn a_slash_is_ensured() {
+    assert_eq!(sent("http://a.example", 3, "/v1", None), "/");
+    assert_eq!(sent("http://a.example/base", 3, "/v1", None), "/base/");
+    assert_eq!(sent("http://a.example", 1, "/pets", None), "/pets");
+}
+
+#[test]
+fn only_the_first_occurrence_of_the_base_path_goes() {
+    assert_eq!(sent("http://a.example", 3, "/v1/v1/x", None), "/v1/x");
+}
+
+#[test]
+fn what_is_encoded_stays_encoded() {
+    assert_eq!(sent("http://a.example/b%2Fc", 3, "/v1/a%20b%2Fc", Some("x=%26")), "/b%2Fc/a%20b%2Fc?x=%26");
+}
+
+#[test]
+fn both_queries_are_sent_the_endpoints_first() {
+    assert_eq!(sent("http://a.example/b?key=1", 3, "/v1/x", Some("y=2&z=3")), "/b/x?key=1&y=2&z=3");
+    assert_eq!(sent("http://a.example/b?key=1", 3, "/v1/x", None), "/b/x?key=1");
+    assert_eq!(sent("http://a.example/b", 3, "/v1/x", Some("y=2")), "/b/x?y=2");
+    assert_eq!(sent("http://a.example?key=1", 3, "/v1/x", None), "/x?key=1");
+}

@@ -1,0 +1,69 @@
+//! Pool identity: requests share a connection only when everything that was verified or presented on it is the same.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tollgate_plan::Strategy;
+
+use super::world::{Folder, build_with, gateway, group, plan};
+use crate::{config::UpstreamHttp, upstreams::trust::PoolIdentity};
+
+fn key(name: &str, entry: Value) -> u64 {
+    let plan = plan(vec![group(name, Strategy::Single, &["https://a.example"])]);
+    let upstreams = build_with(&plan, &gateway(json!({ "endpoints": { "*": entry } })), &BTreeMap::new()).unwrap();
+    upstreams.group(0).targets[0].group_key
+}
+
+#[test]
+fn the_same_settings_share_connections_across_reloads() {
+    let folder = Folder::new();
+    let entry = json!({ "ca": folder.ca("ca"), "client_certificate": folder.pair("one") });
+    assert_eq!(key("pets", entry.clone()), key("pets", entry));
+}
+
+#[test]
+fn certificates_of_one_serial_number_do_not_share() {
+    let folder = Folder::new();
+    let keys = ["alice", "mallory"].map(|name| key("pets", json!({ "client_certificate": folder.pair(name) })));
+    assert_ne!(keys[0], keys[1]);
+    assert_ne!(keys[0], key("pets", json!({})));
+}
+
+#[test]
+fn trust_stores_do_not_share() {
+    let folder = Folder::new();
+    let keys = ["right", "wrong"].map(|name| key("pets", json!({ "ca": folder.ca(name) })));
+    assert_ne!(keys[0], keys[1]);
+    assert_ne!(keys[0], key("pets", json!({})));
+}
+
+#[test]
+fn http_versions_do_not_share() {
+    let mut keys = ["auto", "1", "2"].map(|http| key("pets", json!({ "http": http }))).to_vec();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), 3);
+}
+
+#[test]
+fn server_names_do_not_share() {
+    assert_ne!(key("pets", json!({ "server_name": "b.example" })), key("pets", json!({})));
+}
+
+#[test]
+fn groups_do_not_share() {
+    assert_ne!(key("pets", json!({})), key("owners", json!({})));
+}
+
+#[test]
+fn verification_and_its_absence_do_not_share() {
+    let identity = |verified| PoolIdentity { group: "a", server_name: "b", verified, http: UpstreamHttp::One, ca: None, identity: None };
+    assert_ne!(identity(true).key(), identity(false).key());
+}
+
+#[test]
+fn a_boundary_between_parts_cannot_be_moved() {
+    let identity =
+        |group, server_name| PoolIdentity { group, server_name, verified: true, http: UpstreamHttp::One, ca: None, identity: None };
+    assert_ne!(identity("ab", "c").key(), identity("a", "bc").key());
+}

@@ -1,0 +1,122 @@
+//! Trust stores, identities and names: what is wrong with one of them keeps the gateway from starting.
+
+use serde_json::{Value, json};
+use tollgate_filter_api::Problem;
+use tollgate_plan::Strategy;
+
+use super::world::{Folder, build, group, problem};
+use crate::upstreams::Upstreams;
+
+fn pets(url: &str, entry: Value) -> Result<Upstreams, tollgate_filter_api::Problems> {
+    build(group("pets", Strategy::Single, &[url]), json!({ "endpoints": { "pets": entry } }))
+}
+
+fn refused(entry: Value) -> Problem {
+    problem(group("pets", Strategy::Single, &["https://a.example"]), json!({ "endpoints": { "pets": entry } }))
+}
+
+#[test]
+fn the_urls_host_is_the_name_that_is_verified() {
+    let upstreams = pets("https://A.example:8443/", json!({})).unwrap();
+    let target = &upstreams.group(0).targets[0];
+    assert!(target.tls);
+    assert_eq!((target.server_name.as_str(), target.host_header.to_str().unwrap()), ("a.example", "a.example:8443"));
+}
+
+#[test]
+fn empty_sni_an_encrypted_upstream_by_address_is_refused_without_a_name() {
+    for url in ["https://192.0.2.1/", "https://[2001:db8::1]:8443/"] {
+        let problem = problem(group("pets", Strategy::Single, &[url]), json!({}));
+        assert_eq!((problem.code, problem.line), ("upstream.server_name", 7));
+        assert!(problem.hint.contains("/endpoints/pets/server_name"), "{problem}");
+    }
+}
+
+#[test]
+fn an_address_with_a_name_to_verify_is_accepted() {
+    let upstreams = pets("https://192.0.2.1/", json!({ "server_name": "a.example" })).unwrap();
+    let target = &upstreams.group(0).targets[0];
+    assert_eq!((target.server_name.as_str(), target.host.as_str()), ("a.example", "192.0.2.1"));
+}
+
+#[test]
+fn a_name_to_verify_that_is_none_is_refused() {
+    for name in ["", "192.0.2.1", "::1", "a..example", "a example", "a.example\0"] {
+        let problem = refused(json!({ "server_name": name }));
+        assert_eq!((problem.code, problem.pointer.as_str()), ("upstream.server_name", "/endpoints/pets/server_name"), "{name:?}");
+    }
+}
+
+#[test]
+fn an_address_without_encryption_needs_no_name() {
+    assert!(pets("http://192.0.2.1/", json!({})).is_ok());
+}
+
+#[test]
+fn t13_a_trust_store_that_is_missing_empty_or_damaged_is_refused() {
+    let folder = Folder::new();
+    let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let stores = [
+        folder.path().join("missing.pem"),
+        folder.path().to_owned(),
+        folder.write("empty.pem", b""),
+        folder.write("text.pem", b"no certificate here\n"),
+        folder.write("damaged.pem", damaged.as_bytes()),
+        folder.write("key.pem", &super::world::certificate("x").1.private_key_to_pem_pkcs8().unwrap()),
+    ];
+    for store in stores {
+        let problem = refused(json!({ "ca": store }));
+        assert_eq!((problem.code, problem.pointer.as_str()), ("upstream.ca", "/endpoints/pets/ca"));
+        assert!(problem.message.contains(&*store.to_string_lossy()), "{problem}");
+    }
+}
+
+#[test]
+fn t13_a_damaged_certificate_behind_a_good_one_is_not_passed_over() {
+    let folder = Folder::new();
+    let mut pem = super::world::certificate("good").0.to_pem().unwrap();
+    pem.extend_from_slice(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let problem = refused(json!({ "ca": folder.write("half.pem", &pem) }));
+    assert_eq!(problem.code, "upstream.ca");
+}
+
+#[test]
+fn a_trust_store_is_read_whole() {
+    let folder = Folder::new();
+    let mut pem = super::world::certificate("one").0.to_pem().unwrap();
+    pem.extend_from_slice(&super::world::certificate("two").0.to_pem().unwrap());
+    let upstreams = pets("https://a.example/", json!({ "ca": folder.write("both.pem", &pem) })).unwrap();
+    assert_eq!(upstreams.group(0).targets[0].ca.as_ref().unwrap().certificates.len(), 2);
+}
+
+#[test]
+fn t14_a_key_of_another_certificate_is_refused() {
+    let folder = Folder::new();
+    let (one, two) = (folder.pair("one"), folder.pair("two"));
+    let problem = refused(json!({ "client_certificate": { "certificate": one["certificate"], "key": two["key"] } }));
+    assert_eq!((problem.code, problem.pointer.as_str()), ("upstream.client_certificate", "/endpoints/pets/client_certificate"));
+    assert!(problem.message.contains("does not belong"), "{problem}");
+}
+
+#[test]
+fn t14_an_encrypted_key_is_refused_rather_than_asked_for() {
+    let folder = Folder::new();
+    let pair = folder.pair("one");
+    let key = super::world::certificate("one").1;
+    let pem = key.private_key_to_pem_pkcs8_passphrase(openssl::symm::Cipher::aes_128_cbc(), b"x").unwrap();
+    let problem = refused(json!({ "client_certificate": { "certificate": pair["certificate"], "key": folder.write("locked.key", &pem) } }));
+    assert!(problem.message.contains("unencrypted"), "{problem}");
+}
+
+#[test]
+fn a_certificate_with_its_key_is_accepted() {
+    let folder = Folder::new();
+    let upstreams = pets("https://a.example/", json!({ "client_certificate": folder.pair("one") })).unwrap();
+    assert_eq!(upstreams.group(0).targets[0].identity.as_ref().unwrap().chain.len(), 1);
+}
+
+#[test]
+fn what_is_set_for_all_upstreams_is_blamed_on_its_own_setting() {
+    let problem = problem(group("pets", Strategy::Single, &["https://a.example"]), json!({ "upstream": { "ca": "/nowhere/ca.pem" } }));
+    assert_eq!(problem.pointer, "/upstream/ca");
+}
