@@ -33,3 +33,6 @@ pub trait AdminView: Send + Sync {
     /// Puts the next configuration to use and says its generation, or keeps the old one and says why.
     fn reload(&self) -> BoxFuture<'_, Result<u64, Problems>>;
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,11 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, sync::Semaphore, task::JoinSet, time::sleep};
 
@@ -108,9 +112,11 @@ async fn respond(
     if let Err(why) = hosts.check(&head.method, head.version, &head.headers) {
         return Ok(response(AdminResponse::refusal(StatusCode::MISDIRECTED_REQUEST, why)));
     }
-    let Ok(body) = Limited::new(body, BODY).collect().await else {
-        return Ok(response(AdminResponse::refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large, or broke off")));
-    };
+    let too_large = || Ok(response(AdminResponse::refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large, or broke off")));
+    if body.size_hint().lower() > BODY as u64 {
+        return too_large();
+    }
+    let Ok(body) = Limited::new(body, BODY).collect().await else { return too_large() };
     reloading.store(head.method == Method::POST, Ordering::Relaxed);
     // A task of its own: a reload that began is not torn when the one who asked goes away.
     let answer = tokio::spawn(async move { handle(&head.method, head.uri.path(), &body.to_bytes(), &*view).await });

@@ -18,3 +18,6 @@ pub use operations::{OperationMetrics, Operations};
 pub use process_log::ProcessLog;
 pub use prometheus::{Histogram, IntCounter, IntGauge};
 pub use series::LimitCounters;
+
+#[cfg(test)]
+mod tests;
