@@ -1,0 +1,234 @@
+//! The gateway as a process.
+
+use std::{
+    fs::{self, File},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    Folder, PATIENCE, Response, client,
+    command::binary,
+    project::{artifact, everything, open_api},
+    until,
+};
+
+/// What a test wants of `gateway.yaml`; ports are filled in.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Everything besides `listeners`, `admin` and `access_log`.
+    pub config: Value,
+    /// Settings of a TLS listener, when there is to be one.
+    pub tls: Option<Value>,
+    /// Whether there is to be an h2c listener.
+    pub h2c: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { config: json!({}), tls: None, h2c: false }
+    }
+}
+
+impl Settings {
+    pub fn of(config: Value) -> Self {
+        Self { config, ..Self::default() }
+    }
+}
+
+/// Ports of one gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    pub plain: u16,
+    pub tls: u16,
+    pub h2c: u16,
+    pub admin: u16,
+}
+
+/// A running gateway; killed when dropped.
+pub struct Gateway {
+    pub ports: Ports,
+    pub folder: Folder,
+    pub child: Child,
+    artifact: PathBuf,
+}
+
+impl Gateway {
+    /// Starts it with an open API at `/` over one endpoint.
+    pub fn over(endpoint: &str, settings: Settings) -> Self {
+        let folder = Folder::new();
+        let artifact = artifact(&folder, &open_api("/", endpoint, everything()));
+        Self::start_in(folder, &artifact, settings)
+    }
+
+    /// Starts it with one definition.
+    pub fn serving(definition: &Value, settings: Settings) -> Self {
+        let folder = Folder::new();
+        let artifact = artifact(&folder, definition);
+        Self::start_in(folder, &artifact, settings)
+    }
+
+    pub fn start(artifact: &Path, settings: Settings) -> Self {
+        Self::start_in(Folder::new(), artifact, settings)
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it ends, or is not ready in time.
+    pub fn start_in(folder: Folder, artifact: &Path, settings: Settings) -> Self {
+        let ports = Ports { plain: free_port(), tls: free_port(), h2c: free_port(), admin: free_port() };
+        write_config(&folder, &settings, ports);
+        let child = spawn(&folder, artifact, &[]);
+        let mut gateway = Self { ports, folder, child, artifact: artifact.to_owned() };
+        match gateway.wait_ready() {
+            Ok(()) => gateway,
+            // Somebody else was faster: once more with other ports.
+            Err(said) if said.contains("in use") => {
+                let folder = std::mem::take(&mut gateway.folder);
+                let _ = fs::remove_file(folder.join("stderr"));
+                Self::start_in(folder, artifact, settings)
+            }
+            Err(said) => panic!("the gateway ended: {said}"),
+        }
+    }
+
+    fn wait_ready(&mut self) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if self.child.try_wait().unwrap().is_some() {
+                return Err(self.stderr());
+            }
+            if std::net::TcpStream::connect(("127.0.0.1", self.ports.admin)).is_ok() && self.admin("/readyz").status() == 200 {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Err(format!("it was not ready in time: {}", self.stderr()))
+    }
+
+    /// What it said on stderr so far.
+    pub fn stderr(&self) -> String {
+        fs::read_to_string(self.folder.join("stderr")).unwrap_or_default()
+    }
+
+    pub fn admin(&self, path: &str) -> Response {
+        client::get(self.ports.admin, path)
+    }
+
+    pub fn get(&self, target: &str) -> Response {
+        client::get(self.ports.plain, target)
+    }
+
+    pub fn send(&self, method: &str, target: &str, fields: &[&str], body: &[u8]) -> Response {
+        client::send(self.ports.plain, method, target, fields, body)
+    }
+
+    pub fn connect(&self) -> client::Client {
+        client::Client::connect(self.ports.plain)
+    }
+
+    /// Puts another artifact in place of the running one and asks for a reload.
+    pub fn reload_with(&self, artifact: &[u8]) -> Response {
+        let temporary = self.artifact.with_extension("next");
+        fs::write(&temporary, artifact).unwrap();
+        fs::rename(&temporary, &self.artifact).unwrap();
+        self.reload()
+    }
+
+    pub fn reload(&self) -> Response {
+        client::send(self.ports.admin, "POST", "/reload", &[], b"")
+    }
+
+    /// The value of a series, labels as written in the text format.
+    pub fn metric(&self, series: &str) -> Option<f64> {
+        let text = self.admin("/metrics").text();
+        text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    /// Waits until a series has at least this value.
+    pub fn metric_reaches(&self, series: &str, value: f64) {
+        until(&format!("{series} to reach {value}"), || self.metric(series).filter(|found| *found >= value));
+    }
+
+    /// The lines of the access log so far.
+    pub fn log(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.folder.join("access.log")).unwrap_or_default();
+        text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Waits for so many lines of the access log.
+    pub fn log_of(&self, count: usize) -> Vec<Value> {
+        until(&format!("{count} lines of access log"), || Some(self.log()).filter(|lines| lines.len() >= count))
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until the process ends, and says with what.
+    pub fn wait(&mut self) -> i32 {
+        until("the gateway to end", || self.child.try_wait().unwrap()).code().unwrap_or(-1)
+    }
+
+    /// Starts a second process with the same configuration.
+    pub fn spawn_beside(&self, arguments: &[&str]) -> Child {
+        spawn(&self.folder, &self.artifact, arguments)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the gateway said:\n{}", self.stderr());
+        }
+    }
+}
+
+fn spawn(folder: &Folder, artifact: &Path, arguments: &[&str]) -> Child {
+    let log = File::options().create(true).append(true).open(folder.join("stderr")).unwrap();
+    Command::new(binary())
+        .arg("run")
+        .arg(artifact)
+        .arg("--config")
+        .arg(folder.join("gateway.yaml"))
+        .args(arguments)
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+/// Writes `gateway.yaml`: JSON, which is YAML.
+fn write_config(folder: &Folder, settings: &Settings, ports: Ports) {
+    let mut listeners = vec![json!({ "address": format!("127.0.0.1:{}", ports.plain) })];
+    if let Some(tls) = &settings.tls {
+        listeners.push(json!({ "address": format!("127.0.0.1:{}", ports.tls), "tls": tls }));
+    }
+    if settings.h2c {
+        listeners.push(json!({ "address": format!("127.0.0.1:{}", ports.h2c), "h2c": true }));
+    }
+    let mut config = settings.config.clone();
+    config["listeners"] = listeners.into();
+    config["admin"] = json!({ "address": format!("127.0.0.1:{}", ports.admin) });
+    config["access_log"] = json!({ "to": folder.join("access.log") });
+    if config["process"]["threads"].is_null() {
+        config["process"]["threads"] = 2.into();
+    }
+    folder.write("gateway.yaml", serde_json::to_string_pretty(&config).unwrap());
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

@@ -1,0 +1,60 @@
+//! What the black-box tests share: the real binary, a recording upstream, clients that send exactly the bytes they are told.
+//!
+//! Threads and blocking sockets, no HTTP library: what is sent and received here is judged byte by byte, so nothing may
+//! mend it on the way. Everything listens on a port that the system chose, and every wait is for a condition with a deadline.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+pub mod certificates;
+pub mod client;
+pub mod command;
+pub mod folder;
+pub mod gateway;
+pub mod h2;
+pub mod ledger;
+pub mod message;
+pub mod project;
+pub mod token;
+pub mod upstream;
+
+use std::{
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+pub use client::{Client, Response, get, send};
+pub use command::{Ran, tollgate};
+pub use folder::Folder;
+pub use gateway::{Gateway, Settings};
+pub use message::Message;
+pub use project::Project;
+pub use upstream::{Reply, Upstream};
+
+/// How long a condition may take to become true on a loaded machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until something is there.
+///
+/// # Panics
+/// When it is not there in time; `what` says what was waited for.
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The shared test material, or a line that says it is absent.
+pub fn shared_cases(folder: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases").join(folder);
+    if path.is_dir() {
+        return Some(path);
+    }
+    println!("../shared/cases/{folder} is absent: what depends on it was not tried");
+    None
+}

@@ -1,0 +1,128 @@
+//! Who may import whom: the table of the design, held against the `use` lines and paths of the source.
+//!
+//! Cargo refuses cycles; what it cannot see is a folder of the gateway that reaches for what only its neighbour may touch.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A folder, and words that must not stand in its code as the first part of a path.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    ("crates/filter-api/src", &["tollgate_plan", "tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
+    ("crates/plan/src", &["tollgate_filter_api", "tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
+    ("crates/document/src", &["tollgate_plan", "tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
+    ("crates/compiler/src", &["pingora", "tokio", "tollgate_filter_testkit"]),
+    ("filters", &["tollgate_plan", "tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
+    ("src/config", &["pingora"]),
+    ("src/routes", &["tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
+    ("src/chain", &["tollgate_compiler", "tollgate_filters", "pingora"]),
+    ("src/upstreams", &["tollgate_compiler", "tollgate_filters", "pingora"]),
+    ("src/stores", &["tollgate_compiler", "tollgate_filters", "pingora"]),
+    ("src/admin", &["tollgate_compiler", "tollgate_filters", "pingora"]),
+    ("src/telemetry", &["tollgate_compiler", "tollgate_filters", "pingora"]),
+    ("src/proxy", &["tollgate_compiler"]),
+    ("src/cli", &["pingora"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Lines that are code, without what follows `//`.
+fn code(path: &Path) -> Vec<(usize, String)> {
+    let text = fs::read_to_string(path).unwrap();
+    (1..).zip(text.lines()).map(|(n, line)| (n, line.split("//").next().unwrap_or_default().to_owned())).collect()
+}
+
+/// Whether a crate is named: as the head of a path, or alone in a `use`.
+fn names(line: &str, krate: &str) -> bool {
+    line.match_indices(krate).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = &line[at + krate.len()..];
+        let starts = before.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '_' | ':' | '.' | '"'));
+        starts && (after.starts_with("::") || (line.trim_start().starts_with("use ") && after.starts_with([';', ' ', ','])))
+    })
+}
+
+#[test]
+fn no_folder_imports_what_the_design_forbids_it() {
+    let mut wrong = Vec::new();
+    let mut read = 0;
+    for (folder, forbidden) in FORBIDDEN {
+        let mut files = Vec::new();
+        sources(&root().join(folder), &mut files);
+        for file in files {
+            read += 1;
+            // The catalogue's own list is the one place that may name filters; a test may build a world of its own.
+            if file.components().any(|part| part.as_os_str() == "tests")
+                || file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("_tests"))
+            {
+                continue;
+            }
+            for (number, line) in code(&file) {
+                for krate in forbidden.iter().filter(|krate| names(&line, krate)) {
+                    wrong.push(format!("{}:{number}: {krate}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(read > 50, "only {read} files were found");
+    assert!(wrong.is_empty(), "these imports are not in the table of the design:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_filter_imports_another() {
+    let mut wrong = Vec::new();
+    let folders: Vec<String> = fs::read_dir(root().join("filters"))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().join("Cargo.toml").is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    assert!(folders.len() >= 3, "filters were not found: {folders:?}");
+    for folder in &folders {
+        let manifest = fs::read_to_string(root().join("filters").join(folder).join("Cargo.toml")).unwrap();
+        for other in folders.iter().filter(|other| *other != folder) {
+            if manifest.lines().any(|line| line.starts_with(&format!("filter-{other}"))) {
+                wrong.push(format!("{folder} depends on {other}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn a_crate_is_recognised_in_a_path_and_not_in_a_word() {
+    assert!(names("use pingora::Error;", "pingora"));
+    assert!(names("fn f(e: pingora::Error) {}", "pingora"));
+    assert!(names("use pingora;", "pingora"));
+    assert!(!names("let pingora_like = 1;", "pingora"));
+    assert!(!names("self::tokio::x", "tokio"));
+    assert!(!names("use crate::proxy::pingora::x;", "pingora"));
+}
+
+#[test]
+fn nine_of_ten_files_are_short_enough_to_read() {
+    let mut files = Vec::new();
+    for folder in ["src", "crates", "filters", "xtask"] {
+        sources(&root().join(folder), &mut files);
+    }
+    let mut lengths: Vec<usize> = files.iter().map(|file| fs::read_to_string(file).unwrap().lines().count()).collect();
+    lengths.sort_unstable();
+    let p90 = lengths[lengths.len() * 9 / 10];
+    assert!(p90 <= 400, "the ninetieth percentile is {p90} lines");
+}
