@@ -86,6 +86,9 @@ impl<F: Filter> Conformance<F> {
             if reason.help.is_empty() || reason.title.is_empty() {
                 wrong.push(format!("the reason `{}` says nothing to the client or to the manual", reason.id));
             }
+            if reason.title.ends_with('.') {
+                wrong.push(format!("the title of `{}` ends with a full stop", reason.id));
+            }
             if self.kind.reasons.iter().filter(|other| other.id == reason.id).count() > 1 {
                 wrong.push(format!("the reason `{}` is listed twice", reason.id));
             }
@@ -305,6 +308,11 @@ fn readme(kind: &Kind, wrong: &mut Vec<String>) {
     let found: Vec<&str> = kind.readme.lines().filter(|line| line.starts_with("## ")).collect();
     if found != HEADINGS {
         wrong.push(format!("its README must have the headings {HEADINGS:?}, and has {found:?}"));
+    }
+    for section in kind.readme.split("\n## ").skip(1) {
+        if section.split_once('\n').is_none_or(|(_, text)| text.trim().is_empty()) {
+            wrong.push(format!("its README says nothing under `{}`", section.trim()));
+        }
     }
     if !kind.readme.starts_with(&format!("# {}\n", kind.id)) {
         wrong.push(format!("its README must begin with `# {}`", kind.id));

@@ -13,7 +13,16 @@ use tollgate_filter_api::{
 };
 use tollgate_filter_testkit::{Conformance, Harness};
 
-const README: &str = "# gate\n## What it is for\n## How it decides\n## What it does not protect against\n## In operation\n";
+const README: &str = "# gate
+## What it is for
+A door.
+## How it decides
+By a word.
+## What it does not protect against
+Listeners.
+## In operation
+Change the word.
+";
 const CASES: &str = "
 about: Who knows the word passes
 config: { list: words.txt }
@@ -26,7 +35,7 @@ cases:
     request: { headers: { x-word: barley } }
     expect: { refused: { reason: gate.closed } }
 ";
-const CLOSED: Reason = Reason::refused("gate.closed", 403, 0, "The word is wrong.", "Find out the word.");
+const CLOSED: Reason = Reason::refused("gate.closed", 403, 0, "The word is wrong", "Find out the word.");
 
 /// What is wrong with a variant of the filter.
 const RIGHT: u8 = 0;
@@ -137,7 +146,10 @@ fn a_series_or_a_reason_that_is_not_listed_is_found() {
 fn a_filter_without_cases_or_manual_is_found() {
     let verdict = verdict::<Gate<RIGHT>>("# gate\n## What it is for\n", &[]);
     assert!(
-        verdict.contains("it has no cases") && verdict.contains("must have the headings") && verdict.contains("no case shows the reason")
+        verdict.contains("it has no cases")
+            && verdict.contains("says nothing under `What it is for`")
+            && verdict.contains("must have the headings")
+            && verdict.contains("no case shows the reason")
     );
 }
 

@@ -12,7 +12,7 @@ use crate::{Config, origin::Origins};
 const PREFLIGHT: Reason = Reason::reply(
     "cors.preflight",
     200,
-    "The cross-origin request may be sent.",
+    "The cross-origin request may be sent",
     "A browser asked before a cross-origin request, and the settings allow it. Nothing to do.",
 );
 

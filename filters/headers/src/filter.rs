@@ -11,7 +11,7 @@ const TOO_LONG: Reason = Reason::refused(
     "headers.value_too_long",
     431,
     0,
-    "A value of the credential is too long to be passed on in a header.",
+    "A value of the credential is too long to be passed on in a header",
     "A fact that the settings copy into a header has more than 4096 bytes once it is escaped. Copy a shorter one, or \
      have the issuer leave it out.",
 );
