@@ -100,6 +100,8 @@ pub struct Deadlines {
     pub header: Duration,
     /// Bytes a second of a body.
     pub body_pace: u64,
+    /// How long nothing may come between requests; the engine enforces it, here it is counted.
+    pub idle: Duration,
     /// Where breaches are counted.
     pub counters: Arc<LimitCounters>,
 }
@@ -111,6 +113,7 @@ pub struct PacedStream {
     digest: Arc<ProxyDigest>,
     deadlines: Deadlines,
     seen: Phase,
+    since: Instant,
     begun: Option<Instant>,
     bytes: u64,
     timer: Option<Pin<Box<Sleep>>>,
@@ -119,12 +122,13 @@ pub struct PacedStream {
 impl PacedStream {
     /// Wraps a stream; `digest` carries the connection to the requests.
     pub fn new(inner: Stream, connection: Arc<Connection>, digest: Arc<ProxyDigest>, deadlines: Deadlines) -> Self {
-        Self { inner, connection, digest, deadlines, seen: Phase::Header, begun: None, bytes: 0, timer: None }
+        Self { inner, connection, digest, deadlines, seen: Phase::Header, since: Instant::now(), begun: None, bytes: 0, timer: None }
     }
 
     fn follow(&mut self, phase: Phase) {
         if self.seen != phase {
             self.seen = phase;
+            self.since = Instant::now();
             self.bytes = 0;
             self.timer = None;
             // A header begins with its first byte, a body with the end of the header.
@@ -157,6 +161,15 @@ impl PacedStream {
             _ => self.deadlines.counters.body_pace.inc(),
         }
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client is too slow")))
+    }
+}
+
+impl Drop for PacedStream {
+    fn drop(&mut self) {
+        let idle = self.seen == Phase::Header && self.begun.is_none() && self.since.elapsed() >= self.deadlines.idle;
+        if idle {
+            self.deadlines.counters.idle_time.inc();
+        }
     }
 }
 

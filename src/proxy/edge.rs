@@ -40,8 +40,8 @@ use crate::telemetry::IntCounter;
 pub struct Edge {
     pub gateway: Arc<Gateway>,
     pub proxy: Arc<HttpProxy<Phases>>,
-    /// Turns true when the gateway stops.
-    pub stop: watch::Receiver<bool>,
+    /// Turned true when the gateway stops.
+    pub stop: watch::Sender<bool>,
     pub census: Arc<Census>,
 }
 
@@ -147,7 +147,7 @@ impl Service for Edge {
                         gateway: self.gateway.clone(),
                         proxy: self.proxy.clone(),
                         census: self.census.clone(),
-                        stop: self.stop.clone(),
+                        stop: self.stop.subscribe(),
                         accepted: self.gateway.kernel.telemetry.listener(&listener.address.to_string()),
                         index,
                     };
@@ -160,7 +160,9 @@ impl Service for Edge {
             }
         }
         self.gateway.listening();
-        let _ = shutdown.changed().await;
+        let _ = shutdown.wait_for(|stop| *stop).await;
+        self.gateway.drain();
+        let _ = self.stop.send(true);
         while loops.join_next().await.is_some() {}
         self.proxy.http_cleanup().await;
     }
@@ -198,7 +200,7 @@ impl Accepting {
                 Ok((stream, address)) => {
                     self.accepted.inc();
                     if let Some(seat) = Seat::take(&self.gateway, &self.census, address.ip().to_canonical()) {
-                        tokio::spawn(self.clone().connection(stream, address, seat, shutdown.clone()));
+                        tokio::spawn(self.clone().connection(stream, address, seat));
                     }
                 }
                 Err(error) => {
@@ -210,7 +212,7 @@ impl Accepting {
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: tokio::net::TcpStream, address: SocketAddr, seat: Seat, shutdown: ShutdownWatch) {
+    async fn connection(self: Arc<Self>, stream: tokio::net::TcpStream, address: SocketAddr, seat: Seat) {
         let _seat = seat;
         let _ = stream.set_nodelay(true);
         let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
@@ -243,6 +245,7 @@ impl Accepting {
         let deadlines = Deadlines {
             header: limits.header_time.0,
             body_pace: limits.body_pace.0,
+            idle: limits.idle_time.0,
             counters: Arc::new(self.gateway.kernel.telemetry.limits.clone()),
         };
         let connection = Arc::new(connection);
@@ -254,26 +257,30 @@ impl Accepting {
         let requests = limits.requests_per_connection;
         drop(snapshot);
         let stream = boxed(PacedStream::new(stream, connection, digest, deadlines));
-        if h2 { self.http2(stream, shutdown).await } else { self.http1(stream, idle, requests).await }
+        if h2 { self.http2(stream).await } else { self.http1(stream, idle, requests).await }
     }
 
     /// The engine's own loop, which also sends GOAWAY when the gateway stops.
-    async fn http2(&self, stream: Stream, shutdown: ShutdownWatch) {
-        let _ = shutdown;
+    async fn http2(&self, stream: Stream) {
         let _ = self.proxy.process_new(stream, &self.stop).await;
     }
 
     async fn http1(&self, stream: Stream, idle: Duration, requests: u32) {
         let mut session = ServerSession::new_http1(stream);
         session.set_keepalive(if *self.stop.borrow() { None } else { Some(idle.as_secs().max(1)) });
-        session.set_keepalive_reuses_remaining(Some(requests));
+        session.set_keepalive_reuses_remaining(Some(requests.saturating_sub(1)));
         let mut next = self.proxy.process_new_http(session, &self.stop).await;
+        let mut served = 1_u32;
         while let Some((stream, settings)) = next.map(|reused| reused.consume()) {
+            served += 1;
             let mut session = ServerSession::new_http1(stream);
             if let Some(settings) = settings {
                 settings.apply_to_session(&mut session);
             }
             next = self.proxy.process_new_http(session, &self.stop).await;
+        }
+        if served >= requests {
+            self.gateway.kernel.telemetry.limits.requests_per_connection.inc();
         }
     }
 }

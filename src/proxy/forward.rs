@@ -6,7 +6,7 @@
 //!   names a field of the gateway's own.
 //! - `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` (RFC 7239) are written anew. What a client sent is dropped; what a
 //!   trusted proxy sent is continued: the address list is appended to, proto and host are kept.
-//! - `X-Request-Id` is the gateway's, or a trusted proxy's when it is 32 hex digits.
+//! - `X-Request-Id` is the gateway's own.
 //! - `X-Real-IP` and `X-JWT-Assertion` of clients are dropped.
 
 use std::net::IpAddr;

@@ -35,6 +35,9 @@ use crate::{
 /// The gateway as the engine sees it.
 pub struct Phases(pub Arc<Gateway>);
 
+/// How often one request may meet a pooled connection that the upstream has closed meanwhile.
+const STALE_TRIES: u32 = 8;
+
 /// How a phase of our own ends early.
 pub(super) type Early = Box<Answer>;
 
@@ -225,8 +228,8 @@ impl ProxyHttp for Phases {
         error
     }
 
-    /// Something of the request has gone out: only what may be repeated is, and only when the connection was a used one or the
-    /// answer asked for it. Leaving the question open would end in a panic of the engine.
+    /// Something of the request has gone out: only what may be repeated is repeated, on the next target, or on the same one when
+    /// the connection was a used one that had gone stale. Leaving the question open would end in a panic of the engine.
     fn error_while_proxy(
         &self,
         _: &HttpPeer,
@@ -237,28 +240,23 @@ impl ProxyHttp for Phases {
     ) -> Box<Error> {
         exchange.upstream_ended = Some(Instant::now());
         let asked = std::mem::take(&mut exchange.status_retry);
-        let failures = &self.0.kernel.telemetry.upstream_failures;
+        let of_upstream = *error.esource() == ErrorSource::Upstream;
+        let timed_out = matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
+        if of_upstream && !asked {
+            let failures = &self.0.kernel.telemetry.upstream_failures;
+            if timed_out { failures.timeout.inc() } else { failures.broken.inc() }
+        }
+        if !of_upstream && *error.etype() == ErrorType::WriteTimedout {
+            self.0.kernel.telemetry.limits.write_time.inc();
+        }
         let untouched = session.response_written().is_none() && may_repeat(session);
-        if *error.esource() == ErrorSource::Upstream && !asked {
-            if matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout) {
-                failures.timeout.inc()
-            } else {
-                failures.broken.inc()
-            }
+        let more = exchange.order.as_ref().is_some_and(|order| order.len() > 0);
+        let stale = reused && !timed_out && exchange.attempts < STALE_TRIES;
+        let again = of_upstream && untouched && (asked || (more && !timed_out) || stale);
+        if again && !more {
+            exchange.order = exchange.group.as_ref().map(|(group, _)| group.order());
         }
-        if !untouched {
-            error.set_retry(false);
-        } else if !asked {
-            error.retry.decide_reuse(reused);
-            if error.retry()
-                && let Some(order) = exchange.group.as_ref().map(|(group, _)| group.clone().order())
-            {
-                // The used connection was stale: the same group may be asked again.
-                if exchange.attempts < 3 && exchange.order.as_ref().is_none_or(|left| left.len() == 0) {
-                    exchange.order = Some(order);
-                }
-            }
-        }
+        error.set_retry(again);
         error
     }
 

@@ -42,7 +42,7 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) {
     let mut server = Server::new_with_opt_and_conf(opt, conf(config));
     server.bootstrap();
     let census = Arc::new(Census::default());
-    let (stop, stopping) = watch::channel(false);
+    let (stop, _) = watch::channel(false);
     let mut proxy = http_proxy(&server.configuration, Phases(gateway.clone()));
     let mut options = HttpServerOptions::default();
     options.h2c = true;
@@ -55,8 +55,8 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) {
     h2.initial_connection_window_size(1 << 20);
     proxy.h2_options = Some(h2);
     let proxy = Arc::new(proxy);
-    server.add_service(Edge { gateway: gateway.clone(), proxy: proxy.clone(), stop: stopping.clone(), census: census.clone() });
-    server.add_service(Attendant { gateway: gateway.clone(), stop: stopping });
+    server.add_service(Edge { gateway: gateway.clone(), proxy: proxy.clone(), stop: stop.clone(), census: census.clone() });
+    server.add_service(Attendant { gateway: gateway.clone() });
     let grace = config.process.grace.0;
     let signals = Signals {
         gateway: gateway.clone(),
@@ -94,7 +94,6 @@ fn conf(config: &GatewayConfig) -> ServerConf {
 /// Everything beside requests: the operator's port, documents, names, HUP.
 struct Attendant {
     gateway: Arc<Gateway>,
-    stop: watch::Receiver<bool>,
 }
 
 #[async_trait]
@@ -113,7 +112,6 @@ impl Service for Attendant {
         let admin = tokio::spawn(admin::serve(listener, self.gateway.clone(), ended(shutdown.clone())));
         let hup = tokio::spawn(reload_on_hup(self.gateway.clone()));
         let _ = shutdown.wait_for(|stop| *stop).await;
-        let _ = &self.stop;
         for task in [documents.abort_handle(), names.abort_handle(), admin.abort_handle(), hup.abort_handle()] {
             task.abort();
         }
