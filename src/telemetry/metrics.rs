@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    panic,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -31,6 +32,8 @@ pub struct Telemetry {
     pub upstream_failures: UpstreamFailures,
     /// Access-log lines that were dropped because the writer was behind.
     pub access_log_dropped: IntCounter,
+    /// Panics: each is a bug that ended one request.
+    pub panics: IntCounter,
     pub(super) requests: IntCounterVec,
     pub(super) request_duration: HistogramVec,
     pub(super) upstream_duration: HistogramVec,
@@ -89,6 +92,7 @@ impl Telemetry {
             limits: LimitCounters::of(&limits),
             upstream_failures: UpstreamFailures::of(&failures),
             access_log_dropped: make.counter("access_log_dropped_total", "Access-log lines dropped because the writer was behind"),
+            panics: make.counter("panics_total", "Panics; each is a bug that ended one request"),
             requests: make.counters("requests_total", "Requests, by operation and class of status", &["api", "operation", "code"]),
             request_duration: make.histograms("request_duration_seconds", "Time from a request's head to the end of its answer", &["api"]),
             upstream_duration: make.histograms("upstream_duration_seconds", "Time a request spent with upstreams", &["api"]),
@@ -138,6 +142,16 @@ impl Telemetry {
     /// Counts a reload that kept the old configuration.
     pub fn reload_failed(&self) {
         self.reloads_failed.inc();
+    }
+
+    /// Counts panics from now on, beside whatever is done about them already.
+    pub fn count_panics(&self) {
+        let panics = self.panics.clone();
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            panics.inc();
+            before(info);
+        }));
     }
 
     /// Everything in the text format of Prometheus; the filters' series under the gateway's prefix.

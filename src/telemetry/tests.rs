@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tollgate_filter_api::{KeyType, Method, Metrics, OperationInfo, Principal, PrincipalParts, Reason};
-use tollgate_plan::{Api, Operation, Plan, Security, Source, Target, Transports};
+use tollgate_plan::{Api, Operation, Plan, Source, Target, Transports};
 
 use super::{LimitCounters, Line, Telemetry, line::timestamp};
 
@@ -32,7 +32,7 @@ fn api(title: &str, ids: &[String]) -> Api {
         method: "GET".into(),
         template: format!("/{id}"),
         target: Target::Endpoints { production: Some(0), sandbox: None },
-        security: Security { alternatives: Vec::new(), source: Source::default() },
+        security: serde_json::from_value(json!({ "alternatives": [], "source": Source::default() })).unwrap(),
         demands: Vec::new(),
         source: Source::default(),
     };
@@ -172,6 +172,15 @@ fn the_process_says_what_it_is_and_since_when() {
     let started = value(&telemetry, "tollgate_start_time_seconds").unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
     assert!((now - started).abs() < 3600.0, "{started} {now}");
+}
+
+#[test]
+fn a_panic_is_counted() {
+    let telemetry = telemetry();
+    telemetry.count_panics();
+    // Other tests of this process may panic on purpose too, and are counted as well.
+    std::thread::spawn(|| panic!("on purpose")).join().unwrap_err();
+    assert!(value(&telemetry, "tollgate_panics_total").unwrap() >= 1.0);
 }
 
 #[test]

@@ -10,11 +10,11 @@ use std::{
 use http::HeaderValue;
 use tollgate_document::nearest;
 use tollgate_filter_api::{Problem, Problems};
-use tollgate_plan::{EndpointGroup, Environment, Plan, Strategy};
+use tollgate_plan::{self as plan, EndpointGroup, Environment, Plan, Strategy};
 
 use super::{
     Group, Identity, Resolver, Target, Timeouts, Trust, credentials,
-    settings::{EVERY, Origin, Said, Settings, pointer},
+    settings::{EVERY, Origin, Said, Settings, at_source, pointer},
     target::Place,
     trust::PoolIdentity,
     url::{self, Endpoint},
@@ -37,10 +37,23 @@ pub struct Inputs<'a> {
 
 /// Every group of the Plan, or every problem.
 pub(super) fn groups(inputs: &Inputs<'_>) -> Result<Vec<Arc<Group>>, Problems> {
-    let mut builder = Builder { inputs, problems: override_problems(inputs), trusts: HashMap::new(), identities: HashMap::new() };
+    let mut problems = override_problems(inputs);
+    problems.0.extend(dangling(inputs.plan));
+    let mut builder = Builder { inputs, problems, trusts: HashMap::new(), identities: HashMap::new() };
     let groups: Vec<_> = inputs.plan.endpoints.iter().map(|group| Arc::new(builder.group(group))).collect();
     let problems = builder.problems.sorted();
     if problems.has_errors() { Err(problems) } else { Ok(groups) }
+}
+
+/// Operations that refer to a group the Plan does not have: no compiler writes that, a hand does.
+fn dangling(plan: &Plan) -> impl Iterator<Item = Problem> {
+    let operations = plan.apis.iter().flat_map(|api| &api.operations);
+    operations.filter_map(|operation| {
+        let plan::Target::Endpoints { production, sandbox } = &operation.target else { return None };
+        let missing = [production, sandbox].into_iter().flatten().find(|index| **index as usize >= plan.endpoints.len())?;
+        let message = format!("operation `{}` refers to endpoint group number {missing}, which the Plan does not have", operation.id);
+        Some(at_source(Problem::error("upstream.group", message), plan, &operation.source))
+    })
 }
 
 /// Entries of `endpoints` that change nothing: a slip in a name must not leave the definition's address in force.

@@ -24,6 +24,9 @@ pub(super) fn parse(url: &str) -> Result<Endpoint, &'static str> {
     if url.contains('#') {
         return Err("has a fragment, which is never sent");
     }
+    if !url.is_ascii() {
+        return Err("holds characters that must be percent-encoded, or a name that must be written in its ASCII form");
+    }
     let uri: Uri = url.parse().map_err(|_| "cannot be read as a URL")?;
     let tls = match uri.scheme_str() {
         Some("http") => false,
@@ -102,6 +105,8 @@ mod tests {
             "http://a b/",
             "http://a.example/\n",
             "http://./",
+            "http://a.example/ü",
+            "http://ü.example/",
         ] {
             assert!(parse(url).is_err(), "{url:?}");
         }

@@ -172,3 +172,19 @@ fn a_user_with_a_colon_would_be_another_user() {
     let text = credentials(json!({}), &[("pets_prod_basic_username", "al:ice"), ("pets_prod_basic_password", "x")]).unwrap_err();
     assert!(text.contains("colon"), "{text}");
 }
+
+#[test]
+fn a_plan_that_refers_to_a_group_it_does_not_have_is_refused() {
+    let mut plan = plan(vec![group("pets", Strategy::Single, &["http://a.example"])]);
+    let source = json!({ "document": 0, "line": 30, "pointer": "/paths/~1pets/get" });
+    let api = json!({
+        "title": "pets", "version": "1.0", "base_path": "/pets", "transports": { "http": true, "https": true }, "auth_header": null,
+        "owner": null, "source": source, "operations": [{
+            "id": "list", "method": "GET", "template": "/", "target": { "endpoints": { "production": 0, "sandbox": 1 } },
+            "security": { "alternatives": [], "source": source }, "demands": [], "source": source,
+        }],
+    });
+    plan.apis.push(serde_json::from_value(api).unwrap());
+    let problems = build_with(&plan, &gateway(json!({})), &BTreeMap::new()).unwrap_err();
+    assert_eq!((problems.0.len(), problems.0[0].code, problems.0[0].line), (1, "upstream.group", 30));
+}
