@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tollgate_document::{Document, Limits};
 use tollgate_filter_api::{Bytes, Filter, Kind};
 
 use crate::{
@@ -70,6 +71,7 @@ impl<F: Filter> Conformance<F> {
         self.identity(&mut wrong);
         schema(&self.kind, &mut wrong);
         readme(&self.kind, &mut wrong);
+        self.examples(&mut wrong);
         self.cases(&mut wrong);
         assert!(wrong.is_empty(), "filter `{}` does not conform:\n- {}", self.kind.id, wrong.join("\n- "));
     }
@@ -96,6 +98,27 @@ impl<F: Filter> Conformance<F> {
         for metric in self.kind.metrics {
             if !metric.name.starts_with(&format!("{id}_")) || metric.help.is_empty() {
                 wrong.push(format!("the series `{}` does not begin with `{id}_`, or says nothing", metric.name));
+            }
+        }
+    }
+
+    /// What the README shows as settings, a YAML block that begins with the ID, builds.
+    fn examples(&self, wrong: &mut Vec<String>) {
+        let blocks = self.kind.readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+        for block in blocks.filter(|block| block.starts_with(&format!("{}:", self.kind.id))) {
+            let document = match Document::parse("README.md", block.as_bytes(), &Limits::default()) {
+                Ok(document) => document.value(),
+                Err(problems) => {
+                    wrong.push(format!("an example of its README is not YAML: {problems}"));
+                    continue;
+                }
+            };
+            let setup = self.documents.iter().fold(Setup::<()>::new(self.kind), |setup, (at, bytes)| setup.document(at, bytes.clone()));
+            setup.world.any_document(Bytes::new());
+            match setup.build(&document[self.kind.id]) {
+                Err(problem) => wrong.push(format!("an example of its README is refused: {problem}")),
+                Ok(None) => wrong.push("an example of its README leaves the filter nothing to do".to_owned()),
+                Ok(Some(_)) => {}
             }
         }
     }

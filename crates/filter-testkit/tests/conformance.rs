@@ -154,6 +154,14 @@ fn a_filter_without_cases_or_manual_is_found() {
 }
 
 #[test]
+fn an_example_of_the_manual_that_does_not_build_is_found() {
+    const SHOWN: &str = "# gate\n```yaml\ngate: { list: words.txt }\n```\n```yaml\ngate: { lists: [] }\n```\n```yaml\ngate: [\n```\n";
+    let verdict = verdict::<Gate<RIGHT>>(SHOWN, &[("gate.yaml", CASES)]);
+    assert_eq!(verdict.matches("an example of its README is refused").count(), 1, "{verdict}");
+    assert_eq!(verdict.matches("an example of its README is not YAML").count(), 1, "{verdict}");
+}
+
+#[test]
 fn a_case_fails_on_a_change_that_it_does_not_list_and_on_one_that_does_not_happen() {
     const SILENT: &str = "
 about: One case too quiet, one too loud
