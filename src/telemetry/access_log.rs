@@ -164,23 +164,35 @@ mod tests {
 
     /// Collects what is written; stands still while it is closed.
     #[derive(Clone, Default)]
-    struct Sink(Arc<(Mutex<(Vec<u8>, bool)>, Condvar)>);
+    struct Sink(Arc<Shared>);
+
+    #[derive(Default)]
+    struct Shared {
+        written: Mutex<Written>,
+        changed: Condvar,
+    }
+
+    #[derive(Default)]
+    struct Written {
+        bytes: Vec<u8>,
+        closed: bool,
+    }
 
     impl Sink {
         fn text(&self) -> String {
-            String::from_utf8(self.0.0.lock().unwrap().0.clone()).unwrap()
+            String::from_utf8(self.0.written.lock().unwrap().bytes.clone()).unwrap()
         }
 
         fn close(&self, closed: bool) {
-            self.0.0.lock().unwrap().1 = closed;
-            self.0.1.notify_all();
+            self.0.written.lock().unwrap().closed = closed;
+            self.0.changed.notify_all();
         }
     }
 
     impl Write for Sink {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let mut state = self.0.1.wait_while(self.0.0.lock().unwrap(), |state| state.1).unwrap();
-            state.0.extend_from_slice(bytes);
+            let mut written = self.0.changed.wait_while(self.0.written.lock().unwrap(), |written| written.closed).unwrap();
+            written.bytes.extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
