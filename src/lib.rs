@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod chain;
+pub mod cli;
 pub mod config;
 pub mod proxy;
 pub mod routes;

@@ -1,2 +1,10 @@
-//! Tollgate.
-fn main() {}
+//! Tollgate: the command line.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    tollgate::cli::main()
+}

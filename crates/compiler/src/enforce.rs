@@ -113,6 +113,7 @@ impl Enforcer<'_> {
         if waived.is_empty() {
             return (waived, false);
         }
+        security.waived = waived.iter().cloned().collect();
         let whole = |a: &tollgate_plan::Alternative| a.credentials.iter().all(|c| !self.is_waived(&c.filter));
         if security.alternatives.iter().any(whole) {
             security.alternatives.retain(whole);

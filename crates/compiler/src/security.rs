@@ -84,6 +84,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     fn level(&self, level: &Spot<'a>, problems: &mut Problems) -> Option<Security> {
         let standard = level.get("security").filter(|s| s.is(Shape::Array)).map(|spot| Security {
             alternatives: spot.items().map(|item| self.alternative(&item, problems)).collect(),
+            waived: Vec::new(),
             source: spot.source(),
         });
         match level.get(APPLICATION) {
@@ -144,7 +145,7 @@ impl<'r, 'a> Reader<'r, 'a> {
             }
         }
         let mut security = match (types, standard) {
-            (Some(_), _) => Security { alternatives, source: spot.source() },
+            (Some(_), _) => Security { alternatives, waived: Vec::new(), source: spot.source() },
             (None, Some(standard)) => standard,
             (None, None) => default_token(spot),
         };
@@ -192,11 +193,11 @@ fn extension_credential(filter: &str, settings: BTreeMap<String, Value>, spot: &
 }
 
 pub(crate) fn open(spot: &Spot<'_>) -> Security {
-    Security { alternatives: Vec::new(), source: spot.source() }
+    Security { alternatives: Vec::new(), waived: Vec::new(), source: spot.source() }
 }
 
 fn default_token(spot: &Spot<'_>) -> Security {
-    Security { alternatives: vec![extension_credential("jwt", BTreeMap::new(), spot)], source: spot.source() }
+    Security { alternatives: vec![extension_credential("jwt", BTreeMap::new(), spot)], waived: Vec::new(), source: spot.source() }
 }
 
 fn disable<'a>(level: &Spot<'a>, problems: &mut Problems) -> Option<(bool, Spot<'a>)> {

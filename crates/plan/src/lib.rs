@@ -132,6 +132,9 @@ pub struct Security {
     /// Tried in order. No alternative at all: open to everybody. An alternative without credentials: anonymous callers
     /// are let in, but a credential that is presented must be good.
     pub alternatives: Vec<Alternative>,
+    /// Filters whose credentials were demanded here and are waived; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waived: Vec<String>,
     /// The line that decided: the requirement, the extension, or the API when nothing was written.
     pub source: Source,
 }

@@ -18,7 +18,7 @@ fn plan() -> Plan {
         method: "GET".into(),
         template: "/pets".into(),
         target: Target::Endpoints { production: Some(0), sandbox: None },
-        security: Security { alternatives: vec![], source: source.clone() },
+        security: Security { alternatives: vec![], waived: vec![], source: source.clone() },
         demands: vec![Demand { filter: "cors".into(), settings: json!({"b": 1, "a": {"d": 2, "c": 3}}), source: source.clone() }],
         source: source.clone(),
     };

@@ -10,7 +10,7 @@ fn operation((method, template): &(&str, &str)) -> Operation {
         method: (*method).into(),
         template: (*template).into(),
         target: Target::Endpoints { production: Some(0), sandbox: None },
-        security: Security { alternatives: Vec::<Alternative>::new(), source: Source::default() },
+        security: Security { alternatives: Vec::<Alternative>::new(), waived: Vec::new(), source: Source::default() },
         demands: vec![],
         source: Source::default(),
     }

@@ -1,0 +1,62 @@
+//! `tollgate build`: a project folder to an artifact.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use tollgate_plan::SigningKey;
+
+use super::{
+    Format,
+    project::{BuildOptions, refused, seal},
+    report::{Failure, print, print_json, print_problems, summary},
+};
+
+/// Compile a project to an artifact.
+///
+/// The same files give the same bytes, on any machine and at any time. What no
+/// filter enforces is an error, unless it is waived by name.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The project folder.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Where the artifact goes [default: DIR/target/NAME.toll].
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    options: BuildOptions,
+    /// Sign the artifact with this Ed25519 private key, PEM.
+    #[arg(long, value_name = "FILE")]
+    sign: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
+    let (mut artifact, warnings) = seal(&args.folder, &args.options)?;
+    if let Some(path) = &args.sign {
+        let pem = std::fs::read(path).map_err(|error| Failure::io(path.display(), &error))?;
+        let key = SigningKey::from_pem(&pem).map_err(|error| refused(path, &error))?;
+        artifact.sign(&key).map_err(|error| refused(path, &error))?;
+    }
+    let output = match &args.output {
+        Some(path) => path.clone(),
+        None => {
+            let target = args.folder.join("target");
+            std::fs::create_dir_all(&target).map_err(|error| Failure::io(target.display(), &error))?;
+            target.join(format!("{}.toll", artifact.plan().name))
+        }
+    };
+    artifact.write(&output).map_err(|error| Failure::Cannot(format!("{}: {error}", output.display())))?;
+    print_problems(&warnings);
+    let (path, digest) = (output.display().to_string(), artifact.digest());
+    match format {
+        Format::Text => print(&format!("{path}\nsha256 {digest}")),
+        Format::Json => {
+            let mut data = summary(&warnings);
+            data["artifact"] = json!(path);
+            data["sha256"] = json!(digest);
+            data["signers"] = json!(artifact.signers());
+            data["waived"] = json!(artifact.plan().waived);
+            print_json(&data)
+        }
+    }
+}

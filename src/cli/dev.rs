@@ -1,0 +1,172 @@
+//! `tollgate dev`: compile in memory, serve, and swap on save.
+//!
+//! Changes are seen by looking at times and sizes a few times a second: that works on every file system, and projects are
+//! small. A save is taken in when nothing changed any more between two looks, so a half-written file is seldom compiled.
+
+use std::{
+    collections::BTreeMap,
+    fs::Metadata,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use serde_json::json;
+use tollgate_filters::FILTERS;
+
+use super::{
+    Format,
+    demo::{free, listen_address},
+    issuer::{self, Issuer, KeyFile},
+    project::{BuildOptions, ProjectDir},
+    report::{Failure, print, print_json},
+    run,
+};
+use crate::{
+    proxy::{ConfigSource, Gateway},
+    telemetry::ProcessLog,
+};
+
+/// Time between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long the printed token is good.
+const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// Serve a project while you work on it.
+///
+/// Compiles in memory and watches the files: what is saved is served, what is
+/// wrong is printed, and then the version before it stays. Without --config,
+/// a key is made on the spot and a token for it is printed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The project folder.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The environment: gateway.yaml.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address without --config [default: 127.0.0.1:9090, or a free port].
+    #[arg(long, value_name = "ADDR", conflicts_with = "config")]
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    options: BuildOptions,
+}
+
+pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
+    ProcessLog::install();
+    let (config, key) = match &args.config {
+        Some(path) => (ConfigSource::File(path.clone()), None),
+        None => {
+            let (config, key) = own_config(args, format)?;
+            (config, Some(key))
+        }
+    };
+    let watched = Watched { folder: args.folder.clone(), config: args.config.clone() };
+    // Looked at before loading: what is saved in between is then seen as a change.
+    let seen = watched.look();
+    let source = ProjectDir { folder: args.folder.clone(), options: args.options.clone() };
+    let gateway = Gateway::load(Arc::new(source), config, FILTERS)?;
+    let reloading = gateway.clone();
+    std::thread::spawn(move || watched.follow(seen, || drop(reloading.reload())));
+    run::start(&gateway, false);
+    drop(key);
+    Ok(())
+}
+
+fn own_config(args: &Args, format: Format) -> Result<(ConfigSource, KeyFile), Failure> {
+    let listen = listen_address(args.listen)?;
+    let admin = free(listen.ip())?;
+    let issuer = Issuer::new()?;
+    let key = issuer.key_file()?;
+    let token = issuer.token(LIFETIME)?;
+    match format {
+        Format::Text => print(&format!("gateway http://{listen}\nadmin   http://{admin}\ntoken   {token}"))?,
+        Format::Json => print_json(&json!({ "gateway": format!("http://{listen}"), "admin": format!("http://{admin}"), "token": token }))?,
+    }
+    let text = issuer::config(listen, admin, &key.path(), "stdout");
+    Ok((ConfigSource::Text { name: "dev".to_owned(), text, base: args.folder.clone() }, key))
+}
+
+/// What a file looks like from outside.
+type Look = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
+
+struct Watched {
+    folder: PathBuf,
+    config: Option<PathBuf>,
+}
+
+impl Watched {
+    /// Every file of the project, but not what `build` writes, and the configuration.
+    fn look(&self) -> Look {
+        let mut look = Look::new();
+        walk(&self.folder, &mut look);
+        if let Some(config) = &self.config
+            && let Ok(meta) = config.metadata()
+        {
+            look.insert(config.clone(), stamp(&meta));
+        }
+        look
+    }
+
+    /// Calls back after every change, for ever.
+    fn follow(&self, mut served: Look, mut changed: impl FnMut()) {
+        let mut last = served.clone();
+        loop {
+            std::thread::sleep(PAUSE);
+            let now = self.look();
+            if now == last && now != served {
+                served = now.clone();
+                changed();
+            }
+            last = now;
+        }
+    }
+}
+
+fn stamp(meta: &Metadata) -> (u64, Option<SystemTime>) {
+    (meta.len(), meta.modified().ok())
+}
+
+fn walk(folder: &Path, look: &mut Look) {
+    let Ok(entries) = folder.read_dir() else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if name == "target" || name.to_string_lossy().starts_with('.') {
+            continue;
+        }
+        let path = entry.path();
+        let Ok(meta) = path.metadata() else { continue };
+        let link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+        if meta.is_dir() && !link {
+            walk(&path, look);
+        } else if meta.is_file() {
+            look.insert(path, stamp(&meta));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_counts_but_not_what_build_writes() {
+        let folder = std::env::temp_dir().join(format!("tollgate-dev-{}", std::process::id()));
+        for part in ["api_definitions/deep", "target", ".git"] {
+            std::fs::create_dir_all(folder.join(part)).unwrap();
+        }
+        let watched = Watched { folder: folder.clone(), config: None };
+        let empty = watched.look();
+        for ignored in ["target/x.toll", ".git/index"] {
+            std::fs::write(folder.join(ignored), "x").unwrap();
+        }
+        assert_eq!(watched.look(), empty);
+        std::fs::write(folder.join("api_definitions/deep/a.yaml"), "x").unwrap();
+        let one = watched.look();
+        assert_ne!(one, empty);
+        std::fs::write(folder.join("api_definitions/deep/a.yaml"), "xy").unwrap();
+        assert_ne!(watched.look(), one);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,171 @@
+//! `tollgate plan`: what every operation demands, and who may reach it.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::json;
+use tollgate_plan::{Alternative, Api, Credential, EndpointGroup, Operation, Plan, Security, Strategy, Target};
+
+use super::{
+    Format,
+    project::{BuildOptions, open},
+    report::{Failure, print, print_json},
+    table,
+};
+
+/// Show what every operation demands, and who may reach it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A project folder or an artifact.
+    #[arg(value_name = "DIR|ARTIFACT")]
+    input: PathBuf,
+    #[command(flatten)]
+    options: BuildOptions,
+}
+
+/// One operation.
+#[derive(Serialize)]
+struct Row {
+    method: String,
+    path: String,
+    operation: String,
+    api: String,
+    who: String,
+    filters: Vec<String>,
+    endpoints: Vec<String>,
+    source: String,
+}
+
+pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
+    let artifact = open(&args.input, &args.options)?;
+    let (plan, rows) = (artifact.plan(), rows(artifact.plan()));
+    if format == Format::Json {
+        let data = json!({
+            "name": plan.name,
+            "sha256": artifact.digest(),
+            "signers": artifact.signers(),
+            "waived": plan.waived,
+            "operations": rows,
+        });
+        return print_json(&data);
+    }
+    let cells: Vec<Vec<String>> = rows.into_iter().map(Row::into_cells).collect();
+    let mut text = table::render(&["METHOD", "PATH", "OPERATION", "WHO", "FILTERS", "ENDPOINTS"], &cells);
+    if !plan.waived.is_empty() {
+        text.push_str(&format!("\nwaived, so that nobody enforces it: {}\n", plan.waived.join(", ")));
+    }
+    print(&text)
+}
+
+impl Row {
+    fn into_cells(self) -> Vec<String> {
+        let or_dash = |list: Vec<String>| if list.is_empty() { "-".to_owned() } else { list.join(", ") };
+        vec![self.method, self.path, self.operation, self.who, or_dash(self.filters), or_dash(self.endpoints)]
+    }
+}
+
+fn rows(plan: &Plan) -> Vec<Row> {
+    let each = |api: &Api, operation: &Operation| {
+        let document = plan.documents.get(operation.source.document as usize);
+        Row {
+            method: operation.method.clone(),
+            path: full_path(&api.base_path, &operation.template),
+            operation: operation.id.clone(),
+            api: format!("{}:{}", api.title, api.version),
+            who: who(&operation.security),
+            filters: filters(operation),
+            endpoints: endpoints(plan, &operation.target),
+            source: document.map_or_else(String::new, |document| format!("{}:{}", document.path, operation.source.line)),
+        }
+    };
+    plan.apis.iter().flat_map(|api| api.operations.iter().map(move |operation| each(api, operation))).collect()
+}
+
+fn full_path(base: &str, template: &str) -> String {
+    format!("{}{template}", base.trim_end_matches('/'))
+}
+
+fn filters(operation: &Operation) -> Vec<String> {
+    let mut filters: Vec<String> = operation.demands.iter().map(|demand| demand.filter.clone()).collect();
+    filters.dedup();
+    filters
+}
+
+/// `token (scopes a b)`, `basic_auth or api_key`, `open (waived basic_auth)`.
+fn who(security: &Security) -> String {
+    let mut text = match security.alternatives.as_slice() {
+        [] => "open".to_owned(),
+        some => some.iter().map(alternative).collect::<Vec<_>>().join(" or "),
+    };
+    if !security.waived.is_empty() {
+        text.push_str(&format!(" (waived {})", security.waived.join(" ")));
+    }
+    text
+}
+
+fn alternative(alternative: &Alternative) -> String {
+    match alternative.credentials.as_slice() {
+        [] => "anonymous".to_owned(),
+        all => all.iter().map(credential).collect::<Vec<_>>().join(" and "),
+    }
+}
+
+fn credential(credential: &Credential) -> String {
+    let name = if credential.filter == "jwt" { "token" } else { &credential.filter };
+    match credential.scopes.as_slice() {
+        [] => name.to_owned(),
+        [scope] => format!("{name} (scope {scope})"),
+        scopes => format!("{name} (scopes {})", scopes.join(" ")),
+    }
+}
+
+fn endpoints(plan: &Plan, target: &Target) -> Vec<String> {
+    let Target::Endpoints { production, sandbox } = target else {
+        return vec!["answered by the gateway".to_owned()];
+    };
+    let group = |index: &Option<u32>| index.and_then(|index| plan.endpoints.get(index as usize));
+    let production = group(production).map(|group| describe(group, ""));
+    let sandbox = group(sandbox).map(|group| describe(group, "sandbox "));
+    production.into_iter().chain(sandbox).collect()
+}
+
+fn describe(group: &EndpointGroup, prefix: &str) -> String {
+    let urls = group.urls.iter().map(|url| url.url.as_str()).collect::<Vec<_>>().join(" ");
+    match group.strategy {
+        Strategy::Single => format!("{prefix}{urls}"),
+        Strategy::LoadBalance => format!("{prefix}{urls} (load balance)"),
+        Strategy::Failover => format!("{prefix}{urls} (failover)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use tollgate_plan::Source;
+
+    fn needs(filter: &str, scopes: &[&str]) -> Credential {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        Credential { filter: filter.to_owned(), scheme: String::new(), scopes, settings: BTreeMap::new(), source: Source::default() }
+    }
+
+    fn security(alternatives: Vec<Vec<Credential>>, waived: &[&str]) -> Security {
+        let alternatives = alternatives.into_iter().map(|credentials| Alternative { credentials }).collect();
+        Security { alternatives, waived: waived.iter().map(|id| (*id).to_owned()).collect(), source: Source::default() }
+    }
+
+    #[test]
+    fn who_may_call_reads_as_a_sentence() {
+        assert_eq!(who(&security(vec![], &[])), "open");
+        assert_eq!(who(&security(vec![], &["basic_auth"])), "open (waived basic_auth)");
+        assert_eq!(who(&security(vec![vec![needs("jwt", &["a", "b"])]], &[])), "token (scopes a b)");
+        let either = security(vec![vec![needs("jwt", &[]), needs("mtls", &[])], vec![needs("api_key", &[])], vec![]], &[]);
+        assert_eq!(who(&either), "token and mtls or api_key or anonymous");
+    }
+
+    #[test]
+    fn the_root_api_adds_no_second_slash() {
+        assert_eq!(full_path("/", "/pets"), "/pets");
+        assert_eq!(full_path("/v1", "/pets"), "/v1/pets");
+    }
+}

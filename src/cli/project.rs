@@ -1,0 +1,104 @@
+//! Projects and artifacts as sources of a Plan.
+
+use std::path::{Path, PathBuf};
+
+use tollgate_compiler::{Options, Outcome, Project, compile};
+use tollgate_filter_api::{Problem, Problems};
+use tollgate_filters::FILTERS;
+use tollgate_plan::{Artifact, ArtifactError, VerifyingKey};
+
+use super::report::{Failure, print_problems};
+use crate::{
+    config::Config,
+    source::{Loaded, PlanSource},
+};
+
+/// What a project is compiled with, besides its own settings.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct BuildOptions {
+    /// Build although nobody enforces what these filters would.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(super) waive: Vec<String>,
+    /// Upstream for operations that have no endpoint.
+    #[arg(long, value_name = "URL")]
+    pub(super) endpoint: Option<String>,
+}
+
+impl BuildOptions {
+    fn options(&self) -> Options {
+        Options {
+            enforceable: Some(FILTERS.iter().map(|kind| kind.id).collect()),
+            waive: self.waive.clone(),
+            endpoint: self.endpoint.clone(),
+            ..Options::default()
+        }
+    }
+}
+
+/// Compiles a project folder and seals it; the second part are the warnings.
+pub(super) fn seal(folder: &Path, options: &BuildOptions) -> Result<(Artifact, Problems), Problems> {
+    let project = Project::open(folder)?;
+    let Outcome { plan, texts, problems } = compile(&project, &options.options());
+    let Some(plan) = plan else { return Err(problems) };
+    let documents = plan.documents.iter().map(|document| document.path.clone()).zip(texts).collect();
+    let artifact = Artifact::new(plan, documents).map_err(|error| refused(folder, &error))?;
+    Ok((artifact, problems))
+}
+
+/// An artifact's error as a problem of its file.
+pub(super) fn refused(path: &Path, error: &ArtifactError) -> Problem {
+    let code = if matches!(error, ArtifactError::Io { .. }) { "artifact.unreadable" } else { "artifact.refused" };
+    Problem::error(code, error.to_string()).at(path.display().to_string(), 0, "")
+}
+
+/// A project folder that is compiled in memory each time it is asked for.
+pub(super) struct ProjectDir {
+    pub(super) folder: PathBuf,
+    pub(super) options: BuildOptions,
+}
+
+impl PlanSource for ProjectDir {
+    fn load(&self) -> Result<Loaded, Problems> {
+        let (artifact, warnings) = seal(&self.folder, &self.options)?;
+        print_problems(&warnings);
+        let digest = artifact.digest();
+        Ok(Loaded { plan: artifact.into_plan(), digest, signers: Vec::new() })
+    }
+}
+
+/// An artifact file, and the configuration that says whose artifacts are accepted.
+pub(super) struct ArtifactFile {
+    pub(super) path: PathBuf,
+    pub(super) config: PathBuf,
+}
+
+impl PlanSource for ArtifactFile {
+    fn load(&self) -> Result<Loaded, Problems> {
+        let trusted = Config::load(&self.config, FILTERS)?.gateway.artifact.trusted_keys;
+        let keys = trusted.iter().map(|path| read_key(path)).collect::<Result<Vec<_>, _>>()?;
+        let refused = |error: ArtifactError| refused(&self.path, &error);
+        let artifact = Artifact::read(&self.path).map_err(refused)?;
+        let signers = if keys.is_empty() { Vec::new() } else { artifact.verify(&keys).map_err(refused)? };
+        let digest = artifact.digest();
+        Ok(Loaded { plan: artifact.into_plan(), digest, signers })
+    }
+}
+
+fn read_key(path: &Path) -> Result<VerifyingKey, Problem> {
+    let place = path.display().to_string();
+    let pem = std::fs::read(path).map_err(|error| {
+        let message = format!("cannot read the trusted key: {error}");
+        Problem::error("artifact.trusted_key", message).at(&place, 0, "")
+    })?;
+    VerifyingKey::from_pem(&pem).map_err(|error| Problem::error("artifact.trusted_key", error.to_string()).at(&place, 0, ""))
+}
+
+/// A project folder or an artifact; without judging signatures.
+pub(super) fn open(path: &Path, options: &BuildOptions) -> Result<Artifact, Failure> {
+    if !path.is_dir() {
+        return Artifact::read(path).map_err(|error| refused(path, &error).into());
+    }
+    let (artifact, warnings) = seal(path, options)?;
+    print_problems(&warnings);
+    Ok(artifact)
+}

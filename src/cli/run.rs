@@ -1,0 +1,89 @@
+//! `tollgate run`: the gateway.
+
+use std::{path::PathBuf, sync::Arc};
+
+use serde_json::{Value, json};
+use tollgate_filters::FILTERS;
+
+use super::{
+    Format,
+    project::ArtifactFile,
+    report::{Failure, print, print_json},
+};
+use crate::{
+    proxy::{ConfigSource, Gateway, serve},
+    telemetry::ProcessLog,
+};
+
+/// Serve an artifact.
+///
+/// HUP reads artifact and configuration again and keeps the old ones when
+/// something is wrong with the new ones. TERM stops, after requests under way.
+/// QUIT hands the listeners to a process that was started with `--upgrade`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What `build` made.
+    #[arg(value_name = "ARTIFACT")]
+    artifact: PathBuf,
+    /// The environment: gateway.yaml.
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+    /// Take the listeners over from the running process.
+    #[arg(long)]
+    upgrade: bool,
+    /// Load and check everything, say what would be served, and end.
+    #[arg(short, long)]
+    test: bool,
+}
+
+pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
+    ProcessLog::install();
+    let source = ArtifactFile { path: args.artifact.clone(), config: args.config.clone() };
+    let gateway = Gateway::load(Arc::new(source), ConfigSource::File(args.config.clone()), FILTERS)?;
+    if args.test {
+        return tell(&gateway, format);
+    }
+    start(&gateway, args.upgrade);
+    Ok(())
+}
+
+/// Serves until a signal ends it. What is waived is said first.
+pub(super) fn start(gateway: &Arc<Gateway>, upgrade: bool) {
+    for waived in &gateway.current().waived {
+        log::warn!("`{waived}` is waived: nobody enforces it");
+    }
+    serve(gateway, upgrade);
+}
+
+fn tell(gateway: &Gateway, format: Format) -> Result<(), Failure> {
+    let report = report(gateway);
+    match format {
+        Format::Json => print_json(&report),
+        Format::Text => {
+            let list = |key: &str| match report[key].as_array() {
+                Some(items) if !items.is_empty() => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+                _ => "none".to_owned(),
+            };
+            print(&format!(
+                "ready to serve {} operations of {} APIs\nsha256    {}\nsigned by {}\nwaived    {}",
+                report["operations"],
+                report["apis"],
+                report["sha256"].as_str().unwrap_or_default(),
+                list("signers"),
+                list("waived")
+            ))
+        }
+    }
+}
+
+fn report(gateway: &Gateway) -> Value {
+    let current = gateway.current();
+    let plan = &current.loaded.plan;
+    json!({
+        "apis": plan.apis.len(),
+        "operations": plan.apis.iter().map(|api| api.operations.len()).sum::<usize>(),
+        "sha256": current.loaded.digest,
+        "signers": current.loaded.signers,
+        "waived": current.waived,
+    })
+}
