@@ -35,4 +35,5 @@ pub trait AdminView: Send + Sync {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

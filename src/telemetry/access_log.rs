@@ -150,6 +150,7 @@ impl<W: Write> Writer<W> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::{
         sync::{Arc, Condvar, Mutex},

@@ -20,4 +20,5 @@ pub use prometheus::{Histogram, IntCounter, IntGauge};
 pub use series::LimitCounters;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

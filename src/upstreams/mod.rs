@@ -58,4 +58,5 @@ impl Upstreams {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

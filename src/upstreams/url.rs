@@ -57,6 +57,7 @@ pub(super) fn parse(url: &str) -> Result<Endpoint, &'static str> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::parse;
 
