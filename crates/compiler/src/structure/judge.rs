@@ -27,6 +27,16 @@ enum Target {
     Schema,
 }
 
+impl Target {
+    /// Identity of the table.
+    fn table(self) -> usize {
+        match self {
+            Self::Object(shape) => std::ptr::from_ref(shape) as usize,
+            Self::Schema => 0,
+        }
+    }
+}
+
 /// Judges one definition, and the parts of other files that it refers to.
 pub(crate) struct Judge<'a> {
     sources: &'a Sources,
@@ -37,6 +47,8 @@ pub(crate) struct Judge<'a> {
     queue: Vec<(Spot<'a>, Target)>,
     /// File, node and table of what was judged already.
     seen: HashSet<(usize, u32, usize)>,
+    /// The same for what references led to.
+    targets: HashSet<(usize, u32, usize)>,
     anchors: HashMap<usize, Anchors<'a>>,
     /// Where each `operationId` was written first.
     pub(super) operation_ids: HashMap<&'a str, (String, u32)>,
@@ -59,6 +71,7 @@ impl<'a> Judge<'a> {
             steps: Vec::new(),
             queue: Vec::new(),
             seen: HashSet::new(),
+            targets: HashSet::new(),
             anchors: HashMap::new(),
             operation_ids: HashMap::new(),
             problems: Vec::new(),
@@ -131,6 +144,9 @@ impl<'a> Judge<'a> {
             return;
         }
         for (key, value) in node.entries() {
+            if self.full() {
+                return;
+            }
             self.within(key, value, |judge, value| judge.member(key, value, shape));
         }
         for field in shape.fields {
@@ -347,7 +363,12 @@ impl<'a> Judge<'a> {
             (Some(_), Target::Object(_)) => self.follow(node),
         };
         match resolved {
-            Ok(spot) => self.queue.push((spot, target)),
+            Ok(spot) => {
+                // A schema may be nothing but a reference to itself; each target is judged once as each thing.
+                if self.targets.insert((spot.file, spot.node.id(), target.table())) {
+                    self.queue.push((spot, target));
+                }
+            }
             Err(lost) => self.within("$ref", reference, |judge, node| {
                 judge.report(node, Problem { hint: lost.hint, ..Problem::error(lost.code, lost.message) });
             }),

@@ -1,0 +1,132 @@
+//! Definitions that are made to hurt, and what must not depend on chance.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tollgate_compiler::{Options, Outcome, Project, compile};
+use tollgate_filter_api::Severity;
+
+fn outcome(files: &[(&str, String)], definitions: &[&str]) -> Outcome {
+    let files: BTreeMap<String, Vec<u8>> = files.iter().map(|(n, t)| ((*n).to_owned(), t.clone().into_bytes())).collect();
+    let project = Project {
+        name: "p".to_owned(),
+        definitions: definitions.iter().map(|d| (*d).to_owned()).collect(),
+        policies: None,
+        settings: None,
+        files: Box::new(files),
+    };
+    let begin = Instant::now();
+    let outcome = compile(&project, &Options::default());
+    // A release build takes a tenth; a debug build on a busy machine must not fail here.
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    outcome
+}
+
+fn refused(text: String, code: &str) {
+    let outcome = outcome(&[("a.yaml", text)], &["a.yaml"]);
+    assert!(outcome.plan.is_none());
+    let found = outcome.problems.0.iter().any(|p| p.code == code && p.severity == Severity::Error);
+    assert!(found, "no {code} among the first: {:?}", outcome.problems.0.first());
+    assert!(outcome.problems.0.len() < 1000, "{} problems", outcome.problems.0.len());
+}
+
+const HEAD: &str = "openapi: 3.1.0\ninfo: {title: A, version: '1'}\nservers: [{url: 'https://a.example/a'}]\n";
+
+#[test]
+fn an_alias_bomb_is_refused() {
+    let mut text = format!("{HEAD}paths: {{}}\nx-0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
+    for level in 1..20 {
+        let alias = format!("*a{}", level - 1);
+        text.push_str(&format!("x-{level}: &a{level} [{}]\n", vec![alias; 10].join(",")));
+    }
+    refused(text, "document.too_large");
+}
+
+#[test]
+fn fifty_megabytes_are_refused() {
+    refused(format!("{HEAD}paths: {{}}\nx-a: {}\n", "a".repeat(50 << 20)), "document.too_large");
+}
+
+#[test]
+fn deep_schemas_are_refused() {
+    let deep = "{not: ".repeat(120) + &"}".repeat(120);
+    refused(format!("{HEAD}paths: {{}}\ncomponents: {{schemas: {{a: {deep}}}}}\n"), "document.too_deep");
+}
+
+#[test]
+fn references_in_a_circle_end() {
+    let text = format!(
+        "{HEAD}paths:\n  /a: {{$ref: '#/paths/~1b'}}\n  /b: {{$ref: '#/paths/~1a'}}\ncomponents:\n  parameters: {{p: {{$ref: '#/components/parameters/p'}}}}\n"
+    );
+    refused(text, "ref.cycle");
+}
+
+#[test]
+fn schemas_in_a_circle_are_fine() {
+    let text = format!(
+        "{HEAD}paths: {{}}\ncomponents:\n  schemas:\n    a: {{$ref: '#/components/schemas/b'}}\n    b: {{$ref: '#/components/schemas/a'}}\n    c: {{properties: {{c: {{$ref: '#/components/schemas/c'}}}}}}\n"
+    );
+    assert!(outcome(&[("a.yaml", text)], &["a.yaml"]).plan.is_some());
+}
+
+#[test]
+fn files_that_refer_to_each_other_are_read_once() {
+    let root = format!("{HEAD}paths: {{}}\ncomponents: {{schemas: {{a: {{$ref: 'b.yaml#/x'}}}}}}\n");
+    let other = "x: {properties: {y: {$ref: 'a.yaml#/components/schemas/a'}, z: {$ref: 'b.yaml#/x'}}}\n".to_owned();
+    let outcome = outcome(&[("a.yaml", root), ("b.yaml", other)], &["a.yaml"]);
+    assert_eq!(outcome.plan.map(|p| p.documents.len()), Some(2), "{}", outcome.problems);
+}
+
+#[test]
+fn a_hundred_thousand_paths_compile() {
+    let mut text = HEAD.replace("openapi: 3.1.0", "openapi: 3.1.0\nx-wso2-cors: {}") + "paths:\n";
+    for i in 0..100_000 {
+        text.push_str(&format!("  /p{i}/x: {{get: {{}}}}\n"));
+    }
+    let outcome = outcome(&[("a.yaml", text)], &["a.yaml"]);
+    let plan = outcome.plan.expect("it is only long");
+    assert_eq!(plan.apis[0].operations.len(), 200_000);
+}
+
+#[test]
+fn a_hundred_thousand_wrong_keys_are_reported_but_not_all() {
+    let keys: String = (0..100_000).map(|i| format!("pathz{i}: 1\n")).collect();
+    refused(format!("{HEAD}paths: {{}}\n{keys}"), "structure.unknown_key");
+}
+
+#[test]
+fn a_hundred_thousand_references_to_nothing_are_reported_but_not_all() {
+    let items: String = (0..100_000).map(|i| format!("  /p{i}: {{$ref: '#/paths/q{i}'}}\n")).collect();
+    refused(format!("{HEAD}paths:\n{items}"), "ref.unknown");
+}
+
+#[test]
+fn many_named_endpoints_are_found_without_searching_all_for_each() {
+    let mut text = String::from("openapi: 3.1.0\ninfo: {title: A, version: '1'}\nx-wso2-basePath: /a\nx-wso2-endpoints:\n");
+    for i in 0..5000 {
+        text.push_str(&format!("- e{i}: {{urls: ['http://h{i}.example']}}\n"));
+    }
+    text.push_str("paths:\n");
+    for i in 0..5000 {
+        text.push_str(&format!("  /p{i}: {{get: {{x-wso2-production-endpoints: '#/x-wso2-endpoints/e{i}'}}}}\n"));
+    }
+    let outcome = outcome(&[("a.yaml", text)], &["a.yaml"]);
+    assert_eq!(outcome.plan.map(|p| p.endpoints.len()), Some(5000));
+}
+
+#[test]
+fn the_plan_does_not_depend_on_the_order_of_files() {
+    let definition = |title: &str, base: &str| {
+        format!(
+            "openapi: 3.1.0\ninfo: {{title: {title}, version: '1'}}\nx-wso2-basePath: {base}\nx-wso2-production-endpoints: {{urls: ['http://{title}.example']}}\npaths:\n  /b: {{put: {{}}, get: {{}}}}\n  /a: {{$ref: 'c.yaml#/i'}}\n"
+        )
+    };
+    let files = [("a.yaml", definition("one", "/z")), ("b.yaml", definition("two", "/y")), ("c.yaml", "i: {get: {}}\n".to_owned())];
+    let bytes = |order: &[&str]| {
+        let outcome = outcome(&files, order);
+        serde_json::to_vec(&(outcome.plan.expect("it compiles"), outcome.texts)).expect("it serialises")
+    };
+    let expected = bytes(&["a.yaml", "b.yaml"]);
+    assert_eq!(expected, bytes(&["b.yaml", "a.yaml"]));
+    assert_eq!(expected, bytes(&["b.yaml", "a.yaml", "b.yaml"]));
+}
