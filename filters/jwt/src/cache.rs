@@ -77,7 +77,8 @@ impl Cache {
     pub(crate) fn get(&self, hash: &TokenHash) -> Option<Entry> {
         let mut shard = self.shard(hash)?;
         let place = *shard.places.get(hash)?;
-        let slot = &mut shard.slots[place];
+        // The map and the slots agree; if they ever did not, one caller would be taken for another.
+        let slot = shard.slots.get_mut(place).filter(|slot| slot.hash == *hash)?;
         slot.used = true;
         Some(slot.entry.clone())
     }
@@ -97,10 +98,11 @@ impl Cache {
         }
     }
 
-    /// How many tokens are remembered.
+    /// How many tokens are remembered, and how many places are known.
     #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).slots.len()).sum()
+    pub(crate) fn len(&self) -> (usize, usize) {
+        let shards = self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner));
+        shards.map(|shard| (shard.slots.len(), shard.places.len())).fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
     }
 
     fn shard(&self, hash: &TokenHash) -> Option<MutexGuard<'_, Shard>> {

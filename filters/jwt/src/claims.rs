@@ -12,7 +12,7 @@ use crate::{
     reasons::{AUDIENCE, EXPIRED, LIFETIME, MALFORMED, NOT_YET, Refusal, Refuse, TOO_OLD},
 };
 
-/// Times beyond this many seconds are as good as never; milliseconds of our days are well below it.
+/// Times beyond this many seconds are as good as never, and a clock can still hold them.
 const FAR: f64 = 1e15;
 /// An `iat` from here on is milliseconds, when that is allowed: as seconds it would be the year 5138.
 const MILLISECONDS: f64 = 1e11;
@@ -134,13 +134,13 @@ impl Rules {
 fn number(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Refusal> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::Number(number)) => Ok(number.as_f64().map(|seconds| seconds.clamp(-FAR, FAR))),
+        Some(Value::Number(number)) => Ok(number.as_f64()),
         Some(_) => Err(MALFORMED.because("`exp`, `nbf` or `iat` is not a number")),
     }
 }
 
 fn moment(seconds: f64) -> SystemTime {
-    let distance = Duration::from_secs_f64(seconds.abs().min(2.0 * FAR));
+    let distance = Duration::from_secs_f64(seconds.abs().min(FAR));
     let moment = if seconds < 0.0 { SystemTime::UNIX_EPOCH.checked_sub(distance) } else { SystemTime::UNIX_EPOCH.checked_add(distance) };
     moment.unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -91,7 +91,7 @@ impl Key {
     }
 }
 
-/// `use` and `key_ops` allow it, and it is not a secret that got published.
+/// `use` and `key_ops` allow it, and it is not a private key that got published.
 fn is_for_verifying(jwk: &Map<String, Value>) -> bool {
     let purpose = jwk.get("use").is_none_or(|purpose| purpose == "sig");
     let operations = match jwk.get("key_ops") {
@@ -99,7 +99,7 @@ fn is_for_verifying(jwk: &Map<String, Value>) -> bool {
         Some(Value::Array(operations)) => operations.iter().any(|operation| operation == "verify"),
         Some(_) => false,
     };
-    purpose && operations && !jwk.contains_key("d") && !jwk.contains_key("k")
+    purpose && operations && !jwk.contains_key("d")
 }
 
 fn public(jwk: &Map<String, Value>) -> Option<PKey<Public>> {

@@ -5,7 +5,9 @@
 //! any more, and then it cannot be told whether a token is good: that is a fault, not a refusal.
 
 use std::{
+    future::poll_fn,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
     time::{Duration, SystemTime},
 };
 
@@ -134,11 +136,15 @@ impl KeyRing {
         loaded.get(source)?.keys.as_ref().map(|keys| keys.len())
     }
 
+    /// Asks every source at once; one that is down delays no other.
     async fn refresh(&self) {
         self.meters.asked.inc();
-        for source in &self.sources {
-            source.document.refresh().await;
-        }
+        let mut fetches: Vec<_> = self.sources.iter().map(|source| source.document.refresh()).collect();
+        poll_fn(|cx| {
+            fetches.retain_mut(|fetch| fetch.as_mut().poll(cx).is_pending());
+            if fetches.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     fn current(&self, now: SystemTime) -> Arc<Snapshot> {

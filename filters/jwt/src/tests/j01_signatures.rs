@@ -95,6 +95,15 @@ fn j02_a_key_is_used_only_with_what_it_was_published_for() {
 }
 
 #[test]
+fn j02_a_key_for_one_algorithm_is_not_used_with_another_of_its_kind() {
+    let filter = filter_with(&[merged(RSA.named("k1"), json!({ "alg": "PS256" }))], none(), none());
+    accepted(&filter, &sealed(&RSA, PS256));
+    for algorithm in [RS256, RS384, RS512, PS384, PS512] {
+        refused(&filter, &sealed(&RSA, algorithm), "jwt.unknown_key");
+    }
+}
+
+#[test]
 fn j02_a_key_of_another_kind_is_never_tried() {
     for (key, algorithms) in every_key() {
         for (other, _) in every_key().into_iter().filter(|(other, _)| !std::ptr::eq(*other, key)) {
@@ -226,6 +235,7 @@ fn j05_an_ecdsa_signature_is_two_numbers_of_full_length() {
             [&raw[..], &[0]].concat(),
             [&[0], &raw[..]].concat(),
             [&[0], r, &[0], s].concat(),
+            [r, &[0], s].concat(),
             [s, r].concat(),
             [&zero[..], s].concat(),
             [r, &zero[..]].concat(),

@@ -249,3 +249,12 @@ fn operations_with_the_same_issuer_share_its_keys() {
     refused(&second, &token(&P256, "k1"), "jwt.audience");
     assert_eq!(second.metric("jwt_keys_unreadable_total", Some(ISSUER)), 1.0);
 }
+
+#[test]
+fn one_issuer_with_other_sources_has_other_keys() {
+    let setup = Harness::<Jwt>::setup().document(SET, set(&[P256.named("k1")])).document("k.pem", P384.public_pem());
+    let (first, second) = (setup.yaml(&settings(none(), none())), setup.yaml(&settings(json!({ "keys": { "pem": "k.pem" } }), none())));
+    accepted(&first, &token(&P256, "k1"));
+    refused(&second, &token(&P256, "k1"), "jwt.unknown_key");
+    accepted(&second, &token(&P384, "k1"));
+}

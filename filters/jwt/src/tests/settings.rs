@@ -12,6 +12,9 @@ fn problem(settings: &str, pointer: &str) {
     let setup = setup.document("private.pem", P256.private.private_key_to_pem_pkcs8().unwrap());
     let setup =
         setup.document("weak.pem", Signing::rsa(1024).public_pem()).document("weak.json", set(&[json!({ "kty": "oct", "k": "AA" })]));
+    let setup = setup.document("contrary.json", set(&[merged(P256.jwk(), json!({ "alg": "RS256" }))]));
+    let torn = String::from_utf8(P256.public_pem()).unwrap().replacen("MF", "!!", 1) + &String::from_utf8(P384.public_pem()).unwrap();
+    let setup = setup.document("torn.pem", torn);
     let problem = setup.problem(settings);
     assert_eq!(problem.pointer, pointer, "{problem}");
 }
@@ -52,8 +55,10 @@ fn key_sources_without_a_usable_key_are_a_problem() {
         (json!({ "pem": "empty.pem" }), "/issuers/0/keys/0"),
         (json!({ "pem": "private.pem" }), "/issuers/0/keys/0"),
         (json!({ "pem": "weak.pem" }), "/issuers/0/keys/0"),
+        (json!({ "pem": "torn.pem" }), "/issuers/0/keys/0"),
         (json!({ "certificate": "weak.pem" }), "/issuers/0/keys/0"),
         (json!([{ "jwks": SET }, { "jwks": "weak.json" }]), "/issuers/0/keys/1"),
+        (json!({ "jwks": "contrary.json" }), "/issuers/0/keys/0"),
         (json!([{ "jwks": SET }, { "pem": "absent.pem" }]), "/issuers/0/keys/1"),
         (json!({ "jwks": "http://issuer.example/jwks" }), "/issuers/0/keys/0"),
         (json!({ "jwks": "ftp://issuer.example/jwks" }), "/issuers/0/keys/0"),
