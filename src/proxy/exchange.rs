@@ -44,6 +44,8 @@ pub struct Exchange {
     pub snapshot: Option<Arc<Snapshot>>,
     /// Where it goes.
     pub place: Place,
+    /// The client's HTTP version.
+    pub version: http::Version,
     /// Host, in normal form.
     pub host: String,
     /// What filters know of it.
@@ -92,6 +94,7 @@ impl Exchange {
             connection: None,
             snapshot: None,
             place: Place::Nowhere,
+            version: http::Version::HTTP_11,
             host: String::new(),
             call: None,
             run: None,

@@ -65,6 +65,7 @@ impl ProxyHttp for Phases {
             connection.expect(if session.is_body_empty() { Phase::Free } else { Phase::Body });
         }
         exchange.connection = connection;
+        exchange.version = session.req_header().version;
         exchange.snapshot = Some(self.0.current());
         let ended = self.decide(session, exchange).await;
         match ended {
@@ -122,8 +123,8 @@ impl ProxyHttp for Phases {
         let target = &group.targets[exchange.target];
         let uri = &session.req_header().uri;
         let outgoing = crate::upstreams::outgoing(target, exchange.base_len, uri.path(), uri.query());
-        if req.headers.contains_key(header::EXPECT) && exchange.body.is_some() {
-            req.remove_header(&header::EXPECT);
+        if let Some(body) = &exchange.body {
+            whole_body::frame(req, body.len())?;
         }
         forward::aim(req, target, &outgoing, &exchange.host)?;
         let chain = exchange.served().map(|served| served.chain.clone());
@@ -515,7 +516,7 @@ fn line(session: &Session, exchange: &Exchange) -> Line {
         upstream_duration: exchange.upstream_duration(),
         upstream: exchange.upstream,
         attempts: exchange.attempts,
-        protocol: match req.version {
+        protocol: match exchange.version {
             http::Version::HTTP_2 => "HTTP/2",
             http::Version::HTTP_10 => "HTTP/1.0",
             _ => "HTTP/1.1",

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use bytes::{Bytes, BytesMut};
 use http::{Version, header};
+use pingora::http::RequestHeader;
 use pingora::proxy::{
     Session,
     subrequest::{
@@ -20,8 +21,9 @@ use tollgate_filter_api::Reason;
 use super::exchange::Exchange;
 use crate::chain::gateway as reasons;
 
-/// An exchange on its way into a sub-request.
-struct Handed(Mutex<Option<Exchange>>);
+/// An exchange on its way into a sub-request, with the head as the filters left it: the engine hands on the bytes that the
+/// client sent.
+struct Handed(Mutex<Option<(Exchange, RequestHeader)>>);
 
 /// Reads a body to its end.
 ///
@@ -53,21 +55,16 @@ pub fn is_lost(session: &Session, exchange: &Exchange) -> bool {
 /// # Errors
 /// The client's connection's.
 pub async fn forward(session: &mut Session, exchange: &mut Exchange) -> pingora::Result<()> {
-    let id = exchange.id;
-    let host = exchange.host.clone();
     let body = exchange.body.clone().unwrap_or_default();
-    let taken = std::mem::replace(exchange, Exchange::new(id));
-    exchange.delegated = true;
-    exchange.connection = taken.connection.clone();
-    let ctx = Ctx::builder().user_ctx(Box::new(Handed(Mutex::new(Some(taken))))).body_mode(BodyMode::ExpectBody).build();
+    let head = http1_head(session, exchange, body.len())?;
+    let mut outer = Exchange::new(exchange.id);
+    outer.delegated = true;
+    outer.connection = exchange.connection.clone();
+    let taken = std::mem::replace(exchange, outer);
+    let handed = Handed(Mutex::new(Some((taken, head))));
+    let ctx = Ctx::builder().user_ctx(Box::new(handed)).body_mode(BodyMode::ExpectBody).build();
     let Some(spawner) = &session.subrequest_spawner else { return Err(pingora::Error::new(pingora::ErrorType::InternalError)) };
-    let (mut prepared, handle) = spawner.create_subrequest(session.as_ref(), ctx);
-    let req = prepared.session_mut().req_header_mut();
-    req.set_version(Version::HTTP_11);
-    req.remove_header(&header::TRANSFER_ENCODING);
-    req.remove_header(&header::EXPECT);
-    req.insert_header(header::CONTENT_LENGTH, body.len())?;
-    req.insert_header(header::HOST, host)?;
+    let (prepared, handle) = spawner.create_subrequest(session.as_ref(), ctx);
     let input = InputBodyType::Preset(InputBody::Bytes(vec![body]));
     match pipe_subrequest(session, prepared, handle, |task| Ok(Some(task)), input).await {
         Ok(_) => Ok(()),
@@ -75,10 +72,38 @@ pub async fn forward(session: &mut Session, exchange: &mut Exchange) -> pingora:
     }
 }
 
+/// The head of the sub-request. The engine writes it as HTTP/1, so that of an HTTP/2 request must be one.
+fn http1_head(session: &mut Session, exchange: &Exchange, length: usize) -> pingora::Result<RequestHeader> {
+    let req = session.req_header_mut();
+    if req.version == Version::HTTP_2 {
+        req.set_version(Version::HTTP_11);
+        req.insert_header(header::HOST, exchange.host.as_str())?;
+        req.insert_header(header::CONTENT_LENGTH, length)?;
+    }
+    let mut head = req.clone();
+    frame(&mut head, length)?;
+    Ok(head)
+}
+
+/// The length is known now, and the expectation was met here.
+///
+/// # Errors
+/// Never in practice: the field is legal.
+pub fn frame(req: &mut RequestHeader, length: usize) -> pingora::Result<()> {
+    req.remove_header(&header::TRANSFER_ENCODING);
+    req.remove_header(&header::EXPECT);
+    req.insert_header(header::CONTENT_LENGTH, length)
+}
+
 /// In a sub-request: takes over the exchange that was handed in.
 pub fn resume(session: &mut Session, exchange: &mut Exchange) -> bool {
     let handed = session.subrequest_ctx.as_mut().and_then(|ctx| ctx.user_ctx_mut()).and_then(|any| any.downcast_mut::<Handed>());
-    let Some(taken) = handed.and_then(|handed| handed.0.get_mut().ok()?.take()) else { return false };
+    let Some((taken, head)) = handed.and_then(|handed| handed.0.get_mut().ok()?.take()) else { return false };
     *exchange = taken;
+    *session.req_header_mut() = head;
     true
 }
+
+#[cfg(test)]
+#[path = "whole_body_tests.rs"]
+mod tests;

@@ -1,0 +1,238 @@
+//! pingora.md §2.3: a body over 64 KiB that is read early must still reach the upstream, whole, whatever the protocol.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, LazyLock, mpsc},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tollgate_filter_api::{BodyUse, Cx, Env, Fault, Filter, Flow, Kind, Problem, Problems, Reason};
+use tollgate_plan::{
+    Api, Demand, EndpointGroup, EndpointUrl, Environment, Operation, Plan, Security, Source, Strategy, Target, Transports,
+};
+
+use crate::{
+    proxy::{ConfigSource, Gateway, serve},
+    source::{Loaded, PlanSource},
+};
+
+const LIMIT: usize = 400_000;
+static BAD: Reason = Reason::refused("body_reader.bad", 422, 0, "The body is bad", "It begins with `bad`.");
+
+/// Refuses bodies that begin with `bad`.
+struct BodyReader;
+
+/// No settings.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NoSettings {}
+
+impl Filter for BodyReader {
+    const ID: &'static str = "body_reader";
+    const BODY: BodyUse = BodyUse::Whole(LIMIT);
+    type Config = NoSettings;
+    type Needs = ();
+    type Gives = ();
+    type State = ();
+
+    fn build(_: NoSettings, _: &Env) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+
+    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<()>, Fault> {
+        let body = cx.body.cloned().unwrap_or_default();
+        Ok(if body.starts_with(b"bad") { Flow::Stop(BAD.answer()) } else { Flow::Next(()) })
+    }
+}
+
+static KINDS: [Kind; 1] = [Kind::of::<BodyReader>("", &[])];
+
+struct Fixed(Plan);
+
+impl PlanSource for Fixed {
+    fn load(&self) -> Result<Loaded, Problems> {
+        Ok(Loaded { plan: self.0.clone(), digest: String::new(), signers: Vec::new() })
+    }
+}
+
+fn plan(upstream: SocketAddr) -> Plan {
+    let source = Source::default();
+    let operation = Operation {
+        id: "post".into(),
+        method: "POST".into(),
+        template: "/in".into(),
+        target: Target::Endpoints { production: Some(0), sandbox: None },
+        security: Security { alternatives: Vec::new(), waived: Vec::new(), source: source.clone() },
+        demands: vec![Demand { filter: "body_reader".into(), settings: serde_json::json!({}), source: source.clone() }],
+        source: source.clone(),
+    };
+    let api = Api {
+        title: "t".into(),
+        version: "1".into(),
+        base_path: "/b".into(),
+        transports: Transports { http: true, https: true },
+        auth_header: None,
+        owner: None,
+        operations: vec![operation],
+        source: source.clone(),
+    };
+    let urls = vec![EndpointUrl { url: format!("http://{upstream}"), etcd_key: None, source: source.clone() }];
+    let group = EndpointGroup {
+        name: "g".into(),
+        environment: Environment::Production,
+        strategy: Strategy::Single,
+        urls,
+        basic: None,
+        advanced: None,
+        source,
+    };
+    Plan { apis: vec![api], endpoints: vec![group], ..Plan::default() }
+}
+
+/// An upstream that tells how many body bytes each request brought; answers 200 with the number.
+fn upstream() -> (SocketAddr, mpsc::Receiver<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let tell = tell.clone();
+            std::thread::spawn(move || while one(stream.as_ref().unwrap(), &tell).is_some() {});
+        }
+    });
+    (address, told)
+}
+
+fn one(mut stream: &TcpStream, tell: &mpsc::Sender<usize>) -> Option<()> {
+    let head = head(&mut stream)?;
+    let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: ").and_then(|n| n.parse().ok()))?;
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    tell.send(body.iter().filter(|byte| **byte == b'x').count()).ok()?;
+    let text = length.to_string();
+    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len()).ok()
+}
+
+/// A head in lower case, up to its empty line.
+fn head(stream: &mut impl Read) -> Option<String> {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).ok()?;
+        bytes.push(byte[0]);
+    }
+    Some(String::from_utf8(bytes).ok()?.to_ascii_lowercase())
+}
+
+struct Running {
+    http1: SocketAddr,
+    h2c: SocketAddr,
+    told: std::sync::Mutex<mpsc::Receiver<usize>>,
+}
+
+/// One gateway for all tests of this file; they take turns, because it tells of bodies in order.
+static RUNNING: LazyLock<Running> = LazyLock::new(|| {
+    let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
+    let (http1, h2c, admin) = (free(), free(), free());
+    let (address, told) = upstream();
+    let text = format!(
+        "listeners: [{{ address: '{http1}' }}, {{ address: '{h2c}', h2c: true }}]\nadmin: {{ address: '{admin}' }}\naccess_log: {{ to: 'off' }}\n"
+    );
+    let config = ConfigSource::Text { name: "test".into(), text, base: std::path::PathBuf::new() };
+    let gateway = Gateway::load(Arc::new(Fixed(plan(address))), config, &KINDS).unwrap();
+    std::thread::spawn(move || serve(&gateway, false));
+    for address in [http1, h2c] {
+        while TcpStream::connect(address).is_err() {
+            std::thread::yield_now();
+        }
+    }
+    Running { http1, h2c, told: std::sync::Mutex::new(told) }
+});
+
+fn connect() -> TcpStream {
+    let stream = TcpStream::connect(RUNNING.http1).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+}
+
+fn answer(stream: &mut TcpStream) -> (u16, String) {
+    let head = head(stream).expect("an answer");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ").and_then(|n| n.parse().ok())).unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    (head[9..12].parse().unwrap(), String::from_utf8(body).unwrap())
+}
+
+fn post(stream: &mut TcpStream, body: &[u8]) -> (u16, String) {
+    write!(stream, "POST /b/in HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    let _ = stream.write_all(body);
+    answer(stream)
+}
+
+#[test]
+fn a_body_of_any_size_arrives_whole_and_the_connection_lives_on() {
+    let told = RUNNING.told.lock().unwrap();
+    let mut stream = connect();
+    for size in [0, 1, 65_535, 65_536, 65_537, 300_000, 10] {
+        let (status, text) = post(&mut stream, &vec![b'x'; size]);
+        assert_eq!((status, text), (200, size.to_string()));
+        assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(size));
+    }
+}
+
+#[test]
+fn a_chunked_body_arrives_whole() {
+    let told = RUNNING.told.lock().unwrap();
+    let mut stream = connect();
+    write!(stream, "POST /b/in HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+    for _ in 0..30 {
+        write!(stream, "2710\r\n{}\r\n", "x".repeat(10_000)).unwrap();
+    }
+    write!(stream, "0\r\n\r\n").unwrap();
+    assert_eq!(answer(&mut stream), (200, "300000".to_owned()));
+    assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(300_000));
+}
+
+#[test]
+fn nothing_of_a_refused_body_reaches_the_upstream() {
+    let told = RUNNING.told.lock().unwrap();
+    let body = [b"bad".as_slice(), &[b'x'; 200_000]].concat();
+    assert_eq!(post(&mut connect(), &body).0, 422);
+    assert_eq!(post(&mut connect(), &vec![b'x'; LIMIT + 1]).0, 413);
+    assert!(told.try_recv().is_err());
+}
+
+#[test]
+fn a_client_that_waits_for_100_is_told_to_go_on() {
+    let told = RUNNING.told.lock().unwrap();
+    let mut stream = connect();
+    write!(stream, "POST /b/in HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n\r\n").unwrap();
+    assert!(head(&mut stream).unwrap().starts_with("http/1.1 100"));
+    stream.write_all(&[b'x'; 100_000]).unwrap();
+    assert_eq!(answer(&mut stream), (200, "100000".to_owned()));
+    assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(100_000));
+}
+
+#[tokio::test]
+async fn http2_bodies_arrive_whole_too() {
+    let told = RUNNING.told.lock().unwrap();
+    for size in [1_000, 300_000] {
+        let socket = tokio::net::TcpStream::connect(RUNNING.h2c).await.unwrap();
+        let (mut client, connection) = h2::client::handshake(socket).await.unwrap();
+        tokio::spawn(connection);
+        let request = http::Request::post("http://h/b/in").body(()).unwrap();
+        let (response, mut send) = client.send_request(request, false).unwrap();
+        let mut left = Bytes::from(vec![b'x'; size]);
+        while !left.is_empty() {
+            send.reserve_capacity(left.len());
+            let granted = std::future::poll_fn(|cx| send.poll_capacity(cx)).await.unwrap().unwrap();
+            send.send_data(left.split_to(granted), left.is_empty()).unwrap();
+        }
+        assert_eq!(response.await.unwrap().status(), 200);
+        assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(size));
+    }
+}
