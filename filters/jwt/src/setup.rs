@@ -134,8 +134,9 @@ fn check(issuer: &IssuerConfig, i: usize) -> Result<(), Problem> {
             problem(at("keys"), "no key source is configured").hint("for instance `keys: { jwks: https://issuer.example/jwks.json }`")
         );
     }
-    if issuer.refresh.0 < MIN_REFRESH || issuer.max_age < issuer.refresh {
-        return Err(problem(at("max_age"), "`refresh` must be at least 1s, and `max_age` no less than `refresh`"));
+    if issuer.refresh.0 < MIN_REFRESH || issuer.max_age.0 < issuer.refresh.0.saturating_mul(2) {
+        return Err(problem(at("max_age"), "`refresh` must be at least 1s, and `max_age` at least twice `refresh`")
+            .hint("one fetch that is late or fails must not make the keys too old"));
     }
     issuer.keys.0.iter().enumerate().try_for_each(|(k, source)| check_source(issuer, source, &at(&format!("keys/{k}"))))
 }
