@@ -1,0 +1,1 @@
+"""The load test: parts that are measured, how they are measured, what is written down."""
