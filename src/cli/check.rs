@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use tollgate_compiler::{Options, Project, compile};
-use tollgate_filter_api::Problems;
+use tollgate_filter_api::{Problem, Problems};
 
 use super::{
     Format,
+    project::placed,
     report::{Failure, print, print_json, print_problems, summary},
 };
 
@@ -29,7 +30,8 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
             Ok(project) => {
                 definitions += project.definitions.len();
                 let found = compile(&project, &Options::default()).problems;
-                problems.0.extend(found.0.into_iter().map(|problem| placed(problem, input)));
+                let found = if input.is_dir() { placed(found, input) } else { found };
+                problems.0.extend(found.0);
             }
             Err(problem) => problems.push(problem),
         }
@@ -49,22 +51,14 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     }
 }
 
-fn project(input: &Path) -> Result<Project, tollgate_filter_api::Problem> {
+fn project(input: &Path) -> Result<Project, Problem> {
     if input.is_dir() {
         return Project::open(input);
     }
     let name = input.to_string_lossy();
     std::fs::metadata(input).map_err(|error| {
         let message = format!("cannot read the definition: {error}");
-        tollgate_filter_api::Problem::error("definition.unreadable", message).at(name.clone(), 0, "")
+        Problem::error("definition.unreadable", message).at(name.clone(), 0, "")
     })?;
     Ok(Project::loose(&name))
-}
-
-/// A project's files are named from where the command runs.
-fn placed(mut problem: tollgate_filter_api::Problem, input: &Path) -> tollgate_filter_api::Problem {
-    if input.is_dir() && !problem.file.is_empty() {
-        problem.file = input.join(&problem.file).display().to_string();
-    }
-    problem
 }

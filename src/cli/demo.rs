@@ -45,6 +45,10 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
         return backends_alone(format);
     }
     ProcessLog::install();
+    if std::env::var_os("TOLLGATE_LOG").is_none() {
+        // A newcomer is to read the three requests, not how the engine starts.
+        log::set_max_level(log::LevelFilter::Warn);
+    }
     let listen = listen_address(args.listen)?;
     let admin = free(LISTEN.ip())?;
     let parcels = Backend::bind("parcels", SocketAddr::new(LISTEN.ip(), 0))?;

@@ -83,4 +83,6 @@ pub fn main() -> ExitCode {
 }
 
 #[cfg(test)]
+mod conf_tests;
+#[cfg(test)]
 mod tests;

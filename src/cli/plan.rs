@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::json;
-use tollgate_plan::{Alternative, Api, Credential, EndpointGroup, Operation, Plan, Security, Strategy, Target};
+use tollgate_plan::{Alternative, Api, Credential, EndpointGroup, Environment, Operation, Plan, Security, Strategy, Target};
 
 use super::{
     Format,
@@ -23,6 +23,15 @@ pub(super) struct Args {
     options: BuildOptions,
 }
 
+/// An endpoint group.
+#[derive(Serialize)]
+struct Endpoints {
+    name: String,
+    environment: Environment,
+    strategy: Strategy,
+    urls: Vec<String>,
+}
+
 /// One operation.
 #[derive(Serialize)]
 struct Row {
@@ -32,7 +41,7 @@ struct Row {
     api: String,
     who: String,
     filters: Vec<String>,
-    endpoints: Vec<String>,
+    endpoints: Vec<Endpoints>,
     source: String,
 }
 
@@ -59,8 +68,10 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
 
 impl Row {
     fn into_cells(self) -> Vec<String> {
-        let or_dash = |list: Vec<String>| if list.is_empty() { "-".to_owned() } else { list.join(", ") };
-        vec![self.method, self.path, self.operation, self.who, or_dash(self.filters), or_dash(self.endpoints)]
+        let filters = if self.filters.is_empty() { "-".to_owned() } else { self.filters.join(", ") };
+        let endpoints: Vec<String> = self.endpoints.iter().map(Endpoints::cell).collect();
+        let endpoints = if endpoints.is_empty() { "answered by the gateway".to_owned() } else { endpoints.join(", ") };
+        vec![self.method, self.path, self.operation, self.who, filters, endpoints]
     }
 }
 
@@ -119,22 +130,27 @@ fn credential(credential: &Credential) -> String {
     }
 }
 
-fn endpoints(plan: &Plan, target: &Target) -> Vec<String> {
-    let Target::Endpoints { production, sandbox } = target else {
-        return vec!["answered by the gateway".to_owned()];
-    };
-    let group = |index: &Option<u32>| index.and_then(|index| plan.endpoints.get(index as usize));
-    let production = group(production).map(|group| describe(group, ""));
-    let sandbox = group(sandbox).map(|group| describe(group, "sandbox "));
-    production.into_iter().chain(sandbox).collect()
+/// The groups of each environment; none when the gateway answers itself.
+fn endpoints(plan: &Plan, target: &Target) -> Vec<Endpoints> {
+    let Target::Endpoints { production, sandbox } = target else { return Vec::new() };
+    let group = |index: &Option<u32>| index.and_then(|index| plan.endpoints.get(index as usize)).map(Endpoints::of);
+    group(production).into_iter().chain(group(sandbox)).collect()
 }
 
-fn describe(group: &EndpointGroup, prefix: &str) -> String {
-    let urls = group.urls.iter().map(|url| url.url.as_str()).collect::<Vec<_>>().join(" ");
-    match group.strategy {
-        Strategy::Single => format!("{prefix}{urls}"),
-        Strategy::LoadBalance => format!("{prefix}{urls} (load balance)"),
-        Strategy::Failover => format!("{prefix}{urls} (failover)"),
+impl Endpoints {
+    fn of(group: &EndpointGroup) -> Self {
+        let urls = group.urls.iter().map(|url| url.url.clone()).collect();
+        Self { name: group.name.clone(), environment: group.environment, strategy: group.strategy, urls }
+    }
+
+    fn cell(&self) -> String {
+        let prefix = if self.environment == Environment::Sandbox { "sandbox " } else { "" };
+        let suffix = match self.strategy {
+            Strategy::Single => "",
+            Strategy::LoadBalance => " (load balance)",
+            Strategy::Failover => " (failover)",
+        };
+        format!("{prefix}{}{suffix}", self.urls.join(" "))
     }
 }
 

@@ -39,10 +39,19 @@ impl BuildOptions {
 pub(super) fn seal(folder: &Path, options: &BuildOptions) -> Result<(Artifact, Problems), Problems> {
     let project = Project::open(folder)?;
     let Outcome { plan, texts, problems } = compile(&project, &options.options());
+    let problems = placed(problems, folder);
     let Some(plan) = plan else { return Err(problems) };
     let documents = plan.documents.iter().map(|document| document.path.clone()).zip(texts).collect();
     let artifact = Artifact::new(plan, documents).map_err(|error| refused(folder, &error))?;
     Ok((artifact, problems))
+}
+
+/// A project's files are named from where the command runs.
+pub(super) fn placed(mut problems: Problems, folder: &Path) -> Problems {
+    for problem in problems.0.iter_mut().filter(|problem| !problem.file.is_empty()) {
+        problem.file = folder.join(&problem.file).display().to_string();
+    }
+    problems
 }
 
 /// An artifact's error as a problem of its file.

@@ -31,17 +31,22 @@ impl Sample {
 
 impl PlanSource for Sample {
     fn load(&self) -> Result<Loaded, Problems> {
-        let files: BTreeMap<String, Vec<u8>> = [(FILE.to_owned(), self.definition.clone().into_bytes())].into();
-        let project =
-            Project { name: "demo".to_owned(), definitions: vec![FILE.to_owned()], policies: None, settings: None, files: Box::new(files) };
-        let options = Options { enforceable: Some(FILTERS.iter().map(|kind| kind.id).collect()), ..Options::default() };
-        let outcome = compile(&project, &options);
-        let Some(plan) = outcome.plan else { return Err(outcome.problems) };
-        let documents = plan.documents.iter().map(|document| document.path.clone()).zip(outcome.texts).collect();
-        let artifact = Artifact::new(plan, documents).map_err(|error| super::project::refused(FILE.as_ref(), &error))?;
-        let digest = artifact.digest();
-        Ok(Loaded { plan: artifact.into_plan(), digest, signers: Vec::new() })
+        load(FILE, &self.definition)
     }
+}
+
+/// Compiles one definition by itself.
+pub(super) fn load(file: &str, definition: &str) -> Result<Loaded, Problems> {
+    let files: BTreeMap<String, Vec<u8>> = [(file.to_owned(), definition.as_bytes().to_vec())].into();
+    let definitions = vec![file.to_owned()];
+    let project = Project { name: "demo".to_owned(), definitions, policies: None, settings: None, files: Box::new(files) };
+    let options = Options { enforceable: Some(FILTERS.iter().map(|kind| kind.id).collect()), ..Options::default() };
+    let outcome = compile(&project, &options);
+    let Some(plan) = outcome.plan else { return Err(outcome.problems) };
+    let documents = plan.documents.iter().map(|document| document.path.clone()).zip(outcome.texts).collect();
+    let artifact = Artifact::new(plan, documents).map_err(|error| super::project::refused(file.as_ref(), &error))?;
+    let digest = artifact.digest();
+    Ok(Loaded { plan: artifact.into_plan(), digest, signers: Vec::new() })
 }
 
 #[cfg(test)]

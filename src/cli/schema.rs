@@ -36,13 +36,12 @@ pub(super) fn schema() -> Value {
     if let Some(chain) = definitions.get_mut("Gateway").and_then(|gateway| gateway.pointer_mut("/properties/chain")) {
         chain["items"] = json!({ "$ref": "#/$defs/ChainStep" });
     }
-    let mut root = gateway.to_value();
-    if let Some(object) = root.as_object_mut() {
-        object.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
-        object.insert("title".to_owned(), json!("gateway.yaml"));
-        object.insert("$defs".to_owned(), Value::Object(definitions));
-    }
-    root
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "gateway.yaml",
+        "$ref": gateway.to_value()["$ref"],
+        "$defs": definitions,
+    })
 }
 
 /// A filter by its name, or by its name with settings.

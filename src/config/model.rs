@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_filter_api::{ByteSize, Interval, Secret};
 
@@ -162,7 +162,7 @@ impl Default for Upstream {
 }
 
 /// HTTP version towards an upstream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum UpstreamHttp {
     /// By ALPN; HTTP/1.1 without TLS.
     #[default]
@@ -284,7 +284,7 @@ pub struct Paths {
 }
 
 /// Whether something doubtful is kept as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Keep {
     /// Answer 400.
@@ -295,7 +295,7 @@ pub enum Keep {
 }
 
 /// Form of error answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Errors {
     /// RFC 9457 problem documents.

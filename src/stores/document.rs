@@ -99,15 +99,8 @@ impl Series {
 impl Entry {
     pub(super) fn new(origin: Origin, policy: DocumentPolicy, clock: Arc<dyn Clock>, metrics: &Metrics, running: Arc<AtomicBool>) -> Self {
         let series = Series::new(metrics, &origin.to_string());
-        let schedule = Schedule {
-            due: Instant::now(),
-            began: None,
-            failures: 0,
-            wanted: false,
-            in_flight: false,
-            tag: Tag::None,
-            confirmed: None,
-        };
+        let schedule =
+            Schedule { due: Instant::now(), began: None, failures: 0, wanted: false, in_flight: false, tag: Tag::None, confirmed: None };
         Self {
             origin,
             policy,

@@ -6,12 +6,8 @@ use crate::stores::{
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot;
 
-const POLICY: DocumentPolicy = DocumentPolicy {
-    refresh: Duration::from_secs(3600),
-    least_gap: Duration::ZERO,
-    timeout: Duration::from_secs(5),
-    max_bytes: 1000,
-};
+const POLICY: DocumentPolicy =
+    DocumentPolicy { refresh: Duration::from_secs(3600), least_gap: Duration::ZERO, timeout: Duration::from_secs(5), max_bytes: 1000 };
 
 struct World_ {
     documents: Arc<Documents>,

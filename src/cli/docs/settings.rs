@@ -35,7 +35,8 @@ fn rows(schema: &Value, object: &Value, prefix: &str, page: &mut String) {
             Value::Array(list) if list.is_empty() => "none".to_owned(),
             other => format!("`{other}`"),
         };
-        let _ = writeln!(page, "| `{path}` | {} | {default} | {} |", kind(schema, property), what.replace('\n', " ").replace('|', "\\|"));
+        let kind = if path == "chain" { "list of filters".to_owned() } else { kind(schema, property) };
+        let _ = writeln!(page, "| `{path}` | {kind} | {default} | {} |", what.replace('\n', " ").replace('|', "\\|"));
         if let Some((inner, suffix)) = inner.filter(|_| name != "chain") {
             rows(schema, inner, &format!("{path}{suffix}."), page);
         }

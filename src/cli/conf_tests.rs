@@ -1,0 +1,120 @@
+//! Each example under `conf/` is loaded as `run` would load it, with the files it names made here.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use openssl::{
+    asn1::Asn1Time,
+    bn::BigNum,
+    ec::{EcGroup, EcKey},
+    hash::MessageDigest,
+    nid::Nid,
+    pkey::{PKey, Private},
+    x509::{X509, X509Name},
+};
+use tollgate_filters::FILTERS;
+use tollgate_plan::{Artifact, SigningKey};
+
+use super::{project::ArtifactFile, sample::Sample};
+use crate::{
+    proxy::{ConfigSource, Gateway},
+    source::PlanSource,
+};
+
+fn ec_key() -> EcKey<Private> {
+    EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap()
+}
+
+fn certificate(key: &PKey<Private>) -> Vec<u8> {
+    let mut name = X509Name::builder().unwrap();
+    name.append_entry_by_text("CN", "example").unwrap();
+    let name = name.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+    builder.set_pubkey(key).unwrap();
+    builder.sign(key, MessageDigest::sha256()).unwrap();
+    builder.build().to_pem().unwrap()
+}
+
+/// A key set with the key of `ec`, as an issuer publishes it.
+fn jwks(ec: &EcKey<Private>) -> String {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let (mut x, mut y) = (BigNum::new().unwrap(), BigNum::new().unwrap());
+    let mut context = openssl::bn::BigNumContext::new().unwrap();
+    ec.public_key().affine_coordinates(ec.group(), &mut x, &mut y, &mut context).unwrap();
+    let [x, y] = [x, y].map(|n| URL_SAFE_NO_PAD.encode(n.to_vec_padded(32).unwrap()));
+    serde_json::json!({ "keys": [{ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "1", "x": x, "y": y }] }).to_string()
+}
+
+/// A folder with a copy of `conf/`, everything the examples name, and a signed artifact.
+fn prepared() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("tollgate-conf-{}", std::process::id()));
+    fs::create_dir_all(folder.join("certs")).unwrap();
+    for example in examples() {
+        fs::copy(&example, folder.join(example.file_name().unwrap())).unwrap();
+    }
+    let write = |name: &str, content: &[u8]| fs::write(folder.join("certs").join(name), content).unwrap();
+    let ec = ec_key();
+    let key = PKey::from_ec_key(ec.clone()).unwrap();
+    for name in ["server.pem", "clients.pem", "upstreams.pem", "token-issuer.pem"] {
+        write(name, &certificate(&key));
+    }
+    write("server.key", &key.private_key_to_pem_pkcs8().unwrap());
+    write("issuer.jwks.json", jwks(&ec).as_bytes());
+    let release = PKey::generate_ed25519().unwrap();
+    write("release.pem", &release.public_key_to_pem().unwrap());
+    let plan = Sample::new("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()).load().unwrap().plan;
+    let mut artifact = Artifact::new(plan, Vec::new()).unwrap();
+    artifact.sign(&SigningKey::from_pem(&release.private_key_to_pem_pkcs8().unwrap()).unwrap()).unwrap();
+    artifact.write(&folder.join("sample.toll")).unwrap();
+    folder
+}
+
+fn examples() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf");
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    files
+}
+
+#[test]
+fn every_example_configuration_loads() {
+    let folder = prepared();
+    let mut wrong = Vec::new();
+    let examples = examples();
+    for example in &examples {
+        let config = folder.join(example.file_name().unwrap());
+        let source: Arc<dyn PlanSource> = if example.ends_with("proxy.yaml") {
+            Arc::new(Open)
+        } else {
+            Arc::new(ArtifactFile { path: folder.join("sample.toll"), config: config.clone() })
+        };
+        if let Err(problems) = Gateway::load(source, ConfigSource::File(config), FILTERS) {
+            wrong.push(problems.to_string());
+        }
+    }
+    fs::remove_dir_all(folder).unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(examples.len() >= 4);
+}
+
+/// An API that is open to everybody, as the example for plain proxying expects.
+struct Open;
+
+impl PlanSource for Open {
+    fn load(&self) -> Result<crate::source::Loaded, tollgate_filter_api::Problems> {
+        let text = "openapi: 3.0.3\ninfo: { title: Site, version: \"1\" }\nx-wso2-basePath: /\nx-wso2-disable-security: true\n\
+                    x-wso2-production-endpoints: { urls: [\"http://127.0.0.1:1\"] }\n\
+                    paths:\n  /*:\n    get: { responses: { \"200\": { description: anything } } }\n";
+        super::sample::load("site.yaml", text)
+    }
+}
