@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tollgate_document::Shape;
 use tollgate_filter_api::{Problem, Problems, Severity};
 use tollgate_plan::{Api, Environment, Operation, Policies, Security, Source, Target, Transports};
@@ -32,6 +32,7 @@ struct Assembly<'x, 'p, 'a> {
     project: &'x mut Project<'p>,
     definition: &'x Definition<'a>,
     name: String,
+    named: endpoints::Named<'a>,
     production: Found,
     sandbox: Found,
     /// What the API asks of every operation.
@@ -49,6 +50,9 @@ struct Path<'a> {
 
 pub(crate) fn assemble(project: &mut Project<'_>, definition: &Definition<'_>, base_path: String) -> Api {
     let root = &definition.root;
+    if definition.truncated {
+        project.problems.push(root.error("definition.too_large", "there are more operations than any gateway serves"));
+    }
     demands::unknown(root, Level::Api, &mut project.problems);
     let mutual = security::mutual_ssl(root, &mut project.problems);
     let mandatory = mutual.as_ref().is_some_and(|(mode, _)| mode == "mandatory");
@@ -60,14 +64,15 @@ pub(crate) fn assemble(project: &mut Project<'_>, definition: &Definition<'_>, b
     }
     demands::response_cache(root, &mut common, &mut project.problems);
     let tier = demands::tier(root, &mut project.problems).filter(|(name, _)| name != UNLIMITED);
-    let mut reader = endpoints::Reader { root, groups: &mut project.groups, problems: &mut project.problems };
+    let mut named = endpoints::Named::new(root, &mut project.problems);
+    let mut reader = endpoints::Reader { named: &mut named, groups: &mut project.groups, problems: &mut project.problems };
     reader.check_named();
     let production = match reader.at(root, Environment::Production, &name) {
         Found::Nothing => reader.of_servers(&definition.servers, &name),
         found => found,
     };
     let sandbox = reader.at(root, Environment::Sandbox, &name);
-    let mut assembly = Assembly { project, definition, name, production, sandbox, common, tier, homeless: Vec::new() };
+    let mut assembly = Assembly { project, definition, name, named, production, sandbox, common, tier, homeless: Vec::new() };
     let operations = assembly.operations();
     assembly.report_homeless();
     Api {
@@ -135,10 +140,6 @@ impl<'a> Assembly<'_, '_, 'a> {
                     continue;
                 }
             };
-            if template.unreachable {
-                let message = "the template has characters that no request path has in its normal form";
-                self.problem(item.spot.warning("template.unreachable", message).hint("percent-encode them"));
-            }
             for level in &item.levels {
                 demands::unknown(level, Level::Path, &mut self.project.problems);
             }
@@ -159,7 +160,13 @@ impl<'a> Assembly<'_, '_, 'a> {
                 let id = id.unwrap_or_else(|| format!("{} {}", operation.method, item.template));
                 ids.insert(id.clone());
                 let allowed = security.operation(&operation.spot, &mut self.project.problems);
-                operations.push(self.operation(item, operation, id, allowed));
+                let operation = self.operation(item, operation, id, allowed);
+                if !self.project.groups.charge(weight(&operation)) {
+                    let message = "what the definition repeats for each operation makes the Plan too large";
+                    self.problem(definition.root.error("plan.too_large", message));
+                    return operations;
+                }
+                operations.push(operation);
             }
             known.templates.insert(item.template, item.spot.clone());
             self.parameters(item, &template.parameters);
@@ -234,7 +241,7 @@ impl<'a> Assembly<'_, '_, 'a> {
     fn target(&mut self, item: &PathItem<'a>, operation: &model::Operation<'a>) -> Target {
         let name = format!("{}:{} {}", self.name, operation.method, item.template);
         let project = &mut *self.project;
-        let mut reader = endpoints::Reader { root: &self.definition.root, groups: &mut project.groups, problems: &mut project.problems };
+        let mut reader = endpoints::Reader { named: &mut self.named, groups: &mut project.groups, problems: &mut project.problems };
         let mut production = reader.at(&operation.spot, Environment::Production, &name);
         if matches!(production, Found::Nothing) {
             production = reader.of_servers(&operation.servers, &name);
@@ -257,7 +264,7 @@ impl<'a> Assembly<'_, '_, 'a> {
             Some((url, source)) => {
                 let root = &self.definition.root;
                 let project = &mut *self.project;
-                let mut reader = endpoints::Reader { root, groups: &mut project.groups, problems: &mut project.problems };
+                let mut reader = endpoints::Reader { named: &mut self.named, groups: &mut project.groups, problems: &mut project.problems };
                 Some(reader.single(&url, source.unwrap_or_else(|| root.source()), &self.name))
             }
             None => {
@@ -288,19 +295,23 @@ impl<'a> Assembly<'_, '_, 'a> {
 
     /// Parameters in the path: declared and in the template, both ways.
     fn parameters(&mut self, item: &PathItem<'a>, names: &[&str]) {
+        let in_template: HashSet<&str> = names.iter().copied().collect();
+        let mut stray: Vec<&(String, Spot<'a>)> = Vec::new();
+        if !item.operations.is_empty() {
+            stray.extend(item.path_parameters.iter().filter(|(name, _)| !in_template.contains(name.as_str())));
+        }
+        let inherited: HashSet<&str> = item.path_parameters.iter().map(|(name, _)| name.as_str()).collect();
         for operation in &item.operations {
-            for name in names {
-                if operation.path_parameters.iter().all(|(declared, _)| declared != name) {
-                    let message = format!("the path parameter `{}` is not declared", short(name));
-                    self.problem(self.definition.strict(operation.spot.error("parameter.undeclared", message)));
-                }
+            let own: HashSet<&str> = operation.path_parameters.iter().map(|(name, _)| name.as_str()).collect();
+            for name in names.iter().filter(|name| !own.contains(*name) && !inherited.contains(*name)) {
+                let message = format!("the path parameter `{}` is not declared", short(name));
+                self.problem(self.definition.strict(operation.spot.error("parameter.undeclared", message)));
             }
-            for (name, spot) in &operation.path_parameters {
-                if !names.contains(&name.as_str()) {
-                    let message = format!("the path parameter `{}` is not in `{}`", short(name), short(item.template));
-                    self.problem(self.definition.strict(spot.error("parameter.not_in_path", message)));
-                }
-            }
+            stray.extend(operation.path_parameters.iter().filter(|(name, _)| !in_template.contains(name.as_str())));
+        }
+        for (name, spot) in stray {
+            let message = format!("the path parameter `{}` is not in `{}`", short(name), short(item.template));
+            self.problem(self.definition.strict(spot.error("parameter.not_in_path", message)));
         }
     }
 
@@ -351,6 +362,20 @@ fn ambiguous(item: &PathItem<'_>, method: &str, first: &Spot<'_>) -> Problem {
     let message = format!("{method} `{}` matches the same paths as another template", short(item.template));
     let hint = format!("the other is on line {} ({})", first.node.line(), first.pointer);
     item.spot.error("template.ambiguous", message).hint(hint)
+}
+
+/// Bytes of an operation in the Plan, roughly.
+fn weight(operation: &Operation) -> usize {
+    let settings = |value: &Value| demands::weight(value);
+    let demands: usize = operation.demands.iter().map(|d| 200 + d.source.pointer.len() + settings(&d.settings)).sum();
+    let credentials = operation.security.alternatives.iter().flat_map(|a| &a.credentials);
+    let security: usize = credentials
+        .map(|c| {
+            let scopes: usize = c.scopes.iter().map(|s| 24 + s.len()).sum();
+            200 + c.source.pointer.len() + scopes + c.settings.values().map(settings).sum::<usize>()
+        })
+        .sum();
+    200 + operation.id.len() + operation.template.len() + 2 * operation.source.pointer.len() + demands + security
 }
 
 /// Titles and base paths that two definitions claim.

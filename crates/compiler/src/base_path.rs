@@ -8,6 +8,9 @@ use crate::spot::Spot;
 use crate::structure::Version;
 use crate::url;
 
+/// Longer base paths are none that a person wrote.
+const MAX_LEN: usize = 512;
+
 /// Base path of a definition, and the node that decided. An unusable one is reported and gives `None`.
 pub(crate) fn derive<'a>(definition: &Definition<'a>, problems: &mut Problems) -> Option<(String, Spot<'a>)> {
     if let Some(spot) = definition.root.get("x-wso2-basePath") {
@@ -15,6 +18,10 @@ pub(crate) fn derive<'a>(definition: &Definition<'a>, problems: &mut Problems) -
             problems.push(spot.error("base_path.form", "`x-wso2-basePath` must be a string"));
             return None;
         };
+        if text.len() > MAX_LEN || definition.version_text.len() > MAX_LEN {
+            problems.push(spot.error("base_path.form", format!("the base path or the version is longer than {MAX_LEN} bytes")));
+            return None;
+        }
         let text = text.replace("{version}", &definition.version_text);
         let text = text.strip_suffix("/*").unwrap_or(&text);
         return normal_form(text, &spot, problems).map(|path| (path, spot));
@@ -75,7 +82,7 @@ fn normalize(path: &str) -> Result<String, &'static str> {
 }
 
 /// Unreserved characters, sub-delimiters, and the two that RFC 3986 adds for a path segment.
-pub(crate) fn is_literal(byte: u8) -> bool {
+fn is_literal(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
 }
 

@@ -150,6 +150,16 @@ fn merge(base: &mut Value, over: Value) {
     }
 }
 
+/// Bytes of a value, roughly.
+pub(crate) fn weight(value: &Value) -> usize {
+    32 + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(members) => members.iter().map(|(key, value)| 24 + key.len() + weight(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
 /// `x-wso2-cors`, in any of its three spellings.
 pub(crate) fn cors(root: &Spot<'_>, demands: &mut Demands, problems: &mut Problems) {
     let Some(spot) = root.get("x-wso2-cors") else { return };

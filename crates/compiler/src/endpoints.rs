@@ -1,6 +1,6 @@
 //! Endpoint groups: inline, by reference, or from the standard server fields.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tollgate_document::{Shape, nearest};
 use tollgate_filter_api::Problems;
@@ -34,11 +34,25 @@ pub(crate) struct Groups {
     known: HashMap<String, u32>,
     /// Places that ask for digest credentials.
     pub digest: Vec<Source>,
+    /// What the Plan weighs so far.
+    spent: usize,
 }
 
+/// A Plan that needs more memory than this, roughly and in bytes, repeats something without end.
+const MAX_PLAN: usize = 256 << 20;
+/// URLs of one endpoint.
+const MAX_URLS: usize = 1000;
+
 impl Groups {
+    /// Counts bytes of the Plan; whether it may grow on.
+    pub(crate) fn charge(&mut self, bytes: usize) -> bool {
+        self.spent = self.spent.saturating_add(bytes);
+        self.spent <= MAX_PLAN
+    }
+
     pub(crate) fn add(&mut self, group: EndpointGroup) -> u32 {
         let key = identity(&group);
+        self.charge(2 * key.len());
         let next = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
         let index = *self.known.entry(key).or_insert(next);
         if index == next {
@@ -62,9 +76,42 @@ pub(crate) fn extension(environment: Environment) -> &'static str {
     }
 }
 
+/// The `x-wso2-endpoints` of a definition, by name.
+pub(crate) struct Named<'a> {
+    spots: BTreeMap<&'a str, Spot<'a>>,
+    /// What was read already, right or wrong.
+    resolved: HashMap<(&'a str, Environment), Option<u32>>,
+}
+
+impl<'a> Named<'a> {
+    /// Reads the list; what is wrong with its form is reported.
+    pub(crate) fn new(root: &Spot<'a>, problems: &mut Problems) -> Self {
+        let mut named = Self { spots: BTreeMap::new(), resolved: HashMap::new() };
+        let Some(list) = root.get("x-wso2-endpoints") else { return named };
+        if !list.is(Shape::Array) {
+            let problem = list.error("endpoint.form", "`x-wso2-endpoints` must be a list");
+            problems.push(problem.hint("each item reads `- name: {urls: […]}`"));
+        }
+        for item in list.items() {
+            if !item.is(Shape::Object) {
+                problems.push(item.error("endpoint.form", "expected `name: {urls: […]}`"));
+            }
+            for (name, spot) in item.entries() {
+                if let Some(first) = named.spots.get(name) {
+                    let problem = spot.error("endpoint.duplicate", format!("the endpoint `{name}` is defined twice"));
+                    problems.push(problem.hint(format!("it was first defined on line {}", first.node.line())));
+                } else {
+                    named.spots.insert(name, spot);
+                }
+            }
+        }
+        named
+    }
+}
+
 /// A reader of endpoints for one definition.
 pub(crate) struct Reader<'r, 'a> {
-    pub root: &'r Spot<'a>,
+    pub named: &'r mut Named<'a>,
     pub groups: &'r mut Groups,
     pub problems: &'r mut Problems,
 }
@@ -73,11 +120,10 @@ impl<'a> Reader<'_, 'a> {
     /// The endpoints that an extension at `level` names; `name` is what an inline group is called.
     pub(crate) fn at(&mut self, level: &Spot<'a>, environment: Environment, name: &str) -> Found {
         let Some(spot) = level.get(extension(environment)) else { return Found::Nothing };
-        let group = match spot.node.as_str() {
+        match spot.node.as_str() {
             Some(reference) => self.named(reference, &spot, environment),
-            None => self.object(&spot, environment, name),
-        };
-        group.map_or(Found::Broken, |group| Found::Group(self.groups.add(group)))
+            None => self.object(&spot, environment, name).map_or(Found::Broken, |group| Found::Group(self.groups.add(group))),
+        }
     }
 
     /// The first server that is an absolute http URL.
@@ -106,46 +152,38 @@ impl<'a> Reader<'_, 'a> {
 
     /// Judges every named endpoint, used or not.
     pub(crate) fn check_named(&mut self) {
-        let Some(list) = self.root.get("x-wso2-endpoints") else { return };
-        if !list.is(Shape::Array) {
-            let problem = list.error("endpoint.form", "`x-wso2-endpoints` must be a list");
-            self.problems.push(problem.hint("each item reads `- name: {urls: […]}`"));
-        }
-        let mut known: HashMap<&str, u32> = HashMap::new();
-        for item in list.items() {
-            if !item.is(Shape::Object) {
-                self.problems.push(item.error("endpoint.form", "expected `name: {urls: […]}`"));
-            }
-            for (name, spot) in item.entries() {
-                if let Some(line) = known.insert(name, spot.node.line()) {
-                    let problem = spot.error("endpoint.duplicate", format!("the endpoint `{name}` is defined twice"));
-                    self.problems.push(problem.hint(format!("it was first defined on line {line}")));
-                }
-                self.object(&spot, Environment::Production, name);
-            }
+        let names: Vec<&'a str> = self.named.spots.keys().copied().collect();
+        for name in names {
+            let spot = self.named.spots[name].clone();
+            self.object(&spot, Environment::Production, name);
         }
     }
 
-    fn named(&mut self, reference: &str, spot: &Spot<'a>, environment: Environment) -> Option<EndpointGroup> {
+    fn named(&mut self, reference: &str, spot: &Spot<'a>, environment: Environment) -> Found {
         let Some(name) = reference.strip_prefix("#/x-wso2-endpoints/") else {
             let message = format!("`{}` is not a reference to an endpoint", short(reference));
             let problem = spot.error("endpoint.reference", message);
             self.problems.push(problem.hint("write `#/x-wso2-endpoints/NAME`, or an object with `urls`"));
-            return None;
+            return Found::Broken;
         };
-        let list = self.root.get("x-wso2-endpoints");
-        let items: Vec<Spot<'a>> = list.iter().flat_map(|l| l.items().collect::<Vec<_>>()).collect();
-        if let Some(target) = items.iter().find_map(|item| item.get(name)) {
-            return self.object(&target, environment, name);
-        }
-        let names = items.iter().flat_map(|item| item.node.entries().map(|(name, _)| name));
-        let hint = match nearest(name, names) {
-            Some(near) => format!("did you mean `#/x-wso2-endpoints/{near}`?"),
-            None => "define it under `x-wso2-endpoints`".to_owned(),
+        let Some((name, target)) = self.named.spots.get_key_value(name).map(|(name, spot)| (*name, spot.clone())) else {
+            let hint = match nearest(name, self.named.spots.keys().copied()) {
+                Some(near) => format!("did you mean `#/x-wso2-endpoints/{near}`?"),
+                None => "define it under `x-wso2-endpoints`".to_owned(),
+            };
+            let message = format!("the endpoint `{}` is not defined", short(name));
+            self.problems.push(spot.error("endpoint.unknown", message).hint(hint));
+            return Found::Broken;
         };
-        let message = format!("the endpoint `{}` is not defined", short(name));
-        self.problems.push(spot.error("endpoint.unknown", message).hint(hint));
-        None
+        let resolved = match self.named.resolved.get(&(name, environment)) {
+            Some(resolved) => *resolved,
+            None => {
+                let resolved = self.object(&target, environment, name).map(|group| self.groups.add(group));
+                self.named.resolved.insert((name, environment), resolved);
+                resolved
+            }
+        };
+        resolved.map_or(Found::Broken, Found::Group)
     }
 
     fn object(&mut self, spot: &Spot<'a>, environment: Environment, name: &str) -> Option<EndpointGroup> {
@@ -155,6 +193,10 @@ impl<'a> Reader<'_, 'a> {
             self.problems.push(problem.hint("write `urls: [https://backend:8443/base]`"));
             return None;
         };
+        if urls.node.len() > MAX_URLS {
+            self.problems.push(urls.error("endpoint.form", format!("an endpoint has at most {MAX_URLS} URLs")));
+            return None;
+        }
         self.unknown_keys(spot, &KNOWN);
         let read: Vec<Option<EndpointUrl>> = urls.items().map(|item| self.url(&item)).collect();
         let urls: Vec<EndpointUrl> = read.into_iter().collect::<Option<_>>()?;

@@ -132,6 +132,9 @@ fn usable_endpoint(url: &str, source: Option<&Source>, project: &Project, proble
     false
 }
 
+/// Bytes of a title and of a version: they are parts of names in the Plan.
+const MAX_NAME: usize = 512;
+
 /// Every definition that can be read, in the order of base paths.
 fn apis(definitions: &[String], sources: &Sources, shared: &mut api::Project<'_>) -> Vec<tollgate_plan::Api> {
     let mut read = Vec::new();
@@ -140,6 +143,11 @@ fn apis(definitions: &[String], sources: &Sources, shared: &mut api::Project<'_>
         let Some(file) = sources.index(name) else { continue };
         let Some(version) = structure::judge(sources, file, &mut shared.problems) else { continue };
         let definition = model::read(sources, file, version);
+        if definition.title.len() > MAX_NAME || definition.version_text.len() > MAX_NAME {
+            let message = format!("title and version have at most {MAX_NAME} bytes each");
+            shared.problems.push(definition.root.error("api.name", message));
+            continue;
+        }
         let base = base_path::derive(&definition, &mut shared.problems);
         let base_path = base.as_ref().map_or("/".to_owned(), |(path, _)| path.clone());
         if let Some((path, place)) = base {

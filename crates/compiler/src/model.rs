@@ -4,7 +4,7 @@
 //! Schemas are not modelled: whoever needs them reads the raw document. Reading is lenient, since the form has been
 //! judged already: what does not fit is left out, never a reason to stop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 use tollgate_document::Shape;
@@ -27,6 +27,8 @@ pub(crate) struct Definition<'a> {
     pub servers: Vec<Server<'a>>,
     pub schemes: BTreeMap<String, Scheme>,
     pub paths: Vec<PathItem<'a>>,
+    /// There are more operations than are read.
+    pub truncated: bool,
 }
 
 impl Definition<'_> {
@@ -61,6 +63,8 @@ pub(crate) struct PathItem<'a> {
     /// The item itself, then what its `$ref` leads to.
     pub levels: Vec<Spot<'a>>,
     pub servers: Vec<Server<'a>>,
+    /// Names of the item's own parameters in the path.
+    pub path_parameters: Vec<(String, Spot<'a>)>,
     pub operations: Vec<Operation<'a>>,
 }
 
@@ -71,7 +75,7 @@ pub(crate) struct Operation<'a> {
     pub method: String,
     pub spot: Spot<'a>,
     pub servers: Vec<Server<'a>>,
-    /// Names of the parameters in the path, the item's and its own.
+    /// Names of its own parameters in the path.
     pub path_parameters: Vec<(String, Spot<'a>)>,
 }
 
@@ -81,7 +85,7 @@ pub(crate) fn read<'a>(sources: &'a Sources, file: usize, version: Version) -> D
     let root = sources.root(file);
     let info = root.get("info");
     let text = |key| info.as_ref().and_then(|info| info.text(key)).unwrap_or_default();
-    let paths = root.get("paths").map(|paths| read_paths(sources, &paths, version)).unwrap_or_default();
+    let (paths, truncated) = root.get("paths").map(|paths| read_paths(sources, &paths, version)).unwrap_or_default();
     Definition {
         version,
         lenient: structure::is_for_reference(&root),
@@ -90,23 +94,41 @@ pub(crate) fn read<'a>(sources: &'a Sources, file: usize, version: Version) -> D
         servers: if version == Version::V20 { swagger_server(&root) } else { servers(&root) },
         schemes: schemes(sources, &root, version),
         paths,
+        truncated,
         root,
     }
 }
 
+/// Only the first servers are looked at: one is used.
+const MAX_SERVERS: usize = 100;
+/// No URL is longer.
+const MAX_URL: usize = 8192;
+
 fn servers<'a>(level: &Spot<'a>) -> Vec<Server<'a>> {
     let Some(list) = level.get("servers") else { return Vec::new() };
-    list.items()
-        .filter_map(|spot| {
-            let mut url = spot.text("url")?;
-            for (name, variable) in spot.get("variables").iter().flat_map(|v| v.entries().collect::<Vec<_>>()) {
-                if let Some(default) = variable.text("default") {
-                    url = url.replace(&format!("{{{name}}}"), &default);
-                }
-            }
-            Some(Server { url, spot })
-        })
-        .collect()
+    let servers = list.items().take(MAX_SERVERS).filter_map(|spot| Some(Server { url: expand(&spot, &spot.text("url")?), spot }));
+    servers.collect()
+}
+
+/// The URL with its variables replaced by their defaults; as written when that makes it too long.
+fn expand(server: &Spot<'_>, url: &str) -> String {
+    let variables = server.get("variables");
+    let mut expanded = String::new();
+    let mut rest = url;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, tail)) = after.split_once('}') else { break };
+        expanded.push_str(before);
+        match variables.as_ref().and_then(|v| v.get(name)).and_then(|v| v.text("default")) {
+            Some(default) => expanded.push_str(&default),
+            None => expanded.push_str(&format!("{{{name}}}")),
+        }
+        if expanded.len() > MAX_URL {
+            return url.to_owned();
+        }
+        rest = tail;
+    }
+    expanded.push_str(rest);
+    expanded
 }
 
 /// `host`, `schemes` and `basePath` as one server; https where there is a choice or nothing said.
@@ -153,9 +175,22 @@ fn scheme(spot: &Spot<'_>) -> Option<Scheme> {
     Some(Scheme { filter, settings })
 }
 
-fn read_paths<'a>(sources: &'a Sources, paths: &Spot<'a>, version: Version) -> Vec<PathItem<'a>> {
-    let own = paths.entries().filter(|(key, item)| key.starts_with('/') && item.is(Shape::Object));
-    own.map(|(template, spot)| read_item(sources, template, spot, version)).collect()
+/// A definition with more operations than this was not written by anybody.
+const MAX_OPERATIONS: usize = 300_000;
+
+/// The path items, and whether there are too many operations.
+fn read_paths<'a>(sources: &'a Sources, paths: &Spot<'a>, version: Version) -> (Vec<PathItem<'a>>, bool) {
+    let mut items = Vec::new();
+    let mut operations = 0;
+    for (template, spot) in paths.entries().filter(|(key, item)| key.starts_with('/') && item.is(Shape::Object)) {
+        let item = read_item(sources, template, spot, version);
+        operations += item.operations.len();
+        if operations > MAX_OPERATIONS {
+            return (items, true);
+        }
+        items.push(item);
+    }
+    (items, false)
 }
 
 fn read_item<'a>(sources: &'a Sources, template: &'a str, spot: Spot<'a>, version: Version) -> PathItem<'a> {
@@ -165,20 +200,19 @@ fn read_item<'a>(sources: &'a Sources, template: &'a str, spot: Spot<'a>, versio
     {
         levels.push(target);
     }
-    let inherited: Vec<_> = levels.iter().flat_map(|level| path_parameters(sources, level)).collect();
-    let mut operations: Vec<Operation<'a>> = Vec::new();
+    let path_parameters = levels.iter().flat_map(|level| path_parameters(sources, level)).collect();
+    let mut operations = Vec::new();
+    let mut known = HashSet::new();
     for level in &levels {
         for (method, spot) in methods(level, version) {
-            if operations.iter().all(|o| o.method != method) {
-                let mut parameters = inherited.clone();
-                parameters.extend(path_parameters(sources, &spot));
-                let servers = servers(&spot);
-                operations.push(Operation { method, spot, servers, path_parameters: parameters });
+            if known.insert(method.clone()) {
+                let (servers, path_parameters) = (servers(&spot), self::path_parameters(sources, &spot));
+                operations.push(Operation { method, spot, servers, path_parameters });
             }
         }
     }
     let servers = levels.iter().flat_map(servers).collect();
-    PathItem { template, spot, levels, servers, operations }
+    PathItem { template, spot, levels, servers, path_parameters, operations }
 }
 
 fn methods<'a>(level: &Spot<'a>, version: Version) -> Vec<(String, Spot<'a>)> {
@@ -193,9 +227,13 @@ fn methods<'a>(level: &Spot<'a>, version: Version) -> Vec<(String, Spot<'a>)> {
     found
 }
 
+/// Only the first parameters of a list are looked at.
+const MAX_PARAMETERS: usize = 1000;
+
 fn path_parameters<'a>(sources: &'a Sources, level: &Spot<'a>) -> Vec<(String, Spot<'a>)> {
     let Some(list) = level.get("parameters") else { return Vec::new() };
     list.items()
+        .take(MAX_PARAMETERS)
         .filter_map(|item| {
             let target = sources.follow(item.clone()).ok()?;
             (target.text("in")? == "path").then_some((target.text("name")?, item))

@@ -17,6 +17,9 @@ const DISABLE: &str = "x-wso2-disable-security";
 const APPLICATION: &str = "x-wso2-application-security";
 const MUTUAL: &str = "x-wso2-mutual-ssl";
 
+/// Requirements in one list; each is an alternative that a request may have to be tried against.
+const MAX_ALTERNATIVES: usize = 100;
+
 /// Reads the security of one definition.
 pub(crate) struct Reader<'r, 'a> {
     definition: &'r Definition<'a>,
@@ -82,7 +85,12 @@ impl<'r, 'a> Reader<'r, 'a> {
 
     /// What one level declares: the extension before the standard field.
     fn level(&self, level: &Spot<'a>, problems: &mut Problems) -> Option<Security> {
-        let standard = level.get("security").filter(|s| s.is(Shape::Array)).map(|spot| Security {
+        let standard = level.get("security").filter(|s| s.is(Shape::Array));
+        if let Some(spot) = standard.as_ref().filter(|s| s.node.len() > MAX_ALTERNATIVES) {
+            problems.push(spot.error("security.too_many", format!("at most {MAX_ALTERNATIVES} requirements can be listed")));
+            return None;
+        }
+        let standard = standard.map(|spot| Security {
             alternatives: spot.items().map(|item| self.alternative(&item, problems)).collect(),
             waived: Vec::new(),
             source: spot.source(),

@@ -163,7 +163,7 @@ fn unknown(document: &Document, target: &str) -> Dangling {
     let wanted = pointer::unescape(last).unwrap_or_default();
     let near = document
         .at(parent)
-        .filter(|node| node.len() <= 10_000)
+        .filter(|node| node.len() <= 1000)
         .and_then(|node| tollgate_document::nearest(&wanted, node.entries().map(|(key, _)| key)));
     let hint = near.map_or(String::new(), |near| format!("did you mean `{}`?", pointer::join(parent, near)));
     Dangling { code: "ref.unknown", message, hint }

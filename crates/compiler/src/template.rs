@@ -1,34 +1,40 @@
 //! Path templates: what a segment may look like, and when two templates match the same requests.
+//!
+//! A request path has one normal form when it is routed (RFC 3986 §6.2.2); a template that no such path can match is a
+//! mistake and is said to be one here, where its line is known.
 
-use crate::base_path::is_literal;
+use std::fmt::Write;
+
+/// Longer templates are no templates that a person wrote.
+const MAX_LEN: usize = 2048;
 
 /// A template, taken apart.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Template<'t> {
-    /// The template with every parameter name left out: templates of equal shape match the same paths.
+    /// The template in normal form with every parameter name left out: templates of equal shape match the same paths.
     pub shape: String,
     /// Names of the parameters, in order.
     pub parameters: Vec<&'t str>,
-    /// Segments with characters that a request path in normal form never has.
-    pub unreachable: bool,
 }
 
 /// # Errors
 /// What is wrong; reads on after "the template".
 pub(crate) fn parse(template: &str) -> Result<Template<'_>, &'static str> {
+    if template.len() > MAX_LEN {
+        return Err("is longer than 2048 bytes");
+    }
     let body = template.strip_prefix('/').ok_or("does not begin with `/`")?;
-    let mut parsed = Template { shape: String::new(), parameters: Vec::new(), unreachable: false };
-    let body = body.strip_suffix('/').unwrap_or(body);
+    let mut parsed = Template { shape: String::new(), parameters: Vec::new() };
     let mut segments = body.split('/').peekable();
     while let Some(segment) = segments.next() {
         parsed.shape.push('/');
-        if segment == "*" {
-            if segments.peek().is_some() {
-                return Err("has `*` before its last segment");
-            }
-            parsed.shape.push('*');
-        } else {
-            parsed.segment(segment)?;
+        let last = segments.peek().is_none();
+        match segment {
+            "*" if last => parsed.shape.push('*'),
+            "*" => return Err("has `*` before its last segment"),
+            "" if !last => return Err("has an empty segment, which no request path has"),
+            "." | ".." => return Err("has a dot segment, which no request path has"),
+            _ => parsed.segment(segment)?,
         }
     }
     let mut names = parsed.parameters.clone();
@@ -42,33 +48,50 @@ pub(crate) fn parse(template: &str) -> Result<Template<'_>, &'static str> {
 
 impl<'t> Template<'t> {
     fn segment(&mut self, segment: &'t str) -> Result<(), &'static str> {
-        let Some((before, rest)) = segment.split_once('{') else {
-            return self.literal(segment);
-        };
-        let (name, after) = rest.split_once('}').ok_or("has a `{` without `}`")?;
-        if name.is_empty() {
-            return Err("has a parameter without a name");
+        let mut rest = segment;
+        while let Some((before, after)) = rest.split_once('{') {
+            if before.is_empty() && rest.len() < segment.len() {
+                return Err("has two parameters with nothing between them");
+            }
+            let (name, after) = after.split_once('}').ok_or("has a `{` without `}`")?;
+            if name.is_empty() || name.contains('{') {
+                return Err("has a parameter without a name");
+            }
+            self.literal(before)?;
+            self.shape.push_str("{}");
+            self.parameters.push(name);
+            rest = after;
         }
-        if after.contains('{') {
-            return Err("has two parameters in one segment");
-        }
-        self.literal(before)?;
-        self.shape.push_str("{}");
-        self.parameters.push(name);
-        self.literal(after)
+        self.literal(rest)
     }
 
+    /// Writes a literal as request paths spell it.
     fn literal(&mut self, text: &str) -> Result<(), &'static str> {
-        if text.contains(['{', '}']) {
-            return Err("has a brace without its partner");
+        const ESCAPE: &str = "has a `%` without two hexadecimal digits, or an escape that no request path has";
+        let mut bytes = text.bytes();
+        let mut decoded = Vec::with_capacity(text.len());
+        while let Some(byte) = bytes.next() {
+            let escaped = byte == b'%';
+            let byte = if escaped { hex(bytes.next()).zip(hex(bytes.next())).map(|(a, b)| a * 16 + b).ok_or(ESCAPE)? } else { byte };
+            decoded.push(byte);
+            match byte {
+                b'?' | b'#' if !escaped => return Err("has a query or a fragment"),
+                b'{' | b'}' if !escaped => return Err("has a brace without its partner"),
+                0..=0x1f | 0x7f | b'\\' => return Err("has a character that no request path has"),
+                b'-' | b'.' | b'_' | b'~' => self.shape.push(char::from(byte)),
+                _ if byte.is_ascii_alphanumeric() || (!escaped && b"!$&'()*+,;=:@".contains(&byte)) => self.shape.push(char::from(byte)),
+                _ => {
+                    let written = write!(self.shape, "%{byte:02X}");
+                    debug_assert!(written.is_ok(), "writing to a string cannot fail");
+                }
+            }
         }
-        if text.contains(['?', '#']) {
-            return Err("has a query or a fragment");
-        }
-        self.unreachable |= !text.bytes().all(|b| is_literal(b) || b == b'%') || matches!(text, "." | "..");
-        self.shape.push_str(text);
-        Ok(())
+        if std::str::from_utf8(&decoded).is_err() { Err(ESCAPE) } else { Ok(()) }
     }
+}
+
+fn hex(digit: Option<u8>) -> Option<u8> {
+    char::from(digit?).to_digit(16).and_then(|d| u8::try_from(d).ok())
 }
 
 #[cfg(test)]
@@ -76,19 +99,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_do_not_make_a_difference() {
+    fn names_do_not_make_a_difference_and_spelling_neither() {
         let shape = |t| parse(t).expect("it is a template").shape;
         assert_eq!(shape("/pets/{id}/x"), shape("/pets/{petId}/x"));
-        assert_eq!(shape("/pets/{id}"), shape("/pets/{id}/"));
+        assert_eq!(shape("/%7euser/a b/é"), shape("/~user/a%20b/%C3%A9"));
         assert_ne!(shape("/pets/{id}"), shape("/pets/{id}.json"));
+        assert_ne!(shape("/pets/{id}"), shape("/pets/{id}/"));
     }
 
     #[test]
-    fn a_segment_has_at_most_one_parameter_and_the_rest_is_literal() {
+    fn parameters_of_a_segment_have_literals_between_them() {
         assert_eq!(parse("/report-{id}.json").expect("it is a template").parameters, ["id"]);
-        assert!(parse("/*").is_ok() && parse("/").is_ok());
-        for bad in ["x", "/{a}{b}", "/{a}-{b}", "/{", "/a}", "/{}", "/*/a", "/a?b", "/a#b", "/{a}/{a}"] {
+        assert_eq!(parse("/{base}...{head}").expect("it is a template").shape, "/{}...{}");
+        assert!(parse("/*").is_ok() && parse("/").is_ok() && parse("/a/").is_ok());
+    }
+
+    #[test]
+    fn what_no_request_can_match_is_refused() {
+        for bad in [
+            "x", "/{a}{b}", "/{", "/a}", "/{}", "/*/a", "/a?b", "/a#b", "/{a}/{a}", "/a//b", "//", "/./a", "/a/..", "/%zz", "/%ff",
+            "/a\\b", "/%00",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+        assert!(parse(&format!("/{}", "a".repeat(3000))).is_err());
     }
 }

@@ -101,6 +101,41 @@ fn a_hundred_thousand_references_to_nothing_are_reported_but_not_all() {
 }
 
 #[test]
+fn what_every_operation_repeats_is_bounded() {
+    let origins = "'http://origin.example',".repeat(50_000);
+    let mut text = HEAD
+        .replace("openapi: 3.1.0", &format!("openapi: 3.1.0\nx-wso2-cors: {{allow_origins: [], accessControlAllowOrigins: [{origins}]}}"));
+    text.push_str("paths:\n");
+    for i in 0..2000 {
+        text.push_str(&format!("  /p{i}: {{get: {{}}}}\n"));
+    }
+    refused(text, "plan.too_large");
+}
+
+#[test]
+fn path_items_that_multiply_are_bounded() {
+    let mut text = HEAD.replace("3.1.0", "3.2.0") + "paths:\n";
+    for i in 0..2000 {
+        text.push_str(&format!("  /p{i}: {{$ref: '#/components/pathItems/i'}}\n"));
+    }
+    text.push_str("components:\n  pathItems:\n    i:\n      additionalOperations:\n");
+    for i in 0..2000 {
+        text.push_str(&format!("        M{i}: {{}}\n"));
+    }
+    refused(text, "definition.too_large");
+}
+
+#[test]
+fn server_variables_that_multiply_are_bounded() {
+    let url = "{a}".repeat(100_000);
+    let default = "x".repeat(100_000);
+    let text = format!(
+        "openapi: 3.1.0\ninfo: {{title: A, version: '1'}}\nservers: [{{url: 'https://h/{url}', variables: {{a: {{default: {default}}}}}}}]\npaths: {{/a: {{get: {{}}}}}}\n"
+    );
+    refused(text, "base_path.form");
+}
+
+#[test]
 fn many_named_endpoints_are_found_without_searching_all_for_each() {
     let mut text = String::from("openapi: 3.1.0\ninfo: {title: A, version: '1'}\nx-wso2-basePath: /a\nx-wso2-endpoints:\n");
     for i in 0..5000 {

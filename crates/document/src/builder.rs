@@ -59,11 +59,16 @@ impl<'a> Builder<'a> {
         !self.stack.is_empty()
     }
 
-    pub(crate) fn key(&mut self, name: &str, line: u32) {
+    pub(crate) fn key(&mut self, name: &str, line: u32) -> Result<(), Problem> {
+        if name.len() > self.limits.key {
+            let message = format!("a key of {} bytes; at most {} are read", name.len(), self.limits.key);
+            return Err(self.problem("document.key_too_long", line, message));
+        }
         if let Some(Frame { collected: Collected::Members { key, .. }, weight, .. }) = self.stack.last_mut() {
             *key = Some((name.into(), line));
             *weight += name.len() / BYTES_PER_NODE;
         }
+        Ok(())
     }
 
     pub(crate) fn scalar(&mut self, kind: Kind, line: u32) -> Result<u32, Problem> {

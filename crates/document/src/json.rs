@@ -68,7 +68,7 @@ impl<'a> Json<'a, '_> {
             (Expect::ValueOrEnd, Some(b']')) | (Expect::KeyOrEnd, Some(b'}')) => self.close(),
             (Expect::Key | Expect::KeyOrEnd, Some(b'"')) => {
                 let key = self.string(expect)?;
-                self.builder.key(&key, self.line);
+                self.builder.key(&key, self.line)?;
                 Ok(Expect::Colon)
             }
             (Expect::Colon, Some(b':')) => self.skip(Expect::Value),

@@ -30,12 +30,14 @@ pub struct Limits {
     pub depth: usize,
     /// Values, aliases written out; 32 bytes of text count as one more.
     pub nodes: usize,
+    /// Bytes of a key. Keys are parts of the pointers that everything read from a document carries.
+    pub key: usize,
 }
 
 impl Default for Limits {
     /// The largest public API descriptions have about 12 MB, 40 levels and 400,000 values.
     fn default() -> Self {
-        Self { bytes: 16 << 20, depth: 100, nodes: 2_000_000 }
+        Self { bytes: 16 << 20, depth: 100, nodes: 2_000_000, key: 1024 }
     }
 }
 

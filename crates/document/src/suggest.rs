@@ -1,7 +1,8 @@
 //! "Did you mean": the known word nearest to one that nobody knows.
 
 /// The candidate with the fewest edits from `word`, when it is near enough to be a slip. Words longer than 64 bytes
-/// are not compared: a slip in a name is short, and the comparison costs the product of both lengths.
+/// are not compared: a slip in a name is short, and the comparison costs the product of both lengths. Of many candidates
+/// only the first thousand are looked at.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.is_empty() || word.len() > 64 {
         return None;
@@ -10,6 +11,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let allowed = 1 + folded.len() / 4;
     candidates
         .into_iter()
+        .take(1000)
         .filter(|c| !c.is_empty() && c.len() <= 64)
         .map(|c| (distance(&folded, &fold(c)), c))
         .filter(|(edits, _)| *edits <= allowed)

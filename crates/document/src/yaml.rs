@@ -95,7 +95,7 @@ impl Yaml<'_, '_> {
             self.pending_merge = Some(line);
         }
         let name = if text.is_empty() && plain { "null" } else { text };
-        self.builder.key(name, line);
+        self.builder.key(name, line)?;
         if anchor != 0 {
             let message = "an anchor on a key is not supported";
             return Err(self.builder.problem("yaml.anchor", line, message));
@@ -164,7 +164,7 @@ impl Yaml<'_, '_> {
             let Some(name) = self.builder.scalar_text(id) else {
                 return Err(self.builder.problem("yaml.key", line, "a key must be a scalar, not a list or a map"));
             };
-            self.builder.key(&name, line);
+            self.builder.key(&name, line)?;
             return Ok(());
         }
         self.builder.attach(id)?;

@@ -71,6 +71,12 @@ fn a_large_file_is_not_even_looked_at() {
 }
 
 #[test]
+fn a_long_key_is_refused() {
+    refused("a.yaml", format!("? {}\n: 1\n", "k".repeat(2000)).as_bytes(), "document.key_too_long");
+    refused("a.json", format!("{{\"{}\": 1}}", "k".repeat(2000)).as_bytes(), "document.key_too_long");
+}
+
+#[test]
 fn many_values_are_refused() {
     refused("a.json", format!("[{}1]", "1,".repeat(2_100_000)).as_bytes(), "document.too_large");
 }
