@@ -210,3 +210,17 @@ fn a_refresh_works_from_another_runtime() {
     assert_eq!((document.number(), server.requests().len()), (2, 2));
     drop(world);
 }
+
+#[tokio::test]
+async fn every_series_is_explained() {
+    let metrics = Metrics::default();
+    let documents = Documents::new("", Trust::System, Arc::new(SystemClock), metrics.clone());
+    let _document = documents.document(&Location::Url("http://127.0.0.1:9/".into()), POLICY).unwrap();
+    let _name = crate::stores::Resolver::new(Duration::from_secs(1), metrics.clone()).name("upstream.example", 80);
+    let mut written = std::collections::BTreeSet::new();
+    metrics.read(|name, _, _, _| {
+        written.insert(name);
+    });
+    let explained = crate::stores::METRICS.iter().map(|doc| doc.name).collect();
+    assert_eq!(written, explained);
+}

@@ -18,10 +18,23 @@ mod test_server;
 
 use std::time::{Instant, SystemTime};
 
+use tollgate_filter_api::MetricDoc;
+
 pub use dns::{DnsError, Name, Resolver};
 pub use documents::Documents;
 pub use http::{Client, FetchError, Fetched, Target};
 pub use trust::Trust;
+
+/// The series written here.
+pub const METRICS: &[MetricDoc] = &[
+    MetricDoc { name: "document_fetches_total", help: "Fetches of a document, whatever came of them." },
+    MetricDoc { name: "document_fetch_failures_total", help: "Fetches of a document that failed; the last good content is kept." },
+    MetricDoc {
+        name: "document_confirmed_timestamp_seconds",
+        help: "When the source last confirmed the document, in seconds since 1970; 0 before the first time.",
+    },
+    MetricDoc { name: "dns_failures_total", help: "Look-ups of a name that failed; the last answer is kept." },
+];
 
 /// The machine's time.
 #[derive(Clone, Copy, Debug, Default)]
