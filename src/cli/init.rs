@@ -82,6 +82,7 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
 }
 
 fn readme(folder: &Path) -> String {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let name = folder.file_name().map_or_else(|| "project".to_owned(), |name| name.to_string_lossy().into_owned());
     README.replace("PROJECT", &name)
 }

@@ -75,7 +75,8 @@ impl Issuer {
     pub(super) fn key_file(&self) -> Result<KeyFile, Failure> {
         let pem = self.public_pem()?;
         let hidden = || -> io::Result<File> {
-            let path = std::env::temp_dir().join(format!("tollgate-{}.pem", std::process::id()));
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+            let path = std::env::temp_dir().join(format!("tollgate-{}-{now}.pem", std::process::id()));
             let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
             std::fs::remove_file(&path)?;
             file.write_all(&pem)?;

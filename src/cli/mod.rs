@@ -36,7 +36,8 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 problems found, 2 could not run.
-Data goes to standard output, everything else to standard error.";
+Data goes to standard output, everything else to standard error.
+TOLLGATE_LOG says how much is logged: off, error, warn, info, debug, trace.";
 
 /// How data is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -51,10 +51,15 @@ pub(super) fn fail(failure: &Failure, format: Format) -> ExitCode {
             ExitCode::from(if unread { 2 } else { 1 })
         }
         Failure::Cannot(message) => {
-            eprintln!("tollgate: {message}");
+            complain(&format!("tollgate: {message}"));
             ExitCode::from(2)
         }
     }
+}
+
+/// Writes to standard error; when that is closed there is nobody left to tell.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Every problem, and how many there are. Nothing when there is none.
@@ -62,7 +67,7 @@ pub(super) fn print_problems(problems: &Problems) {
     if problems.0.is_empty() {
         return;
     }
-    eprintln!("{problems}\n{}", count(problems));
+    complain(&format!("{problems}\n{}", count(problems)));
 }
 
 fn numbers(problems: &Problems) -> (usize, usize) {

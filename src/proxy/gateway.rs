@@ -120,11 +120,10 @@ impl Gateway {
     /// Every problem; the running configuration stays.
     pub fn reload(&self) -> Result<u64, Problems> {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        self.next().map_err(|problems| {
+        self.next().inspect_err(|problems| {
             self.kernel.telemetry.reload_failed();
             log::error!("the configuration was not changed, because of {} problems", problems.0.len());
             problems.0.iter().for_each(|problem| log::error!("{problem}"));
-            problems
         })
     }
 
