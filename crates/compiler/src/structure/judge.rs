@@ -120,6 +120,19 @@ impl<'a> Judge<'a> {
         self.report(node, Problem::error(code, message));
     }
 
+    /// Places a problem at a member of the node that is being judged.
+    pub(super) fn report_member(&mut self, key: &'a str, member: Node<'a>, problem: Problem) {
+        self.within(key, member, |judge, member| judge.report(member, problem));
+    }
+
+    /// Places a problem at an item of a list member of the node that is being judged.
+    pub(super) fn report_item(&mut self, list: &'a str, index: usize, item: Node<'a>, problem: Problem) {
+        self.steps.push(Step::Key(list));
+        self.steps.push(Step::Index(index));
+        self.report(item, problem);
+        self.steps.truncate(self.steps.len() - 2);
+    }
+
     /// Runs `judge` one member deeper.
     pub(super) fn within(&mut self, key: &'a str, node: Node<'a>, judge: impl FnOnce(&mut Self, Node<'a>)) {
         self.steps.push(Step::Key(key));
@@ -201,6 +214,10 @@ impl<'a> Judge<'a> {
             }
             Rule::Number => {
                 self.expect(node, node.as_number().is_some(), "a number");
+            }
+            Rule::Positive => {
+                let positive = node.as_number().and_then(serde_json::Number::as_f64).is_some_and(|n| n > 0.0);
+                self.expect(node, positive, "a number greater than zero");
             }
             Rule::Count => {
                 let whole = |n: &serde_json::Number| n.as_u64().is_some() || n.as_f64().is_some_and(whole);

@@ -19,10 +19,10 @@ fn text_of<'a>(node: Node<'a>, key: &str) -> Option<&'a str> {
 }
 
 /// Reports when both members are there.
-fn not_both<'a>(judge: &mut Judge<'a>, node: Node<'a>, one: &str, other: &str) {
+fn not_both<'a>(judge: &mut Judge<'a>, node: Node<'a>, one: &'static str, other: &'static str) {
     if let (Some(_), Some(second)) = (node.get(one), node.get(other)) {
         let message = format!("`{one}` and `{other}` exclude each other");
-        judge.report(second, Problem::error(EXCLUSIVE, message).hint("remove one of the two"));
+        judge.report_member(other, second, Problem::error(EXCLUSIVE, message).hint("remove one of the two"));
     }
 }
 
@@ -38,11 +38,12 @@ pub(super) fn document<'a>(judge: &mut Judge<'a>, node: Node<'a>) {
         judge.error(node, MISSING, "one of `paths`, `components` and `webhooks` must be there");
     }
     let mut names = HashSet::new();
-    for tag in node.get("tags").into_iter().flat_map(|tags| tags.items()) {
+    for (index, tag) in node.get("tags").into_iter().flat_map(|tags| tags.items()).enumerate() {
         if let Some(name) = text_of(tag, "name")
             && !names.insert(name)
         {
-            judge.error(tag, "tag.duplicate", format!("the tag `{}` stands here twice", short(name)));
+            let message = format!("the tag `{}` stands here twice", short(name));
+            judge.report_item("tags", index, tag, Problem::error("tag.duplicate", message));
         }
     }
 }
@@ -128,18 +129,24 @@ pub(super) fn operation<'a>(judge: &mut Judge<'a>, node: Node<'a>) {
 fn unique_parameters<'a>(judge: &mut Judge<'a>, node: Node<'a>) {
     let Some(list) = node.get("parameters") else { return };
     let mut known = HashSet::new();
-    let mut bodies = 0;
-    for parameter in list.items() {
+    let (mut whole, mut queries) = (0, 0);
+    for (index, parameter) in list.items().enumerate() {
         let target = judge.follow(parameter).map_or(parameter, |spot| spot.node);
         let (Some(name), Some(place)) = (text_of(target, "name"), text_of(target, "in")) else { continue };
-        bodies += usize::from(place == "body" || place == "querystring");
+        whole += usize::from(place == "body" || place == "querystring");
+        queries += usize::from(place == "query");
         if !known.insert((name, place)) {
             let message = format!("the parameter `{}` in {} stands here twice", short(name), short(place));
-            judge.error(parameter, "parameter.duplicate", message);
+            judge.report_item("parameters", index, parameter, Problem::error("parameter.duplicate", message));
         }
     }
-    if bodies > 1 {
-        judge.error(list, "parameter.duplicate", "there can be only one parameter of this kind");
+    if whole > 1 {
+        let message = "there can be only one parameter in the body or for the whole query string";
+        judge.report_member("parameters", list, Problem::error("parameter.duplicate", message));
+    }
+    if judge.version == V32 && whole > 0 && queries > 0 {
+        let message = "a parameter for the whole query string and one in the query exclude each other";
+        judge.report_member("parameters", list, Problem::error(EXCLUSIVE, message));
     }
 }
 
@@ -187,7 +194,8 @@ fn styles<'a>(judge: &mut Judge<'a>, node: Node<'a>, place: &str) {
         && place != "query"
         && judge.version & FROM31 != 0
     {
-        judge.error(empty, EXCLUSIVE, format!("`allowEmptyValue` is for query parameters, not for {place}"));
+        let message = format!("`allowEmptyValue` is for query parameters, not for {place}");
+        judge.report_member("allowEmptyValue", empty, Problem::error(EXCLUSIVE, message));
     }
     let reserved = match judge.version {
         V31 => place == "query",
@@ -195,7 +203,8 @@ fn styles<'a>(judge: &mut Judge<'a>, node: Node<'a>, place: &str) {
         _ => true,
     };
     if let (Some(allow), false) = (node.get("allowReserved"), reserved) {
-        judge.error(allow, EXCLUSIVE, format!("`allowReserved` is not for parameters in {place}"));
+        let message = format!("`allowReserved` is not for parameters in {place}");
+        judge.report_member("allowReserved", allow, Problem::error(EXCLUSIVE, message));
     }
 }
 
@@ -214,7 +223,7 @@ fn schema_or_content<'a>(judge: &mut Judge<'a>, node: Node<'a>) {
     };
     content_alone(judge, node);
     if content.shape() == Kind::Object && content.len() != 1 {
-        judge.error(content, VALUE, "`content` must have exactly one media type here");
+        judge.report_member("content", content, Problem::error(VALUE, "`content` must have exactly one media type here"));
     }
 }
 
@@ -255,6 +264,13 @@ pub(super) fn link<'a>(judge: &mut Judge<'a>, node: Node<'a>) {
     }
 }
 
+/// What 3.0 says of a schema beyond its members.
+pub(super) fn old_schema<'a>(judge: &mut Judge<'a>, node: Node<'a>) {
+    if judge.version == V30 && text_of(node, "type") == Some("array") {
+        needs(judge, node, "items", "an array");
+    }
+}
+
 pub(super) fn xml<'a>(judge: &mut Judge<'a>, node: Node<'a>) {
     if judge.version == V32 {
         not_both(judge, node, "nodeType", "attribute");
@@ -262,21 +278,32 @@ pub(super) fn xml<'a>(judge: &mut Judge<'a>, node: Node<'a>) {
     }
 }
 
+/// Members of a scheme by its type: those it needs, and those it may have besides.
+fn scheme_members(kind: &str, bearer: bool) -> Option<(&'static [&'static str], &'static [&'static str])> {
+    Some(match kind {
+        "apiKey" => (&["name", "in"], &[]),
+        "http" if bearer => (&["scheme"], &["bearerFormat"]),
+        "http" => (&["scheme"], &[]),
+        "oauth2" => (&["flows"], &["oauth2MetadataUrl"]),
+        "openIdConnect" => (&["openIdConnectUrl"], &[]),
+        "mutualTLS" => (&[], &[]),
+        _ => return None,
+    })
+}
+
 pub(super) fn security_scheme<'a>(judge: &mut Judge<'a>, node: Node<'a>) {
+    const OWN: [&str; 7] = ["name", "in", "scheme", "bearerFormat", "flows", "openIdConnectUrl", "oauth2MetadataUrl"];
     let kind = text_of(node, "type").unwrap_or_default();
-    let keys: &[&str] = match kind {
-        "apiKey" => &["name", "in"],
-        "http" => &["scheme"],
-        "oauth2" => &["flows"],
-        "openIdConnect" => &["openIdConnectUrl"],
-        _ => &[],
-    };
-    for key in keys {
+    let bearer = text_of(node, "scheme").is_some_and(|s| s.eq_ignore_ascii_case("bearer"));
+    let Some((needed, allowed)) = scheme_members(kind, bearer) else { return };
+    for key in needed {
         needs(judge, node, key, &format!("a scheme of type {kind}"));
     }
-    let bearer = text_of(node, "scheme").is_some_and(|s| s.eq_ignore_ascii_case("bearer"));
-    if kind == "http" && !bearer && node.get("bearerFormat").is_some() {
-        judge.report(node, Problem::warning(EXCLUSIVE, "`bearerFormat` is for the scheme `bearer`"));
+    for (key, value) in node.entries() {
+        if OWN.contains(&key) && !needed.contains(&key) && !allowed.contains(&key) {
+            let problem = Problem::error("structure.unknown_key", format!("`{key}` is not for a scheme of this type"));
+            judge.report_member(key, value, problem);
+        }
     }
 }
 

@@ -4,7 +4,9 @@
 //! annotations there and are left alone.
 
 use super::rules;
-use super::shape::Rule::{Any, Bool, Count, Filled, Is, List, Map, Names, Number, OneOf, OrList, Schema, SchemaOrBool, Text, Uri};
+use super::shape::Rule::{
+    Any, Bool, Count, Filled, Is, List, Map, Names, Number, OneOf, OrList, Positive, Schema, SchemaOrBool, Text, Uri,
+};
 use super::shape::{ALL, FROM31, Key, Rest, Rule, Shape, V3, V20, V30, V32, may, must};
 
 pub(super) static EXTERNAL_DOCS: Shape = Shape {
@@ -26,7 +28,7 @@ pub(super) static OLD: Shape = Shape {
         may("description", ALL, Text),
         may("format", ALL, Text),
         may("default", ALL, Any),
-        may("multipleOf", ALL, Number),
+        may("multipleOf", ALL, Positive),
         may("maximum", ALL, Number),
         may("exclusiveMaximum", ALL, Bool),
         may("minimum", ALL, Number),
@@ -62,7 +64,7 @@ pub(super) static OLD: Shape = Shape {
         may("xml", ALL, Is(&XML)),
     ],
     rest: Rest::Extensions,
-    check: None,
+    check: Some(rules::old_schema),
 };
 
 /// 3.1 and 3.2.
@@ -82,7 +84,7 @@ pub(super) static NEW: Shape = Shape {
         may("description", FROM31, Text),
         may("format", FROM31, Text),
         may("default", FROM31, Any),
-        may("multipleOf", FROM31, Number),
+        may("multipleOf", FROM31, Positive),
         may("maximum", FROM31, Number),
         may("exclusiveMaximum", FROM31, Number),
         may("minimum", FROM31, Number),

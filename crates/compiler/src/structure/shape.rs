@@ -28,6 +28,8 @@ pub(crate) enum Rule {
     /// A whole number, not negative.
     Count,
     Number,
+    /// A number greater than zero.
+    Positive,
     OneOf(&'static [&'static str]),
     /// An object of this shape.
     Is(&'static Shape),
