@@ -11,9 +11,9 @@ use tollgate_tests::{
     certificates::{Authority, connector},
     client::Client,
     ledger,
+    ports::free_port,
     project::{everything, open_api, operation},
     token::Issuer,
-    upstream::closed_port,
 };
 
 fn over(upstream: &Upstream) -> Gateway {
@@ -143,7 +143,7 @@ fn failover(urls: &[String]) -> Value {
 #[test]
 fn a_failover_group_moves_on_when_a_target_cannot_be_reached_and_stays_there() {
     let second = Upstream::named("second");
-    let gateway = Gateway::serving(&failover(&[format!("http://127.0.0.1:{}", closed_port()), second.url()]), Settings::default());
+    let gateway = Gateway::serving(&failover(&[format!("http://127.0.0.1:{}", free_port()), second.url()]), Settings::default());
     for _ in 0..5 {
         assert_eq!(gateway.send("POST", "/x", &[], &vec![b'x'; 200_000]).text(), "second");
     }
@@ -166,7 +166,7 @@ fn a_failover_group_moves_on_at_503_for_what_may_be_repeated_and_never_for_the_r
 
 #[test]
 fn a_group_of_which_nothing_can_be_reached_is_a_502_that_names_its_reason() {
-    let gateway = Gateway::over(&format!("http://127.0.0.1:{}", closed_port()), Settings::default());
+    let gateway = Gateway::over(&format!("http://127.0.0.1:{}", free_port()), Settings::default());
     let answer = gateway.get("/x");
     assert_eq!(answer.status(), 502);
     assert!(answer.text().contains("upstream.connect"), "{}", answer.text());
@@ -289,16 +289,21 @@ fn answers_without_a_body_and_to_head_keep_the_connection_in_step() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order() {
+fn pipelined_requests_are_answered_in_order_or_not_at_all() {
     let upstream = Upstream::start();
     let gateway = over(&upstream);
     let mut client = gateway.connect();
     let requests: String = (0..5).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: localhost\r\n\r\n")).collect();
     client.write(requests).unwrap();
-    for n in 0..5 {
-        assert_eq!(client.answer("GET").unwrap().text(), format!("saw GET /{n} HTTP/1.1"));
+    let mut answered = 0;
+    // A server may close instead of reading on (RFC 9112 §9.3.2); the client then knows which requests to repeat.
+    while let Ok(answer) = client.answer("GET") {
+        assert_eq!(answer.text(), format!("saw GET /{answered} HTTP/1.1"));
+        answered += 1;
     }
-    ledger::compare(&gateway.log_of(5), &upstream);
+    assert!((1..=5).contains(&answered));
+    assert_eq!(upstream.count(), answered);
+    ledger::compare(&gateway.log_of(answered), &upstream);
 }
 
 #[test]

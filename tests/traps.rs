@@ -8,8 +8,8 @@ use tollgate_tests::{
     Folder, Gateway, Reply, Settings, Upstream,
     certificates::{Authority, connector},
     client::Client,
-    project::{open_api, operation},
-    until,
+    project::{artifact, open_api, operation},
+    tollgate, until,
 };
 
 /// Two operations whose endpoint groups have the same address and differ in name.
@@ -70,7 +70,7 @@ fn a_pooled_connection_is_never_used_for_another_server_name() {
     let (folder, authority) = (Folder::new(), Authority::new("root"));
     let ca = authority.write(&folder, "ca.pem");
     let upstream = Upstream::tls(authority.issue("up", 2, &["right.example"]).acceptor(), |_| Reply::new(200, ""));
-    let config = json!({ "upstream": { "ca": ca }, "endpoints": { "one": { "server_name": "right.example" }, "two": { "server_name": "wrong.example" } } });
+    let config = json!({ "upstream": { "ca": ca }, "endpoints": { "*": { "server_name": "right.example" }, "two": { "server_name": "wrong.example" } } });
     let gateway = Gateway::serving(&two_groups(&upstream.https("127.0.0.1")), Settings::of(config));
     for _ in 0..2 {
         assert_eq!(gateway.get("/one").status(), 200);
@@ -79,15 +79,19 @@ fn a_pooled_connection_is_never_used_for_another_server_name() {
 }
 
 #[test]
-fn an_upstream_by_address_is_verified_against_its_address() {
+fn an_encrypted_upstream_by_address_needs_a_name_to_verify_and_is_verified_for_it() {
     let (folder, authority) = (Folder::new(), Authority::new("root"));
     let ca = authority.write(&folder, "ca.pem");
-    let settings = || Settings::of(json!({ "upstream": { "ca": ca.clone() } }));
-    let good = Upstream::tls(authority.issue("up", 2, &["127.0.0.1"]).acceptor(), |_| Reply::new(200, "by address"));
-    assert_eq!(Gateway::over(&good.https("127.0.0.1"), settings()).get("/").text(), "by address");
-    let bad = Upstream::tls(authority.issue("up", 2, &["localhost"]).acceptor(), |_| Reply::new(200, "must not"));
-    assert_eq!(Gateway::over(&bad.https("127.0.0.1"), settings()).get("/").status(), 502);
-    assert_eq!(bad.count(), 0);
+    let upstream = Upstream::tls(authority.issue("up", 2, &["up.example"]).acceptor(), |_| Reply::new(200, "by name"));
+    let named = |name: &str| Settings::of(json!({ "upstream": { "ca": ca.clone() }, "endpoints": { "*": { "server_name": name } } }));
+    assert_eq!(Gateway::over(&upstream.https("127.0.0.1"), named("up.example")).get("/").text(), "by name");
+    assert_eq!(Gateway::over(&upstream.https("127.0.0.1"), named("other.example")).get("/").status(), 502);
+    assert_eq!(upstream.count(), 1);
+    let artifact = artifact(&folder, &open_api("/", &upstream.https("127.0.0.1"), json!({ "/a": { "get": operation() } })));
+    let config = folder.write("gateway.yaml", json!({ "listeners": [{ "address": "127.0.0.1:0" }], "upstream": { "ca": ca } }).to_string());
+    let refused = tollgate(["run".as_ref(), artifact.as_os_str(), "--config".as_ref(), config.as_os_str(), "--test".as_ref()]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("server_name"), "{}", refused.stderr);
 }
 
 #[test]
@@ -280,5 +284,5 @@ fn a_length_together_with_a_coding_is_refused_and_the_connection_is_closed() {
         let rest = String::from_utf8_lossy(&client.rest()).into_owned();
         assert!(rest.starts_with("HTTP/1.1 400") && rest.matches("HTTP/1.1 ").count() == 1, "{fields:?}: {rest}");
     }
-    assert_eq!(upstream.count(), 0);
+    assert_eq!(upstream.count(), 0, "{:?}", upstream.requests());
 }

@@ -83,6 +83,13 @@ fn framing(req: &RequestHeader) -> Result<(), &'static Reason> {
     Ok(())
 }
 
+/// Whether a raw header block has a `Content-Length`. The engine takes that field away when there is a coding too, so a parsed
+/// header no longer tells.
+pub fn names_length(raw: &[u8]) -> bool {
+    const NAME: &[u8] = b"content-length:";
+    raw.split(|byte| *byte == b'\n').any(|line| line.get(..NAME.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAME)))
+}
+
 fn fields(headers: &HeaderMap) -> Result<(), &'static Reason> {
     for (name, value) in headers {
         let name = name.as_str();

@@ -50,6 +50,9 @@ pub enum Phase {
 /// Marks a connection whose phase is not followed.
 const MULTIPLEXED: u8 = 0xff;
 
+/// Bytes of the HTTP/2 preface (RFC 9113 §3.4), for which the engine would wait for ever.
+const PREFACE: u64 = 24;
+
 /// A client's connection, shared by its requests.
 #[derive(Debug)]
 pub struct Connection {
@@ -82,6 +85,10 @@ impl Connection {
     /// Many requests share the connection; none of them sets its pace.
     pub fn multiplexed(&self) {
         self.phase.store(MULTIPLEXED, Ordering::Relaxed);
+    }
+
+    fn is_multiplexed(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == MULTIPLEXED
     }
 
     fn phase(&self) -> Phase {
@@ -122,7 +129,14 @@ pub struct PacedStream {
 impl PacedStream {
     /// Wraps a stream; `digest` carries the connection to the requests.
     pub fn new(inner: Stream, connection: Arc<Connection>, digest: Arc<ProxyDigest>, deadlines: Deadlines) -> Self {
-        Self { inner, connection, digest, deadlines, seen: Phase::Header, since: Instant::now(), begun: None, bytes: 0, timer: None }
+        let begun = connection.is_multiplexed().then(Instant::now);
+        Self { inner, connection, digest, deadlines, seen: Phase::Header, since: Instant::now(), begun, bytes: 0, timer: None }
+    }
+
+    /// What must come next: on HTTP/2 the preface, in the time of a header, then whatever the client likes.
+    fn phase(&self) -> Phase {
+        let preface = self.seen == Phase::Header && self.bytes < PREFACE && self.connection.is_multiplexed();
+        if preface { Phase::Header } else { self.connection.phase() }
     }
 
     fn follow(&mut self, phase: Phase) {
@@ -176,7 +190,7 @@ impl Drop for PacedStream {
 impl AsyncRead for PacedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        this.follow(this.connection.phase());
+        this.follow(this.phase());
         let before = buf.filled().len();
         match Pin::new(&mut this.inner).poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {

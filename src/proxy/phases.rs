@@ -319,8 +319,12 @@ impl Phases {
         let snapshot = exchange.snapshot.clone().unwrap_or_else(|| self.0.current());
         let gateway = &snapshot.config.gateway;
         let telemetry = &self.0.kernel.telemetry;
-        let req = session.req_header_mut();
         let early = |reason: &'static Reason| Box::new(reason.answer());
+        let coded = session.req_header().headers.contains_key(header::TRANSFER_ENCODING);
+        if coded && session.as_downstream().as_http1().is_some_and(|http1| admit::names_length(&http1.get_headers_raw_bytes())) {
+            return Err(early(&reasons::FRAMING));
+        }
+        let req = session.req_header_mut();
         exchange.host = admit::admit(req, &gateway.limits, &telemetry.limits).map_err(early)?;
         let raw = req.raw_path();
         if raw.first() != Some(&b'/') && req.uri.authority().is_none() {

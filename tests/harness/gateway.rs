@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     Folder, PATIENCE, Response, client,
     command::binary,
+    ports::free_port,
     project::{artifact, everything, open_api},
     until,
 };
@@ -226,9 +226,4 @@ fn write_config(folder: &Folder, settings: &Settings, ports: Ports) {
         config["process"]["threads"] = 2.into();
     }
     folder.write("gateway.yaml", serde_json::to_string_pretty(&config).unwrap());
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

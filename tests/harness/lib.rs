@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod h2;
 pub mod ledger;
 pub mod message;
+pub mod ports;
 pub mod project;
 pub mod token;
 pub mod upstream;

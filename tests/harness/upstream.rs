@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -16,6 +16,7 @@ use openssl::ssl::SslAcceptor;
 use crate::{
     client::Stream,
     message::{self, Framing, Message},
+    ports::listener,
     until,
 };
 
@@ -119,7 +120,7 @@ impl Upstream {
     }
 
     fn serve(acceptor: Option<SslAcceptor>, answer: Arc<Answerer>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = listener();
         let port = listener.local_addr().unwrap().port();
         let records = Arc::new(Records::default());
         let shared = records.clone();
@@ -185,11 +186,6 @@ impl Drop for Upstream {
         self.records.stopped.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
-}
-
-/// A port on which nobody listens.
-pub fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn connection(stream: TcpStream, number: usize, acceptor: Option<SslAcceptor>, records: &Records, answer: &Answerer) {
