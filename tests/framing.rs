@@ -1,1 +1,106 @@
-//! framing
+//! Bytes that two readers could cut differently: nothing reaches the upstream that the gateway did not log, and never what
+//! was smuggled.
+
+use std::{fs, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use tollgate_tests::{Gateway, Settings, Upstream, ledger, shared_cases, until};
+
+/// The bytes of a case; long ones are written as prefix, repeated unit, suffix.
+fn bytes(case: &Value, host: &str) -> Vec<u8> {
+    let decode = |value: &Value| STANDARD.decode(value.as_str().unwrap()).unwrap();
+    let raw: Vec<u8> = match case["parts"].as_array() {
+        None => decode(&case["bytes_b64"]),
+        Some(parts) => parts
+            .iter()
+            .flat_map(|part| match part.as_array() {
+                Some(pair) => decode(&pair[0]).repeat(pair[1].as_u64().unwrap() as usize),
+                None => decode(part),
+            })
+            .collect(),
+    };
+    replace(&raw, b"{host}", host.as_bytes())
+}
+
+fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(from.len()).position(|window| window == from) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(to);
+        rest = &rest[at + from.len()..];
+    }
+    [out.as_slice(), rest].concat()
+}
+
+/// Sends the chosen cases of a corpus, one connection each, and says which request lines arrived upstream.
+fn play(corpus: &str, choose: impl Fn(&Value) -> bool) -> Vec<String> {
+    let Some(folder) = shared_cases("04-http1") else { return Vec::new() };
+    let upstream = Upstream::start();
+    let config = json!({ "limits": { "header_time": "1s", "idle_time": "1s" }, "upstream": { "read_timeout": "2s" } });
+    let gateway = Gateway::over(&upstream.url(), Settings::of(config));
+    let text = fs::read_to_string(folder.join(corpus)).unwrap();
+    let cases = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let mut sent = 0;
+    for case in cases.filter(choose) {
+        let mut client = gateway.connect();
+        client.patience(Duration::from_secs(4));
+        // A refusal may close the connection before everything is written.
+        let _ = client.write(bytes(&case, "localhost"));
+        client.finish();
+        client.rest();
+        sent += 1;
+    }
+    assert!(sent > 0, "no case of {corpus} was chosen");
+    until("the last connection to be over", || gateway.metric("tollgate_connections").filter(|open| *open == 0.0));
+    // One more request: its line in the log comes after everybody else's.
+    assert_eq!(gateway.get("/last").status(), 200);
+    until("the last line of the log", || gateway.log().iter().any(|line| line["path"] == "/last").then_some(()));
+    settle(&gateway, &upstream);
+    ledger::compare(&gateway.log(), &upstream);
+    assert!(!gateway.stderr().contains("panicked"), "{}", gateway.stderr());
+    let starts = upstream.requests().into_iter().map(|received| received.message.start);
+    starts.filter(|start| !start.contains("/last")).collect()
+}
+
+/// Waits until the upstream has read what was sent to it: a request whose client has gone may still be on its way.
+fn settle(gateway: &Gateway, upstream: &Upstream) {
+    let attempts: u64 = gateway.log().iter().map(|line| line["attempts"].as_u64().unwrap()).sum();
+    until("the upstream to read everything", || (upstream.count() as u64 + upstream.broken().len() as u64 >= attempts).then_some(()));
+}
+
+fn smuggled(arrived: &[String]) -> Vec<&String> {
+    arrived.iter().filter(|start| start.contains("smuggled")).collect()
+}
+
+/// Cases that another parser calls invalid and that are read in one way only.
+const HARMLESS: &[&str] = &[
+    // RFC 9112 §2.2: a server should ignore an empty line before the request line.
+    "gunicorn/invalid/rfc9112_leading_crlf_02",
+    // RFC 9110 §6.5.1: trailers are dropped, whatever they hold.
+    "gunicorn/invalid/rfc9110_trailer_forbidden_te_01",
+];
+
+fn invalid(case: &Value) -> bool {
+    case["verdict_there"] == "invalid" && !HARMLESS.contains(&case["id"].as_str().unwrap())
+}
+
+#[test]
+fn no_technique_smuggles_a_request_past_the_gateway() {
+    assert_eq!(smuggled(&play("framing-own.jsonl", |_| true)), Vec::<&String>::new());
+}
+
+#[test]
+fn no_case_of_other_parsers_makes_the_ledgers_differ() {
+    for corpus in ["gunicorn.jsonl", "llhttp.jsonl", "http-garden.jsonl"] {
+        assert_eq!(smuggled(&play(corpus, |_| true)), Vec::<&String>::new(), "{corpus}");
+    }
+}
+
+#[test]
+fn what_other_parsers_call_invalid_does_not_reach_the_upstream() {
+    for corpus in ["gunicorn.jsonl", "llhttp.jsonl"] {
+        assert_eq!(play(corpus, invalid), Vec::<String>::new(), "{corpus}");
+    }
+}

@@ -1,1 +1,147 @@
-//! paths
+//! Paths over the wire: no spelling of a path walks round the rule of another.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tollgate_tests::{
+    Folder, Gateway, Settings, Upstream,
+    project::{open_api, operation},
+    shared_cases,
+    token::Issuer,
+};
+
+struct World {
+    upstream: Upstream,
+    gateway: Gateway,
+    _keys: Folder,
+}
+
+/// `/admin/*` demands a token, `/public/*` does not, and the upstream would serve both.
+fn world(paths: Value) -> World {
+    let (upstream, keys, issuer) = (Upstream::start(), Folder::new(), Issuer::new("https://issuer.example"));
+    let key = issuer.write(&keys, "issuer.pem");
+    let mut closed = operation();
+    closed["x-wso2-disable-security"] = false.into();
+    let definition = open_api("/", &upstream.url(), json!({ "/admin/*": { "get": closed }, "/public/*": { "get": operation() } }));
+    let config = json!({ "paths": paths, "chain": [{ "jwt": { "issuers": [issuer.config(&key)] } }] });
+    World { gateway: Gateway::serving(&definition, Settings::of(config)), upstream, _keys: keys }
+}
+
+impl World {
+    /// The status of a raw target, or 0 when the connection just closed.
+    fn ask(&self, target: &str) -> u16 {
+        self.gateway.connect().ask("GET", target, &[], b"").map_or(0, |answer| answer.status())
+    }
+
+    /// Demands that no upstream request is one for `/admin` to any reader that decodes and removes dots.
+    fn nothing_reached_admin(&self) {
+        for received in self.upstream.requests() {
+            let target = received.message.target().to_owned();
+            let read = eager(target.split('?').next().unwrap());
+            assert!(!read.starts_with("/admin"), "{target} is {read} to an eager reader");
+        }
+    }
+}
+
+/// The path as an upstream reads it that decodes everything at once, cuts path parameters and then removes dots.
+fn eager(path: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = path.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let hex = |i: usize| tail.get(i).and_then(|b| char::from(*b).to_digit(16));
+        match (first, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    let text = String::from_utf8_lossy(&bytes).replace('\\', "/");
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in text.split('/').map(|segment| segment.split(';').next().unwrap_or_default()) {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    format!("/{}", segments.join("/"))
+}
+
+#[test]
+fn no_target_of_the_shared_cases_reaches_admin_without_a_token() {
+    let Some(folder) = shared_cases("06-url") else { return };
+    let text = fs::read_to_string(folder.join("paths-own.jsonl")).unwrap();
+    for paths in [json!({}), json!({ "semicolon": "keep" })] {
+        let world = world(paths);
+        for line in text.lines() {
+            let case: Value = serde_json::from_str(line).unwrap();
+            let target = case["target"].as_str().unwrap();
+            let status = world.ask(target);
+            if case["want"] == "route" {
+                assert!((400..500).contains(&status), "{target}: {status}");
+            }
+        }
+        world.nothing_reached_admin();
+    }
+}
+
+#[test]
+fn no_suffix_or_infix_that_walks_round_other_gateways_reaches_admin() {
+    let Some(folder) = shared_cases("06-url") else { return };
+    let world = world(json!({}));
+    let text = fs::read_to_string(folder.join("nomore403/endpaths.txt")).unwrap();
+    let mut tried = 0;
+    for payload in text.lines().filter(|line| !line.is_empty() && !line.contains([' ', '\r'])) {
+        for target in
+            [format!("/admin{payload}"), format!("/admin/x{payload}"), format!("/{payload}/admin/x"), format!("/public/{payload}/admin/x")]
+        {
+            world.ask(&target);
+            tried += 1;
+        }
+    }
+    assert!(tried > 100, "only {tried} targets were tried");
+    for received in world.upstream.requests() {
+        let path = received.message.target().split('?').next().unwrap().to_owned();
+        assert!(path.starts_with("/public/"), "{path} went upstream");
+    }
+    world.nothing_reached_admin();
+}
+
+#[test]
+fn the_normal_form_is_what_goes_upstream_and_into_the_log() {
+    let world = world(json!({}));
+    assert_eq!(world.ask("/%70ublic/./a//b/../%7euser/%c3%a4?x=%2e%2e"), 200);
+    assert_eq!(world.upstream.only().target(), "/public/a/~user/%C3%A4?x=%2e%2e");
+    assert_eq!(world.gateway.log_of(1)[0]["path"], "/public/a/~user/%C3%A4");
+}
+
+#[test]
+fn an_absolute_target_is_routed_by_its_path_and_must_agree_with_host() {
+    let world = world(json!({}));
+    let answer = world.gateway.connect().ask("GET", "http://localhost/public/a", &[], b"").unwrap();
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    assert_eq!(world.upstream.only().target(), "/public/a");
+    assert_eq!(world.ask("http://other/public/a"), 400);
+    assert_eq!(world.ask("http://user@localhost/public/a"), 400);
+    assert_eq!(world.ask("http://localhost/admin/x"), 401);
+    assert_eq!(world.upstream.count(), 1);
+}
+
+#[test]
+fn a_host_that_can_be_read_twice_is_refused() {
+    let world = world(json!({}));
+    for fields in
+        [&["Host: a", "Host: a"][..], &["Host: a, b"], &["Host: user@a"], &["Host: a b"], &["Host:"], &["Host: a:x"], &["Host: a/b"]]
+    {
+        assert_eq!(world.gateway.send("GET", "/public/a", fields, b"").status(), 400, "{fields:?}");
+    }
+    let mut client = world.gateway.connect();
+    client.write("GET /public/a HTTP/1.1\r\n\r\n").unwrap();
+    assert_eq!(client.answer("GET").unwrap().status(), 400);
+    assert_eq!(world.upstream.count(), 0);
+}

@@ -1,1 +1,172 @@
-//! reload
+//! Change while traffic runs: nothing is lost, and what is broken changes nothing.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use tollgate_tests::{
+    Client, Folder, Gateway, Reply, Settings, Upstream, ledger,
+    project::{artifact_in, open_api, operation},
+    until,
+};
+
+/// Clients that ask as fast as they can until they are stopped.
+struct Load {
+    stop: Arc<AtomicBool>,
+    good: Arc<AtomicUsize>,
+    threads: Vec<thread::JoinHandle<Vec<String>>>,
+}
+
+impl Load {
+    /// Half of the clients keep their connection, half open one for each request.
+    fn start(port: u16, clients: usize) -> Self {
+        let (stop, good) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let threads = (0..clients)
+            .map(|n| {
+                let (stop, good) = (stop.clone(), good.clone());
+                thread::spawn(move || client(port, n % 2 == 0, &stop, &good))
+            })
+            .collect();
+        Self { stop, good, threads }
+    }
+
+    fn so_far(&self) -> usize {
+        self.good.load(Ordering::Relaxed)
+    }
+
+    /// Waits for so many more good answers.
+    fn more(&self, count: usize) {
+        let goal = self.so_far() + count;
+        until("traffic to go on", || (self.so_far() >= goal).then_some(()));
+    }
+
+    /// Number of good answers, and everything that went wrong.
+    fn stop(self) -> (usize, Vec<String>) {
+        self.stop.store(true, Ordering::Relaxed);
+        let wrong = self.threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        (self.good.load(Ordering::Relaxed), wrong)
+    }
+}
+
+fn client(port: u16, keep: bool, stop: &AtomicBool, good: &AtomicUsize) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut kept: Option<Client> = None;
+    while !stop.load(Ordering::Relaxed) {
+        let mut client = kept.take().unwrap_or_else(|| Client::connect(port));
+        match client.ask("GET", "/a/x", &[], b"") {
+            Ok(answer) if answer.status() == 200 => {
+                good.fetch_add(1, Ordering::Relaxed);
+                let closing = answer.field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+                kept = (keep && !closing).then_some(client);
+            }
+            Ok(answer) => wrong.push(answer.start),
+            Err(error) => wrong.push(error.to_string()),
+        }
+    }
+    wrong
+}
+
+#[test]
+fn a_hundred_reloads_of_which_half_are_broken_lose_no_request() {
+    let upstream = Upstream::start();
+    let folder = Folder::new();
+    let version = |name: &str, more: &str| {
+        let definition = open_api("/", &upstream.url(), json!({ "/a/x": { "get": operation() }, more: { "get": operation() } }));
+        std::fs::read(artifact_in(&folder, &definition, name)).unwrap()
+    };
+    let versions = [version("one", "/one"), version("two", "/two")];
+    let gateway = Gateway::start(&folder.join("one.toll"), Settings::default());
+    let load = Load::start(gateway.ports.plain, 4);
+    for n in 0..100 {
+        load.more(5);
+        if n % 2 == 0 {
+            let answer = gateway.reload_with(&versions[n / 2 % 2]);
+            assert_eq!(answer.status(), 200, "{}", answer.text());
+        } else {
+            let mut broken = versions[0].clone();
+            let at = (n * 97) % broken.len();
+            broken[at] ^= 0x20;
+            assert_eq!(gateway.reload_with(&broken).status(), 409);
+        }
+    }
+    load.more(20);
+    let (good, wrong) = load.stop();
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(upstream.count(), good);
+    ledger::compare(&gateway.log_of(good), &upstream);
+    assert_eq!(gateway.metric("tollgate_reloads_total{result=\"ok\"}"), Some(50.0));
+    assert_eq!(gateway.metric("tollgate_reloads_total{result=\"failed\"}"), Some(50.0));
+}
+
+#[test]
+fn hup_puts_a_new_artifact_in_force() {
+    let upstream = Upstream::start();
+    let folder = Folder::new();
+    let version =
+        |name: &str, path: &str| artifact_in(&folder, &open_api("/a", &upstream.url(), json!({ path: { "get": operation() } })), name);
+    let (one, two) = (version("one", "/one"), version("two", "/two"));
+    let gateway = Gateway::start(&one, Settings::default());
+    assert_eq!((gateway.get("/a/one").status(), gateway.get("/a/two").status()), (200, 404));
+    std::fs::rename(two, one).unwrap();
+    gateway.signal("HUP");
+    until("the new artifact", || (gateway.get("/a/two").status() == 200).then_some(()));
+    assert_eq!(gateway.get("/a/one").status(), 404);
+}
+
+#[test]
+fn a_reload_with_a_broken_gateway_yaml_keeps_the_old_configuration() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::over(&upstream.url(), Settings::default());
+    let path = gateway.folder.join("gateway.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen('{', "{ \"nonsense\": 1, ", 1)).unwrap();
+    let answer = gateway.reload();
+    assert_eq!(answer.status(), 409);
+    assert!(answer.text().contains("nonsense"), "{}", answer.text());
+    assert_eq!(gateway.get("/x").status(), 200);
+}
+
+#[test]
+fn term_finishes_what_is_under_way_and_ends_with_0() {
+    let upstream = Upstream::answering(|_| Reply::raw("").then(Duration::from_secs(2), "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate"));
+    let mut gateway = Gateway::over(&upstream.url(), Settings::of(json!({ "process": { "grace": "10s" } })));
+    let mut client = gateway.connect();
+    client.write("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    until("the request upstream", || (upstream.count() == 1).then_some(()));
+    let begun = Instant::now();
+    gateway.signal("TERM");
+    assert_eq!(client.answer("GET").unwrap().text(), "late");
+    assert_eq!(gateway.wait(), 0);
+    assert!(begun.elapsed() < Duration::from_secs(15), "it took {:?}", begun.elapsed());
+    assert!(std::net::TcpStream::connect(("127.0.0.1", gateway.ports.plain)).is_err());
+    assert_eq!(gateway.log_of(1).len(), 1);
+}
+
+#[test]
+fn quit_hands_the_sockets_to_a_new_process_without_losing_a_request() {
+    let upstream = Upstream::start();
+    let folder = Folder::new();
+    let artifact = artifact_in(&folder, &open_api("/a", &upstream.url(), json!({ "/x": { "get": operation() } })), "a");
+    let socket = folder.join("upgrade.sock");
+    let mut gateway = Gateway::start(&artifact, Settings::of(json!({ "process": { "upgrade_socket": socket, "grace": "5s" } })));
+    let load = Load::start(gateway.ports.plain, 2);
+    load.more(20);
+    let mut second = gateway.spawn_beside(&["--upgrade"]);
+    thread::sleep(Duration::from_millis(300));
+    gateway.signal("QUIT");
+    let code = gateway.wait();
+    load.more(50);
+    let (good, wrong) = load.stop();
+    let alive = second.try_wait().unwrap().is_none();
+    let _ = second.kill();
+    let _ = second.wait();
+    assert!(alive && code == 0, "old {code}, new alive: {alive}; {}", gateway.stderr());
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(upstream.count(), good);
+}

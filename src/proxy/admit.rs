@@ -3,11 +3,11 @@
 //! The engine's parser has refused malformed messages by now (RFC 9112). What is left is what it accepts and an upstream may
 //! read otherwise: a length together with a coding, a listed length, a second spelling of a field the gateway owns.
 
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, Uri, Version, header};
 use pingora::http::RequestHeader;
 use tollgate_filter_api::Reason;
 
-use crate::{chain::gateway as reasons, config::Limits, routes::host, telemetry::LimitCounters};
+use crate::{chain::gateway as reasons, config::Limits, routes::{host, normal}, telemetry::LimitCounters};
 
 /// Fields the gateway writes, or believes only of trusted proxies; another spelling of them must not arrive beside them.
 const OWNED: [&str; 8] = [
@@ -30,6 +30,22 @@ pub fn admit(req: &RequestHeader, limits: &Limits, counters: &LimitCounters) -> 
     framing(req)?;
     fields(&req.headers)?;
     host_of(req)
+}
+
+/// Takes a target in absolute form apart (RFC 9112 §3.2.2): the engine reads every HTTP/1 target as a path.
+///
+/// # Errors
+/// When it is neither a path nor an absolute URI of HTTP.
+pub fn absolute(req: &mut RequestHeader) -> Result<(), &'static Reason> {
+    if req.uri.authority().is_some() || req.raw_path().first() == Some(&b'/') {
+        return Ok(());
+    }
+    let uri = Uri::try_from(req.raw_path()).map_err(|_| &normal::FORM)?;
+    if uri.authority().is_none() || !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(&normal::FORM);
+    }
+    req.set_uri(uri);
+    Ok(())
 }
 
 /// Whether a refusal leaves the connection in doubt, so that it must be closed.

@@ -277,6 +277,8 @@ impl Accepting {
             if let Some(settings) = settings {
                 settings.apply_to_session(&mut session);
             }
+            // The engine forgets the idle time when a client asks for a kept connection.
+            session.set_keepalive(Some(idle.as_secs().max(1)));
             next = self.proxy.process_new_http(session, &self.stop).await;
         }
         if served >= requests {

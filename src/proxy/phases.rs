@@ -325,6 +325,7 @@ impl Phases {
             return Err(early(&reasons::FRAMING));
         }
         let req = session.req_header_mut();
+        admit::absolute(req).map_err(early)?;
         exchange.host = admit::admit(req, &gateway.limits, &telemetry.limits).map_err(early)?;
         let raw = req.raw_path();
         if raw.first() != Some(&b'/') && req.uri.authority().is_none() {
