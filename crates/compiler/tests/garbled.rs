@@ -1,0 +1,107 @@
+//! Definitions that were garbled: whatever they say, compiling them ends, with a Plan or with a problem.
+
+use std::collections::BTreeMap;
+
+use tollgate_compiler::{Options, Project, compile};
+
+const DEFINITION: &str = "\
+openapi: 3.2.0
+info: {title: A, version: '1'}
+x-wso2-basePath: /a/{version}
+x-wso2-endpoints:
+- e: {urls: ['http://1.example', 'etcd(k, http://2.example)'], type: failover, securityConfig: {type: basic, username: u}}
+x-wso2-production-endpoints: '#/x-wso2-endpoints/e'
+x-wso2-sandbox-endpoints: {urls: ['http://3.example'], advanceEndpointConfig: {timeoutInMillis: 3}}
+x-wso2-cors: {accessControlAllowOrigins: ['*'], access-control-allow-credentials: true}
+x-wso2-throttling-tier: P
+x-wso2-mutual-ssl: mandatory
+x-wso2-application-security: {security-types: [basic_auth], optional: true}
+x-wso2-transports: [http]
+x-wso2-response-cache: {enabled: true, cacheTimeoutInSeconds: 3}
+x-tollgate-headers: {a: {b: 1}}
+security: [{t: [s], k: []}, {}]
+servers: [{url: 'https://{h}.example/{v}', variables: {h: {default: a}, v: {default: v1, enum: [v1]}}}]
+paths:
+  /p/{id}.json:
+    parameters: [&p {name: id, in: path, required: true, schema: {type: string}}]
+    get: {operationId: x, x-scope: 'a b', responses: {'200': {description: d, content: {a/b: {schema: {$ref: '#/components/schemas/S'}}}}}}
+    additionalOperations: {COPY: {x-wso2-disable-security: true}}
+  /q/*: {$ref: '#/components/pathItems/I'}
+components:
+  pathItems: {I: {query: {parameters: [*p], x-wso2-request-interceptor: f}}}
+  schemas: {S: {allOf: [{$ref: '#/components/schemas/S'}], discriminator: {propertyName: p}}}
+  securitySchemes: {t: {type: oauth2, flows: {}}, k: {type: apiKey, in: header, name: K}}
+";
+
+const POLICIES: &str = "resourcePolicies:\n- P: {count: 3, unitTime: 1, timeUnit: min}\nsubscriptionPolicies: []\n";
+
+/// Numbers that look random and are the same in every run (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % sides.max(1) as u64).unwrap_or_default()
+    }
+}
+
+fn garble(text: &str, dice: &mut Dice) -> Vec<u8> {
+    const BYTES: &[u8] = b"{}[]:,-'\"#&*!|>%@`0a~ \n\t$/\\x\xff";
+    let mut bytes = text.as_bytes().to_vec();
+    for _ in 0..=dice.roll(2) {
+        let (at, end) = (dice.roll(bytes.len()), dice.roll(60));
+        let end = (at + end).min(bytes.len());
+        match dice.roll(4) {
+            0 => bytes[at] = BYTES[dice.roll(BYTES.len())],
+            1 => drop(bytes.drain(at..end)),
+            2 => {
+                let copy = bytes[at..end].to_vec();
+                let to = dice.roll(bytes.len());
+                drop(bytes.splice(to..to, copy));
+            }
+            _ => {
+                let mut lines: Vec<&[u8]> = bytes.split(|b| *b == b'\n').collect();
+                let (a, b) = (dice.roll(lines.len()), dice.roll(lines.len()));
+                lines.swap(a, b);
+                bytes = lines.join(&b'\n');
+            }
+        }
+        if bytes.is_empty() {
+            bytes.push(b'a');
+        }
+    }
+    bytes
+}
+
+#[test]
+fn a_garbled_definition_ends_in_a_plan_or_in_a_problem() {
+    let mut dice = Dice(0x5eed);
+    let mut plans = 0;
+    const RUNS: usize = 2000;
+    for run in 0..RUNS {
+        // The first run is the definition as it stands, so that garbling begins at something that compiles.
+        let garbled = |text: &str, dice: &mut Dice| if run == 0 { text.as_bytes().to_vec() } else { garble(text, dice) };
+        let files = BTreeMap::from([
+            ("a.yaml".to_owned(), garbled(DEFINITION, &mut dice)),
+            ("policies.yaml".to_owned(), garbled(POLICIES, &mut dice)),
+        ]);
+        let project = Project {
+            name: "p".to_owned(),
+            definitions: vec!["a.yaml".to_owned()],
+            policies: Some("policies.yaml".to_owned()),
+            settings: None,
+            files: Box::new(files),
+        };
+        let waive = ["throttle", "interceptor", "resilience", "basic_auth", "response_cache", "headers", "mtls"];
+        let options = Options { enforceable: Some(vec!["jwt", "cors"]), waive: waive.map(String::from).into(), ..Options::default() };
+        let outcome = compile(&project, &options);
+        assert_eq!(outcome.plan.is_none(), outcome.problems.has_errors());
+        if run == 0 {
+            assert!(outcome.plan.is_some(), "{}", outcome.problems);
+        }
+        plans += usize::from(outcome.plan.is_some());
+    }
+    assert!((10..RUNS - 10).contains(&plans), "{plans} of {RUNS} compiled: garbling does too much or too little");
+}
