@@ -11,7 +11,7 @@ use tollgate_plan::{Alternative, Api, Credential, Operation, Plan, Source};
 
 use super::{
     run::{Chain, Step},
-    spec::{ChainSpec, FilterSpec, StepSpec},
+    spec::{ChainSpec, FilterSpec, StepSpec, gives_principal},
 };
 
 /// What chains are built from.
@@ -43,7 +43,19 @@ pub fn build(inputs: &Inputs<'_>) -> Result<Vec<Arc<Chain>>, Problems> {
     if builder.problems.has_errors() { Err(builder.problems.sorted()) } else { Ok(chains) }
 }
 
-type Built = Option<Arc<dyn DynFilter>>;
+/// `None` when the settings leave the filter nothing to do.
+type Built = Result<Option<Arc<dyn DynFilter>>, Reported>;
+
+/// What is wrong is among the problems already.
+#[derive(Clone, Copy)]
+struct Reported;
+
+/// Who asked for a filter, and whether with settings of its own.
+#[derive(Clone, Copy)]
+struct By<'a> {
+    source: &'a Source,
+    demanded: bool,
+}
 
 struct Builder<'a> {
     inputs: &'a Inputs<'a>,
@@ -52,7 +64,7 @@ struct Builder<'a> {
     problems: Problems,
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
     fn operation(&mut self, api: &Api, operation: &Operation) -> Chain {
         let alternatives = self.alternatives(operation);
         let mut chain = Chain { open: alternatives.is_empty(), ..Chain::default() };
@@ -65,7 +77,7 @@ impl Builder<'_> {
         for step in &self.inputs.spec.steps {
             if is_credential(step, self.inputs.kinds) {
                 if !authenticated {
-                    self.authenticate(api, operation, &alternatives, &mut chain);
+                    self.authenticate(api, operation, &alternatives, &known, &mut chain);
                     known.push(Principal::NAME);
                     authenticated = true;
                 }
@@ -79,20 +91,20 @@ impl Builder<'_> {
         chain
     }
 
-    /// The alternatives that are enforced here: what the environment waived is taken out.
+    /// The alternatives that are enforced here. One that is enforced whole goes before one of which a part is waived; only when
+    /// nothing is left of any, the operation is open.
     fn alternatives(&self, operation: &Operation) -> Vec<Alternative> {
         let waived = |credential: &Credential| self.inputs.waive.contains(&credential.filter);
         let all = &operation.security.alternatives;
-        let whole: Vec<Alternative> = all.iter().filter(|alternative| !alternative.credentials.iter().any(waived)).cloned().collect();
-        let anonymous_only = whole.iter().all(|alternative| alternative.credentials.is_empty());
-        if !whole.is_empty() && !anonymous_only || whole.len() == all.len() {
-            return if anonymous_only { Vec::new() } else { whole };
-        }
+        let anonymous = all.iter().filter(|alternative| alternative.credentials.is_empty()).cloned();
+        let whole = all.iter().filter(|alternative| !alternative.credentials.iter().any(waived)).cloned();
         let rest = all.iter().map(|alternative| Alternative {
             credentials: alternative.credentials.iter().filter(|credential| !waived(credential)).cloned().collect(),
         });
-        let rest: Vec<Alternative> = rest.collect();
-        if rest.iter().any(|alternative| alternative.credentials.is_empty()) { Vec::new() } else { rest }
+        let demanding = |alternative: &Alternative| !alternative.credentials.is_empty();
+        let whole: Vec<Alternative> = whole.filter(demanding).collect();
+        let enforced = if whole.is_empty() { rest.filter(demanding).collect() } else { whole };
+        if enforced.is_empty() { enforced } else { enforced.into_iter().chain(anonymous).collect() }
     }
 
     fn demands_are_offered(&mut self, operation: &Operation) {
@@ -106,7 +118,7 @@ impl Builder<'_> {
 
     fn not_enforced(&mut self, operation: &Operation, filter: &str, source: &Source) {
         let file = &self.inputs.spec.file;
-        let (message, hint) = if self.inputs.kinds.iter().any(|kind| kind.id == filter) {
+        let (message, hint) = if self.kind(filter).is_some() {
             (
                 format!("`{}` demands `{filter}`, which the chain in {file} does not list", operation.id),
                 format!("add `- {filter}` to `chain`, or `waive: [{filter}]`"),
@@ -132,21 +144,35 @@ impl Builder<'_> {
         }
     }
 
-    /// A filter that checks no credential.
+    /// A filter that checks no credential. Each demand is one step, where the filter is listed first.
     fn plain(&mut self, operation: &Operation, spec: &FilterSpec, known: &mut Vec<&'static str>, chain: &mut Chain) {
-        let demand = operation.demands.iter().find(|demand| demand.filter == spec.id);
-        let settings = demand.map_or_else(|| spec.settings.clone(), |demand| merge(&spec.settings, &demand.settings));
-        let Some(filter) = self.filter(spec, settings, &operation.source) else { return };
-        let Some(kind) = self.inputs.kinds.iter().find(|kind| kind.id == spec.id) else { return };
-        for need in kind.needs {
-            if !known.contains(need) {
-                let message = format!("operation `{}`: filter `{}` needs `{need}`, but nothing before it gives one", operation.id, spec.id);
-                self.chain_problem(message, spec);
-            }
+        let first = self.inputs.spec.filters().find(|listed| listed.id == spec.id).is_some_and(|first| std::ptr::eq(first, spec));
+        let mut demands = operation.demands.iter().filter(|demand| first && demand.filter == spec.id).peekable();
+        if demands.peek().is_none() {
+            self.step(operation, spec, spec.settings.clone(), By { source: &operation.source, demanded: false }, known, chain);
         }
+        for demand in demands {
+            let settings = merge(&spec.settings, &demand.settings);
+            self.step(operation, spec, settings, By { source: &demand.source, demanded: true }, known, chain);
+        }
+    }
+
+    fn step(
+        &mut self,
+        operation: &Operation,
+        spec: &FilterSpec,
+        settings: Value,
+        by: By<'_>,
+        known: &mut Vec<&'static str>,
+        chain: &mut Chain,
+    ) {
+        let Ok(Some(filter)) = self.filter(spec, settings, by) else { return };
+        let Some(kind) = self.kind(&spec.id) else { return };
+        self.needs_are_known(operation, spec, known);
         for fact in kind.gives {
             if known.contains(fact) {
-                self.chain_problem(format!("operation `{}`: filter `{}` gives `{fact}` a second time", operation.id, spec.id), spec);
+                let message = format!("operation `{}`: filter `{}` gives `{fact}` a second time", operation.id, spec.id);
+                self.chain_problem(message, "list the filter once", spec);
             }
             known.push(fact);
         }
@@ -154,29 +180,36 @@ impl Builder<'_> {
         chain.filters.push(filter);
     }
 
-    fn chain_problem(&mut self, message: String, spec: &FilterSpec) {
+    fn kind(&self, id: &str) -> Option<&'a Kind> {
+        self.inputs.kinds.iter().find(|kind| kind.id == id)
+    }
+
+    fn needs_are_known(&mut self, operation: &Operation, spec: &FilterSpec, known: &[&str]) {
+        for need in self.kind(&spec.id).map_or(&[][..], |kind| kind.needs) {
+            if !known.contains(need) {
+                let message = format!("operation `{}`: filter `{}` needs `{need}`, but nothing before it gives one", operation.id, spec.id);
+                self.chain_problem(message, "move the filter that gives it to the front", spec);
+            }
+        }
+    }
+
+    fn chain_problem(&mut self, message: String, hint: &str, spec: &FilterSpec) {
         let problem = Problem::error("chain.order", message).at(self.inputs.spec.file.as_str(), spec.line, spec.pointer.as_str());
-        self.problems.push(problem.hint("move the filter that gives it to the front"));
+        self.problems.push(problem.hint(hint));
     }
 
     /// All credential filters of an operation stand where the first of them is listed.
-    fn authenticate(&mut self, api: &Api, operation: &Operation, alternatives: &[Alternative], chain: &mut Chain) {
+    fn authenticate(&mut self, api: &Api, operation: &Operation, alternatives: &[Alternative], known: &[&str], chain: &mut Chain) {
         let anonymous = alternatives.iter().any(|alternative| alternative.credentials.is_empty());
         let mut branches = Vec::new();
         for wanted in grouped(alternatives) {
-            let before = self.problems.0.len();
             for combination in self.combinations(operation, &wanted) {
                 let begin = chain.filters.len();
                 for (spec, credential) in combination {
-                    let settings = merge(&spec.settings, &credential.settings(api));
-                    if let Some(filter) = self.filter(&spec, settings, &credential.source) {
-                        chain.filters.push(filter);
-                    }
+                    self.needs_are_known(operation, &spec, known);
+                    chain.filters.extend(self.credential(api, operation, &spec, &credential));
                 }
                 branches.push(begin..chain.filters.len());
-            }
-            if self.problems.0.len() > before {
-                return;
             }
         }
         match branches.as_slice() {
@@ -186,6 +219,21 @@ impl Builder<'_> {
                 chain.steps.push(Step::AnyOf { branches, anonymous });
             }
         }
+    }
+
+    /// The filter that checks a credential. One that finds nothing to do would let everybody pass.
+    fn credential(&mut self, api: &Api, operation: &Operation, spec: &FilterSpec, credential: &Wanted) -> Option<Arc<dyn DynFilter>> {
+        let demands = operation.demands.iter().filter(|demand| demand.filter == spec.id);
+        let settings = demands.fold(spec.settings.clone(), |under, demand| merge(&under, &demand.settings));
+        let settings = merge(&settings, &credential.settings(api));
+        let by = By { source: &credential.source, demanded: settings != spec.settings };
+        let built = self.filter(spec, settings, by).ok()?;
+        if built.is_none() {
+            let message = format!("`{}` demands `{}`, which checks nothing with these settings", operation.id, spec.id);
+            let problem = Problem::error("chain.not_enforced", message);
+            self.problems.push(self.at(problem, &credential.source));
+        }
+        built
     }
 
     fn no_body_in(&mut self, branches: &[std::ops::Range<usize>], chain: &Chain, operation: &Operation) {
@@ -216,36 +264,37 @@ impl Builder<'_> {
         all
     }
 
-    fn filter(&mut self, spec: &FilterSpec, settings: Value, source: &Source) -> Built {
+    fn filter(&mut self, spec: &FilterSpec, settings: Value, by: By<'_>) -> Built {
         let key = (spec.id.clone(), settings.to_string());
         if let Some(built) = self.built.get(&key) {
             return built.clone();
         }
-        let kind = self.inputs.kinds.iter().find(|kind| kind.id == spec.id)?;
-        let built = (kind.build)(&settings, self.inputs.env).unwrap_or_else(|problem| {
-            let problem = self.place(problem, spec, source);
-            self.problems.push(problem);
-            None
+        // The list knows the catalogue's filters only.
+        let Some(kind) = self.kind(&spec.id) else { return Err(Reported) };
+        let built = (kind.build)(&settings, self.inputs.env).map_err(|problem| {
+            self.problems.push(self.place(problem, spec, by));
+            Reported
         });
         self.built.insert(key, built.clone());
         built
     }
 
-    /// A problem of the settings stands in the operator's file when there are settings, else where the demand was written.
-    fn place(&self, problem: Problem, spec: &FilterSpec, source: &Source) -> Problem {
-        if spec.pointer.is_empty() {
-            return self.at(problem, source);
+    /// A problem of the settings stands where the setting was written: in the operator's file, or in the definition that
+    /// demanded it.
+    fn place(&self, problem: Problem, spec: &FilterSpec, by: By<'_>) -> Problem {
+        let written = spec.settings.as_object().is_some_and(|all| !all.is_empty()) && spec.settings.pointer(&problem.pointer).is_some();
+        if spec.pointer.is_empty() || (by.demanded && !written) {
+            return self.at(problem, by.source);
         }
         let pointer = format!("{}{}", spec.pointer, problem.pointer);
-        problem.at(self.inputs.spec.file.as_str(), spec.line, pointer)
+        problem.at(self.inputs.spec.file.as_str(), 0, pointer)
     }
 }
 
 /// Whether a step of the list checks credentials.
 fn is_credential(step: &StepSpec, kinds: &[Kind]) -> bool {
-    let gives_principal = |spec: &FilterSpec| kinds.iter().any(|kind| kind.id == spec.id && kind.gives.contains(&Principal::NAME));
     match step {
-        StepSpec::Filter(spec) => gives_principal(spec),
+        StepSpec::Filter(spec) => kinds.iter().any(|kind| kind.id == spec.id && gives_principal(kind)),
         StepSpec::AnyOf(_) => true,
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use tollgate_document::{Document, Node, Shape, pointer};
-use tollgate_filter_api::{Kind, Problem, Problems};
+use tollgate_filter_api::{Fact, Kind, Principal, Problem, Problems};
 
 /// One filter of the list, with the operator's defaults.
 #[derive(Clone, Debug)]
@@ -66,7 +66,17 @@ impl ChainSpec {
                 problems.push(unknown(&filter.id, kinds).at(document.name(), filter.line, filter.pointer.as_str()));
             }
         }
+        for filter in spec.alternatives().filter(|filter| kinds.iter().any(|kind| kind.id == filter.id && !gives_principal(kind))) {
+            let message = format!("`{}` checks no credential and cannot be an alternative", filter.id);
+            let problem = Problem::error("chain.any_of", message).hint("list it as an entry of its own");
+            problems.push(problem.at(document.name(), filter.line, filter.pointer.as_str()));
+        }
         if problems.0.is_empty() { Ok(Some(spec)) } else { Err(problems.sorted()) }
+    }
+
+    fn alternatives(&self) -> impl Iterator<Item = &FilterSpec> {
+        let branches = self.steps.iter().filter_map(|step| if let StepSpec::AnyOf(branches) = step { Some(branches) } else { None });
+        branches.flatten()
     }
 
     /// Every filter of the list, alternatives included.
@@ -76,6 +86,11 @@ impl ChainSpec {
             StepSpec::AnyOf(branches) => branches.as_slice(),
         })
     }
+}
+
+/// Whether a filter checks credentials.
+pub(super) fn gives_principal(kind: &Kind) -> bool {
+    kind.gives.contains(&Principal::NAME)
 }
 
 fn unknown(id: &str, kinds: &[Kind]) -> Problem {
