@@ -1,6 +1,6 @@
 //! One definition to one API of the Plan.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Value, json};
 use tollgate_document::Shape;
@@ -48,6 +48,16 @@ struct Path<'a> {
     templates: BTreeMap<&'a str, Spot<'a>>,
 }
 
+/// What the path items of an API come to.
+#[derive(Default)]
+struct Collected<'a> {
+    /// By the shape of their templates.
+    paths: BTreeMap<String, Path<'a>>,
+    operations: Vec<Operation>,
+    ids: HashSet<String>,
+}
+
+/// Assembles the API of one definition; what is wrong is added to the project's problems.
 pub(crate) fn assemble(project: &mut Project<'_>, definition: &Definition<'_>, base_path: String) -> Api {
     let root = &definition.root;
     if definition.truncated {
@@ -123,60 +133,64 @@ impl<'a> Assembly<'_, '_, 'a> {
 
     fn operations(&mut self) -> Vec<Operation> {
         let definition = self.definition;
-        let mut with_cors = self.common.clone();
-        demands::cors(&definition.root, &mut with_cors, &mut self.project.problems);
-        with_cors.generic(&definition.root, &mut self.project.problems);
-        self.common = with_cors;
+        demands::cors(&definition.root, &mut self.common, &mut self.project.problems);
+        self.common.generic(&definition.root, &mut self.project.problems);
         let security = security::Reader::new(definition, &mut self.project.problems);
-        let mut paths: BTreeMap<String, Path<'a>> = BTreeMap::new();
-        let mut operations = Vec::new();
-        let mut ids = HashSet::new();
+        let mut found = Collected::default();
         for item in &definition.paths {
-            let template = match template::parse(item.template) {
-                Ok(template) => template,
-                Err(reason) => {
-                    let message = format!("the template `{}` {reason}", short(item.template));
-                    self.problem(item.spot.error("template.form", message));
-                    continue;
-                }
-            };
-            for level in &item.levels {
-                demands::unknown(level, Level::Path, &mut self.project.problems);
+            if !self.path_item(item, &security, &mut found) {
+                let message = "what the definition repeats for each operation makes the Plan too large";
+                self.problem(definition.root.error("plan.too_large", message));
+                break;
             }
-            let known = paths.entry(template.shape.clone()).or_default();
-            for operation in &item.operations {
-                if operation.method == "TRACE" || operation.method == "CONNECT" {
-                    let message = format!("{} operations are not served", operation.method);
-                    self.project.problems.push(operation.spot.warning("operation.ignored", message));
-                    continue;
-                }
-                if let Some(first) = known.methods.get(&operation.method) {
-                    let problem = ambiguous(item, &operation.method, first);
-                    self.project.problems.push(problem);
-                    continue;
-                }
-                known.methods.insert(operation.method.clone(), operation.spot.clone());
-                let id = operation.spot.text("operationId").filter(|id| !ids.contains(id));
-                let id = id.unwrap_or_else(|| format!("{} {}", operation.method, item.template));
-                ids.insert(id.clone());
-                let allowed = security.operation(&operation.spot, &mut self.project.problems);
-                let operation = self.operation(item, operation, id, allowed);
-                if !self.project.groups.charge(weight(&operation)) {
-                    let message = "what the definition repeats for each operation makes the Plan too large";
-                    self.problem(definition.root.error("plan.too_large", message));
-                    return operations;
-                }
-                operations.push(operation);
-            }
-            known.templates.insert(item.template, item.spot.clone());
-            self.parameters(item, &template.parameters);
         }
+        let Collected { paths, mut operations, .. } = found;
         for path in paths.values() {
             self.equivalent(path);
-            operations.extend(self.options(path, &mut ids));
+            operations.extend(self.options(path));
         }
         operations.sort_by(|a, b| (&a.template, &a.method).cmp(&(&b.template, &b.method)));
         operations
+    }
+
+    /// Gathers the operations of a path item. `false` when the Plan has grown too large.
+    fn path_item(&mut self, item: &PathItem<'a>, security: &security::Reader<'_, 'a>, found: &mut Collected<'a>) -> bool {
+        let template = match template::parse(item.template) {
+            Ok(template) => template,
+            Err(reason) => {
+                let message = format!("the template `{}` {reason}", short(item.template));
+                self.problem(item.spot.error("template.form", message));
+                return true;
+            }
+        };
+        for level in &item.levels {
+            demands::unknown(level, Level::Path, &mut self.project.problems);
+        }
+        self.parameters(item, &template.parameters);
+        let known = found.paths.entry(template.shape).or_default();
+        known.templates.insert(item.template, item.spot.clone());
+        for operation in &item.operations {
+            if operation.method == "TRACE" || operation.method == "CONNECT" {
+                let message = format!("{} operations are not served", operation.method);
+                self.problem(operation.spot.warning("operation.ignored", message));
+                continue;
+            }
+            if let Some(first) = known.methods.get(&operation.method) {
+                self.problem(ambiguous(item, &operation.method, first));
+                continue;
+            }
+            known.methods.insert(operation.method.clone(), operation.spot.clone());
+            let id = operation.spot.text("operationId").filter(|id| !found.ids.contains(id));
+            let id = id.unwrap_or_else(|| format!("{} {}", operation.method, item.template));
+            found.ids.insert(id.clone());
+            let allowed = security.operation(&operation.spot, &mut self.project.problems);
+            let operation = self.operation(item, operation, id, allowed);
+            if !self.project.groups.charge(weight(&operation)) {
+                return false;
+            }
+            found.operations.push(operation);
+        }
+        true
     }
 
     fn operation(&mut self, item: &PathItem<'a>, operation: &model::Operation<'a>, id: String, security: Security) -> Operation {
@@ -326,7 +340,7 @@ impl<'a> Assembly<'_, '_, 'a> {
     }
 
     /// The answer to OPTIONS on a path that does not declare it.
-    fn options(&mut self, path: &Path<'a>, ids: &mut HashSet<String>) -> Option<Operation> {
+    fn options(&self, path: &Path<'a>) -> Option<Operation> {
         let (template, spot) = path.templates.iter().next()?;
         if path.methods.is_empty() || path.methods.contains_key("OPTIONS") {
             return None;
@@ -334,7 +348,6 @@ impl<'a> Assembly<'_, '_, 'a> {
         let mut allow: BTreeSet<String> = path.methods.keys().cloned().collect();
         allow.insert("OPTIONS".to_owned());
         let id = format!("OPTIONS {template}");
-        ids.insert(id.clone());
         let mut demands = self.common.clone().finish();
         demands.retain(|d| d.filter == "cors");
         Some(Operation {
@@ -376,28 +389,4 @@ fn weight(operation: &Operation) -> usize {
         })
         .sum();
     200 + operation.id.len() + operation.template.len() + 2 * operation.source.pointer.len() + demands + security
-}
-
-/// Titles and base paths that two definitions claim.
-pub(crate) fn collisions(claims: &[(String, String, Spot<'_>, Spot<'_>)], problems: &mut Problems) {
-    let mut names: HashMap<&str, &Spot<'_>> = HashMap::new();
-    let mut bases: HashMap<&str, &Spot<'_>> = HashMap::new();
-    for (name, base, root, place) in claims {
-        if let Some(first) = names.get(name.as_str()) {
-            let problem = root.error("api.duplicate", format!("the API `{name}` is defined twice"));
-            problems.push(problem.hint(also(first)));
-        } else {
-            names.insert(name, root);
-        }
-        if let Some(first) = bases.get(base.as_str()) {
-            let problem = place.error("base_path.collision", format!("the base path `{base}` is taken already"));
-            problems.push(problem.hint(also(first)));
-        } else {
-            bases.insert(base, place);
-        }
-    }
-}
-
-fn also(first: &Spot<'_>) -> String {
-    format!("the other is in {} on line {}", first.node.document().name(), first.node.line())
 }

@@ -1,15 +1,16 @@
 //! OpenAPI documents and their extensions to a Plan.
 //!
 //! [`compile`] reads the definitions of a [`Project`] with everything they refer to, judges their form
-//! ([`structure`]), reads them into one thin model for all versions ([`model`]), and assembles the Plan ([`api`]). All
+//! (`structure`), reads them into one thin model for all versions (`model`), and assembles the Plan (`api`). All
 //! problems come at once, sorted; there is a Plan only when none of them is an error.
 //!
 //! It knows no clock, no network and no order of files: the same inputs give the same Plan. It protects against files
-//! that are hostile (see `tollgate-document` for size and depth, [`sources`] for references). It does not judge
+//! that are hostile (see `tollgate-document` for size and depth, `sources` for references). It does not judge
 //! whether an endpoint exists, or whether what a filter is asked for makes sense to it: that filter does.
 
 mod api;
 mod base_path;
+mod collisions;
 mod demands;
 mod endpoints;
 mod enforce;
@@ -33,6 +34,7 @@ use tollgate_plan::{Document, Plan, Source};
 pub use files::{Files, Folder, Loose};
 pub use project::{Project, Settings};
 
+use collisions::Claim;
 use endpoints::{Groups, UPSTREAM_DIGEST};
 use enforce::Catalogue;
 use sources::Sources;
@@ -152,11 +154,11 @@ fn apis(definitions: &[String], sources: &Sources, shared: &mut api::Project<'_>
         let base_path = base.as_ref().map_or("/".to_owned(), |(path, _)| path.clone());
         if let Some((path, place)) = base {
             let name = format!("{}:{}", definition.title, definition.version_text);
-            claims.push((name, path, definition.root.clone(), place));
+            claims.push(Claim { name, base_path: path, root: definition.root.clone(), place });
         }
         read.push((base_path, definition));
     }
-    api::collisions(&claims, &mut shared.problems);
+    collisions::report(&claims, &mut shared.problems);
     read.sort_by(|a, b| a.0.cmp(&b.0));
     read.into_iter().map(|(base_path, definition)| api::assemble(shared, &definition, base_path)).collect()
 }
