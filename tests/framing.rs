@@ -34,7 +34,8 @@ fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     [out.as_slice(), rest].concat()
 }
 
-/// Sends the chosen cases of a corpus, one connection each, and says which request lines arrived upstream.
+/// Sends the chosen cases of a corpus, one connection each, and says which request lines arrived upstream
+/// with all that belongs to them.
 fn play(corpus: &str, choose: impl Fn(&Value) -> bool) -> Vec<String> {
     let Some(folder) = shared_cases("04-http1") else { return Vec::new() };
     let upstream = Upstream::start();
@@ -60,7 +61,8 @@ fn play(corpus: &str, choose: impl Fn(&Value) -> bool) -> Vec<String> {
     settle(&gateway, &upstream);
     ledger::compare(&gateway.log(), &upstream);
     assert!(!gateway.stderr().contains("panicked"), "{}", gateway.stderr());
-    let starts = upstream.requests().into_iter().map(|received| received.message.start);
+    // A body streams, so its beginning may have gone out before its framing turned out to be wrong.
+    let starts = upstream.requests().into_iter().filter(|received| received.whole).map(|received| received.message.start);
     starts.filter(|start| !start.contains("/last")).collect()
 }
 

@@ -320,9 +320,12 @@ impl Phases {
         let gateway = &snapshot.config.gateway;
         let telemetry = &self.0.kernel.telemetry;
         let early = |reason: &'static Reason| Box::new(reason.answer());
-        let coded = session.req_header().headers.contains_key(header::TRANSFER_ENCODING);
-        if coded && session.as_downstream().as_http1().is_some_and(|http1| admit::names_length(&http1.get_headers_raw_bytes())) {
-            return Err(early(&reasons::FRAMING));
+        if let Some(http1) = session.as_downstream().as_http1() {
+            let raw = http1.get_headers_raw_bytes();
+            let coded = session.req_header().headers.contains_key(header::TRANSFER_ENCODING);
+            if admit::has_bare_line_end(&raw) || (coded && admit::names_length(&raw)) {
+                return Err(early(&reasons::FRAMING));
+            }
         }
         let req = session.req_header_mut();
         admit::absolute(req).map_err(early)?;

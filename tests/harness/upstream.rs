@@ -81,6 +81,8 @@ pub struct Received {
     pub message: Message,
     /// Subject of the client certificate.
     pub client: Option<String>,
+    /// The body came to its end.
+    pub whole: bool,
 }
 
 #[derive(Default)]
@@ -231,7 +233,12 @@ fn exchange(
     }
     let read = message::body(stream, framing);
     request.body = read.as_ref().cloned().unwrap_or_default();
-    records.requests.lock().unwrap().push(Received { connection: number, message: request.clone(), client: client.clone() });
+    records.requests.lock().unwrap().push(Received {
+        connection: number,
+        message: request.clone(),
+        client: client.clone(),
+        whole: read.is_ok(),
+    });
     read?;
     let reply = answer(&request);
     for (pause, bytes) in &reply.pieces {
