@@ -5,16 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Reads input files by name. Names use `/` and are relative to the project.
 pub trait Files {
-    /// The bytes of a file, at most `limit` of them.
+    /// The bytes of a file; of one that is longer than `limit`, one byte more than that.
     ///
     /// # Errors
-    /// Why it cannot be read, as a sentence without a full stop.
-    fn read(&self, name: &str, limit: usize) -> Result<Vec<u8>, String>;
+    /// Why it cannot be read; `NotFound` when there is no such file.
+    fn read(&self, name: &str, limit: usize) -> io::Result<Vec<u8>>;
 
     /// Whether a reference may not climb out of the place where the names begin.
     fn confined(&self) -> bool {
@@ -24,8 +24,8 @@ pub trait Files {
 
 /// Files in memory, for tests and embedders.
 impl Files for BTreeMap<String, Vec<u8>> {
-    fn read(&self, name: &str, _limit: usize) -> Result<Vec<u8>, String> {
-        self.get(name).cloned().ok_or_else(|| "there is no such file".to_owned())
+    fn read(&self, name: &str, _limit: usize) -> io::Result<Vec<u8>> {
+        self.get(name).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -38,16 +38,16 @@ pub struct Folder {
 impl Folder {
     /// # Errors
     /// When the folder cannot be found.
-    pub fn open(root: &Path) -> std::io::Result<Self> {
+    pub fn open(root: &Path) -> io::Result<Self> {
         Ok(Self { root: root.canonicalize()? })
     }
 }
 
 impl Files for Folder {
-    fn read(&self, name: &str, limit: usize) -> Result<Vec<u8>, String> {
-        let path = self.root.join(name).canonicalize().map_err(|e| reason(&e))?;
+    fn read(&self, name: &str, limit: usize) -> io::Result<Vec<u8>> {
+        let path = self.root.join(name).canonicalize()?;
         if !path.starts_with(&self.root) {
-            return Err("it lies outside the project folder".to_owned());
+            return Err(io::Error::other("it lies outside the project folder"));
         }
         read_bounded(&path, limit)
     }
@@ -58,7 +58,7 @@ impl Files for Folder {
 pub struct Loose;
 
 impl Files for Loose {
-    fn read(&self, name: &str, limit: usize) -> Result<Vec<u8>, String> {
+    fn read(&self, name: &str, limit: usize) -> io::Result<Vec<u8>> {
         read_bounded(Path::new(name), limit)
     }
 
@@ -67,23 +67,24 @@ impl Files for Loose {
     }
 }
 
-fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
+fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     // Opening a pipe would wait for a writer, so the kind of file is asked first.
-    let metadata = path.metadata().map_err(|e| reason(&e))?;
+    let metadata = path.metadata()?;
     if !metadata.is_file() {
-        return Err("it is not a regular file".to_owned());
+        return Err(io::Error::other("it is not a regular file"));
     }
-    let file = File::open(path).map_err(|e| reason(&e))?;
+    let file = File::open(path)?;
     let mut bytes = Vec::new();
     // One byte more than allowed lets the parser see, and say, that it is too long.
-    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|e| reason(&e))?;
+    file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-fn reason(error: &std::io::Error) -> String {
+/// A sentence without a full stop, the same on every system.
+pub(crate) fn reason(error: &io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),
     }
 }

@@ -71,8 +71,8 @@ pub fn compile(project: &Project, options: &Options) -> Outcome {
     definitions.sort();
     definitions.dedup();
     let mut names = definitions.clone();
-    let optional = |name: &Option<String>| name.clone().filter(|name| project.files.read(name, options.limits.bytes).is_ok());
-    let policies_file = optional(&project.policies);
+    let absent = |name: &String| matches!(project.files.read(name, 0), Err(error) if error.kind() == std::io::ErrorKind::NotFound);
+    let policies_file = project.policies.clone().filter(|name| !absent(name));
     names.extend(policies_file.clone());
     names.extend(project.settings.clone());
     let sources = Sources::load(&*project.files, &names, &options.limits, &mut problems);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use tollgate_document::{Document, Limits, Node, Shape, pointer};
 use tollgate_filter_api::{Problem, Problems};
 
-use crate::files::Files;
+use crate::files::{Files, reason};
 use crate::spot::Spot;
 
 /// References may pull in this many files; more is a mistake or an attack.
@@ -54,7 +54,7 @@ impl Sources {
                 problems.push(Problem::error("ref.too_many", format!("more than {MAX_FILES} files are referred to")));
                 break;
             }
-            let bytes = match files.read(&name, limits.bytes) {
+            let bytes = match files.read(&name, limits.bytes).map_err(|error| reason(&error)) {
                 Ok(bytes) => bytes,
                 Err(reason) if names.contains(&name) => {
                     problems.push(Problem::error("file.unreadable", reason.clone()).at(&name, 0, ""));

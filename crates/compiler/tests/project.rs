@@ -81,6 +81,16 @@ fn a_folder_without_definitions_is_no_project() {
 }
 
 #[test]
+fn policies_that_are_there_and_cannot_be_read_are_not_taken_for_absent() {
+    let text = A.replace("{$ref: '../other/x.yaml#/p'}", "{get: {}}");
+    let folder = Folder::new("unreadable", &[("api_definitions/a.yaml", text.as_str()), ("policies.yaml/keep", "")]);
+    let project = Project::open(&folder.project()).expect("it is a project");
+    let outcome = compile(&project, &Options::default());
+    let found = outcome.problems.0.iter().any(|p| p.code == "file.unreadable" && p.file == "policies.yaml");
+    assert!(found, "{}", outcome.problems);
+}
+
+#[test]
 fn without_policies_no_tier_is_known() {
     let text = A.replace("paths:", "x-wso2-throttling-tier: Gold\npaths:").replace("{$ref: '../other/x.yaml#/p'}", "{get: {}}");
     let folder = Folder::new("tiers", &[("api_definitions/a.yaml", text.as_str())]);

@@ -57,7 +57,7 @@ impl Document {
     /// Syntax, encoding, a limit: one problem. Keys that stand twice: all of them.
     pub fn parse(name: &str, bytes: &[u8], limits: &Limits) -> Result<Self, Problems> {
         if bytes.len() > limits.bytes {
-            let message = format!("the file has {} bytes; at most {} are read", bytes.len(), limits.bytes);
+            let message = format!("the file is larger than {} bytes", limits.bytes);
             return Err(Problem::error("document.too_large", message).at(name, 0, "").into());
         }
         let text = utf8(name, bytes)?;
