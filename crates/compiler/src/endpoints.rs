@@ -39,7 +39,7 @@ pub(crate) struct Groups {
 }
 
 /// A Plan that needs more memory than this, roughly and in bytes, repeats something without end.
-const MAX_PLAN: usize = 256 << 20;
+const MAX_PLAN: usize = 128 << 20;
 /// URLs of one endpoint.
 const MAX_URLS: usize = 1000;
 

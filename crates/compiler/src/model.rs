@@ -176,7 +176,7 @@ fn scheme(spot: &Spot<'_>) -> Option<Scheme> {
 }
 
 /// A definition with more operations than this was not written by anybody.
-const MAX_OPERATIONS: usize = 300_000;
+const MAX_OPERATIONS: usize = 150_000;
 
 /// The path items, and whether there are too many operations.
 fn read_paths<'a>(sources: &'a Sources, paths: &Spot<'a>, version: Version) -> (Vec<PathItem<'a>>, bool) {
