@@ -82,11 +82,11 @@ impl Snapshot {
         let router = Router::build(plan).map_err(&mut gather).ok();
         let variables = |name: &str| std::env::var(name).ok();
         let names = Names(kernel.resolver.clone());
-        let file = config.chain.file.clone();
-        let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: &file, resolver: &names, variables: &variables };
+        let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: config.file(), resolver: &names, variables: &variables };
         let upstreams = Upstreams::build(&inputs).map_err(&mut gather).ok();
         let acceptors = acceptors(&config).map_err(&mut gather).ok();
         let (Some(chains), Some(router), Some(upstreams), Some(acceptors)) = (chains, router, upstreams, acceptors) else {
+            config.locate(&mut problems);
             return Err(problems.sorted());
         };
         let metrics = kernel.telemetry.operations(plan);
@@ -103,9 +103,9 @@ fn operations(loaded: &Loaded, chains: Vec<Arc<Chain>>) -> Vec<Served> {
     let mut chains = chains.into_iter();
     let mut served = Vec::new();
     for api in &loaded.plan.apis {
-        let mut methods: std::collections::HashMap<&str, Vec<String>> = std::collections::HashMap::new();
+        let mut methods: std::collections::HashMap<String, Vec<String>> = std::collections::HashMap::new();
         for operation in api.operations.iter().filter(|operation| matches!(operation.target, PlanTarget::Endpoints { .. })) {
-            methods.entry(operation.template.as_str()).or_default().push(operation.method.clone());
+            methods.entry(nameless(&operation.template)).or_default().push(operation.method.clone());
         }
         for operation in &api.operations {
             let Some(chain) = chains.next() else { continue };
@@ -116,13 +116,29 @@ fn operations(loaded: &Loaded, chains: Vec<Arc<Chain>>) -> Vec<Served> {
                 id: operation.id.clone(),
                 template: operation.template.clone(),
                 method: operation.method.clone(),
-                path_methods: methods.get(operation.template.as_str()).cloned().unwrap_or_default(),
+                path_methods: methods.get(&nameless(&operation.template)).cloned().unwrap_or_default(),
             };
             let auth_header = api.auth_header.clone().unwrap_or_else(|| "Authorization".to_owned());
             served.push(Served { info: Arc::new(info), target: operation.target.clone(), chain, allow: allow(operation), auth_header });
         }
     }
     served
+}
+
+/// A template without the names of its parameters: those that differ only there are one path.
+fn nameless(template: &str) -> String {
+    let mut inside = false;
+    template
+        .chars()
+        .filter(|c| match c {
+            '{' => !std::mem::replace(&mut inside, true),
+            '}' => {
+                inside = false;
+                true
+            }
+            _ => !inside,
+        })
+        .collect()
 }
 
 fn allow(operation: &Operation) -> Option<http::HeaderValue> {
@@ -138,7 +154,7 @@ fn acceptors(config: &Config) -> Result<Vec<Option<SslAcceptor>>, Problems> {
     for (index, listener) in config.gateway.listeners.iter().enumerate() {
         let acceptor = listener.tls.as_ref().map(tls::acceptor).transpose();
         acceptors.push(acceptor.unwrap_or_else(|problem| {
-            problems.push(problem.at(config.chain.file.as_str(), 0, format!("/listeners/{index}/tls")));
+            problems.push(problem.at(config.file(), 0, format!("/listeners/{index}/tls")));
             None
         }));
     }
@@ -196,8 +212,38 @@ impl upstreams::Addresses for Name {
 }
 
 impl Snapshot {
+    /// Says in the log what is served from now on, and what nobody enforces.
+    pub fn announce(&self) {
+        let apis = &self.loaded.plan.apis;
+        let listeners: Vec<String> = self.config.gateway.listeners.iter().map(|listener| listener.address.to_string()).collect();
+        log::info!(
+            "configuration {}: {} operations of {} APIs on {}; admin on {}; sha256 {}",
+            self.generation,
+            apis.iter().map(|api| api.operations.len()).sum::<usize>(),
+            apis.len(),
+            listeners.join(", "),
+            self.config.gateway.admin.address,
+            self.loaded.digest
+        );
+        for waived in &self.waived {
+            log::warn!("`{waived}` is waived: nobody enforces it");
+        }
+    }
+
     /// Most bytes of a request body.
     pub fn body_limit(&self) -> usize {
         usize::try_from(self.config.gateway.limits.body_bytes.0).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nameless;
+
+    #[test]
+    fn templates_that_differ_only_in_names_are_one_path() {
+        assert_eq!(nameless("/v13/deployments/{id}"), nameless("/v13/deployments/{idOrUrl}"));
+        assert_ne!(nameless("/a/{id}.json"), nameless("/a/{id}"));
+        assert_eq!(nameless("/a/{b}-{c}/*"), "/a/{}-{}/*");
     }
 }
