@@ -6,10 +6,12 @@
 mod admit;
 mod answer;
 mod connection;
+mod decide;
 mod edge;
 mod exchange;
 mod forward;
 mod gateway;
+mod outcome;
 mod phases;
 mod serve;
 mod snapshot;

@@ -1,0 +1,82 @@
+//! How an exchange ended: what an error means, what may be tried again, and the log line.
+
+use http::Method;
+use pingora::{Error, ErrorSource, ErrorType, proxy::Session};
+use tollgate_filter_api::{Fault, Reason};
+
+use super::exchange::Exchange;
+use crate::{chain::gateway as reasons, telemetry::Line};
+
+/// RFC 9110 §9.2.2, and the engine still has the whole body.
+pub fn may_repeat(session: &Session) -> bool {
+    let method = &session.req_header().method;
+    let idempotent = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE);
+    idempotent && !session.as_ref().retry_buffer_truncated()
+}
+
+/// An error for a fault, which is noted for the log.
+pub fn faulted(note: &mut Option<std::borrow::Cow<'static, str>>, fault: &Fault) -> Box<Error> {
+    *note = Some(fault.to_string().into());
+    Error::explain(ErrorType::InternalError, "a filter could not decide").into_in()
+}
+
+/// What an error of the engine means to the client; `None` when the client is gone.
+pub fn reason_of(error: &Error, exchange: &Exchange) -> Option<&'static Reason> {
+    if let Some(reason) = exchange.reason {
+        return Some(reason);
+    }
+    match (error.esource(), error.etype()) {
+        (ErrorSource::Downstream, ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed) => None,
+        (ErrorSource::Downstream, _) => Some(&reasons::BODY_READ),
+        (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::ConnectTimedout) => {
+            Some(&reasons::UPSTREAM_TIMEOUT)
+        }
+        (ErrorSource::Upstream, _) if exchange.upstream_ended.is_none() => Some(&reasons::CONNECT),
+        (ErrorSource::Upstream, _) => Some(&reasons::UPSTREAM_BROKEN),
+        _ if exchange.note.is_some() => Some(&reasons::FAULT),
+        _ => Some(&reasons::INTERNAL),
+    }
+}
+
+/// The log line of a request that has ended.
+pub fn line(session: &Session, exchange: &Exchange) -> Line {
+    let req = session.req_header();
+    Line {
+        time: exchange.time,
+        request_id: exchange.id,
+        client: exchange
+            .call
+            .as_ref()
+            .map(|call| call.client)
+            .or_else(|| Some(exchange.connection.as_ref()?.address))
+            .unwrap_or(std::net::IpAddr::from([0, 0, 0, 0])),
+        method: req.method.clone(),
+        host: exchange.host.clone(),
+        path: req.uri.path().to_owned(),
+        operation: exchange.served().map(|served| served.info.clone()),
+        status: exchange.status,
+        reason: exchange.reason.map(|reason| reason.id),
+        detail: exchange.note.clone(),
+        bytes_in: exchange.body_in,
+        bytes_out: session.body_bytes_sent() as u64,
+        duration: exchange.begun.elapsed(),
+        upstream_duration: exchange.upstream_duration(),
+        upstream: exchange.upstream,
+        attempts: exchange.attempts,
+        protocol: match exchange.version {
+            http::Version::HTTP_2 => "HTTP/2",
+            http::Version::HTTP_10 => "HTTP/1.0",
+            _ => "HTTP/1.1",
+        },
+        tls: session.digest().and_then(|digest| digest.ssl_digest.as_ref()).map(|tls| tls_version(&tls.version)),
+        principal: exchange.principal().cloned(),
+    }
+}
+
+fn tls_version(version: &str) -> &'static str {
+    match version {
+        "TLSv1.3" => "TLSv1.3",
+        "TLSv1.2" => "TLSv1.2",
+        _ => "TLS",
+    }
+}
