@@ -154,11 +154,11 @@ fn quit_hands_the_sockets_to_a_new_process_without_losing_a_request() {
     let folder = Folder::new();
     let artifact = artifact_in(&folder, &open_api("/a", &upstream.url(), json!({ "/x": { "get": operation() } })), "a");
     let socket = folder.join("upgrade.sock");
-    let mut gateway = Gateway::start(&artifact, Settings::of(json!({ "process": { "upgrade_socket": socket, "grace": "5s" } })));
+    let mut gateway = Gateway::start(&artifact, Settings::of(json!({ "process": { "upgrade_socket": &socket, "grace": "5s" } })));
     let load = Load::start(gateway.ports.plain, 2);
     load.more(20);
     let mut second = gateway.spawn_beside(&["--upgrade"]);
-    thread::sleep(Duration::from_millis(300));
+    until("the new process to wait for the sockets", || socket.exists().then_some(()));
     gateway.signal("QUIT");
     let code = gateway.wait();
     load.more(50);

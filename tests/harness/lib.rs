@@ -11,6 +11,7 @@ pub mod command;
 pub mod folder;
 pub mod gateway;
 pub mod h2;
+pub mod h2_upstream;
 pub mod ledger;
 pub mod message;
 pub mod ports;
