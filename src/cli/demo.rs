@@ -62,9 +62,9 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     std::thread::spawn(move || backend::serve(vec![parcels, rates]));
     let token = issuer.token(LIFETIME)?;
     std::thread::spawn(move || announce(listen, &token, format));
-    run::start(&gateway, false);
+    let ended = run::start(&gateway, false);
     drop(key);
-    Ok(())
+    ended
 }
 
 fn backends_alone(format: Format) -> Result<(), Failure> {

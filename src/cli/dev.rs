@@ -69,9 +69,9 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     let gateway = Gateway::load(Arc::new(source), config, FILTERS)?;
     let reloading = gateway.clone();
     std::thread::spawn(move || watched.follow(seen, || drop(reloading.reload())));
-    run::start(&gateway, false);
+    let ended = run::start(&gateway, false);
     drop(key);
-    Ok(())
+    ended
 }
 
 fn own_config(args: &Args, format: Format) -> Result<(ConfigSource, KeyFile), Failure> {

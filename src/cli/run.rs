@@ -43,16 +43,12 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     if args.test {
         return tell(&gateway, format);
     }
-    start(&gateway, args.upgrade);
-    Ok(())
+    start(&gateway, args.upgrade)
 }
 
-/// Serves until a signal ends it. What is waived is said first.
-pub(super) fn start(gateway: &Arc<Gateway>, upgrade: bool) {
-    for waived in &gateway.current().waived {
-        log::warn!("`{waived}` is waived: nobody enforces it");
-    }
-    serve(gateway, upgrade);
+/// Serves until a signal ends it.
+pub(super) fn start(gateway: &Arc<Gateway>, upgrade: bool) -> Result<(), Failure> {
+    serve(gateway, upgrade).map_err(|error| Failure::Cannot(error.to_string()))
 }
 
 fn tell(gateway: &Gateway, format: Format) -> Result<(), Failure> {

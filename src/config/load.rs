@@ -1,11 +1,14 @@
 //! From the file to a checked configuration.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tollgate_document::{Document, Limits as DocumentLimits};
 use tollgate_filter_api::{Kind, Problem, Problems};
 
-use super::{Gateway, Listener, TrustedProxies};
+use super::{Gateway, Limits, Listener, TrustedProxies};
 use crate::chain::ChainSpec;
 
 /// A configuration that is complete in itself.
@@ -19,9 +22,22 @@ pub struct Config {
     pub proxies: TrustedProxies,
     /// Folder of the file; relative paths in filter settings start here.
     pub base: PathBuf,
+    document: Arc<Document>,
 }
 
 impl Config {
+    /// Name of the file, as problems call it.
+    pub fn file(&self) -> &str {
+        self.document.name()
+    }
+
+    /// Gives problems that blame this file, and know only a pointer, their line.
+    pub fn locate(&self, problems: &mut Problems) {
+        for problem in problems.0.iter_mut().filter(|problem| problem.line == 0 && problem.file == self.file()) {
+            problem.line = self.document.line(&problem.pointer);
+        }
+    }
+
     /// Reads a file.
     ///
     /// # Errors
@@ -48,10 +64,12 @@ impl Config {
         let gateway = document.decode::<Gateway>("").map_err(|problem| problems.push(problem)).ok();
         let Some(mut gateway) = gateway else { return Err(problems.sorted()) };
         resolve(&mut gateway, base);
-        let proxies = TrustedProxies::parse(&gateway.trusted_proxies).unwrap_or_else(|index| {
-            let problem = Problem::error("config.trusted_proxies", "not an address or an address with a prefix")
-                .hint("write 10.0.0.0/8 or 192.0.2.7");
-            problems.push(document.locate(problem, &format!("/trusted_proxies/{index}")));
+        let proxies = TrustedProxies::parse(&gateway.trusted_proxies).unwrap_or_else(|wrong| {
+            for index in wrong {
+                let problem = Problem::error("config.trusted_proxies", "not an address or an address with a prefix")
+                    .hint("write 10.0.0.0/8 or 192.0.2.7");
+                problems.push(document.locate(problem, &format!("/trusted_proxies/{index}")));
+            }
             TrustedProxies::default()
         });
         check(&gateway, &document, &mut problems);
@@ -59,7 +77,7 @@ impl Config {
             return Err(problems.sorted());
         }
         let chain = chain.unwrap_or_else(|| ChainSpec::default_of(kinds, name));
-        Ok(Self { gateway, chain, proxies, base: base.to_owned() })
+        Ok(Self { gateway, chain, proxies, base: base.to_owned(), document: Arc::new(document) })
     }
 }
 
@@ -83,6 +101,28 @@ fn check(gateway: &Gateway, document: &Document, problems: &mut Problems) {
             refuse(format!("/listeners/{index}/address"), Problem::error("config.listener", message));
         }
     }
+    for name in zeros(&gateway.limits) {
+        let problem = Problem::error("config.limits", format!("`{name}` is 0, so that no request could be served"));
+        refuse(format!("/limits/{name}"), problem.hint("leave it out for the default"));
+    }
+}
+
+/// Limits that would refuse everything. A `body_pace` of 0 asks for none, a `body_bytes` of 0 allows requests without a body.
+fn zeros(limits: &Limits) -> impl Iterator<Item = &'static str> {
+    let never = [
+        ("connections", limits.connections == 0),
+        ("connections_per_client", limits.connections_per_client == 0),
+        ("handshake_time", limits.handshake_time.0.is_zero()),
+        ("header_time", limits.header_time.0.is_zero()),
+        ("header_bytes", limits.header_bytes.0 == 0),
+        ("header_fields", limits.header_fields == 0),
+        ("target_bytes", limits.target_bytes.0 == 0),
+        ("idle_time", limits.idle_time.0.is_zero()),
+        ("write_time", limits.write_time.0.is_zero()),
+        ("requests_per_connection", limits.requests_per_connection == 0),
+        ("h2_streams", limits.h2_streams == 0),
+    ];
+    never.into_iter().filter_map(|(name, zero)| zero.then_some(name))
 }
 
 /// Relative paths start at the configuration's folder.
@@ -107,3 +147,7 @@ fn resolve(gateway: &mut Gateway, base: &Path) {
         gateway.access_log.to = base.join(&gateway.access_log.to).display().to_string();
     }
 }
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

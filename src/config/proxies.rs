@@ -10,9 +10,10 @@ impl TrustedProxies {
     /// Reads `address` or `address/prefix`.
     ///
     /// # Errors
-    /// The first entry that is neither, by index.
-    pub fn parse(entries: &[String]) -> Result<Self, usize> {
-        entries.iter().enumerate().map(|(index, entry)| network(entry).ok_or(index)).collect::<Result<_, _>>().map(Self)
+    /// The indexes of those that are neither.
+    pub fn parse(entries: &[String]) -> Result<Self, Vec<usize>> {
+        let wrong: Vec<usize> = (0..entries.len()).filter(|index| network(&entries[*index]).is_none()).collect();
+        if wrong.is_empty() { Ok(Self(entries.iter().filter_map(|entry| network(entry)).collect())) } else { Err(wrong) }
     }
 
     /// Whether an address is in one of the networks.

@@ -8,7 +8,8 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    sync::{Arc, Mutex, PoisonError},
+    path::Path,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -43,6 +44,7 @@ pub struct Edge {
     /// Turned true when the gateway stops.
     pub stop: watch::Sender<bool>,
     pub census: Arc<Census>,
+    pub sockets: Arc<Sockets>,
 }
 
 /// Who is connected.
@@ -111,19 +113,69 @@ impl Drop for Seat {
     }
 }
 
-/// Opens a socket, or takes the one the previous process handed over; either way it is in the table for the next.
-pub fn listen(address: SocketAddr, fds: Option<&ListenFds>) -> io::Result<std::net::TcpListener> {
-    let name = address.to_string();
-    let known = fds.and_then(|fds| fds.lock().get(&name).copied());
-    let listener = match known {
-        Some(fd) => adopt(fd)?,
-        None => std::net::TcpListener::bind(address)?,
-    };
-    listener.set_nonblocking(true)?;
-    if let (Some(fds), None) = (fds, known) {
-        fds.lock().add(name, listener.as_raw_fd());
+/// The sockets that clients and operators connect to, until their service takes them.
+#[derive(Default)]
+pub struct Sockets {
+    bound: Mutex<Vec<(SocketAddr, std::net::TcpListener)>>,
+    table: OnceLock<ListenFds>,
+}
+
+impl Sockets {
+    /// Opens all of them, before anything else of the process runs.
+    ///
+    /// # Errors
+    /// The first address that cannot be had.
+    pub fn open(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<Self> {
+        let open = |address: SocketAddr| {
+            let socket = std::net::TcpListener::bind(address);
+            socket.map(|socket| (address, socket)).map_err(|error| named(address, &error))
+        };
+        Ok(Self { bound: Mutex::new(addresses.into_iter().map(open).collect::<io::Result<_>>()?), table: OnceLock::new() })
     }
-    Ok(listener)
+
+    /// The socket of an address: the one the previous process handed over, the one that was opened, or a new one. It is in the
+    /// engine's table for the next process.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub fn take(&self, address: SocketAddr, fds: Option<&ListenFds>) -> io::Result<std::net::TcpListener> {
+        if let Some(fds) = fds {
+            let _ = self.table.set(fds.clone());
+        }
+        let name = address.to_string();
+        // Port 0 names no socket: two such listeners would share one.
+        let table = fds.filter(|_| address.port() != 0);
+        let known = table.and_then(|fds| fds.lock().get(&name).copied());
+        let listener = match (known, self.opened(address)) {
+            (Some(fd), _) => adopt(fd)?,
+            (None, Some(opened)) => opened,
+            (None, None) => std::net::TcpListener::bind(address).map_err(|error| named(address, &error))?,
+        };
+        listener.set_nonblocking(true)?;
+        if let (Some(table), None) = (table, known) {
+            table.lock().add(name, listener.as_raw_fd());
+        }
+        Ok(listener)
+    }
+
+    fn opened(&self, address: SocketAddr) -> Option<std::net::TcpListener> {
+        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = bound.iter().position(|(of, _)| *of == address)?;
+        Some(bound.swap_remove(index).1)
+    }
+
+    /// Hands all of them to the process that waits at `path`. Waits for it some seconds, blocking.
+    ///
+    /// # Errors
+    /// When nobody takes them.
+    pub fn hand_over(&self, path: &Path) -> io::Result<()> {
+        let fds = self.table.get().ok_or_else(|| io::Error::other("the listeners are not open yet"))?;
+        fds.lock().send_to_sock(path.to_string_lossy().as_ref()).map(drop).map_err(io::Error::other)
+    }
+}
+
+fn named(address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
 }
 
 #[allow(unsafe_code)]
@@ -140,7 +192,7 @@ impl Service for Edge {
         let snapshot = self.gateway.current();
         let mut loops = tokio::task::JoinSet::new();
         for (index, listener) in snapshot.config.gateway.listeners.iter().enumerate() {
-            let opened = listen(listener.address, fds.as_ref()).and_then(tokio::net::TcpListener::from_std);
+            let opened = self.sockets.take(listener.address, fds.as_ref()).and_then(tokio::net::TcpListener::from_std);
             match opened {
                 Ok(socket) => {
                     let accepting = Accepting {
@@ -154,11 +206,13 @@ impl Service for Edge {
                     loops.spawn(Arc::new(accepting).run(socket, shutdown.clone()));
                 }
                 Err(error) => {
-                    log::error!("cannot listen on {}: {error}", listener.address);
+                    log::error!("{error}");
                     std::process::exit(2);
                 }
             }
         }
+        snapshot.announce();
+        drop(snapshot);
         self.gateway.listening();
         let _ = shutdown.wait_for(|stop| *stop).await;
         self.gateway.drain();

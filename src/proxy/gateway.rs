@@ -134,8 +134,8 @@ impl Gateway {
         let generation = running.generation + 1;
         let next = Snapshot::build(&self.kernel, self.source.load()?, config, generation)?;
         self.kernel.telemetry.running(generation, &next.loaded.digest, next.waived.iter().map(String::as_str));
+        next.announce();
         self.current.store(Arc::new(next));
-        log::info!("configuration {generation} is in force");
         Ok(generation)
     }
 
@@ -153,20 +153,27 @@ impl Gateway {
 /// What a running process cannot change.
 fn fixed(running: &Config, next: &Config) -> Result<(), Problems> {
     let mut problems = Problems::default();
-    let file = next.chain.file.as_str();
     let shape = |config: &Config| -> Vec<_> {
         config.gateway.listeners.iter().map(|listener| (listener.address, listener.h2c, listener.tls.is_some())).collect()
     };
     let mut refuse = |changed: bool, pointer: &str| {
         if changed {
             let problem = Problem::error("reload.needs_restart", format!("`{}` cannot be changed while the gateway runs", &pointer[1..]));
-            problems.push(problem.at(file, 0, pointer).hint("start a new process with `--upgrade` and send QUIT to this one"));
+            problems.push(problem.at(next.file(), 0, pointer).hint("start a new process with `--upgrade` and send QUIT to this one"));
         }
     };
     refuse(shape(running) != shape(next), "/listeners");
     refuse(running.gateway.admin != next.gateway.admin, "/admin");
     refuse(running.gateway.process != next.gateway.process, "/process");
     refuse(running.gateway.access_log != next.gateway.access_log, "/access_log");
+    // The engine takes these once: its HTTP/2 settings, the names' refresh, the bundle that stands for the system's.
+    let (old, new) = (&running.gateway, &next.gateway);
+    refuse(old.limits.h2_streams != new.limits.h2_streams, "/limits/h2_streams");
+    refuse(old.limits.header_bytes != new.limits.header_bytes, "/limits/header_bytes");
+    refuse(old.limits.idle_time != new.limits.idle_time, "/limits/idle_time");
+    refuse(old.upstream.dns_refresh != new.upstream.dns_refresh, "/upstream/dns_refresh");
+    refuse(old.upstream.ca.is_some() != new.upstream.ca.is_some(), "/upstream/ca");
+    next.locate(&mut problems);
     if problems.has_errors() { Err(problems) } else { Ok(()) }
 }
 

@@ -3,10 +3,11 @@
 //! - HUP reloads; a problem keeps the running configuration.
 //! - TERM stops: not ready, no new connections, `Connection: close` and GOAWAY, what is under way may finish within the grace
 //!   time. The process ends as soon as nothing is left.
-//! - QUIT hands the listening sockets to a process that was started with `--upgrade` and then stops the same way.
+//! - QUIT hands the listening sockets to a process that was started with `--upgrade` and then stops the same way. When no
+//!   process takes them, everything goes on; without `process.upgrade_socket` it is TERM.
 //! - INT ends at once.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pingora::{
@@ -25,24 +26,37 @@ use tokio::{
 };
 
 use super::{
-    edge::{Census, Edge, listen},
+    edge::{Census, Edge, Sockets},
     gateway::Gateway,
     phases::Phases,
 };
-use crate::{admin, config::Gateway as GatewayConfig};
+use crate::{
+    admin,
+    config::{Gateway as GatewayConfig, Process},
+};
 
 /// Rounds of upstream choice; each target of a group is tried once, and a stale pooled connection costs one more.
 const ROUNDS: usize = 64;
 
+/// How long both processes accept after a hand-over: the new one has the sockets, but may be about to start its threads.
+const OVERLAP: Duration = Duration::from_secs(2);
+
 /// Serves until a signal ends it. With `upgrade`, takes the sockets of the running process.
-pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) {
+///
+/// # Errors
+/// When an address cannot be had. Nothing was started by then.
+pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     let snapshot = gateway.current();
     let config = &snapshot.config.gateway;
+    let addresses = config.listeners.iter().map(|listener| listener.address).chain([config.admin.address]);
+    let sockets = Arc::new(if upgrade { Sockets::default() } else { Sockets::open(addresses)? });
+    gateway.kernel.telemetry.count_panics();
     let opt = Opt { upgrade, daemon: false, nocapture: false, test: false, conf: None };
     let mut server = Server::new_with_opt_and_conf(opt, conf(config));
     server.bootstrap();
     let census = Arc::new(Census::default());
     let (stop, _) = watch::channel(false);
+    let (handed_over, _) = watch::channel(false);
     let mut proxy = http_proxy(&server.configuration, Phases(gateway.clone()));
     let mut options = HttpServerOptions::default();
     options.h2c = true;
@@ -55,14 +69,22 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) {
     h2.initial_connection_window_size(1 << 20);
     proxy.h2_options = Some(h2);
     let proxy = Arc::new(proxy);
-    server.add_service(Edge { gateway: gateway.clone(), proxy: proxy.clone(), stop: stop.clone(), census: census.clone() });
-    server.add_service(Attendant { gateway: gateway.clone() });
-    let grace = config.process.grace.0;
+    server.add_service(Edge {
+        gateway: gateway.clone(),
+        proxy: proxy.clone(),
+        stop: stop.clone(),
+        census: census.clone(),
+        sockets: sockets.clone(),
+    });
+    server.add_service(Attendant { gateway: gateway.clone(), sockets: sockets.clone(), handed_over: handed_over.subscribe() });
+    let process = config.process.clone();
     let signals = Signals {
         gateway: gateway.clone(),
         census,
         stop,
-        grace,
+        handed_over,
+        sockets,
+        process,
         cleanup: Box::new(move || {
             let proxy = proxy.clone();
             Box::pin(async move { proxy.http_cleanup().await })
@@ -71,6 +93,7 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) {
     drop(snapshot);
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     gateway.access_log.flush(Duration::from_secs(5));
+    Ok(())
 }
 
 fn conf(config: &GatewayConfig) -> ServerConf {
@@ -82,8 +105,6 @@ fn conf(config: &GatewayConfig) -> ServerConf {
     ServerConf {
         threads,
         max_retries: ROUNDS,
-        grace_period_seconds: Some(config.process.grace.0.as_secs()),
-        graceful_shutdown_timeout_seconds: Some(1),
         upgrade_sock: socket.map(String::from).unwrap_or_default(),
         // A bundle of its own for all upstreams saves the engine reading the machine's, most of its start.
         ca_file: config.upstream.ca.as_ref().map(|path| path.display().to_string()),
@@ -94,14 +115,16 @@ fn conf(config: &GatewayConfig) -> ServerConf {
 /// Everything beside requests: the operator's port, documents, names, HUP.
 struct Attendant {
     gateway: Arc<Gateway>,
+    sockets: Arc<Sockets>,
+    handed_over: watch::Receiver<bool>,
 }
 
 #[async_trait]
 impl Service for Attendant {
     async fn start_service(&mut self, fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
         let address = self.gateway.current().config.gateway.admin.address;
-        let listener = listen(address, fds.as_ref()).unwrap_or_else(|error| {
-            log::error!("cannot listen on {address}: {error}");
+        let listener = self.sockets.take(address, fds.as_ref()).unwrap_or_else(|error| {
+            log::error!("{error}");
             std::process::exit(2);
         });
         let ended = |mut shutdown: ShutdownWatch| async move {
@@ -109,7 +132,8 @@ impl Service for Attendant {
         };
         let documents = tokio::spawn(self.gateway.documents.clone().run(ended(shutdown.clone())));
         let names = tokio::spawn(self.gateway.kernel.resolver.clone().run(ended(shutdown.clone())));
-        let admin = tokio::spawn(admin::serve(listener, self.gateway.clone(), ended(shutdown.clone())));
+        // Who asks after a hand-over means the new process.
+        let admin = tokio::spawn(admin::serve(listener, self.gateway.clone(), ended(self.handed_over.clone())));
         let hup = tokio::spawn(reload_on_hup(self.gateway.clone()));
         let _ = shutdown.wait_for(|stop| *stop).await;
         for task in [documents.abort_handle(), names.abort_handle(), admin.abort_handle(), hup.abort_handle()] {
@@ -146,39 +170,58 @@ struct Signals {
     gateway: Arc<Gateway>,
     census: Arc<Census>,
     stop: watch::Sender<bool>,
-    grace: Duration,
+    handed_over: watch::Sender<bool>,
+    sockets: Arc<Sockets>,
+    process: Process,
     cleanup: Cleanup,
 }
 
 #[async_trait]
 impl ShutdownSignalWatch for Signals {
+    /// The engine's own ways to stop sleep for the whole grace time, so every way ends in its fast one, after draining here.
     async fn recv(&self) -> ShutdownSignal {
         let kinds = [SignalKind::terminate(), SignalKind::quit(), SignalKind::interrupt()];
         let [Ok(mut terminate), Ok(mut quit), Ok(mut interrupt)] = kinds.map(signal) else {
             log::error!("signals cannot be received");
             return ShutdownSignal::FastShutdown;
         };
-        tokio::select! {
-            _ = interrupt.recv() => ShutdownSignal::FastShutdown,
-            _ = quit.recv() => {
-                log::info!("handing over");
-                ShutdownSignal::GracefulUpgrade
-            }
-            _ = terminate.recv() => {
-                self.drain().await;
-                ShutdownSignal::FastShutdown
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => return ShutdownSignal::FastShutdown,
+                _ = terminate.recv() => break,
+                _ = quit.recv() => if self.hand_over().await { break },
             }
         }
+        tokio::select! {
+            _ = interrupt.recv() => log::warn!("stopping at once"),
+            () = self.drain() => {}
+        }
+        ShutdownSignal::FastShutdown
     }
 }
 
 impl Signals {
+    /// Whether this process may stop.
+    async fn hand_over(&self) -> bool {
+        let Some(path) = self.process.upgrade_socket.clone() else { return true };
+        log::info!("handing over at {}", path.display());
+        let sockets = self.sockets.clone();
+        let sent = tokio::task::spawn_blocking(move || sockets.hand_over(&path)).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        if let Err(error) = sent {
+            log::error!("no process took the listeners, so this one goes on: {error}");
+            return false;
+        }
+        tokio::time::sleep(OVERLAP).await;
+        let _ = self.handed_over.send(true);
+        true
+    }
+
     async fn drain(&self) {
-        log::info!("stopping: {} connections may finish within {:?}", self.census.count(), self.grace);
+        log::info!("stopping: {} connections may finish within {:?}", self.census.count(), self.process.grace.0);
         self.gateway.drain();
         let _ = self.stop.send(true);
         (self.cleanup)().await;
-        let end = tokio::time::Instant::now() + self.grace;
+        let end = tokio::time::Instant::now() + self.process.grace.0;
         while self.census.count() > 0 && tokio::time::Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -25,8 +25,9 @@ pub fn acceptor(tls: &Tls) -> Result<SslAcceptor, Problem> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).map_err(|error| internal(&error))?;
     let chain = certificates(&tls.certificate)?;
     let key = read(&tls.key)?;
-    let key =
-        PKey::private_key_from_pem(&key).map_err(|_| problem(&tls.key, "is not a private key in PEM, or is protected by a password"))?;
+    // A prompt for the password would hang the start.
+    let key = PKey::private_key_from_pem_callback(&key, |_| Ok(0))
+        .map_err(|_| problem(&tls.key, "is not a private key in PEM, or is protected by a password"))?;
     let Some((leaf, rest)) = chain.split_first() else { return Err(problem(&tls.certificate, "holds no certificate")) };
     let matches = leaf.public_key().is_ok_and(|public| public.public_eq(&key));
     if !matches {
@@ -60,7 +61,8 @@ fn ask_for_certificates(builder: &mut openssl::ssl::SslAcceptorBuilder, client_a
         store.add_cert(certificate).map_err(|error| internal(&error))?;
     }
     builder.set_verify_cert_store(store.build()).map_err(|error| internal(&error))?;
-    // Without a context of its own, a client that resumes a session is refused; with one for each trust store, a session never
+    context.push(client_auth.mode as u8);
+    // Without a context of its own, a client that resumes a session is refused; with one for each policy, a session never
     // carries an identity to another.
     builder.set_session_id_context(&sha256(&context)).map_err(|error| internal(&error))?;
     match client_auth.mode {
@@ -145,14 +147,5 @@ fn internal(error: &openssl::error::ErrorStack) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::escape;
-
-    #[test]
-    fn a_distinguished_name_cannot_be_forged_by_its_values() {
-        assert_eq!(escape("a,CN=admin"), "a\\,CN\\=admin");
-        assert_eq!(escape(" x "), "\\ x\\ ");
-        assert_eq!(escape("#x"), "\\#x");
-        assert_eq!(escape("a\0b"), "a\\00b");
-    }
-}
+#[path = "tls_tests.rs"]
+mod tests;
