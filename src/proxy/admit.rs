@@ -7,7 +7,12 @@ use http::{HeaderMap, Uri, Version, header};
 use pingora::http::RequestHeader;
 use tollgate_filter_api::Reason;
 
-use crate::{chain::gateway as reasons, config::Limits, routes::{host, normal}, telemetry::LimitCounters};
+use crate::{
+    chain::gateway as reasons,
+    config::Limits,
+    routes::{host, normal},
+    telemetry::LimitCounters,
+};
 
 /// Fields the gateway writes, or believes only of trusted proxies; another spelling of them must not arrive beside them.
 const OWNED: [&str; 8] = [

@@ -160,7 +160,12 @@ impl Telemetry {
         let mut last = "";
         filters.read(|name, label, value, counts_up| {
             if name != last {
-                let help = kinds.iter().flat_map(|kind| kind.metrics).chain(crate::stores::METRICS).find(|doc| doc.name == name).map_or("", |doc| doc.help);
+                let help = kinds
+                    .iter()
+                    .flat_map(|kind| kind.metrics)
+                    .chain(crate::stores::METRICS)
+                    .find(|doc| doc.name == name)
+                    .map_or("", |doc| doc.help);
                 let kind = if counts_up { "counter" } else { "gauge" };
                 text.push_str(&format!("# HELP {PREFIX}{name} {}\n# TYPE {PREFIX}{name} {kind}\n", escape(help, false)));
                 last = name;

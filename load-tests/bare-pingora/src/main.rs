@@ -39,7 +39,8 @@ fn main() {
         eprintln!("usage: bare-pingora LISTEN UPSTREAM [CERTIFICATE KEY]");
         std::process::exit(2);
     };
-    let conf = ServerConf { threads: 1, grace_period_seconds: Some(0), graceful_shutdown_timeout_seconds: Some(1), ..ServerConf::default() };
+    let conf =
+        ServerConf { threads: 1, grace_period_seconds: Some(0), graceful_shutdown_timeout_seconds: Some(1), ..ServerConf::default() };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let mut service = http_proxy_service(&server.configuration, Bare { upstream: upstream.clone() });
