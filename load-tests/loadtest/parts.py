@@ -75,8 +75,10 @@ class Field:
 
     def nginx(self, port, tls=False, core=PROXY_CORE, under=()):
         identity = f"ssl_certificate {self.keys.certificate}; ssl_certificate_key {self.keys.key};" if tls else ""
+        # Callgrind loses the count of a worker that its master ends.
+        master = "off" if under else "on"
         conf = f"""
-            worker_processes 1; daemon off; pid proxy.pid; error_log stderr warn;
+            worker_processes 1; master_process {master}; daemon off; pid proxy.pid; error_log stderr warn;
             events {{ worker_connections 1024; }}
             http {{
               access_log off; keepalive_requests 1000000000;

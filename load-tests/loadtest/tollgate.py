@@ -80,5 +80,7 @@ def real():
     for path in sorted(REAL.glob("*.json")):
         document = json.loads(path.read_text())
         document["x-wso2-disable-security"] = True
+        # Several of them claim the root.
+        document["x-wso2-basePath"] = f"/real/{len(definitions)}"
         definitions[path.name] = document
     return definitions
