@@ -103,6 +103,8 @@ fn no_endpoint(key_type: KeyType) -> Rendered {
 /// `{"fault":{"code":…, "message":"…", "description":"…"}}`, with that spacing.
 fn fault(reason: &Reason, detail: Option<&str>, mention: Mention<'_>) -> Rendered {
     let (status, message, description) = texts(reason, detail, mention.auth_header);
+    // The body is the reference product's, the status is not: clients and balancers must see that trying again may help.
+    let status = if reason.id == gateway::FAULT.id { reason.status } else { status };
     let code = if reason.code == 0 { u32::from(reason.status) } else { reason.code };
     let body = format!(r#"{{"fault":{{"code":{code}, "message":{}, "description":{}}}}}"#, json!(message), json!(description));
     Rendered { status, content_type: "application/json", body: body.into_bytes() }
@@ -151,6 +153,13 @@ mod tests {
         assert_eq!(body(&MISSING, Errors::Wso2), (401, expected.to_owned()));
         let expected = r#"{"fault":{"code":101503, "message":"Runtime Error", "description":"Error connecting to the back end"}}"#;
         assert_eq!(body(&gateway::CONNECT, Errors::Wso2), (500, expected.to_owned()));
+    }
+
+    #[test]
+    fn what_could_not_be_decided_stays_503() {
+        let body_of_900900 = r#"{"fault":{"code":900900, "message":"Unclassified Authentication Failure", "description":"Unclassified Authentication Failure"}}"#;
+        assert_eq!(body(&gateway::FAULT, Errors::Wso2), (503, body_of_900900.to_owned()));
+        assert_eq!(body(&gateway::INTERNAL, Errors::Wso2), (500, body_of_900900.to_owned()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use http::{HeaderValue, Method, header};
 use pingora::{http::ResponseHeader, proxy::Session};
 use tollgate_filter_api::{Answer, ResponseHead};
 
-use super::{admit, exchange::Exchange, forward::REQUEST_ID};
+use super::{admit, exchange::Exchange, forward::{REQUEST_ID, request_id}};
 use crate::{
     chain::{Mention, Rendered, render},
     config::Errors,
@@ -70,6 +70,6 @@ fn header(exchange: &Exchange, answer: &Answer, rendered: &Rendered) -> pingora:
     if rendered.status >= 400 {
         header.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))?;
     }
-    header.insert_header(REQUEST_ID, format!("{:032x}", exchange.id))?;
+    header.insert_header(REQUEST_ID, request_id(exchange.id))?;
     Ok(header)
 }

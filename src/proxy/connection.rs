@@ -11,13 +11,14 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use http::HeaderValue;
 use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest, UniqueID,
     UniqueIDType,
@@ -48,7 +49,11 @@ pub enum Phase {
 }
 
 /// Marks a connection whose phase is not followed.
-const MULTIPLEXED: u8 = 0xff;
+const MULTIPLEXED: u32 = u32::MAX;
+
+/// What is expected, and how often that changed: the phase in the lowest two bits. Two headers in a row, with an answer of the
+/// gateway's own between them, are two turns.
+type Turn = u32;
 
 /// Bytes of the HTTP/2 preface (RFC 9113 §3.4), for which the engine would wait for ever.
 const PREFACE: u64 = 24;
@@ -66,38 +71,47 @@ pub struct Connection {
     pub server_name: Option<String>,
     /// The server name must be the request's host: the listener asks for client certificates.
     pub strict_host: bool,
-    phase: AtomicU8,
+    /// The address as the value of a field.
+    pub forwarded_for: HeaderValue,
+    turn: AtomicU32,
 }
 
 impl Connection {
     /// A connection that awaits its first header.
     pub fn new(address: IpAddr, secure: bool, peer: Peer, server_name: Option<String>, strict_host: bool) -> Self {
-        Self { address, secure, peer, server_name, strict_host, phase: AtomicU8::new(Phase::Header as u8) }
+        let forwarded_for = HeaderValue::try_from(address.to_string()).expect("an address is plain ASCII");
+        Self { address, secure, peer, server_name, strict_host, forwarded_for, turn: AtomicU32::new(Phase::Header as u32) }
     }
 
     /// Says what comes next.
     pub fn expect(&self, phase: Phase) {
-        if self.phase.load(Ordering::Relaxed) != MULTIPLEXED {
-            self.phase.store(phase as u8, Ordering::Relaxed);
+        let turn = self.turn.load(Ordering::Relaxed);
+        if turn != MULTIPLEXED {
+            self.turn.store((turn & !3).wrapping_add(4) | phase as u32, Ordering::Relaxed);
         }
     }
 
     /// Many requests share the connection; none of them sets its pace.
     pub fn multiplexed(&self) {
-        self.phase.store(MULTIPLEXED, Ordering::Relaxed);
+        self.turn.store(MULTIPLEXED, Ordering::Relaxed);
     }
 
     fn is_multiplexed(&self) -> bool {
-        self.phase.load(Ordering::Relaxed) == MULTIPLEXED
+        self.turn.load(Ordering::Relaxed) == MULTIPLEXED
     }
+}
 
-    fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Relaxed) {
-            0 => Phase::Header,
-            1 => Phase::Body,
-            _ => Phase::Free,
-        }
+fn phase_of(turn: Turn) -> Phase {
+    match turn & 3 {
+        0 => Phase::Header,
+        1 => Phase::Body,
+        _ => Phase::Free,
     }
+}
+
+/// How long so many bytes of a body may be waited for; `None` when no pace is asked for.
+pub fn allowance(bytes: u64, pace: u64) -> Option<Duration> {
+    Some(BODY_GRACE + Duration::from_secs(bytes.checked_div(pace)?))
 }
 
 /// Deadlines of a stream.
@@ -119,10 +133,14 @@ pub struct PacedStream {
     connection: Arc<Connection>,
     digest: Arc<ProxyDigest>,
     deadlines: Deadlines,
-    seen: Phase,
+    seen: Turn,
     since: Instant,
+    /// When the first byte of a header came.
     begun: Option<Instant>,
     bytes: u64,
+    /// Since when a body is waited for, and how long it was before: while nobody reads, the client is not slow.
+    waiting: Option<Instant>,
+    waited: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -130,35 +148,53 @@ impl PacedStream {
     /// Wraps a stream; `digest` carries the connection to the requests.
     pub fn new(inner: Stream, connection: Arc<Connection>, digest: Arc<ProxyDigest>, deadlines: Deadlines) -> Self {
         let begun = connection.is_multiplexed().then(Instant::now);
-        Self { inner, connection, digest, deadlines, seen: Phase::Header, since: Instant::now(), begun, bytes: 0, timer: None }
+        Self {
+            inner,
+            connection,
+            digest,
+            deadlines,
+            seen: Phase::Header as Turn,
+            since: Instant::now(),
+            begun,
+            bytes: 0,
+            waiting: None,
+            waited: Duration::ZERO,
+            timer: None,
+        }
     }
 
     /// What must come next: on HTTP/2 the preface, in the time of a header, then whatever the client likes.
-    fn phase(&self) -> Phase {
-        let preface = self.seen == Phase::Header && self.bytes < PREFACE && self.connection.is_multiplexed();
-        if preface { Phase::Header } else { self.connection.phase() }
+    fn turn(&self) -> Turn {
+        let turn = self.connection.turn.load(Ordering::Relaxed);
+        let preface = turn == MULTIPLEXED && phase_of(self.seen) == Phase::Header && self.bytes < PREFACE;
+        if preface { self.seen } else { turn }
     }
 
-    fn follow(&mut self, phase: Phase) {
-        if self.seen != phase {
-            self.seen = phase;
+    fn follow(&mut self, turn: Turn) {
+        if self.seen != turn {
+            self.seen = turn;
             self.since = Instant::now();
+            self.begun = None;
             self.bytes = 0;
+            self.waiting = None;
+            self.waited = Duration::ZERO;
             self.timer = None;
-            // A header begins with its first byte, a body with the end of the header.
-            self.begun = (phase == Phase::Body).then(Instant::now);
         }
+    }
+
+    fn came(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        if phase_of(self.seen) == Phase::Header {
+            self.begun.get_or_insert_with(Instant::now);
+        }
+        self.waited += self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
     }
 
     /// When the client must have sent more, as things stand.
     fn deadline(&self) -> Option<Instant> {
-        let begun = self.begun?;
-        match self.seen {
-            Phase::Header => Some(begun + self.deadlines.header),
-            Phase::Body => {
-                let earned = self.bytes.checked_div(self.deadlines.body_pace)?;
-                Some(begun + BODY_GRACE + Duration::from_secs(earned))
-            }
+        match phase_of(self.seen) {
+            Phase::Header => Some(self.begun? + self.deadlines.header),
+            Phase::Body => Some(self.waiting? + allowance(self.bytes, self.deadlines.body_pace)?.saturating_sub(self.waited)),
             Phase::Free => None,
         }
     }
@@ -170,7 +206,7 @@ impl PacedStream {
             timer.as_mut().reset(deadline);
         }
         std::task::ready!(timer.as_mut().poll(cx));
-        match self.seen {
+        match phase_of(self.seen) {
             Phase::Header => self.deadlines.counters.header_time.inc(),
             _ => self.deadlines.counters.body_pace.inc(),
         }
@@ -180,7 +216,7 @@ impl PacedStream {
 
 impl Drop for PacedStream {
     fn drop(&mut self) {
-        let idle = self.seen == Phase::Header && self.begun.is_none() && self.since.elapsed() >= self.deadlines.idle;
+        let idle = phase_of(self.seen) == Phase::Header && self.begun.is_none() && self.since.elapsed() >= self.deadlines.idle;
         if idle {
             self.deadlines.counters.idle_time.inc();
         }
@@ -190,20 +226,22 @@ impl Drop for PacedStream {
 impl AsyncRead for PacedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        this.follow(this.phase());
+        this.follow(this.turn());
         let before = buf.filled().len();
         match Pin::new(&mut this.inner).poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {
-                this.bytes += (buf.filled().len() - before) as u64;
-                if this.seen == Phase::Header && this.begun.is_none() {
-                    this.begun = Some(Instant::now());
-                }
+                this.came((buf.filled().len() - before) as u64);
                 if this.deadline().is_some_and(|deadline| deadline < Instant::now()) {
                     return this.poll_deadline(cx);
                 }
                 Poll::Ready(Ok(()))
             }
-            Poll::Pending => this.poll_deadline(cx),
+            Poll::Pending => {
+                if phase_of(this.seen) == Phase::Body {
+                    this.waiting.get_or_insert_with(Instant::now);
+                }
+                this.poll_deadline(cx)
+            }
             failed => failed,
         }
     }
@@ -317,3 +355,7 @@ pub fn digest_of(connection: &Arc<Connection>) -> pingora::Result<Arc<ProxyDiges
 pub fn boxed(stream: impl IO + 'static) -> Stream {
     Box::new(stream)
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -11,6 +11,7 @@ use super::{
     exchange::{Exchange, Place},
     forward,
     phases::Phases,
+    snapshot::Snapshot,
     whole_body,
 };
 use crate::{
@@ -62,8 +63,7 @@ impl Phases {
             req.set_uri(uri);
         }
         if let Some(connection) = &exchange.connection {
-            let named = connection.server_name.as_deref().is_none_or(|name| host_name(&exchange.host).eq_ignore_ascii_case(name));
-            if connection.strict_host && !named {
+            if connection.strict_host && !is_named(host_name(&exchange.host), connection.server_name.as_deref()) {
                 return Err(early(&reasons::MISDIRECTED));
             }
         }
@@ -115,7 +115,7 @@ impl Phases {
         let verdict = loop {
             let head = RequestHead::wrap_mut(session.req_header_mut());
             match run.request(&served.chain, head, &call, body.as_ref()).await {
-                Verdict::NeedBody(limit) => match whole_body::read(session, limit.min(snapshot.body_limit())).await {
+                Verdict::NeedBody(limit) => match self.whole_body(session, limit, &snapshot).await {
                     Ok(read) => {
                         exchange.body_in = read.len() as u64;
                         body = Some(read);
@@ -133,9 +133,15 @@ impl Phases {
         exchange.body = body;
         exchange.run = Some(run);
         exchange.call = Some(call);
-        let id = format!("{:032x}", exchange.id);
-        let _ = session.req_header_mut().insert_header(forward::REQUEST_ID, id);
+        let id = forward::request_id(exchange.id);
+        let _ = session.req_header_mut().insert_header(forward::REQUEST_ID_AS_WRITTEN, id);
         verdict
+    }
+
+    async fn whole_body(&self, session: &mut Session, limit: usize, snapshot: &Snapshot) -> Result<Bytes, &'static Reason> {
+        let counters = &self.0.kernel.telemetry.limits;
+        let pace = snapshot.config.gateway.limits.body_pace.0;
+        whole_body::read(session, limit.min(snapshot.body_limit()), pace, counters).await
     }
 
     pub(super) fn count(&self, exchange: &Exchange) {
@@ -182,7 +188,38 @@ fn host_name(host: &str) -> &str {
     }
 }
 
+/// Whether a connection's server name covers a host. A client that named nobody may ask for an address only, for which
+/// there is no server name (RFC 6066 §3).
+fn is_named(host: &str, server_name: Option<&str>) -> bool {
+    match server_name {
+        Some(name) => host.eq_ignore_ascii_case(name.trim_end_matches('.')),
+        None => host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok(),
+    }
+}
+
 fn declared_length(req: &RequestHeader) -> u64 {
     let value = req.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     value.map_or(0, |text| text.parse().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{host_name, is_named};
+
+    #[test]
+    fn the_server_name_must_be_the_host_and_only_an_address_goes_without() {
+        let cases = [
+            ("a.example:8443", Some("A.example"), true),
+            ("a.example", Some("a.example."), true),
+            ("b.example", Some("a.example"), false),
+            ("", Some("a.example"), false),
+            ("a.example", None, false),
+            ("192.0.2.1:8443", None, true),
+            ("[2001:db8::1]:8443", None, true),
+            ("", None, false),
+        ];
+        for (host, server_name, named) in cases {
+            assert_eq!(is_named(host_name(host), server_name), named, "{host} {server_name:?}");
+        }
+    }
 }

@@ -30,12 +30,15 @@ use tokio::sync::watch;
 use tollgate_filter_api::{NoCertificate, Peer};
 
 use super::{
-    connection::{Connection, Deadlines, PacedStream, boxed, digest_of},
+    connection::{Connection, Deadlines, PacedStream, Phase, boxed, digest_of},
     gateway::Gateway,
     phases::Phases,
     tls,
 };
 use crate::telemetry::IntCounter;
+
+/// How long kept connections may still be used when the gateway stops.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// All listeners of the gateway.
 pub struct Edge {
@@ -218,6 +221,7 @@ impl Service for Edge {
         self.gateway.drain();
         let _ = self.stop.send(true);
         while loops.join_next().await.is_some() {}
+        self.say_goodbye().await;
         self.proxy.http_cleanup().await;
     }
 
@@ -228,6 +232,17 @@ impl Service for Edge {
     fn listen_addresses(&self) -> Option<Vec<String>> {
         let snapshot = self.gateway.current();
         Some(snapshot.config.gateway.listeners.iter().map(|listener| listener.address.to_string()).collect())
+    }
+}
+
+impl Edge {
+    /// Leaves kept connections open for a moment. One that is closed without a word may lose the request that its client is just
+    /// sending; one that is used meanwhile is told `Connection: close` with its answer.
+    async fn say_goodbye(&self) {
+        let end = tokio::time::Instant::now() + GOODBYE;
+        while self.census.count() > 0 && tokio::time::Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 
@@ -310,8 +325,8 @@ impl Accepting {
         let idle = limits.idle_time.0;
         let requests = limits.requests_per_connection;
         drop(snapshot);
-        let stream = boxed(PacedStream::new(stream, connection, digest, deadlines));
-        if h2 { self.http2(stream).await } else { self.http1(stream, idle, requests).await }
+        let stream = boxed(PacedStream::new(stream, connection.clone(), digest, deadlines));
+        if h2 { self.http2(stream).await } else { self.http1(stream, &connection, idle, requests).await }
     }
 
     /// The engine's own loop, which also sends GOAWAY when the gateway stops.
@@ -319,7 +334,7 @@ impl Accepting {
         let _ = self.proxy.process_new(stream, &self.stop).await;
     }
 
-    async fn http1(&self, stream: Stream, idle: Duration, requests: u32) {
+    async fn http1(&self, stream: Stream, connection: &Connection, idle: Duration, requests: u32) {
         let mut session = ServerSession::new_http1(stream);
         session.set_keepalive(if *self.stop.borrow() { None } else { Some(idle.as_secs().max(1)) });
         session.set_keepalive_reuses_remaining(Some(requests.saturating_sub(1)));
@@ -327,6 +342,8 @@ impl Accepting {
         let mut served = 1_u32;
         while let Some((stream, settings)) = next.map(|reused| reused.consume()) {
             served += 1;
+            // Only now: what was left of the body before has its own pace.
+            connection.expect(Phase::Header);
             let mut session = ServerSession::new_http1(stream);
             if let Some(settings) = settings {
                 settings.apply_to_session(&mut session);

@@ -35,20 +35,21 @@ const STALE_TRIES: u32 = 8;
 
 #[async_trait]
 impl ProxyHttp for Phases {
-    type CTX = Exchange;
+    /// Boxed: the engine moves it with the future of the request, twice.
+    type CTX = Box<Exchange>;
 
-    fn new_ctx(&self) -> Exchange {
-        Exchange::new(self.0.next_id())
+    fn new_ctx(&self) -> Self::CTX {
+        Box::new(Exchange::new(self.0.next_id()))
     }
 
     /// No module: the engine's compression costs two per cent of a request at level zero.
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
-    fn allow_spawning_subrequest(&self, _: &Session, exchange: &Exchange) -> bool {
+    fn allow_spawning_subrequest(&self, _: &Session, exchange: &Self::CTX) -> bool {
         exchange.body.is_none()
     }
 
-    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> pingora::Result<bool> {
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Self::CTX) -> pingora::Result<bool> {
         if whole_body::resume(session, exchange) {
             return Ok(false);
         }
@@ -58,7 +59,9 @@ impl ProxyHttp for Phases {
         }
         exchange.connection = connection;
         exchange.version = session.req_header().version;
-        exchange.snapshot = Some(self.0.current());
+        let snapshot = self.0.current();
+        session.set_write_timeout(Some(snapshot.config.gateway.limits.write_time.0));
+        exchange.snapshot = Some(snapshot);
         let ended = self.decide(session, exchange).await;
         match ended {
             Ok(()) if whole_body::is_lost(session, exchange) => {
@@ -73,7 +76,7 @@ impl ProxyHttp for Phases {
         }
     }
 
-    async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> pingora::Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, _: &mut Session, exchange: &mut Self::CTX) -> pingora::Result<Box<HttpPeer>> {
         exchange.upstream_begun.get_or_insert_with(Instant::now);
         exchange.upstream_ended = None;
         let Some((group, index)) = exchange.group.clone() else { return Err(Error::new(ErrorType::InternalError)) };
@@ -109,7 +112,7 @@ impl ProxyHttp for Phases {
         &self,
         session: &mut Session,
         req: &mut RequestHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
         let Some((group, _)) = &exchange.group else { return Err(Error::new(ErrorType::InternalError)) };
         let target = &group.targets[exchange.target];
@@ -118,7 +121,7 @@ impl ProxyHttp for Phases {
         if let Some(body) = &exchange.body {
             whole_body::frame(req, body.len())?;
         }
-        forward::aim(req, target, &outgoing, &exchange.host)?;
+        forward::aim(req, target, outgoing, &exchange.host)?;
         let chain = exchange.served().map(|served| served.chain.clone());
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
             run.upstream(&chain, RequestHead::wrap_mut(req), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;
@@ -131,7 +134,7 @@ impl ProxyHttp for Phases {
         session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
-        exchange: &mut Exchange,
+        exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
         if end && let Some(connection) = &exchange.connection {
             connection.expect(Phase::Free);
@@ -153,7 +156,7 @@ impl ProxyHttp for Phases {
         &self,
         session: &mut Session,
         resp: &mut ResponseHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
         let status = resp.status.as_u16();
         let Some((group, _)) = &exchange.group else { return Ok(()) };
@@ -176,12 +179,13 @@ impl ProxyHttp for Phases {
         Ok(())
     }
 
-    async fn response_filter(&self, session: &mut Session, resp: &mut ResponseHeader, exchange: &mut Exchange) -> pingora::Result<()> {
+    async fn response_filter(&self, _: &mut Session, resp: &mut ResponseHeader, exchange: &mut Self::CTX) -> pingora::Result<()> {
         if resp.status.is_informational() && resp.status.as_u16() != 101 {
             return Ok(());
         }
         exchange.status = resp.status.as_u16();
-        session.set_write_timeout(exchange.snapshot.as_ref().map(|snapshot| snapshot.config.gateway.limits.write_time.0));
+        // Between gateway and upstream only; whoever reads it from an answer could present it.
+        resp.remove_header(&forward::ASSERTION);
         let chain = exchange.served().map(|served| served.chain.clone());
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
             run.response(&chain, ResponseHead::wrap_mut(resp), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;
@@ -194,7 +198,7 @@ impl ProxyHttp for Phases {
         _: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
-        exchange: &mut Exchange,
+        exchange: &mut Self::CTX,
     ) -> pingora::Result<Option<Duration>> {
         if end {
             exchange.upstream_ended = Some(Instant::now());
@@ -207,7 +211,7 @@ impl ProxyHttp for Phases {
     }
 
     /// Nothing of the request has gone out: the next target may have it, whatever the method.
-    fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, exchange: &mut Exchange, mut error: Box<Error>) -> Box<Error> {
+    fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, exchange: &mut Self::CTX, mut error: Box<Error>) -> Box<Error> {
         let failures = &self.0.kernel.telemetry.upstream_failures;
         match error.etype() {
             ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => failures.timeout.inc(),
@@ -228,7 +232,7 @@ impl ProxyHttp for Phases {
         _: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        exchange: &mut Exchange,
+        exchange: &mut Self::CTX,
         reused: bool,
     ) -> Box<Error> {
         exchange.upstream_ended = Some(Instant::now());
@@ -253,7 +257,7 @@ impl ProxyHttp for Phases {
         error
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Self::CTX) -> FailToProxy {
         let Some(reason) = reason_of(error, exchange) else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
         session.set_keepalive(None);
         if session.response_written().is_some() {
@@ -267,18 +271,15 @@ impl ProxyHttp for Phases {
         FailToProxy { error_code: reason.status, can_reuse_downstream: false }
     }
 
-    fn suppress_error_log(&self, _: &Session, _: &Exchange, _: &Error) -> bool {
+    fn suppress_error_log(&self, _: &Session, _: &Self::CTX, _: &Error) -> bool {
         true
     }
 
-    fn suppress_proxy_warn_log(&self, _: &Session, _: &Exchange, _: &Error, _: ProxyWarnLogContext) -> bool {
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Self::CTX, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
-        if let Some(connection) = &exchange.connection {
-            connection.expect(Phase::Header);
-        }
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Self::CTX) {
         if exchange.delegated {
             return;
         }

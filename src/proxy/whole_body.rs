@@ -16,33 +16,43 @@ use pingora::proxy::{
         pipe::{InputBody, InputBodyType, pipe_subrequest},
     },
 };
+use tokio::time::{Instant, timeout_at};
 use tollgate_filter_api::Reason;
 
-use super::exchange::Exchange;
-use crate::chain::gateway as reasons;
+use super::{connection::allowance, exchange::Exchange};
+use crate::{chain::gateway as reasons, telemetry::LimitCounters};
 
 /// An exchange on its way into a sub-request, with the head as the filters left it: the engine hands on the bytes that the
 /// client sent.
 struct Handed(Mutex<Option<(Exchange, RequestHeader)>>);
 
-/// Reads a body to its end.
+/// Reads a body to its end. It must keep the pace, in bytes a second, on HTTP/2 too, whose streams have no deadline of their own.
 ///
 /// # Errors
 /// The reason to refuse it: too long, or broken off.
-pub async fn read(session: &mut Session, limit: usize) -> Result<Bytes, &'static Reason> {
+pub async fn read(session: &mut Session, limit: usize, pace: u64, counters: &LimitCounters) -> Result<Bytes, &'static Reason> {
     session.as_mut().enable_retry_buffering();
     if session.req_header().headers.contains_key(header::EXPECT) {
         // Nobody else answers the expectation: client and gateway would wait for each other.
         session.as_mut().write_continue_response().await.map_err(|_| &reasons::BODY_READ)?;
     }
     let mut body = BytesMut::new();
-    while let Some(chunk) = session.as_mut().read_request_body().await.map_err(|_| &reasons::BODY_READ)? {
+    let begun = Instant::now();
+    loop {
+        let read = session.as_mut().read_request_body();
+        let read = match allowance(body.len() as u64, pace) {
+            Some(time) => timeout_at(begun + time, read).await.map_err(|_| {
+                counters.body_pace.inc();
+                &reasons::BODY_READ
+            })?,
+            None => read.await,
+        };
+        let Some(chunk) = read.map_err(|_| &reasons::BODY_READ)? else { return Ok(body.freeze()) };
         if body.len() + chunk.len() > limit {
             return Err(&reasons::BODY_BYTES);
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body.freeze())
 }
 
 /// Whether the engine has lost the body that was read.
