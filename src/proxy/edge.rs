@@ -37,9 +37,6 @@ use super::{
 };
 use crate::telemetry::IntCounter;
 
-/// How long kept connections may still be used when the gateway stops.
-const GOODBYE: Duration = Duration::from_secs(1);
-
 /// All listeners of the gateway.
 pub struct Edge {
     pub gateway: Arc<Gateway>,
@@ -221,7 +218,6 @@ impl Service for Edge {
         self.gateway.drain();
         let _ = self.stop.send(true);
         while loops.join_next().await.is_some() {}
-        self.say_goodbye().await;
         self.proxy.http_cleanup().await;
     }
 
@@ -232,17 +228,6 @@ impl Service for Edge {
     fn listen_addresses(&self) -> Option<Vec<String>> {
         let snapshot = self.gateway.current();
         Some(snapshot.config.gateway.listeners.iter().map(|listener| listener.address.to_string()).collect())
-    }
-}
-
-impl Edge {
-    /// Leaves kept connections open for a moment. One that is closed without a word may lose the request that its client is just
-    /// sending; one that is used meanwhile is told `Connection: close` with its answer.
-    async fn say_goodbye(&self) {
-        let end = tokio::time::Instant::now() + GOODBYE;
-        while self.census.count() > 0 && tokio::time::Instant::now() < end {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
     }
 }
 

@@ -163,6 +163,10 @@ async fn reload_on_hup(gateway: Arc<Gateway>) {
     }
 }
 
+/// How long kept connections may still be used. One that is closed without a word may lose the request that its client is just
+/// sending; one that is used meanwhile is told `Connection: close` with its answer.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 type Cleanup = Box<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Waits for a signal, and drains before it lets the engine stop.
@@ -220,8 +224,14 @@ impl Signals {
         log::info!("stopping: {} connections may finish within {:?}", self.census.count(), self.process.grace.0);
         self.gateway.drain();
         let _ = self.stop.send(true);
+        let begun = tokio::time::Instant::now();
+        self.empty_before(begun + GOODBYE.min(self.process.grace.0)).await;
         (self.cleanup)().await;
-        let end = tokio::time::Instant::now() + self.process.grace.0;
+        self.empty_before(begun + self.process.grace.0).await;
+    }
+
+    /// Waits until nobody is connected any more, or until the time is over.
+    async fn empty_before(&self, end: tokio::time::Instant) {
         while self.census.count() > 0 && tokio::time::Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
