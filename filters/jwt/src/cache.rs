@@ -1,23 +1,21 @@
-//! Tokens that were verified, by the SHA-256 of the whole token.
+//! Tokens that were verified, by the whole token: found by a keyed hash that no sender can foretell, then compared byte by
+//! byte, so that two tokens are never taken for each other.
 //!
 //! Bounded by count; what is found must still be judged by its times and the generation of its keys. Refused tokens are not
 //! remembered: there is no end to them, and each costs at most one signature check. Several shards, so that cores rarely meet.
 
 use std::{
     collections::HashMap,
+    hash::{BuildHasher, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use openssl::sha::Sha256;
 use tollgate_filter_api::Principal;
 
 use crate::claims::Window;
 
 /// More shards than cores that one gateway is given.
 const SHARDS: usize = 64;
-
-/// A token by its hash; two tokens with one hash are not to be found.
-pub(crate) type TokenHash = [u8; 32];
 
 /// What is remembered of a token.
 #[derive(Clone, Debug)]
@@ -35,10 +33,12 @@ pub(crate) struct Entry {
 /// A bounded set of verified tokens.
 pub(crate) struct Cache {
     shards: Box<[Mutex<Shard>]>,
+    hasher: RandomState,
 }
 
 struct Slot {
-    hash: TokenHash,
+    hash: u64,
+    token: Box<str>,
     entry: Entry,
     /// Whether it was asked for since the hand passed.
     used: bool,
@@ -46,18 +46,10 @@ struct Slot {
 
 /// When it is full, a hand goes round and replaces the first entry that was not used since its last round.
 struct Shard {
-    places: HashMap<TokenHash, usize>,
+    places: HashMap<u64, usize>,
     slots: Vec<Slot>,
     hand: usize,
     capacity: usize,
-}
-
-/// The hash a token is remembered by.
-pub(crate) fn hash(token: &str) -> TokenHash {
-    // The incremental form: the library's one-shot function looks its algorithm up anew, under a lock, each time.
-    let mut hash = Sha256::new();
-    hash.update(token.as_bytes());
-    hash.finish()
 }
 
 impl Cache {
@@ -70,23 +62,24 @@ impl Cache {
             hand: 0,
             capacity: entries / shards + usize::from(i < entries % shards),
         };
-        Self { shards: (0..shards).map(|i| Mutex::new(shard(i))).collect() }
+        Self { shards: (0..shards).map(|i| Mutex::new(shard(i))).collect(), hasher: RandomState::new() }
     }
 
     /// What is remembered of that token.
-    pub(crate) fn get(&self, hash: &TokenHash) -> Option<Entry> {
+    pub(crate) fn get(&self, token: &str) -> Option<Entry> {
+        let hash = self.hasher.hash_one(token);
         let mut shard = self.shard(hash)?;
-        let place = *shard.places.get(hash)?;
-        // The map and the slots agree; if they ever did not, one caller would be taken for another.
-        let slot = shard.slots.get_mut(place).filter(|slot| slot.hash == *hash)?;
+        let place = *shard.places.get(&hash)?;
+        let slot = shard.slots.get_mut(place).filter(|slot| *slot.token == *token)?;
         slot.used = true;
         Some(slot.entry.clone())
     }
 
     /// Remembers a token, in place of another when there is no room.
-    pub(crate) fn put(&self, hash: TokenHash, entry: Entry) {
-        let Some(mut shard) = self.shard(&hash) else { return };
-        let slot = Slot { hash, entry, used: false };
+    pub(crate) fn put(&self, token: &str, entry: Entry) {
+        let hash = self.hasher.hash_one(token);
+        let Some(mut shard) = self.shard(hash) else { return };
+        let slot = Slot { hash, token: token.into(), entry, used: false };
         if let Some(place) = shard.places.get(&hash).copied() {
             shard.slots[place] = slot;
         } else if shard.slots.len() < shard.capacity {
@@ -105,9 +98,9 @@ impl Cache {
         shards.map(|shard| (shard.slots.len(), shard.places.len())).fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
     }
 
-    fn shard(&self, hash: &TokenHash) -> Option<MutexGuard<'_, Shard>> {
-        let place = usize::from(hash[0]).checked_rem(self.shards.len())?;
-        Some(self.shards[place].lock().unwrap_or_else(PoisonError::into_inner))
+    fn shard(&self, hash: u64) -> Option<MutexGuard<'_, Shard>> {
+        let place = hash.checked_rem(self.shards.len() as u64)?;
+        Some(self.shards[place as usize].lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -16,7 +16,9 @@ pub(crate) fn token<'a>(req: &'a RequestHead, header: &HeaderName, scheme: &str)
     if values.next().is_some() {
         return Err(TWO_CREDENTIALS.because("the header occurs more than once"));
     }
-    let value = value.to_str().map_err(|_| MALFORMED.because("the header is not ASCII"))?;
+    // All that a field may hold and `to_str` refuses is not ASCII; judged so, many bytes go at once.
+    let value = str::from_utf8(value.as_bytes()).ok().filter(|value| value.is_ascii());
+    let value = value.ok_or_else(|| MALFORMED.because("the header is not ASCII"))?;
     let token = behind(value.trim_matches(' '), scheme)?;
     if req.query().is_some_and(has_token) {
         return Err(TWO_CREDENTIALS.because("a token in the header and one in the query"));

@@ -9,7 +9,7 @@ use tollgate_filter_api::{Counter, Principal};
 
 use crate::{
     algorithm::Algorithm,
-    cache::{Cache, Entry, TokenHash, hash},
+    cache::{Cache, Entry},
     claims::Rules,
     json,
     jws::Jws,
@@ -62,20 +62,19 @@ impl Verifier {
         if token.len() > self.max_token_bytes {
             return Err(TOO_LONG.refusal().into());
         }
-        let hash = hash(token);
-        if let Some(principal) = self.remembered(&hash, now) {
+        if let Some(principal) = self.remembered(token, now) {
             self.hits.inc();
             return Ok(principal);
         }
         self.misses.inc();
         let entry = self.examine(token, now).await?;
         let principal = entry.principal.clone();
-        self.cache.put(hash, entry);
+        self.cache.put(token, entry);
         Ok(principal)
     }
 
-    fn remembered(&self, hash: &TokenHash, now: SystemTime) -> Option<Principal> {
-        let entry = self.cache.get(hash)?;
+    fn remembered(&self, token: &str, now: SystemTime) -> Option<Principal> {
+        let entry = self.cache.get(token)?;
         let issuer = self.issuers.get(entry.issuer)?;
         let in_time = now < entry.window.until && entry.window.from.is_none_or(|from| from <= now);
         (in_time && issuer.keys.generation(now) == entry.generation).then_some(entry.principal)
