@@ -1,7 +1,7 @@
 //! The operator's port.
 
 use serde_json::{Value, json};
-use tollgate_tests::{Gateway, Settings, Upstream, client};
+use tollgate_tests::{Gateway, Settings, Upstream, client, until};
 
 #[test]
 fn health_plan_artifact_and_metrics_are_told() {
@@ -17,7 +17,7 @@ fn health_plan_artifact_and_metrics_are_told() {
     gateway.metric_reaches(&format!("tollgate_artifact_info{{digest=\"{digest}\"}}"), 1.0);
     gateway.get("/x");
     gateway.metric_reaches("tollgate_config_generation", 1.0);
-    assert!(gateway.admin("/metrics").text().contains("tollgate_requests_total{"));
+    until("the request to be counted", || gateway.admin("/metrics").text().contains("tollgate_requests_total{").then_some(()));
 }
 
 #[test]

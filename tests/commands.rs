@@ -260,3 +260,45 @@ fn dev_swaps_on_save_and_keeps_the_last_good_project() {
     let _ = child.kill();
     let _ = child.wait();
 }
+
+#[test]
+fn a_hostile_file_ends_in_a_problem_soon_and_with_bounded_memory() {
+    let folder = Folder::new();
+    let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in b'b'..=b'z' {
+        let (before, this) = (char::from(n - 1), char::from(n));
+        bomb.push_str(&format!("{this}: &{this} [{}]\n", vec![format!("*{before}"); 9].join(", ")));
+    }
+    let head = r#"{"openapi":"3.0.3","info":{"title":"a","version":"1"},"paths":{}"#;
+    let files = [
+        ("alias-bomb.yaml", bomb),
+        ("deep.json", format!("{head},\"x-deep\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000))),
+        ("large.json", format!("{head},\"x-large\":\"{}\"}}", "x".repeat(50 << 20))),
+        (
+            "cycle.json",
+            r##"{"openapi":"3.0.3","info":{"title":"a","version":"1"},"paths":{"/a":{"$ref":"#/paths/~1b"},"/b":{"$ref":"#/paths/~1a"}}}"##
+                .to_owned(),
+        ),
+        ("not-text.yaml", "\u{0}\u{1}\u{2}".to_owned()),
+    ];
+    for (name, text) in files {
+        let file = folder.write(name, text);
+        // The shell's limit is in KiB of address space: what is not bounded dies here instead of ending in a problem.
+        let script = format!("ulimit -v 1000000; exec '{}' check '{}'", binary().display(), file.display());
+        let begun = std::time::Instant::now();
+        let ran = run(Command::new("sh").arg("-c").arg(script));
+        assert_eq!(ran.code, 1, "{name}: {ran:?}");
+        assert!(ran.stderr.contains("error["), "{name}: {}", ran.stderr);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{name} took {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn collisions_between_files_name_both() {
+    let one = open_api("/same", "http://127.0.0.1:1", json!({ "/a": { "get": operation() } }));
+    let mut two = one.clone();
+    two["info"]["title"] = "another".into();
+    let (ran, _) = Project::new().definition("one.json", one.to_string()).definition("two.json", two.to_string()).try_build(&[]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("one.json") && ran.stderr.contains("two.json"), "{}", ran.stderr);
+}

@@ -355,3 +355,79 @@ fn the_request_id_is_one_for_client_upstream_and_log() {
     assert_eq!(upstream.only().field("x-request-id"), log[0]["request_id"].as_str());
     assert_eq!(refused.field("x-request-id"), log[1]["request_id"].as_str());
 }
+
+#[test]
+fn a_connection_field_cannot_take_away_what_the_gateway_wrote_or_checked() {
+    let upstream = Upstream::start();
+    let gateway = over(&upstream);
+    for field in ["x-forwarded-for", "x-forwarded-proto", "x-request-id", "host", "content-length"] {
+        let before = upstream.count();
+        let status = gateway.send("POST", "/x", &[&format!("Connection: {field}")], b"body").status();
+        if status == 200 {
+            let request = &upstream.requests()[before].message;
+            assert!(request.field(field).is_some(), "Connection took {field} away: {request:?}");
+            assert_eq!(request.body, b"body");
+        } else {
+            assert_eq!(status, 400, "{field}");
+            assert_eq!(upstream.count(), before, "{field}");
+        }
+    }
+}
+
+#[test]
+fn the_clients_host_is_kept_where_that_is_wanted() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::over(&upstream.url(), Settings::of(json!({ "upstream": { "preserve_host": true } })));
+    assert_eq!(gateway.send("GET", "/x", &["Host: Shop.Example:8080"], b"").status(), 200);
+    assert_eq!(upstream.only().field("host"), Some("shop.example:8080"));
+}
+
+#[test]
+fn an_upstream_gets_basic_credentials_whose_password_is_not_in_the_definition() {
+    let (upstream, folder) = (Upstream::start(), Folder::new());
+    let password = folder.write("password", "open sesame");
+    let mut definition = open_api("/a", &upstream.url(), json!({ "/x": { "get": operation() } }));
+    definition["x-wso2-production-endpoints"]["securityConfig"] = json!({ "type": "basic", "username": "gateway" });
+    let settings = Settings::of(json!({ "endpoints": { "*": { "basic": { "password": format!("${{file:{}}}", password.display()) } } } }));
+    let gateway = Gateway::serving(&definition, settings);
+    assert_eq!(gateway.send("GET", "/a/x", &["Authorization: Basic Zm9yZ2Vk"], b"").status(), 200);
+    // `gateway:open sesame` in base64.
+    assert_eq!(upstream.only().field("authorization"), Some("Basic Z2F0ZXdheTpvcGVuIHNlc2FtZQ=="));
+}
+
+#[test]
+fn headers_are_set_from_facts_in_both_directions() {
+    let upstream = Upstream::answering(|_| Reply::with(200, &["Server: secret/1.0"], "ok"));
+    let (folder, issuer) = (Folder::new(), Issuer::new("https://issuer.example"));
+    let key = issuer.write(&folder, "issuer.pem");
+    let mut definition = open_api("/a", &upstream.url(), json!({ "/x": { "get": operation() } }));
+    definition["x-wso2-disable-security"] = false.into();
+    let headers = json!({ "request": { "set": { "x-user": "${principal.subject}" } }, "response": { "remove": ["server"], "set": { "x-served-by": "tollgate" } } });
+    let chain = json!([{ "jwt": { "issuers": [issuer.config(&key)] } }, { "headers": headers }]);
+    let gateway = Gateway::serving(&definition, Settings::of(json!({ "chain": chain })));
+    let token = format!("Authorization: Bearer {}", issuer.token(json!({})));
+    let answer = gateway.send("GET", "/a/x", &[&token, "X-User: root", "Connection: x-user"], b"");
+    assert_eq!((answer.status(), answer.field("server"), answer.field("x-served-by")), (200, None, Some("tollgate")));
+    assert_eq!(upstream.only().field("x-user"), Some("alice"));
+}
+
+#[test]
+fn one_of_several_issuers_is_enough() {
+    let (upstream, folder) = (Upstream::start(), Folder::new());
+    let issuers = ["https://one.example", "https://two.example"].map(Issuer::new);
+    let keys = [issuers[0].write(&folder, "one.pem"), issuers[1].write(&folder, "two.pem")];
+    let mut definition = open_api("/a", &upstream.url(), json!({ "/x": { "get": operation() } }));
+    definition["x-wso2-disable-security"] = false.into();
+    let list = [issuers[0].config(&keys[0]), issuers[1].config(&keys[1])];
+    let gateway = Gateway::serving(
+        &definition,
+        Settings::of(json!({ "chain": [{ "authenticate": { "any_of": [{ "jwt": { "issuers": list } }] } }] })),
+    );
+    for issuer in &issuers {
+        assert_eq!(gateway.send("GET", "/a/x", &[&format!("Authorization: Bearer {}", issuer.token(json!({})))], b"").status(), 200);
+    }
+    // The keys of one issuer are no keys of the other.
+    let crossed = issuers[0].token(json!({ "iss": "https://two.example" }));
+    assert_eq!(gateway.send("GET", "/a/x", &[&format!("Authorization: Bearer {crossed}")], b"").status(), 401);
+    assert_eq!(gateway.get("/a/x").status(), 401);
+}

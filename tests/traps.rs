@@ -286,3 +286,59 @@ fn a_length_together_with_a_coding_is_refused_and_the_connection_is_closed() {
     }
     assert_eq!(upstream.count(), 0, "{:?}", upstream.requests());
 }
+
+/// A gateway with a TLS listener that asks for client certificates.
+fn asking(mode: &str, upstream: &Upstream, authority: &Authority, folder: &Folder) -> Gateway {
+    let ca = authority.write(folder, "ca.pem");
+    let (certificate, key) = authority.issue("gateway", 2, &["localhost", "other.example"]).write(folder, "gateway");
+    let tls = json!({ "certificate": certificate, "key": key, "client_auth": { "mode": mode, "ca": ca } });
+    Gateway::over(&upstream.url(), Settings { tls: Some(tls), ..Settings::default() })
+}
+
+#[test]
+fn where_client_certificates_count_the_host_must_be_the_one_of_the_handshake() {
+    let (folder, authority, upstream) = (Folder::new(), Authority::new("root"), Upstream::start());
+    let gateway = asking("required", &upstream, &authority, &folder);
+    let client = authority.issue("client", 9, &[]);
+    let ask = |host: &str| {
+        let mut client = Client::tls(gateway.ports.tls, "localhost", &connector(&authority, Some(&client), b"", None)).unwrap();
+        client.ask("GET", "/x", &[&format!("Host: {host}")], b"").unwrap().status()
+    };
+    assert_eq!((ask("localhost"), ask("other.example")), (200, 421));
+    assert_eq!(upstream.count(), 1);
+}
+
+#[test]
+fn an_optional_client_certificate_that_does_not_verify_is_none() {
+    let (folder, authority, upstream) = (Folder::new(), Authority::new("root"), Upstream::start());
+    let gateway = asking("optional", &upstream, &authority, &folder);
+    let stranger = Authority::new("root").issue("client", 9, &[]);
+    for identity in [None, Some(&stranger)] {
+        let mut client = Client::tls(gateway.ports.tls, "localhost", &connector(&authority, identity, b"", None)).unwrap();
+        assert_eq!(client.ask("GET", "/x", &[], b"").unwrap().status(), 200);
+    }
+}
+
+#[test]
+fn a_trust_store_that_is_missing_or_empty_stops_the_start() {
+    let (folder, authority, upstream) = (Folder::new(), Authority::new("root"), Upstream::start());
+    let artifact = artifact(&folder, &open_api("/", &upstream.url(), json!({ "/a": { "get": operation() } })));
+    let (certificate, key) = authority.issue("gateway", 2, &["localhost"]).write(&folder, "gateway");
+    let other = authority.issue("other", 3, &[]).write(&folder, "other").1;
+    let (missing, empty, garbage) =
+        (folder.join("none.pem"), folder.write("empty.pem", ""), folder.write("garbage.pem", "-----BEGIN CERTIFICATE-----\nx\n"));
+    let ca = authority.write(&folder, "ca.pem");
+    let tls = |key: &std::path::Path, ca: &std::path::Path| json!({ "certificate": certificate, "key": key, "client_auth": { "mode": "optional", "ca": ca } });
+    let judge = |tls: serde_json::Value, upstream: serde_json::Value| {
+        let config = json!({ "listeners": [{ "address": "127.0.0.1:0", "tls": tls }], "upstream": upstream });
+        let config = folder.write("gateway.yaml", config.to_string());
+        tollgate(["run".as_ref(), artifact.as_os_str(), "--config".as_ref(), config.as_os_str(), "--test".as_ref()])
+    };
+    judge(tls(&key, &ca), json!({})).ok();
+    for broken in [&missing, &empty, &garbage] {
+        assert_ne!(judge(tls(&key, broken), json!({})).code, 0, "client CA {}", broken.display());
+        assert_ne!(judge(tls(&key, &ca), json!({ "ca": broken })).code, 0, "upstream CA {}", broken.display());
+        assert_ne!(judge(tls(broken, &ca), json!({})).code, 0, "key {}", broken.display());
+    }
+    assert_ne!(judge(tls(&other, &ca), json!({})).code, 0, "a key of another certificate");
+}

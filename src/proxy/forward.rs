@@ -2,8 +2,9 @@
 //!
 //! - The path is the endpoint's, then what follows the base path, in normal form; the query as sent.
 //! - `Host` is the endpoint's, unless `preserve_host` keeps the client's.
-//! - Hop-by-hop fields and what `Connection` names are gone by now (RFC 9110 §7.6.1); the engine refuses a `Connection` that
-//!   names a field of the gateway's own.
+//! - Hop-by-hop fields are gone by now (RFC 9110 §7.6.1), and what the client's `Connection` names goes before the first filter
+//!   runs, so that it cannot take away what the gateway writes. A `Connection` that names `Host`, a length or a forwarding field
+//!   is refused.
 //! - `X-Forwarded-For`, `-Proto` and `-Host` are written anew. What a client sent is dropped; what a trusted proxy sent is
 //!   continued: the address list is appended to, proto and host are kept. `X-Forwarded-Port` and `Forwarded` (RFC 7239) are
 //!   dropped, whoever sent them: upstreams must not find two accounts that differ.
@@ -55,6 +56,7 @@ pub fn client(headers: &HeaderMap, connection: &Connection, proxies: &TrustedPro
 
 /// What `X-Forwarded-*` and `Forwarded` of the client are replaced by, before the first filter runs.
 pub fn rewrite(req: &mut RequestHeader, connection: &Connection, proxies: &TrustedProxies, host: &str) -> pingora::Result<()> {
+    drop_nominated(req)?;
     let trusted = is_trusted(connection, proxies);
     let list = match trusted.then(|| joined(&req.headers, &FOR)).flatten() {
         Some(before) => value(&format!("{before}, {}", connection.address))?,
@@ -102,6 +104,33 @@ pub fn request_id(id: u128) -> HeaderValue {
         pair[1] = DIGITS[usize::from(byte & 15)];
     }
     HeaderValue::from_bytes(&text).expect("hex digits are legal in a field")
+}
+
+/// Takes away the fields that the client's `Connection` names. The engine does so too, but only after the filters: what they and
+/// the gateway wrote under such a name would go with it. What frames the message cannot be named.
+fn drop_nominated(req: &mut RequestHeader) -> pingora::Result<()> {
+    let Some(list) = joined(&req.headers, &header::CONNECTION) else { return Ok(()) };
+    let (mut kept, mut named) = (Vec::new(), Vec::new());
+    for token in list.split(',').map(str::trim_ascii).filter(|token| !token.is_empty()) {
+        match token.to_ascii_lowercase().as_str() {
+            // Options of the connection, and names that the engine refuses.
+            "close" | "keep-alive" | "upgrade" | "host" | "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => kept.push(token),
+            "content-length" | "transfer-encoding" => return Err(pingora::Error::new(pingora::ErrorType::InvalidHTTPHeader)),
+            _ => named.push(token),
+        }
+    }
+    if named.is_empty() {
+        return Ok(());
+    }
+    for name in named {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| pingora::Error::new(pingora::ErrorType::InvalidHTTPHeader))?;
+        req.remove_header(&name);
+    }
+    req.remove_header(&header::CONNECTION);
+    if !kept.is_empty() {
+        req.insert_header(header::CONNECTION, kept.join(", "))?;
+    }
+    Ok(())
 }
 
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
