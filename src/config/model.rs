@@ -221,7 +221,8 @@ pub struct Basic {
     pub password: Secret,
 }
 
-/// What clients may spend. Each limit has a counter under its name in `tollgate_limits_total`.
+/// What clients may spend. Each limit has a counter under its name in `tollgate_limits_total`, except `h2_streams`: it is
+/// announced to the client, and the HTTP/2 library refuses what goes beyond without telling.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {

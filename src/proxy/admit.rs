@@ -162,3 +162,7 @@ fn written(host: &host::Host<'_>) -> String {
         None => host.name.clone().into_owned(),
     }
 }
+
+#[cfg(test)]
+#[path = "admit_tests.rs"]
+mod tests;

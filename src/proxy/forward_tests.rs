@@ -1,1 +1,89 @@
+use std::net::IpAddr;
 
+use http::HeaderMap;
+use pingora::http::RequestHeader;
+use tollgate_filter_api::{NoCertificate, Peer};
+
+use super::{FOR, client, rewrite};
+use crate::{config::TrustedProxies, proxy::connection::Connection};
+
+fn from(address: &str, secure: bool) -> Connection {
+    Connection::new(address.parse().unwrap(), secure, Peer::Anonymous(NoCertificate::Plain), None, false)
+}
+
+fn proxies() -> TrustedProxies {
+    TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).unwrap()
+}
+
+fn client_of(lists: &[&str], address: &str) -> IpAddr {
+    let mut headers = HeaderMap::new();
+    for list in lists {
+        headers.append(FOR, list.parse().unwrap());
+    }
+    client(&headers, &from(address, false), &proxies())
+}
+
+fn rewritten(fields: &[(&'static str, &str)], address: &str, secure: bool) -> RequestHeader {
+    let mut req = RequestHeader::build("GET", b"/", None).unwrap();
+    for (name, value) in fields {
+        req.append_header(*name, *value).unwrap();
+    }
+    rewrite(&mut req, &from(address, secure), &proxies(), "api.example").unwrap();
+    req
+}
+
+fn field<'a>(req: &'a RequestHeader, name: &str) -> Vec<&'a str> {
+    req.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+}
+
+#[test]
+fn a_stranger_speaks_for_nobody() {
+    assert_eq!(client_of(&["198.51.100.1"], "192.0.2.1").to_string(), "192.0.2.1");
+}
+
+#[test]
+fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
+    assert_eq!(client_of(&["203.0.113.9, 198.51.100.1, 10.0.0.2"], "10.0.0.1").to_string(), "198.51.100.1");
+    assert_eq!(client_of(&["203.0.113.9, 198.51.100.1", "10.0.0.2"], "10.0.0.1").to_string(), "198.51.100.1");
+    assert_eq!(client_of(&["::ffff:198.51.100.1"], "10.0.0.1").to_string(), "198.51.100.1");
+}
+
+#[test]
+fn a_list_is_believed_up_to_what_is_no_address() {
+    assert_eq!(client_of(&["198.51.100.1, unknown, 10.0.0.2"], "10.0.0.1").to_string(), "10.0.0.2");
+    assert_eq!(client_of(&[], "10.0.0.1").to_string(), "10.0.0.1");
+}
+
+#[test]
+fn what_a_stranger_says_of_the_way_is_replaced() {
+    let said = [
+        ("X-Forwarded-For", "1.1.1.1"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "evil.example"),
+        ("X-Forwarded-Port", "1"),
+        ("Forwarded", "for=1.1.1.1"),
+        ("X-Real-IP", "1.1.1.1"),
+        ("X-JWT-Assertion", "x"),
+    ];
+    let req = rewritten(&said, "192.0.2.1", false);
+    assert_eq!(field(&req, "x-forwarded-for"), ["192.0.2.1"]);
+    assert_eq!(field(&req, "x-forwarded-proto"), ["http"]);
+    assert_eq!(field(&req, "x-forwarded-host"), ["api.example"]);
+    for gone in ["x-forwarded-port", "forwarded", "x-real-ip", "x-jwt-assertion"] {
+        assert!(field(&req, gone).is_empty(), "{gone}");
+    }
+}
+
+#[test]
+fn what_a_trusted_proxy_says_is_continued() {
+    let said = [("X-Forwarded-For", "198.51.100.1"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "shop.example")];
+    let req = rewritten(&said, "10.0.0.1", false);
+    assert_eq!(field(&req, "x-forwarded-for"), ["198.51.100.1, 10.0.0.1"]);
+    assert_eq!(field(&req, "x-forwarded-proto"), ["https"]);
+    assert_eq!(field(&req, "x-forwarded-host"), ["shop.example"]);
+}
+
+#[test]
+fn an_encrypted_connection_is_told_as_such() {
+    assert_eq!(field(&rewritten(&[], "192.0.2.1", true), "x-forwarded-proto"), ["https"]);
+}

@@ -1,0 +1,108 @@
+use http::Version;
+use pingora::http::RequestHeader;
+use tollgate_filter_api::{ByteSize, Reason};
+
+use super::{admit, closes};
+use crate::{
+    chain::gateway as reasons,
+    config::Limits,
+    routes::host,
+    telemetry::{LimitCounters, Telemetry},
+};
+
+const HOST: (&str, &str) = ("Host", "a.example");
+
+fn head(target: &str, fields: &[(&'static str, &str)]) -> RequestHeader {
+    let mut req = RequestHeader::build("GET", target.as_bytes(), None).unwrap();
+    for (name, value) in fields {
+        req.append_header(*name, *value).unwrap();
+    }
+    req
+}
+
+fn limits() -> Limits {
+    Limits { header_fields: 5, header_bytes: ByteSize(200), target_bytes: ByteSize(20), ..Limits::default() }
+}
+
+fn judged(req: &RequestHeader) -> (Result<String, &'static str>, LimitCounters) {
+    let counters = Telemetry::new([]).limits;
+    (admit(req, &limits(), &counters).map_err(|reason: &Reason| reason.id), counters)
+}
+
+fn refusal(fields: &[(&'static str, &str)]) -> &'static str {
+    judged(&head("/", &[&[HOST], fields].concat())).0.expect_err("it must be refused")
+}
+
+#[test]
+fn an_ordinary_request_is_admitted_with_its_host_in_normal_form() {
+    let req =
+        head("/pets?x=1", &[("Host", "A.Example.:8080"), ("Content-Length", "3"), ("Expect", "100-continue"), ("Cookie", "a=1; b=2")]);
+    assert_eq!(judged(&req).0, Ok("a.example:8080".to_owned()));
+}
+
+#[test]
+fn a_length_must_be_one_number() {
+    for length in ["4, 4", "+4", "", "4 4", "0x4", "-1"] {
+        assert_eq!(refusal(&[("Content-Length", length)]), reasons::FRAMING.id, "{length}");
+    }
+    assert_eq!(refusal(&[("Content-Length", "4"), ("Content-Length", "4")]), reasons::FRAMING.id);
+}
+
+#[test]
+fn a_coding_must_be_chunked_once_and_alone() {
+    for coding in ["gzip, chunked", "identity", "chunked, chunked", "xchunked", ""] {
+        assert_eq!(refusal(&[("Transfer-Encoding", coding)]), reasons::FRAMING.id, "{coding}");
+    }
+    assert_eq!(refusal(&[("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")]), reasons::FRAMING.id);
+    assert_eq!(refusal(&[("Transfer-Encoding", "chunked"), ("Content-Length", "4")]), reasons::FRAMING.id);
+    let mut old = head("/", &[HOST, ("Transfer-Encoding", "chunked")]);
+    assert!(judged(&old).0.is_ok());
+    old.set_version(Version::HTTP_10);
+    assert_eq!(judged(&old).0, Err(reasons::FRAMING.id));
+}
+
+#[test]
+fn a_second_spelling_of_an_owned_field_is_refused() {
+    for name in ["X_Forwarded_For", "x-forwarded_proto", "X_JWT_Assertion", "x_request-id"] {
+        assert_eq!(refusal(&[(name, "x")]), reasons::FIELD.id, "{name}");
+    }
+    assert!(judged(&head("/", &[HOST, ("x_own_field", "x")])).0.is_ok());
+}
+
+#[test]
+fn only_the_expectation_that_everybody_knows_is_met() {
+    assert_eq!(refusal(&[("Expect", "a-miracle")]), reasons::EXPECT.id);
+    assert_eq!(refusal(&[("Expect", "100-continue"), ("Expect", "100-continue")]), reasons::EXPECT.id);
+}
+
+#[test]
+fn there_is_one_host_and_it_agrees_with_the_target() {
+    assert_eq!(refusal(&[("Host", "a.example")]), host::HOST.id);
+    assert_eq!(judged(&head("/", &[])).0, Err(host::HOST.id));
+    let mut absolute = head("/", &[HOST]);
+    absolute.set_uri("http://b.example/".parse().unwrap());
+    assert_eq!(judged(&absolute).0, Err(host::HOST.id));
+    let mut old = head("/", &[]);
+    old.set_version(Version::HTTP_10);
+    assert_eq!(judged(&old).0, Ok(String::new()));
+}
+
+#[test]
+fn each_limit_of_a_header_refuses_and_counts() {
+    let (found, counters) = judged(&head("/123456789012345678901", &[HOST]));
+    assert_eq!((found, counters.target_bytes.get()), (Err(reasons::TARGET_BYTES.id), 1));
+    let (found, counters) = judged(&head("/", &[HOST, ("Cookie", "a=1; b=2; c=3; d=4; e=5")]));
+    assert_eq!((found, counters.header_fields.get()), (Err(reasons::HEADER_FIELDS.id), 1));
+    let (found, counters) = judged(&head("/", &[HOST, ("X-Long", &"x".repeat(200))]));
+    assert_eq!((found, counters.header_bytes.get()), (Err(reasons::HEADER_BYTES.id), 1));
+}
+
+#[test]
+fn doubt_about_the_framing_closes_the_connection() {
+    for reason in [&reasons::FRAMING, &reasons::BODY_BYTES, &reasons::EXPECT, &reasons::HEADER_BYTES] {
+        assert!(closes(reason), "{}", reason.id);
+    }
+    for reason in [&reasons::NOT_FOUND, &reasons::METHOD, &reasons::MISDIRECTED, &reasons::FAULT] {
+        assert!(!closes(reason), "{}", reason.id);
+    }
+}
