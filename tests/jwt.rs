@@ -141,3 +141,37 @@ fn keys_of_a_url_are_fetched_once_and_an_unreachable_one_fails_closed() {
     assert_eq!(upstream.count(), 0);
     assert!(set.count() < 10, "{} fetches for 20 requests", set.count());
 }
+
+#[test]
+fn a_key_set_of_a_url_is_fetched_once_for_many_requests_and_outlives_its_server() {
+    let upstream = Upstream::start();
+    let issuer = Issuer::new("https://issuer.example");
+    let set = issuer.jwks().to_string();
+    let server = Upstream::answering(move |_| Reply::with(200, &["Content-Type: application/json"], &set));
+    let config = json!({ "issuer": issuer.name, "audiences": ["tests"], "keys": { "jwks": format!("{}/keys", server.url()) } });
+    let gateway = Gateway::serving(&definition(&upstream.url()), Settings::of(json!({ "chain": [{ "jwt": { "issuers": [config] } }] })));
+    let ask = || gateway.send("GET", "/a/x", &[&format!("Authorization: Bearer {}", issuer.token(json!({ "jti": "x" })))], b"").status();
+    for _ in 0..30 {
+        assert_eq!(ask(), 200);
+    }
+    assert!(server.count() <= 2, "{} fetches for 30 requests", server.count());
+    drop(server);
+    assert_eq!(ask(), 200);
+    assert_eq!(upstream.count(), 31);
+}
+
+#[test]
+fn a_flood_of_unknown_keys_does_not_become_a_flood_of_fetches() {
+    let upstream = Upstream::start();
+    let (issuer, stranger) = (Issuer::new("https://issuer.example"), Issuer::new("https://issuer.example"));
+    let set = issuer.jwks().to_string();
+    let server = Upstream::answering(move |_| Reply::with(200, &["Content-Type: application/json"], &set));
+    let config = json!({ "issuer": issuer.name, "audiences": ["tests"], "keys": { "jwks": format!("{}/keys", server.url()) } });
+    let gateway = Gateway::serving(&definition(&upstream.url()), Settings::of(json!({ "chain": [{ "jwt": { "issuers": [config] } }] })));
+    for n in 0..50 {
+        let token = stranger.token(json!({ "jti": n.to_string() }));
+        assert_eq!(gateway.send("GET", "/a/x", &[&format!("Authorization: Bearer {token}")], b"").status(), 401);
+    }
+    assert!(server.count() <= 5, "{} fetches for 50 bad tokens", server.count());
+    assert_eq!(upstream.count(), 0);
+}

@@ -7,6 +7,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use openssl::{
+    bn::{BigNum, BigNumContext},
     ecdsa::EcdsaSig,
     hash::MessageDigest,
     pkey::{PKey, Private},
@@ -31,6 +32,15 @@ impl Issuer {
     /// Writes the public key in PEM.
     pub fn write(&self, folder: &Folder, name: &str) -> PathBuf {
         folder.write(name, self.key.public_key_to_pem().unwrap())
+    }
+
+    /// The public key as a JSON Web Key Set.
+    pub fn jwks(&self) -> Value {
+        let key = self.key.ec_key().unwrap();
+        let (mut x, mut y, mut context) = (BigNum::new().unwrap(), BigNum::new().unwrap(), BigNumContext::new().unwrap());
+        key.public_key().affine_coordinates(key.group(), &mut x, &mut y, &mut context).unwrap();
+        let encode = |number: &BigNum| BASE64.encode(number.to_vec_padded(32).unwrap());
+        json!({ "keys": [{ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "x": encode(&x), "y": encode(&y) }] })
     }
 
     /// An entry of `issuers:` of the `jwt` filter.
