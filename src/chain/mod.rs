@@ -17,3 +17,6 @@ pub use reasons::{GATEWAY_REASONS, gateway};
 pub use render::{Mention, Rendered, render, render_fault};
 pub use run::{Chain, Run, Verdict};
 pub use spec::{ChainSpec, FilterSpec, StepSpec};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+use serde_json::json;
+use tollgate_plan::Plan;
+
+use super::{any, built, demand, plan};
+
+/// Code, file and line of each problem.
+fn wrong(plan: &Plan, chain: &str, waive: &[&str]) -> Vec<(&'static str, String, u32)> {
+    let problems = built(plan, chain, waive).err().expect("it must be refused");
+    problems.0.into_iter().map(|problem| (problem.code, problem.file, problem.line)).collect()
+}
+
+fn at(code: &'static str, file: &str, line: u32) -> Vec<(&'static str, String, u32)> {
+    vec![(code, file.to_owned(), line)]
+}
+
+fn open(plan: &Plan, waive: &[&str]) -> bool {
+    built(plan, "chain: [key_a, key_b]\n", waive).unwrap().open
+}
+
+#[test]
+fn a_demand_that_the_list_does_not_offer_is_refused_where_it_was_written() {
+    for filter in ["mark", "throttle"] {
+        let plan = plan(vec![], vec![demand(filter, json!({"name": "x"}))]);
+        assert_eq!(wrong(&plan, "chain: [key_a]\n", &[]), at("chain.not_enforced", "a.yaml", 9));
+        assert!(built(&plan, "chain: [key_a]\n", &[filter]).is_ok());
+    }
+}
+
+#[test]
+fn a_credential_that_the_list_does_not_offer_is_refused_where_it_was_written() {
+    for alternatives in [any(&[&["key_b"]]), any(&[&["key_a", "key_b"]])] {
+        assert_eq!(wrong(&plan(alternatives, vec![]), "chain: [key_a]\n", &[]), at("chain.not_enforced", "a.yaml", 7));
+    }
+    assert_eq!(wrong(&plan(any(&[&["oauth"]]), vec![]), "chain: []\n", &[]), at("chain.not_enforced", "a.yaml", 7));
+}
+
+#[test]
+fn an_operation_is_open_only_when_nothing_is_left_to_demand() {
+    assert!(open(&plan(vec![], vec![]), &[]));
+    assert!(open(&plan(any(&[&[]]), vec![]), &[]));
+    assert!(open(&plan(any(&[&["basic"]]), vec![]), &["basic"]));
+    assert!(open(&plan(any(&[&["basic"], &[]]), vec![]), &["basic"]));
+    for left in [any(&[&["basic"], &["key_a"]]), any(&[&["basic", "key_a"]]), any(&[&["basic", "key_a"], &["oauth"]])] {
+        assert!(!open(&plan(left, vec![]), &["basic", "oauth"]));
+    }
+}
+
+#[test]
+fn a_credential_filter_that_checks_nothing_is_refused() {
+    let plan = plan(any(&[&["key_a"]]), vec![]);
+    assert_eq!(wrong(&plan, "chain: [key_a: {idle: true}]\n", &[]), at("chain.not_enforced", "a.yaml", 7));
+}
+
+#[test]
+fn a_need_that_nothing_before_gives_is_refused() {
+    let plan = plan(any(&[&["key_a"]]), vec![]);
+    assert_eq!(wrong(&plan, "chain:\n  - who\n  - key_a\n", &[]), at("chain.order", "gateway.yaml", 2));
+    assert!(built(&plan, "chain: [key_a, who]\n", &[]).is_ok());
+}
+
+#[test]
+fn a_filter_without_anything_to_do_is_not_in_the_chain() {
+    let chain = built(&plan(vec![], vec![]), "chain: [mark]\n", &[]).unwrap();
+    assert!(chain.steps.is_empty());
+}
+
+#[test]
+fn every_demand_is_a_step_where_its_filter_is_listed_first() {
+    let demands = vec![demand("mark", json!({"name": "one"})), demand("mark", json!({"name": "two"}))];
+    let chain = built(&plan(vec![], demands), "chain: [mark, mark: {name: own}]\n", &[]).unwrap();
+    assert_eq!(chain.steps.len(), 3);
+}
+
+#[test]
+fn a_demand_reaches_a_filter_that_checks_credentials() {
+    let plan = plan(any(&[&["key_a"]]), vec![demand("key_a", json!({"idle": true}))]);
+    assert_eq!(wrong(&plan, "chain: [key_a]\n", &[]), at("chain.not_enforced", "a.yaml", 7));
+}
+
+#[test]
+fn a_wrong_setting_is_shown_where_it_was_written() {
+    let own = plan(vec![], vec![]);
+    assert_eq!(wrong(&own, "chain:\n  - mark: {nam: x}\n", &[]), at("filter.settings", "gateway.yaml", 0));
+    let demanded = plan(vec![], vec![demand("mark", json!({"nam": "x"}))]);
+    assert_eq!(wrong(&demanded, "chain:\n  - mark: {name: x}\n", &[]), at("filter.settings", "a.yaml", 9));
+}
+
+#[test]
+fn a_problem_that_many_operations_share_is_told_once() {
+    let mut plan = plan(vec![], vec![]);
+    let again = plan.apis[0].operations[0].clone();
+    plan.apis[0].operations.push(again);
+    assert_eq!(wrong(&plan, "chain: [mark: {nam: x}]\n", &[]).len(), 1);
+}

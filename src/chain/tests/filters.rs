@@ -1,0 +1,169 @@
+use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tollgate_filter_api::{
+    BodyUse, Cx, Env, Fault, Filter, Flow, Kind, Principal, PrincipalParts, Problem, Reason, ResponseCx, UpstreamCx,
+};
+
+const ORDER: HeaderName = HeaderName::from_static("x-order");
+
+/// The chain's catalogue.
+pub const KINDS: &[Kind] = &[
+    Kind::of::<KeyA>("", &[]),
+    Kind::of::<KeyB>("", &[]),
+    Kind::of::<Whole>("", &[]),
+    Kind::of::<Who>("", &[]),
+    Kind::of::<Mark>("", &[]),
+];
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeyConfig {
+    scopes: Vec<Vec<String>>,
+    /// The key that is good, in place of `good`.
+    key: Option<String>,
+    idle: bool,
+}
+
+macro_rules! key {
+    ($name:ident, $id:literal, $field:literal) => {
+        pub struct $name(KeyConfig);
+
+        impl $name {
+            const ABSENT: Reason = Reason::absent(concat!($id, ".absent"), 401, 0, "t", "h");
+            const WRONG: Reason = Reason::refused(concat!($id, ".wrong"), 401, 0, "t", "h");
+            const SCOPE: Reason = Reason::refused(concat!($id, ".scope"), 403, 0, "t", "h");
+        }
+
+        impl Filter for $name {
+            const ID: &'static str = $id;
+            type Config = KeyConfig;
+            type Needs = ();
+            type Gives = Principal;
+            type State = ();
+
+            fn is_idle(config: &KeyConfig) -> bool {
+                config.idle
+            }
+
+            fn build(config: KeyConfig, _: &Env) -> Result<Self, Problem> {
+                Ok(Self(config))
+            }
+
+            async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
+                static ABSENT: Reason = $name::ABSENT;
+                static WRONG: Reason = $name::WRONG;
+                static SCOPE: Reason = $name::SCOPE;
+                let text = |name: &str| cx.req.fields().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+                let good = self.0.key.as_deref().unwrap_or("good");
+                match text($field) {
+                    "" => return Ok(Flow::Stop(ABSENT.answer().header(WWW_AUTHENTICATE, HeaderValue::from_static($id)))),
+                    "down" => return Err(Fault::new(concat!($id, ".down"), "down")),
+                    key if key != good => return Ok(Flow::Stop(WRONG.answer())),
+                    _ => {}
+                }
+                let held: Vec<&str> = text("x-scopes").split(' ').collect();
+                let enough = |list: &Vec<String>| list.iter().all(|scope| held.contains(&scope.as_str()));
+                if !self.0.scopes.is_empty() && !self.0.scopes.iter().any(enough) {
+                    return Ok(Flow::Stop(SCOPE.answer()));
+                }
+                Ok(Flow::Next(Principal::new(PrincipalParts { filter: $id, ..PrincipalParts::default() })))
+            }
+
+            fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
+                cx.resp.append(ORDER, HeaderValue::from_static($id));
+                Ok(())
+            }
+        }
+    };
+}
+
+key!(KeyA, "key_a", "x-a");
+key!(KeyB, "key_b", "x-b");
+
+/// Lets everybody pass who is somebody.
+pub struct Who;
+
+impl Filter for Who {
+    const ID: &'static str = "who";
+    type Config = std::collections::BTreeMap<String, String>;
+    type Needs = Principal;
+    type Gives = ();
+    type State = ();
+
+    fn build(_: Self::Config, _: &Env) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+
+    async fn on_request(&self, _: Cx<'_, Self>) -> Result<Flow, Fault> {
+        Ok(Flow::Next(()))
+    }
+}
+
+/// Wants the body, up to eight bytes.
+pub struct Whole;
+
+impl Filter for Whole {
+    const ID: &'static str = "whole";
+    const BODY: BodyUse = BodyUse::Whole(8);
+    type Config = std::collections::BTreeMap<String, String>;
+    type Needs = ();
+    type Gives = ();
+    type State = usize;
+
+    fn build(_: Self::Config, _: &Env) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+
+    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
+        *cx.state = cx.body.ok_or_else(|| Fault::new("whole.body", "none"))?.len();
+        Ok(Flow::Next(()))
+    }
+
+    fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
+        cx.resp.append(HeaderName::from_static("x-length"), HeaderValue::from(*cx.state));
+        Ok(())
+    }
+}
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct MarkConfig {
+    name: String,
+}
+
+/// Leaves its name on answers and on what goes upstream; stops at its name in `X-Stop`.
+pub struct Mark(String);
+
+static STOPPED: Reason = Reason::refused("mark.stopped", 418, 0, "t", "h");
+
+impl Filter for Mark {
+    const ID: &'static str = "mark";
+    type Config = MarkConfig;
+    type Needs = ();
+    type Gives = ();
+    type State = ();
+
+    fn is_idle(config: &MarkConfig) -> bool {
+        config.name.is_empty()
+    }
+
+    fn build(config: MarkConfig, _: &Env) -> Result<Self, Problem> {
+        Ok(Self(config.name))
+    }
+
+    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
+        let stop = cx.req.fields().get("x-stop").is_some_and(|name| name.as_bytes() == self.0.as_bytes());
+        Ok(if stop { Flow::Stop(STOPPED.answer()) } else { Flow::Next(()) })
+    }
+
+    fn on_upstream(&self, cx: UpstreamCx<'_, Self>) -> Result<(), Fault> {
+        cx.req.append(ORDER, HeaderValue::from_str(&self.0).unwrap());
+        Ok(())
+    }
+
+    fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
+        cx.resp.append(ORDER, HeaderValue::from_str(&self.0).unwrap());
+        Ok(())
+    }
+}
