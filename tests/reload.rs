@@ -11,7 +11,9 @@ use std::{
 
 use serde_json::json;
 use tollgate_tests::{
-    Client, Folder, Gateway, Reply, Settings, Upstream, ledger,
+    Client, Folder, Gateway, Reply, Settings, Upstream,
+    certificates::{Authority, connector},
+    ledger,
     project::{artifact_in, open_api, operation},
     until,
 };
@@ -169,4 +171,24 @@ fn quit_hands_the_sockets_to_a_new_process_without_losing_a_request() {
     assert!(alive && code == 0, "old {code}, new alive: {alive}; {}", gateway.stderr());
     assert_eq!(wrong, Vec::<String>::new());
     assert_eq!(upstream.count(), good);
+}
+
+#[test]
+fn a_renewed_certificate_is_in_force_after_a_reload_and_a_broken_one_is_not() {
+    let (folder, upstream) = (Folder::new(), Upstream::start());
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let (certificate, key) = old.issue("gateway", 2, &["localhost"]).write(&folder, "gateway");
+    let settings = Settings { tls: Some(json!({ "certificate": certificate, "key": key })), ..Settings::default() };
+    let gateway = Gateway::over(&upstream.url(), settings);
+    let accepts = |authority: &Authority| Client::tls(gateway.ports.tls, "localhost", &connector(authority, None, b"", None)).is_ok();
+    assert!(accepts(&old) && !accepts(&new));
+    let mut kept = Client::tls(gateway.ports.tls, "localhost", &connector(&old, None, b"", None)).unwrap();
+    assert_eq!(kept.ask("GET", "/x", &[], b"").unwrap().status(), 200);
+    folder.write("gateway.pem", "garbage");
+    assert_eq!(gateway.reload().status(), 409);
+    assert!(accepts(&old));
+    new.issue("gateway", 2, &["localhost"]).write(&folder, "gateway");
+    assert_eq!(gateway.reload().status(), 200);
+    assert!(accepts(&new) && !accepts(&old));
+    assert_eq!(kept.ask("GET", "/x", &[], b"").unwrap().status(), 200);
 }

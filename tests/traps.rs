@@ -342,3 +342,68 @@ fn a_trust_store_that_is_missing_or_empty_stops_the_start() {
     }
     assert_ne!(judge(tls(&other, &ca), json!({})).code, 0, "a key of another certificate");
 }
+
+#[test]
+fn the_body_of_a_refused_request_is_never_read_as_the_next_request() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::serving(
+        &open_api("/a", &upstream.url(), json!({ "/x": { "get": operation(), "post": operation() } })),
+        Settings::default(),
+    );
+    let inner = "GET /a/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for size in [inner.len(), 100_000] {
+        for (method, target) in [("POST", "/none"), ("POST", "/a/none"), ("PUT", "/a/x"), ("POST", "/a/../../x")] {
+            let body = inner.repeat(size.div_ceil(inner.len()));
+            let mut client = gateway.connect();
+            client.patience(Duration::from_secs(2));
+            let _ = client.write(tollgate_tests::client::request(method, target, &[], body.as_bytes()));
+            assert!(client.answer(method).unwrap().status() >= 400, "{method} {target}");
+            // The connection goes on in step, or it is closed.
+            if let Ok(next) = client.ask("GET", "/a/x", &[], b"") {
+                assert_eq!((next.status(), next.text().as_str()), (200, "saw GET /x HTTP/1.1"), "{method} {target}");
+            }
+        }
+    }
+    assert!(upstream.requests().iter().all(|received| received.message.target() == "/x"), "{:?}", upstream.requests());
+    assert!(gateway.log().iter().all(|line| line["path"] != "/a/smuggled"));
+}
+
+#[test]
+fn a_request_whose_client_breaks_off_never_arrives_whole() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::over(&upstream.url(), Settings::default());
+    for request in [
+        "POST /length HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nonly this",
+        "POST /chunked HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n",
+    ] {
+        let before = upstream.connections();
+        let mut client = gateway.connect();
+        client.write(request).unwrap();
+        until("the request to be on its way", || (upstream.connections() > before).then_some(()));
+        drop(client);
+    }
+    gateway.log_of(2);
+    assert!(upstream.requests().iter().all(|received| !received.whole), "{:?}", upstream.requests());
+    assert_eq!(gateway.get("/x").status(), 200);
+}
+
+#[test]
+fn a_client_of_http_1_0_gets_no_chunks() {
+    let upstream = Upstream::answering(|_| Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
+    let gateway = Gateway::over(&upstream.url(), Settings::default());
+    let mut client = gateway.connect();
+    client.write("GET /x HTTP/1.0\r\n\r\n").unwrap();
+    let answer = String::from_utf8_lossy(&client.rest()).into_owned();
+    assert!(answer.contains(" 200 ") && answer.ends_with("\r\n\r\nhello"), "{answer}");
+}
+
+#[test]
+fn an_interim_answer_does_not_take_the_place_of_the_final_one() {
+    let early = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
+    let upstream = Upstream::answering(move |_| Reply::raw([early, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfinal"].concat()));
+    let gateway = Gateway::over(&upstream.url(), Settings::default());
+    let mut client = gateway.connect();
+    for _ in 0..3 {
+        assert_eq!(client.ask("GET", "/x", &[], b"").unwrap().text(), "final");
+    }
+}

@@ -179,11 +179,16 @@ impl ProxyHttp for Phases {
         Ok(())
     }
 
-    async fn response_filter(&self, _: &mut Session, resp: &mut ResponseHeader, exchange: &mut Self::CTX) -> pingora::Result<()> {
+    async fn response_filter(&self, session: &mut Session, resp: &mut ResponseHeader, exchange: &mut Self::CTX) -> pingora::Result<()> {
         if resp.status.is_informational() && resp.status.as_u16() != 101 {
             return Ok(());
         }
         exchange.status = resp.status.as_u16();
+        if session.req_header().version == http::Version::HTTP_10 && resp.headers.contains_key(http::header::TRANSFER_ENCODING) {
+            // RFC 9112 §6.1: such a client knows no chunks, so the end of the connection is the end of the body.
+            resp.remove_header(&http::header::TRANSFER_ENCODING);
+            session.set_keepalive(None);
+        }
         // Between gateway and upstream only; whoever reads it from an answer could present it.
         resp.remove_header(&forward::ASSERTION);
         let chain = exchange.served().map(|served| served.chain.clone());
