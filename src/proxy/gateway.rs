@@ -220,3 +220,7 @@ impl AdminView for Gateway {
         Box::pin(async move { Gateway::reload(self) })
     }
 }
+
+#[cfg(test)]
+#[path = "gateway_tests.rs"]
+mod tests;
