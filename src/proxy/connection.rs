@@ -26,12 +26,15 @@ use pingora::protocols::{
     tls::{SslDigest, TlsRef},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf},
     time::{Instant, Sleep},
 };
 use tollgate_filter_api::Peer;
 
 use crate::telemetry::LimitCounters;
+
+/// Bytes that wait for more before they are sent; the engine says when nothing more comes.
+const WRITE_BUFFER: usize = 4 << 10;
 
 /// Grace before the pace of a body counts.
 const BODY_GRACE: Duration = Duration::from_secs(10);
@@ -129,7 +132,8 @@ pub struct Deadlines {
 
 /// A stream that keeps the deadlines of its connection.
 pub struct PacedStream {
-    inner: Stream,
+    /// Buffered, as the engine's own listeners do it: head and body of a short answer leave in one piece.
+    inner: BufWriter<Stream>,
     connection: Arc<Connection>,
     digest: Arc<ProxyDigest>,
     deadlines: Deadlines,
@@ -149,7 +153,7 @@ impl PacedStream {
     pub fn new(inner: Stream, connection: Arc<Connection>, digest: Arc<ProxyDigest>, deadlines: Deadlines) -> Self {
         let begun = connection.is_multiplexed().then(Instant::now);
         Self {
-            inner,
+            inner: BufWriter::with_capacity(WRITE_BUFFER, inner),
             connection,
             digest,
             deadlines,
@@ -278,41 +282,43 @@ impl std::fmt::Debug for PacedStream {
 #[async_trait]
 impl Shutdown for PacedStream {
     async fn shutdown(&mut self) {
-        self.inner.shutdown().await;
+        // A peer that is gone takes no more bytes; the socket is closed all the same.
+        let _ = self.inner.flush().await;
+        Shutdown::shutdown(&mut **self.inner.get_mut()).await;
     }
 }
 
 impl UniqueID for PacedStream {
     fn id(&self) -> UniqueIDType {
-        self.inner.id()
+        self.inner.get_ref().id()
     }
 }
 
 impl Ssl for PacedStream {
     fn get_ssl(&self) -> Option<&TlsRef> {
-        self.inner.get_ssl()
+        self.inner.get_ref().get_ssl()
     }
 
     fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.inner.get_ssl_digest()
+        self.inner.get_ref().get_ssl_digest()
     }
 
     fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.inner.selected_alpn_proto()
+        self.inner.get_ref().selected_alpn_proto()
     }
 }
 
 impl GetTimingDigest for PacedStream {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.inner.get_timing_digest()
+        self.inner.get_ref().get_timing_digest()
     }
 
     fn get_read_pending_time(&self) -> Duration {
-        self.inner.get_read_pending_time()
+        self.inner.get_ref().get_read_pending_time()
     }
 
     fn get_write_pending_time(&self) -> Duration {
-        self.inner.get_write_pending_time()
+        self.inner.get_ref().get_write_pending_time()
     }
 }
 
@@ -324,11 +330,11 @@ impl GetProxyDigest for PacedStream {
 
 impl GetSocketDigest for PacedStream {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.inner.get_socket_digest()
+        self.inner.get_ref().get_socket_digest()
     }
 
     fn set_socket_digest(&mut self, digest: SocketDigest) {
-        self.inner.set_socket_digest(digest);
+        self.inner.get_mut().set_socket_digest(digest);
     }
 }
 

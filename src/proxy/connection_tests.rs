@@ -127,3 +127,23 @@ async fn a_connection_that_ends_idle_is_counted_and_one_that_ends_busy_is_not() 
     drop(busy.stream);
     assert_eq!(busy.counters.idle_time.get(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn head_and_body_of_a_short_answer_leave_in_one_piece() {
+    let mut wire = wire(false);
+    wire.stream.write_all(b"head").await.unwrap();
+    wire.stream.write_all(b"body").await.unwrap();
+    assert!(timeout(SECOND, wire.client.read_u8()).await.is_err(), "a part was sent by itself");
+    wire.stream.flush().await.unwrap();
+    let mut got = [0; 16];
+    assert_eq!(wire.client.read(&mut got).await.unwrap(), 8);
+}
+
+#[tokio::test]
+async fn what_was_written_is_sent_before_the_connection_ends() {
+    let mut wire = wire(false);
+    wire.stream.write_all(b"last").await.unwrap();
+    pingora::protocols::Shutdown::shutdown(&mut wire.stream).await;
+    let mut got = [0; 16];
+    assert_eq!(wire.client.read(&mut got).await.unwrap(), 4);
+}

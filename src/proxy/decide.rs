@@ -62,10 +62,11 @@ impl Phases {
             let uri = whole.parse::<http::Uri>().map_err(|_| early(&normal::CHARACTER))?;
             req.set_uri(uri);
         }
-        if let Some(connection) = &exchange.connection {
-            if connection.strict_host && !is_named(host_name(&exchange.host), connection.server_name.as_deref()) {
-                return Err(early(&reasons::MISDIRECTED));
-            }
+        if let Some(connection) = &exchange.connection
+            && connection.strict_host
+            && !is_named(host_name(&exchange.host), connection.server_name.as_deref())
+        {
+            return Err(early(&reasons::MISDIRECTED));
         }
         if declared_length(req) > gateway.limits.body_bytes.0 {
             telemetry.limits.body_bytes.inc();

@@ -23,6 +23,8 @@ use crate::config::{ClientAuth, ClientAuthMode, Tls};
 /// Files that cannot be read or do not fit together.
 pub fn acceptor(tls: &Tls) -> Result<SslAcceptor, Problem> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).map_err(|error| internal(&error))?;
+    // The stream below is not buffered: without this, each record costs a read for its head and one for the rest.
+    builder.set_read_ahead(true);
     let chain = certificates(&tls.certificate)?;
     let key = read(&tls.key)?;
     // A prompt for the password would hang the start.
