@@ -60,8 +60,8 @@ fn a_problem_document_names_reason_status_and_request() {
         assert_eq!(answer.field("cache-control"), Some("no-store"));
     }
     assert_eq!(upstream.count(), 0);
-    let reasons: Vec<Value> = gateway.log_of(6).iter().map(|line| line["reason"].clone()).collect();
-    assert_eq!(reasons[3], "jwt.missing");
+    let log = gateway.log_of(6);
+    assert!(log.iter().any(|line| line["path"] == "/pets/1/closed" && line["reason"] == "jwt.missing"), "{log:?}");
 }
 
 #[test]

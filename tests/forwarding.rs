@@ -148,8 +148,9 @@ fn a_failover_group_moves_on_when_a_target_cannot_be_reached_and_stays_there() {
         assert_eq!(gateway.send("POST", "/x", &[], &vec![b'x'; 200_000]).text(), "second");
     }
     assert!(second.requests().iter().all(|received| received.message.body.len() == 200_000));
-    let attempts: Vec<u64> = gateway.log_of(5).iter().map(|line| line["attempts"].as_u64().unwrap()).collect();
-    assert_eq!(attempts, [2, 1, 1, 1, 1]);
+    let mut attempts: Vec<u64> = gateway.log_of(5).iter().map(|line| line["attempts"].as_u64().unwrap()).collect();
+    attempts.sort_unstable();
+    assert_eq!(attempts, [1, 1, 1, 1, 2]);
 }
 
 #[test]
@@ -352,8 +353,9 @@ fn the_request_id_is_one_for_client_upstream_and_log() {
     gateway.send("GET", "/x", &["X-Request-Id: forged"], b"");
     let refused = gateway.send("BREW", "/x", &[], b"");
     let log = gateway.log_of(2);
-    assert_eq!(upstream.only().field("x-request-id"), log[0]["request_id"].as_str());
-    assert_eq!(refused.field("x-request-id"), log[1]["request_id"].as_str());
+    let logged = |method: &str| log.iter().find(|line| line["method"] == method).unwrap()["request_id"].as_str().unwrap();
+    assert_eq!(upstream.only().field("x-request-id"), Some(logged("GET")));
+    assert_eq!(refused.field("x-request-id"), Some(logged("BREW")));
 }
 
 #[test]

@@ -117,6 +117,9 @@ pub fn allowance(bytes: u64, pace: u64) -> Option<Duration> {
     Some(BODY_GRACE + Duration::from_secs(bytes.checked_div(pace)?))
 }
 
+/// The engine's timers go in steps, so one may fire that much before its time.
+const TIMER_STEP: Duration = Duration::from_millis(20);
+
 /// Deadlines of a stream.
 #[derive(Clone, Debug)]
 pub struct Deadlines {
@@ -220,7 +223,8 @@ impl PacedStream {
 
 impl Drop for PacedStream {
     fn drop(&mut self) {
-        let idle = phase_of(self.seen) == Phase::Header && self.begun.is_none() && self.since.elapsed() >= self.deadlines.idle;
+        let long = self.since.elapsed() + TIMER_STEP >= self.deadlines.idle;
+        let idle = phase_of(self.seen) == Phase::Header && self.begun.is_none() && long;
         if idle {
             self.deadlines.counters.idle_time.inc();
         }
