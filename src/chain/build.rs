@@ -226,7 +226,7 @@ impl<'a> Builder<'a> {
         let demands = operation.demands.iter().filter(|demand| demand.filter == spec.id);
         let settings = demands.fold(spec.settings.clone(), |under, demand| merge(&under, &demand.settings));
         let settings = merge(&settings, &credential.settings(api));
-        let by = By { source: &credential.source, demanded: settings != spec.settings };
+        let by = By { source: &credential.source, demanded: false };
         let built = self.filter(spec, settings, by).ok()?;
         if built.is_none() {
             let message = format!("`{}` demands `{}`, which checks nothing with these settings", operation.id, spec.id);
@@ -282,8 +282,9 @@ impl<'a> Builder<'a> {
     /// A problem of the settings stands where the setting was written: in the operator's file, or in the definition that
     /// demanded it.
     fn place(&self, problem: Problem, spec: &FilterSpec, by: By<'_>) -> Problem {
-        let written = spec.settings.as_object().is_some_and(|all| !all.is_empty()) && spec.settings.pointer(&problem.pointer).is_some();
-        if spec.pointer.is_empty() || (by.demanded && !written) {
+        let unset = spec.settings.as_object().is_none_or(Map::is_empty);
+        let elsewhere = !problem.pointer.is_empty() && spec.settings.pointer(&problem.pointer).is_none();
+        if spec.pointer.is_empty() || elsewhere || (by.demanded && unset) {
             return self.at(problem, by.source);
         }
         let pointer = format!("{}{}", spec.pointer, problem.pointer);

@@ -83,6 +83,8 @@ fn a_wrong_setting_is_shown_where_it_was_written() {
     assert_eq!(wrong(&own, "chain:\n  - mark: {nam: x}\n", &[]), at("filter.settings", "gateway.yaml", 0));
     let demanded = plan(vec![], vec![demand("mark", json!({"nam": "x"}))]);
     assert_eq!(wrong(&demanded, "chain:\n  - mark: {name: x}\n", &[]), at("filter.settings", "a.yaml", 9));
+    let both = plan(any(&[&["key_a"]]), vec![]);
+    assert_eq!(wrong(&both, "chain:\n  - key_a: {key: [x]}\n", &[]), at("filter.settings", "gateway.yaml", 0));
 }
 
 #[test]
