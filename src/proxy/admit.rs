@@ -107,7 +107,7 @@ fn framing(req: &RequestHeader) -> Result<(), &'static Reason> {
 /// Whether a raw header block has a line that ends without CR. RFC 9112 §2.2 lets a reader take it for a line end, so some do and
 /// others do not.
 pub fn has_bare_line_end(raw: &[u8]) -> bool {
-    raw.iter().enumerate().any(|(at, byte)| *byte == b'\n' && (at == 0 || raw[at - 1] != b'\r'))
+    memchr::memchr_iter(b'\n', raw).any(|at| at == 0 || raw[at - 1] != b'\r')
 }
 
 /// Whether a raw header block has a `Content-Length`. The engine takes that field away when there is a coding too, so a parsed

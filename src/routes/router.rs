@@ -9,7 +9,7 @@
 //! Nothing is allocated while searching, every table node is visited at most once, and literals are found by hash: what a
 //! request costs follows the length of its path and not the number of operations.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use tollgate_filter_api::{Problem, Problems};
 use tollgate_plan::{Operation, Plan, Source, Transports};
@@ -50,7 +50,7 @@ pub struct Router {
 /// A node in the tree of base paths.
 #[derive(Debug, Default)]
 struct Base {
-    children: HashMap<Box<str>, usize>,
+    children: BTreeMap<Box<str>, usize>,
     api: Option<u32>,
 }
 
@@ -63,7 +63,7 @@ struct Resources {
 
 #[derive(Debug, Default)]
 struct Node {
-    literals: HashMap<Box<str>, usize>,
+    literals: BTreeMap<Box<str>, usize>,
     partials: Vec<(Partial, usize)>,
     parameter: Option<usize>,
     /// Templates that end here.
