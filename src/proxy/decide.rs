@@ -72,7 +72,7 @@ impl Phases {
             telemetry.limits.body_bytes.inc();
             return Err(early(&reasons::BODY_BYTES));
         }
-        forward::lower_case(req).map_err(|_| early(&reasons::INTERNAL))
+        Ok(())
     }
 
     fn routed(&self, session: &Session, exchange: &mut Exchange) -> Result<(u32, usize), Early> {
@@ -135,7 +135,7 @@ impl Phases {
         exchange.run = Some(run);
         exchange.call = Some(call);
         let id = forward::request_id(exchange.id);
-        let _ = session.req_header_mut().insert_header(forward::REQUEST_ID, id);
+        let _ = session.req_header_mut().insert_header(forward::REQUEST_ID_AS_WRITTEN, id);
         verdict
     }
 

@@ -28,6 +28,8 @@ const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub const ASSERTION: HeaderName = HeaderName::from_static("x-jwt-assertion");
 /// The request's id, towards upstreams and clients.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The same for the engine's request header, which keeps how a name is written.
+pub const REQUEST_ID_AS_WRITTEN: &str = "X-Request-Id";
 
 /// Whether the connection's other end is a proxy that is believed.
 pub fn is_trusted(connection: &Connection, proxies: &TrustedProxies) -> bool {
@@ -71,10 +73,11 @@ pub fn rewrite(req: &mut RequestHeader, connection: &Connection, proxies: &Trust
             req.remove_header(name);
         }
     }
-    req.insert_header(FOR, list)?;
-    req.insert_header(PROTO, proto)?;
+    // As text, so that the engine need not look up how a name is written.
+    req.insert_header("X-Forwarded-For", list)?;
+    req.insert_header("X-Forwarded-Proto", proto)?;
     if let Some(original_host) = original_host {
-        req.insert_header(HOST, original_host)?;
+        req.insert_header("X-Forwarded-Host", original_host)?;
     }
     Ok(())
 }
@@ -101,18 +104,6 @@ pub fn request_id(id: u128) -> HeaderValue {
         pair[1] = DIGITS[usize::from(byte & 15)];
     }
     HeaderValue::from_bytes(&text).expect("hex digits are legal in a field")
-}
-
-/// Forgets how the client wrote its field names. The engine keeps the spelling in a second map, which is copied, searched and
-/// changed with the first; names are not case-sensitive (RFC 9110 §5.1), and upstreams get them in lower case, as over HTTP/2.
-///
-/// # Errors
-/// Never in practice: what stands in while the header is rebuilt is legal.
-pub fn lower_case(req: &mut RequestHeader) -> pingora::Result<()> {
-    let stand_in = RequestHeader::build_no_case(http::Method::GET, b"/", Some(0))?;
-    let parts: http::request::Parts = std::mem::replace(req, stand_in).into();
-    *req = parts.into();
-    Ok(())
 }
 
 /// Takes away the fields that the client's `Connection` names. The engine does so too, but only after the filters: what they and
