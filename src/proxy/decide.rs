@@ -24,17 +24,16 @@ pub(super) type Early = Box<Answer>;
 
 impl Phases {
     /// From head to endpoint group, or to an answer.
-    pub(super) async fn decide(&self, session: &mut Session, exchange: &mut Exchange) -> Result<(), Early> {
-        self.admitted(session, exchange)?;
-        let (index, base_len) = self.routed(session, exchange)?;
+    pub(super) async fn decide(&self, session: &mut Session, exchange: &mut Exchange, snapshot: &Snapshot) -> Result<(), Early> {
+        self.admitted(session, exchange, snapshot)?;
+        let (index, base_len) = routed(session, exchange, snapshot)?;
         exchange.base_len = base_len;
-        self.chained(session, exchange, index).await?;
+        self.chained(session, exchange, snapshot, index).await?;
         targeted(exchange)
     }
 
     /// Refuses what nobody should forward, and brings the target to its normal form.
-    fn admitted(&self, session: &mut Session, exchange: &mut Exchange) -> Result<(), Early> {
-        let snapshot = exchange.snapshot.clone().unwrap_or_else(|| self.0.current());
+    fn admitted(&self, session: &mut Session, exchange: &mut Exchange, snapshot: &Snapshot) -> Result<(), Early> {
         let gateway = &snapshot.config.gateway;
         let telemetry = &self.0.kernel.telemetry;
         let early = |reason: &'static Reason| Box::new(reason.answer());
@@ -75,29 +74,7 @@ impl Phases {
         Ok(())
     }
 
-    fn routed(&self, session: &Session, exchange: &mut Exchange) -> Result<(u32, usize), Early> {
-        let snapshot = exchange.snapshot.clone().unwrap_or_else(|| self.0.current());
-        let secure = exchange.connection.as_ref().is_some_and(|connection| connection.secure);
-        let req = session.req_header();
-        match snapshot.router.find(req.uri.path(), req.method.as_str(), secure) {
-            Found::Operation { index, base_len } => {
-                exchange.place = Place::Operation(index);
-                Ok((index, base_len))
-            }
-            Found::MethodNotAllowed { allow } => {
-                let value = http::HeaderValue::from_str(allow).map_err(|_| Box::new(reasons::INTERNAL.answer()))?;
-                Err(Box::new(reasons::METHOD.answer().header(header::ALLOW, value)))
-            }
-            Found::NoResource { api } => {
-                exchange.place = Place::Api(api);
-                Err(Box::new(reasons::NO_RESOURCE.answer()))
-            }
-            Found::NoApi => Err(Box::new(reasons::NOT_FOUND.answer())),
-        }
-    }
-
-    async fn chained(&self, session: &mut Session, exchange: &mut Exchange, index: u32) -> Result<(), Early> {
-        let snapshot = exchange.snapshot.clone().unwrap_or_else(|| self.0.current());
+    async fn chained(&self, session: &mut Session, exchange: &mut Exchange, snapshot: &Snapshot, index: u32) -> Result<(), Early> {
         let served = &snapshot.operations[index as usize];
         let proxies = &snapshot.config.proxies;
         let Some(connection) = exchange.connection.clone() else { return Err(Box::new(reasons::INTERNAL.answer())) };
@@ -116,7 +93,7 @@ impl Phases {
         let verdict = loop {
             let head = RequestHead::wrap_mut(session.req_header_mut());
             match run.request(&served.chain, head, &call, body.as_ref()).await {
-                Verdict::NeedBody(limit) => match self.whole_body(session, limit, &snapshot).await {
+                Verdict::NeedBody(limit) => match self.whole_body(session, limit, snapshot).await {
                     Ok(read) => {
                         exchange.body_in = read.len() as u64;
                         body = Some(read);
@@ -156,6 +133,27 @@ impl Phases {
         if let Some(reason) = exchange.reason {
             self.0.kernel.telemetry.refused(reason.id);
         }
+    }
+}
+
+/// The operation, and how many bytes of the path are its base path.
+fn routed(session: &Session, exchange: &mut Exchange, snapshot: &Snapshot) -> Result<(u32, usize), Early> {
+    let secure = exchange.connection.as_ref().is_some_and(|connection| connection.secure);
+    let req = session.req_header();
+    match snapshot.router.find(req.uri.path(), req.method.as_str(), secure) {
+        Found::Operation { index, base_len } => {
+            exchange.place = Place::Operation(index);
+            Ok((index, base_len))
+        }
+        Found::MethodNotAllowed { allow } => {
+            let value = http::HeaderValue::from_str(allow).map_err(|_| Box::new(reasons::INTERNAL.answer()))?;
+            Err(Box::new(reasons::METHOD.answer().header(header::ALLOW, value)))
+        }
+        Found::NoResource { api } => {
+            exchange.place = Place::Api(api);
+            Err(Box::new(reasons::NO_RESOURCE.answer()))
+        }
+        Found::NoApi => Err(Box::new(reasons::NOT_FOUND.answer())),
     }
 }
 

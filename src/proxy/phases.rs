@@ -61,8 +61,8 @@ impl ProxyHttp for Phases {
         exchange.version = session.req_header().version;
         let snapshot = self.0.current();
         session.set_write_timeout(Some(snapshot.config.gateway.limits.write_time.0));
-        exchange.snapshot = Some(snapshot);
-        let ended = self.decide(session, exchange).await;
+        exchange.snapshot = Some(snapshot.clone());
+        let ended = self.decide(session, exchange, &snapshot).await;
         match ended {
             Ok(()) if whole_body::is_lost(session, exchange) => {
                 whole_body::forward(session, exchange).await?;
@@ -80,7 +80,7 @@ impl ProxyHttp for Phases {
         exchange.upstream_begun.get_or_insert_with(Instant::now);
         exchange.upstream_ended = None;
         let Some((group, index)) = exchange.group.clone() else { return Err(Error::new(ErrorType::InternalError)) };
-        let snapshot = exchange.snapshot.clone().unwrap_or_else(|| self.0.current());
+        let Some(snapshot) = exchange.snapshot.clone() else { return Err(Error::new(ErrorType::InternalError)) };
         loop {
             let Some(target) = exchange.order.as_mut().and_then(Iterator::next) else {
                 return Err(Error::explain(ErrorType::ConnectError, "no target is left").into_up());
