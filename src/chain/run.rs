@@ -122,20 +122,22 @@ impl Run {
         Ok(absent)
     }
 
-    /// Every filter of an alternative must let the request pass; the first one's principal counts.
+    /// Every filter of an alternative must let the request pass; the first one's principal counts, the others' are kept beside.
     async fn all_of(&mut self, chain: &Chain, branch: Range<usize>, req: &mut RequestHead, call: &Call) -> Result<Option<Answer>, Fault> {
         let mark = self.ran.len();
-        let mut principal = None;
+        let mut verified = Vec::new();
         for index in branch {
             if let Some(answer) = self.one(chain, index, req, call, None).await? {
                 self.ran.truncate(mark);
                 return Ok(Some(answer));
             }
-            principal = principal.or_else(|| self.facts.get::<Principal>().cloned());
+            verified.extend(self.facts.get::<Principal>().cloned());
         }
-        if let Some(principal) = principal {
+        let mut verified = verified.into_iter();
+        if let Some(principal) = verified.next() {
             self.facts.set(principal);
         }
+        verified.for_each(|credential| self.facts.add_credential(credential));
         Ok(None)
     }
 

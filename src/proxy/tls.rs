@@ -3,7 +3,7 @@
 //! A trust store that is missing, empty or unreadable, or a key that does not belong to its certificate, stops the load. With
 //! `optional`, a certificate that does not verify counts as none. It does not check revocation.
 
-use std::{path::Path, sync::Arc};
+use std::{net::IpAddr, path::Path, sync::Arc};
 
 use openssl::{
     hash::MessageDigest,
@@ -11,7 +11,7 @@ use openssl::{
     pkey::PKey,
     sha::sha256,
     ssl::{AlpnError, SslAcceptor, SslMethod, SslRef, SslVerifyMode, select_next_proto},
-    x509::{X509, X509NameRef, X509VerifyResult, store::X509StoreBuilder},
+    x509::{GeneralNameRef, X509, X509NameRef, X509VerifyResult, store::X509StoreBuilder},
 };
 use tollgate_filter_api::{Certificate, NoCertificate, Peer, Problem};
 
@@ -93,14 +93,23 @@ pub fn peer(ssl: &SslRef, client_auth: Option<&ClientAuth>) -> Peer {
 fn describe(leaf: &X509) -> Option<Certificate> {
     let der = leaf.to_der().ok()?;
     let names = leaf.subject_alt_names();
-    let dns_names = names.iter().flatten().filter_map(|name| name.dnsname().map(str::to_owned)).collect();
+    let texts = |read: fn(&GeneralNameRef) -> Option<&str>| names.iter().flatten().filter_map(read).map(str::to_owned).collect();
     Some(Certificate {
         sha256: sha256(&der),
         subject: distinguished_name(leaf.subject_name())?,
         issuer: distinguished_name(leaf.issuer_name())?,
-        dns_names,
+        dns_names: texts(GeneralNameRef::dnsname),
+        uri_names: texts(GeneralNameRef::uri),
+        email_names: texts(GeneralNameRef::email),
+        ip_names: names.iter().flatten().filter_map(|name| address(name.ipaddress()?)).collect(),
+        forwarded: false,
         der,
     })
+}
+
+/// An address as a certificate has it: 4 or 16 bytes.
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    <[u8; 4]>::try_from(bytes).map(IpAddr::from).or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
 /// RFC 4514: the last component first, special characters escaped. A component that is not UTF-8 makes the whole unusable.

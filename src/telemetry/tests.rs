@@ -239,6 +239,7 @@ fn line() -> Line {
             scopes: vec!["secret:scope".into()],
             key_type: KeyType::Production,
             claims: json!({ "email": "alice@example" }).as_object().unwrap().clone(),
+            ..PrincipalParts::default()
         })),
     }
 }

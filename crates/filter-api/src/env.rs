@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::Problem;
+use crate::{Problem, Remote, RemotePolicy, Revocations};
 
 /// The time. Filters ask this one and no other.
 pub trait Clock: Send + Sync {
@@ -86,6 +86,22 @@ pub trait World: Send + Sync {
     /// # Errors
     /// When the location is not allowed, or a file cannot be read.
     fn document(&self, location: &Location, policy: DocumentPolicy) -> Result<Arc<dyn Document>, Problem>;
+
+    /// A server that is asked during requests.
+    ///
+    /// # Errors
+    /// When the URL is not allowed.
+    fn remote(&self, url: &str, _policy: RemotePolicy) -> Result<Arc<dyn Remote>, Problem> {
+        Err(Problem::error("world.remote", format!("nothing here can ask `{url}`")))
+    }
+
+    /// The list of what was revoked. There is one, whoever fills it.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn revocations(&self) -> Result<Arc<dyn Revocations>, Problem> {
+        Err(Problem::error("world.revocations", "there is no revocation list here"))
+    }
 }
 
 /// Everything a filter may hold on to when it is built. Cheap to clone.

@@ -1,6 +1,6 @@
 //! What is known of a request: typed, written once, by the one who owns it.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -63,6 +63,7 @@ impl<A: Fact, B: Fact> FactSet for (A, B) {
 pub struct Facts {
     peer: Option<Peer>,
     principal: Option<Principal>,
+    further: Vec<Principal>,
 }
 
 impl Facts {
@@ -74,6 +75,45 @@ impl Facts {
     /// Reads a fact, if it is known by now.
     pub fn get<F: Fact>(&self) -> Option<&F> {
         F::read(self)
+    }
+
+    /// Records that one more credential was verified, beside the principal's.
+    pub fn add_credential(&mut self, credential: Principal) {
+        self.further.push(credential);
+    }
+}
+
+/// What a filter needs to see every credential: see [`Credentials`]. Nobody can give it.
+#[derive(Debug)]
+pub enum AllCredentials {}
+
+/// Every credential that was verified for a request: the principal's first, then those that the same requirement asked for
+/// besides. On an open operation it is the anonymous principal alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Credentials<'a> {
+    /// The principal.
+    pub first: &'a Principal,
+    /// What else was verified.
+    pub further: &'a [Principal],
+}
+
+impl<'a> Credentials<'a> {
+    /// All of them.
+    pub fn iter(self) -> impl Iterator<Item = &'a Principal> {
+        std::iter::once(self.first).chain(self.further)
+    }
+}
+
+impl FactSet for AllCredentials {
+    type View<'a> = Credentials<'a>;
+    const NAMES: &'static [&'static str] = &[Principal::NAME];
+
+    fn view(facts: &Facts) -> Option<Credentials<'_>> {
+        Some(Credentials { first: facts.principal.as_ref()?, further: &facts.further })
+    }
+
+    fn store(self, _: &mut Facts) {
+        match self {}
     }
 }
 
@@ -100,7 +140,7 @@ pub enum NoCertificate {
 }
 
 /// A verified client certificate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Certificate {
     /// The leaf, DER.
     pub der: Vec<u8>,
@@ -112,6 +152,14 @@ pub struct Certificate {
     pub issuer: String,
     /// DNS names of the subject alternative name extension.
     pub dns_names: Vec<String>,
+    /// URIs of the same.
+    pub uri_names: Vec<String>,
+    /// Mail addresses of the same.
+    pub email_names: Vec<String>,
+    /// Addresses of the same.
+    pub ip_names: Vec<IpAddr>,
+    /// A load balancer that proved who it is forwarded it; the client's own handshake ended there.
+    pub forwarded: bool,
 }
 
 impl Fact for Peer {
@@ -155,6 +203,27 @@ pub struct PrincipalParts {
     pub key_type: KeyType,
     /// All claims of the credential, verified.
     pub claims: Map<String, Value>,
+    /// What the token, if the credential was one, can be revoked by.
+    pub token: Option<Token>,
+}
+
+/// What names a token.
+#[derive(Clone, Default)]
+pub struct Token {
+    /// `jti`.
+    pub id: Option<String>,
+    /// The signature part of a JWT as it was sent, or an opaque token whole: a secret, never shown.
+    pub signature: Option<String>,
+    /// When it was issued, in seconds since 1970.
+    pub issued: Option<i64>,
+    /// When it ends, in seconds since 1970.
+    pub expires: Option<i64>,
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token").field("id", &self.id).field("issued", &self.issued).field("expires", &self.expires).finish_non_exhaustive()
+    }
 }
 
 impl Principal {

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use bytes::Bytes;
+use http::HeaderName;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
@@ -51,6 +52,11 @@ pub struct Outcome {
 pub trait Filter: Send + Sync + Sized + 'static {
     /// Name in YAML, of the folder, and prefix of reasons and metrics.
     const ID: &'static str;
+    /// Credentials of the Plan that it can check, when it gives a `Principal`: its own name, and others' that it can stand in
+    /// for. A filter that checks opaque tokens accepts what a definition calls a token.
+    const ACCEPTS: &'static [&'static str] = &[Self::ID];
+    /// Whether it answers every request itself, so that an operation with it needs no endpoint.
+    const ANSWERS: bool = false;
     /// Every way in which it ends a request.
     const REASONS: &'static [Reason] = &[];
     /// What it reads of the body.
@@ -78,6 +84,12 @@ pub trait Filter: Send + Sync + Sized + 'static {
     /// # Errors
     /// When the settings cannot be enforced.
     fn build(config: Self::Config, env: &Env) -> Result<Self, Problem>;
+
+    /// Fields in which the upstream reads the gateway's own word. What a client sent in them never reaches the upstream, in no
+    /// spelling; the filter may still read it in [`Filter::on_request`].
+    fn owned_headers(&self) -> Vec<HeaderName> {
+        Vec::new()
+    }
 
     /// Decides. May wait, but should not have to: the harness fails a filter that waits without saying so.
     ///

@@ -3,6 +3,7 @@
 use std::{any::Any, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
+use http::HeaderName;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
@@ -28,6 +29,10 @@ pub type BuildFilter = fn(&Value, &Env) -> Result<Option<Arc<dyn DynFilter>>, Pr
 pub struct Kind {
     /// [`Filter::ID`].
     pub id: &'static str,
+    /// [`Filter::ACCEPTS`].
+    pub accepts: &'static [&'static str],
+    /// [`Filter::ANSWERS`].
+    pub answers: bool,
     /// [`Filter::REASONS`].
     pub reasons: &'static [Reason],
     /// Names of the facts it needs.
@@ -61,6 +66,8 @@ impl Kind {
     pub const fn of<F: Filter>(readme: &'static str, cases: &'static [(&'static str, &'static str)]) -> Self {
         Self {
             id: F::ID,
+            accepts: F::ACCEPTS,
+            answers: F::ANSWERS,
             reasons: F::REASONS,
             needs: F::Needs::NAMES,
             gives: F::Gives::NAMES,
@@ -151,6 +158,8 @@ pub trait DynFilter: Send + Sync {
     fn id(&self) -> &'static str;
     /// [`Filter::BODY`].
     fn body(&self) -> BodyUse;
+    /// [`Filter::owned_headers`].
+    fn owned_headers(&self) -> Vec<HeaderName>;
     /// A fresh scratch; allocates only when the filter has one.
     fn state(&self) -> Box<dyn Any + Send + Sync>;
     /// [`Filter::on_request`]; facts given are stored.
@@ -191,6 +200,10 @@ impl<F: Filter> DynFilter for Typed<F> {
 
     fn body(&self) -> BodyUse {
         F::BODY
+    }
+
+    fn owned_headers(&self) -> Vec<HeaderName> {
+        self.0.owned_headers()
     }
 
     fn state(&self) -> Box<dyn Any + Send + Sync> {

@@ -15,6 +15,7 @@ mod fault;
 mod filter;
 mod head;
 mod kind;
+mod outside;
 mod problem;
 mod reason;
 mod secret;
@@ -22,11 +23,14 @@ mod units;
 
 pub use call::{Call, OperationInfo};
 pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Location, Metrics, Shared, Version, World};
-pub use facts::{Certificate, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts};
+pub use facts::{
+    AllCredentials, Certificate, Credentials, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts, Token,
+};
 pub use fault::Fault;
 pub use filter::{BodyUse, ChunkCx, Cx, DoneCx, Filter, Flow, Outcome, Posture, ResponseCx, UpstreamCx};
 pub use head::{IllegalHeader, RequestHead, ResponseHead};
 pub use kind::{BuildFilter, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, FilterFuture, Kind, MetricDoc};
+pub use outside::{Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest, RemoteResponse, Revocations, RevokedBy};
 pub use problem::{Problem, Problems, Severity};
 pub use reason::{Answer, Meaning, Reason};
 pub use secret::Secret;

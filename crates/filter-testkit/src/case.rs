@@ -176,6 +176,7 @@ fn principal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Princi
         scopes: text.scopes,
         key_type: if text.sandbox { KeyType::Sandbox } else { KeyType::Production },
         claims: text.claims,
+        ..PrincipalParts::default()
     })))
 }
 

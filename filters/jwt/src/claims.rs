@@ -79,6 +79,7 @@ impl Rules {
             scopes,
             key_type: key_type(&claims, &config.key_type_claim)?,
             claims,
+            token: None,
         }))
     }
 

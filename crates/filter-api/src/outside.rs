@@ -1,0 +1,85 @@
+//! What filters may ask of the outside world during a request: servers, and the list of what was revoked.
+
+use std::{future::Future, path::PathBuf, pin::Pin, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method};
+
+use crate::Principal;
+
+/// How a server is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RemotePolicy {
+    /// Time for the whole exchange.
+    pub timeout: Duration,
+    /// Largest answer.
+    pub max_bytes: usize,
+    /// Certificates to trust instead of the machine's, PEM; relative paths are relative to the configuration file.
+    pub ca: Option<PathBuf>,
+}
+
+/// A question to a server.
+#[derive(Clone, Debug)]
+pub struct RemoteRequest {
+    /// The method.
+    pub method: Method,
+    /// Fields besides `Host` and `Content-Length`.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body; may be empty.
+    pub body: Bytes,
+}
+
+/// What the server said.
+#[derive(Clone, Debug)]
+pub struct RemoteResponse {
+    /// Status code.
+    pub status: u16,
+    /// `Content-Type`, if there was one.
+    pub content_type: Option<String>,
+    /// The body, whole.
+    pub body: Bytes,
+}
+
+/// Why there is no answer: the server is away, too slow, not trusted, or says too much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteError(pub String);
+
+impl std::fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for RemoteError {}
+
+/// What [`Remote::call`] comes to.
+pub type RemoteFuture = Pin<Box<dyn Future<Output = Result<RemoteResponse, RemoteError>> + Send>>;
+
+/// A server that is asked during requests. Connections are kept; certificates and host names are verified; redirects are not
+/// followed.
+pub trait Remote: Send + Sync {
+    /// Asks once. Dropping the future gives the question up.
+    fn call(&self, request: RemoteRequest) -> RemoteFuture;
+}
+
+/// By what a credential was found on the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevokedBy {
+    /// Its `jti`.
+    TokenId,
+    /// Its signature, or the opaque token itself.
+    Signature,
+    /// The client application's key.
+    Client,
+    /// Its subject, and it was issued before the time given.
+    Subject,
+}
+
+/// What was revoked, as a snapshot that a request reads without waiting.
+pub trait Revocations: Send + Sync {
+    /// Whether a credential is on the list.
+    fn find(&self, credential: &Principal) -> Option<RevokedBy>;
+    /// How long ago the least fresh of the configured inputs was last known to be complete; `None` before the first time.
+    /// Zero when nothing but the gateway itself fills the list.
+    fn age(&self) -> Option<Duration>;
+}
