@@ -3,7 +3,7 @@
 //! References are followed to local files only. A URL is never fetched: a build must not depend on the network, nor
 //! tell another server what is being built.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_document::{Document, Limits, Node, Shape, pointer};
 use tollgate_filter_api::{Problem, Problems};
@@ -29,6 +29,7 @@ pub(crate) struct SourceFile {
 pub(crate) struct Sources {
     files: Vec<SourceFile>,
     unreadable: BTreeMap<String, String>,
+    referred: BTreeSet<String>,
     confined: bool,
 }
 
@@ -74,7 +75,9 @@ impl Sources {
                     continue;
                 }
             };
+            let before = queue.len();
             referenced_files(document.root(), &name, sources.confined, &mut queue);
+            sources.referred.extend(queue[before..].iter().filter(|other| **other != name).cloned());
             loaded.insert(name, Some(SourceFile { bytes, document }));
         }
         sources.files = loaded.into_values().flatten().collect();
@@ -92,6 +95,11 @@ impl Sources {
 
     pub(crate) fn index(&self, name: &str) -> Option<usize> {
         self.files.binary_search_by(|f| f.document.name().cmp(name)).ok()
+    }
+
+    /// Whether another file refers to this one.
+    pub(crate) fn is_referred_to(&self, file: usize) -> bool {
+        self.referred.contains(self.files[file].document.name())
     }
 
     pub(crate) fn root(&self, file: usize) -> Spot<'_> {

@@ -10,6 +10,7 @@
 
 mod judge;
 mod openapi;
+mod parts;
 pub(crate) mod rules;
 mod schema;
 mod shape;
@@ -44,6 +45,10 @@ pub(crate) fn judge(sources: &Sources, file: usize, problems: &mut Problems) -> 
     }
     let version = match version(&root) {
         Ok(version) => version,
+        Err(_) if let Some(part) = parts::part(sources, &root) => {
+            problems.0.extend(part);
+            return None;
+        }
         Err(problem) => {
             problems.push(problem);
             return None;
@@ -56,10 +61,11 @@ pub(crate) fn judge(sources: &Sources, file: usize, problems: &mut Problems) -> 
         Version::V32 => (V32, &openapi::DOCUMENT),
     };
     let lenient = is_for_reference(&root);
-    let mut found = Judge::new(sources, bits).run(root, shape);
+    let mut found = Judge::new(sources, bits).run(root.clone(), shape);
     if lenient {
         found.iter_mut().filter(|p| forgivable(p)).for_each(|p| p.severity = Severity::Warning);
     }
+    parts::forgive_unused(sources, &root, &mut found);
     problems.0.extend(found);
     Some(version)
 }
