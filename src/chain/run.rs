@@ -3,7 +3,7 @@
 use std::{any::Any, ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use http::header::WWW_AUTHENTICATE;
+use http::{HeaderName, header::WWW_AUTHENTICATE};
 use tollgate_filter_api::{
     Answer, BodyUse, Call, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, Facts, Fault, Meaning, Outcome, Peer, Principal,
     RequestHead, ResponseHead,
@@ -16,6 +16,13 @@ pub struct Chain {
     pub(super) steps: Vec<Step>,
     /// Nobody checks credentials here: the caller is anonymous from the start.
     pub(super) open: bool,
+}
+
+impl Chain {
+    /// Fields in which the upstream reads a filter's own word.
+    pub fn owned_headers(&self) -> impl Iterator<Item = HeaderName> {
+        self.filters.iter().flat_map(|filter| filter.owned_headers())
+    }
 }
 
 pub(super) enum Step {

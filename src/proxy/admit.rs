@@ -3,10 +3,11 @@
 //! The engine's parser has refused malformed messages by now (RFC 9112). What is left is what it accepts and an upstream may
 //! read otherwise: a length together with a coding, a listed length, a second spelling of a field the gateway owns.
 
-use http::{HeaderMap, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Uri, Version};
 use pingora::http::RequestHeader;
 use tollgate_filter_api::Reason;
 
+use super::owned::{Owned, is_same};
 use crate::{
     chain::gateway as reasons,
     config::Limits,
@@ -26,15 +27,35 @@ const OWNED: [&str; 8] = [
     "x-jwt-assertion",
 ];
 
-/// Judges a head. The host in normal form comes back.
+/// What the pass over a head's fields has met that somebody must see to later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// A `Connection`.
+    pub connection: bool,
+    /// One of the fields that the gateway writes itself.
+    pub forwarding: bool,
+    /// One that a filter owns.
+    pub owned: bool,
+}
+
+/// Judges a head, in one pass over its fields. The host in normal form comes back.
 ///
 /// # Errors
 /// The reason for which it is refused.
-pub fn admit(req: &RequestHeader, limits: &Limits, counters: &LimitCounters) -> Result<String, &'static Reason> {
-    size(req, limits, counters)?;
-    framing(req)?;
-    fields(&req.headers)?;
-    host_of(req)
+pub fn admit(req: &RequestHeader, limits: &Limits, owned: &Owned, counters: &LimitCounters) -> Result<(String, Seen), &'static Reason> {
+    let target = req.raw_path().len();
+    if target as u64 > limits.target_bytes.0 {
+        counters.target_bytes.inc();
+        return Err(&reasons::TARGET_BYTES);
+    }
+    let fields = Fields::read(&req.headers, owned);
+    fields.size(target, limits, counters)?;
+    fields.framing(req.version)?;
+    if fields.illegal {
+        return Err(&reasons::FIELD);
+    }
+    fields.expectation()?;
+    Ok((host_of(req, &fields.host)?, fields.seen))
 }
 
 /// Takes a target in absolute form apart (RFC 9112 §3.2.2): the engine reads every HTTP/1 target as a path.
@@ -58,50 +79,96 @@ pub fn closes(reason: &Reason) -> bool {
     matches!(reason.status, 400 | 413 | 414 | 417 | 431)
 }
 
-fn size(req: &RequestHeader, limits: &Limits, counters: &LimitCounters) -> Result<(), &'static Reason> {
-    if req.raw_path().len() as u64 > limits.target_bytes.0 {
-        counters.target_bytes.inc();
-        return Err(&reasons::TARGET_BYTES);
-    }
-    let mut fields = 0;
-    let mut bytes = req.raw_path().len();
-    for (name, value) in &req.headers {
-        // Name, colon, space, value, line end: what it takes on HTTP/1.
-        bytes += name.as_str().len() + value.len() + 4;
-        fields += if name == header::COOKIE { 1 + memchr_count(value.as_bytes(), b';') } else { 1 };
-    }
-    if fields > limits.header_fields {
-        counters.header_fields.inc();
-        return Err(&reasons::HEADER_FIELDS);
-    }
-    if bytes as u64 > limits.header_bytes.0 {
-        counters.header_bytes.inc();
-        return Err(&reasons::HEADER_BYTES);
-    }
-    Ok(())
+/// A field that may be sent once.
+#[derive(Default)]
+struct Single<'h> {
+    value: Option<&'h HeaderValue>,
+    twice: bool,
 }
 
-fn memchr_count(bytes: &[u8], wanted: u8) -> usize {
-    bytes.iter().filter(|byte| **byte == wanted).count()
+impl<'h> Single<'h> {
+    fn add(&mut self, value: &'h HeaderValue) {
+        self.twice |= self.value.replace(value).is_some();
+    }
 }
 
-/// RFC 9112 §6: one way to tell where a message ends.
-fn framing(req: &RequestHeader) -> Result<(), &'static Reason> {
-    let mut lengths = req.headers.get_all(header::CONTENT_LENGTH).iter();
-    let length = lengths.next();
-    if lengths.next().is_some() || length.is_some_and(|value| value.is_empty() || !value.as_bytes().iter().all(u8::is_ascii_digit)) {
-        return Err(&reasons::FRAMING);
+/// All that is judged of the fields.
+#[derive(Default)]
+struct Fields<'h> {
+    host: Single<'h>,
+    length: Single<'h>,
+    coding: Single<'h>,
+    expect: Single<'h>,
+    /// Fields, each cookie one of its own.
+    count: usize,
+    bytes: usize,
+    illegal: bool,
+    seen: Seen,
+}
+
+impl<'h> Fields<'h> {
+    fn read(headers: &'h HeaderMap, owned: &Owned) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in headers {
+            let text = name.as_str();
+            fields.count += 1;
+            // Name, colon, space, value, line end: what it takes on HTTP/1.
+            fields.bytes += text.len() + value.len() + 4;
+            match text {
+                "host" => fields.host.add(value),
+                "content-length" => fields.length.add(value),
+                "transfer-encoding" => fields.coding.add(value),
+                "expect" => fields.expect.add(value),
+                "connection" => fields.seen.connection = true,
+                "cookie" => fields.count += memchr::memchr_iter(b';', value.as_bytes()).count(),
+                _ if text.starts_with(['x', 'f']) => fields.own(text),
+                _ => {}
+            }
+            fields.seen.owned |= owned.holds(name);
+            fields.illegal |= is_illegal(value);
+        }
+        fields
     }
-    let mut codings = req.headers.get_all(header::TRANSFER_ENCODING).iter();
-    let coding = codings.next();
-    let chunked = coding.is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    if codings.next().is_some() || !chunked || (coding.is_some() && length.is_some()) {
-        return Err(&reasons::FRAMING);
+
+    fn own(&mut self, name: &str) {
+        if OWNED.iter().any(|owned| is_same(owned, name)) {
+            self.seen.forwarding = true;
+            self.illegal |= name.contains('_');
+        }
     }
-    if coding.is_some() && req.version != Version::HTTP_11 {
-        return Err(&reasons::FRAMING);
+
+    fn size(&self, target: usize, limits: &Limits, counters: &LimitCounters) -> Result<(), &'static Reason> {
+        if self.count > limits.header_fields {
+            counters.header_fields.inc();
+            return Err(&reasons::HEADER_FIELDS);
+        }
+        if (self.bytes + target) as u64 > limits.header_bytes.0 {
+            counters.header_bytes.inc();
+            return Err(&reasons::HEADER_BYTES);
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// RFC 9112 §6: one way to tell where a message ends.
+    fn framing(&self, version: Version) -> Result<(), &'static Reason> {
+        let number = |value: &HeaderValue| !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit);
+        let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+        let (length, coding) = (&self.length, &self.coding);
+        let told_twice = length.twice || coding.twice || (length.value.is_some() && coding.value.is_some());
+        let unknown = !length.value.is_none_or(number) || !coding.value.is_none_or(chunked);
+        let too_old = coding.value.is_some() && version != Version::HTTP_11;
+        if told_twice || unknown || too_old { Err(&reasons::FRAMING) } else { Ok(()) }
+    }
+
+    fn expectation(&self) -> Result<(), &'static Reason> {
+        let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+        if self.expect.twice || !self.expect.value.is_none_or(known) { Err(&reasons::EXPECT) } else { Ok(()) }
+    }
+}
+
+/// Without an early end, so that many bytes are judged at once.
+fn is_illegal(value: &HeaderValue) -> bool {
+    value.as_bytes().iter().fold(false, |bad, byte| bad | (*byte < 0x20 && *byte != b'\t') | (*byte == 0x7f))
 }
 
 /// Whether a raw header block has a line that ends without CR. RFC 9112 §2.2 lets a reader take it for a line end, so some do and
@@ -117,49 +184,25 @@ pub fn names_length(raw: &[u8]) -> bool {
     raw.split(|byte| *byte == b'\n').any(|line| line.get(..NAME.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAME)))
 }
 
-fn fields(headers: &HeaderMap) -> Result<(), &'static Reason> {
-    for (name, value) in headers {
-        let name = name.as_str();
-        if name.contains('_') && OWNED.iter().any(|owned| same_but_for_underscores(owned, name)) {
-            return Err(&reasons::FIELD);
-        }
-        // Without an early end, so that many bytes are judged at once.
-        if value.as_bytes().iter().fold(false, |bad, byte| bad | (*byte < 0x20 && *byte != b'\t') | (*byte == 0x7f)) {
-            return Err(&reasons::FIELD);
-        }
-    }
-    let mut expectations = headers.get_all(header::EXPECT).iter();
-    match (expectations.next(), expectations.next()) {
-        (None, _) => Ok(()),
-        (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"100-continue") => Ok(()),
-        _ => Err(&reasons::EXPECT),
-    }
-}
-
-fn same_but_for_underscores(owned: &str, name: &str) -> bool {
-    owned.len() == name.len() && owned.bytes().zip(name.bytes()).all(|(a, b)| a == b || (a == b'-' && b == b'_'))
-}
-
 /// RFC 9112 §3.2, RFC 9113 §8.3.1: exactly one host, and the authority of the target agrees with it.
-fn host_of(req: &RequestHeader) -> Result<String, &'static Reason> {
-    let mut hosts = req.headers.get_all(header::HOST).iter();
-    let field = hosts.next().map(|value| host::normalize(value.as_bytes())).transpose()?;
-    if hosts.next().is_some() {
+fn host_of(req: &RequestHeader, sent: &Single<'_>) -> Result<String, &'static Reason> {
+    if sent.twice {
         return Err(&host::HOST);
     }
+    let field = sent.value.map(|value| host::normalize(value.as_bytes())).transpose()?;
     let authority = req.uri.authority().map(|authority| host::normalize(authority.as_str().as_bytes())).transpose()?;
     match (field, authority) {
         (Some(field), Some(authority)) if field != authority => Err(&host::HOST),
-        (Some(host), _) | (None, Some(host)) => Ok(written(&host)),
+        (Some(host), _) | (None, Some(host)) => Ok(written(host)),
         (None, None) if req.version == Version::HTTP_10 => Ok(String::new()),
         (None, None) => Err(&host::HOST),
     }
 }
 
-fn written(host: &host::Host<'_>) -> String {
+fn written(host: host::Host<'_>) -> String {
     match host.port {
         Some(port) => format!("{}:{port}", host.name),
-        None => host.name.clone().into_owned(),
+        None => host.name.into_owned(),
     }
 }
 

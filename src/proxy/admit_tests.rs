@@ -2,7 +2,7 @@ use http::Version;
 use pingora::http::RequestHeader;
 use tollgate_filter_api::{ByteSize, Reason};
 
-use super::{admit, closes};
+use super::{Owned, Seen, admit, closes};
 use crate::{
     chain::gateway as reasons,
     config::Limits,
@@ -26,7 +26,7 @@ fn limits() -> Limits {
 
 fn judged(req: &RequestHeader) -> (Result<String, &'static str>, LimitCounters) {
     let counters = Telemetry::new([]).limits;
-    (admit(req, &limits(), &counters).map_err(|reason: &Reason| reason.id), counters)
+    (admit(req, &limits(), &Owned::default(), &counters).map(|(host, _)| host).map_err(|reason: &Reason| reason.id), counters)
 }
 
 fn refusal(fields: &[(&'static str, &str)]) -> &'static str {
@@ -104,5 +104,22 @@ fn doubt_about_the_framing_closes_the_connection() {
     }
     for reason in [&reasons::NOT_FOUND, &reasons::METHOD, &reasons::MISDIRECTED, &reasons::FAULT] {
         assert!(!closes(reason), "{}", reason.id);
+    }
+}
+
+#[test]
+fn the_pass_tells_what_somebody_must_see_to() {
+    let owned: Owned = [http::HeaderName::from_static("x-user")].into_iter().collect();
+    let seen = |fields: &[(&'static str, &str)]| {
+        let req = head("/", &[&[HOST], fields].concat());
+        admit(&req, &Limits::default(), &owned, &Telemetry::new([]).limits).unwrap().1
+    };
+    assert_eq!(seen(&[("X-Users", "1"), ("Accept", "*/*")]), Seen::default());
+    assert_eq!(seen(&[("Connection", "close")]), Seen { connection: true, ..Seen::default() });
+    for name in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "X-JWT-Assertion"] {
+        assert_eq!(seen(&[(name, "1")]), Seen { forwarding: true, ..Seen::default() }, "{name}");
+    }
+    for name in ["X-User", "x_user"] {
+        assert_eq!(seen(&[(name, "1")]), Seen { owned: true, ..Seen::default() }, "{name}");
     }
 }

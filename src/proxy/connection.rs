@@ -1,8 +1,11 @@
 //! What is known of a client's connection, and the stream that keeps its deadlines.
 //!
 //! The proxy engine has a time limit for each read, none for a header as a whole and none for a body's pace. Here a header
-//! must be complete within its total time from its first byte, and a body must keep a least pace after some grace. HTTP/2
-//! multiplexes, so its streams are not paced here; the engine's idle time ends a connection without open streams.
+//! must be complete within its total time from its first byte, the first byte must come within the idle time, and a body must
+//! keep a least pace after some grace. HTTP/2 multiplexes, so its streams are not paced here; the engine's idle time ends a
+//! connection without open streams.
+//!
+//! A connection has one timer, which is set once and looked at again when it goes off: most deadlines have moved on by then.
 
 use std::{
     future::Future,
@@ -13,7 +16,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -117,9 +120,6 @@ pub fn allowance(bytes: u64, pace: u64) -> Option<Duration> {
     Some(BODY_GRACE + Duration::from_secs(bytes.checked_div(pace)?))
 }
 
-/// The engine's timers go in steps, so one may fire that much before its time.
-const TIMER_STEP: Duration = Duration::from_millis(20);
-
 /// Deadlines of a stream.
 #[derive(Clone, Debug)]
 pub struct Deadlines {
@@ -127,7 +127,7 @@ pub struct Deadlines {
     pub header: Duration,
     /// Bytes a second of a body.
     pub body_pace: u64,
-    /// How long nothing may come between requests; the engine enforces it, here it is counted.
+    /// How long nothing may come between requests.
     pub idle: Duration,
     /// Where breaches are counted.
     pub counters: Arc<LimitCounters>,
@@ -141,30 +141,59 @@ pub struct PacedStream {
     digest: Arc<ProxyDigest>,
     deadlines: Deadlines,
     seen: Turn,
-    since: Instant,
-    /// When the first byte of a header came.
-    begun: Option<Instant>,
+    /// Bytes of this turn.
     bytes: u64,
-    /// Since when a body is waited for, and how long it was before: while nobody reads, the client is not slow.
+    /// Since when the first byte of a header is waited for, and after it the rest; or a body, which is not slow while nobody
+    /// reads. Nothing is waited for before a read finds nothing.
     waiting: Option<Instant>,
+    /// How long a body was waited for before.
     waited: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Timer>,
+}
+
+/// Whom the timer wakes is kept, so that it need not be told each time.
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    waker: Waker,
+}
+
+impl Timer {
+    /// Sees to it that the task is woken at the deadline or before. Whether that is over.
+    fn is_over(timer: &mut Option<Self>, deadline: Instant, cx: &mut Context<'_>) -> bool {
+        let timer = timer.get_or_insert_with(|| {
+            let mut sleep = Box::pin(tokio::time::sleep_until(deadline));
+            // Registers; a deadline that is over already is found below.
+            let _ = sleep.as_mut().poll(cx);
+            Self { sleep, waker: cx.waker().clone() }
+        });
+        let off = timer.sleep.is_elapsed();
+        if off && Instant::now() >= deadline {
+            return true;
+        }
+        if off || deadline < timer.sleep.deadline() || !timer.waker.will_wake(cx.waker()) {
+            if off || deadline < timer.sleep.deadline() {
+                timer.sleep.as_mut().reset(deadline);
+            }
+            timer.waker.clone_from(cx.waker());
+            return timer.sleep.as_mut().poll(cx).is_ready() && Instant::now() >= deadline;
+        }
+        false
+    }
 }
 
 impl PacedStream {
     /// Wraps a stream; `digest` carries the connection to the requests.
     pub fn new(inner: Stream, connection: Arc<Connection>, digest: Arc<ProxyDigest>, deadlines: Deadlines) -> Self {
-        let begun = connection.is_multiplexed().then(Instant::now);
+        // The preface is owed from the start.
+        let waiting = connection.is_multiplexed().then(Instant::now);
         Self {
             inner: BufWriter::with_capacity(WRITE_BUFFER, inner),
             connection,
             digest,
             deadlines,
             seen: Phase::Header as Turn,
-            since: Instant::now(),
-            begun,
             bytes: 0,
-            waiting: None,
+            waiting,
             waited: Duration::ZERO,
             timer: None,
         }
@@ -180,27 +209,27 @@ impl PacedStream {
     fn follow(&mut self, turn: Turn) {
         if self.seen != turn {
             self.seen = turn;
-            self.since = Instant::now();
-            self.begun = None;
             self.bytes = 0;
             self.waiting = None;
             self.waited = Duration::ZERO;
-            self.timer = None;
         }
     }
 
     fn came(&mut self, bytes: u64) {
-        self.bytes += bytes;
-        if phase_of(self.seen) == Phase::Header {
-            self.begun.get_or_insert_with(Instant::now);
+        match phase_of(self.seen) {
+            // The time of the rest begins.
+            Phase::Header if self.bytes == 0 && !self.connection.is_multiplexed() => self.waiting = Some(Instant::now()),
+            Phase::Header | Phase::Free => {}
+            Phase::Body => self.waited += self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed()),
         }
-        self.waited += self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
+        self.bytes += bytes;
     }
 
     /// When the client must have sent more, as things stand.
     fn deadline(&self) -> Option<Instant> {
         match phase_of(self.seen) {
-            Phase::Header => Some(self.begun? + self.deadlines.header),
+            Phase::Header if self.bytes == 0 && !self.connection.is_multiplexed() => Some(self.waiting? + self.deadlines.idle),
+            Phase::Header => Some(self.waiting? + self.deadlines.header),
             Phase::Body => Some(self.waiting? + allowance(self.bytes, self.deadlines.body_pace)?.saturating_sub(self.waited)),
             Phase::Free => None,
         }
@@ -208,26 +237,20 @@ impl PacedStream {
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(deadline) = self.deadline() else { return Poll::Pending };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
+        if !Timer::is_over(&mut self.timer, deadline, cx) {
+            return Poll::Pending;
         }
-        std::task::ready!(timer.as_mut().poll(cx));
-        match phase_of(self.seen) {
-            Phase::Header => self.deadlines.counters.header_time.inc(),
-            _ => self.deadlines.counters.body_pace.inc(),
-        }
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client is too slow")))
+        Poll::Ready(Err(self.too_slow()))
     }
-}
 
-impl Drop for PacedStream {
-    fn drop(&mut self) {
-        let long = self.since.elapsed() + TIMER_STEP >= self.deadlines.idle;
-        let idle = phase_of(self.seen) == Phase::Header && self.begun.is_none() && long;
-        if idle {
-            self.deadlines.counters.idle_time.inc();
+    fn too_slow(&self) -> io::Error {
+        let counters = &self.deadlines.counters;
+        match phase_of(self.seen) {
+            Phase::Header if self.bytes == 0 && !self.connection.is_multiplexed() => counters.idle_time.inc(),
+            Phase::Header => counters.header_time.inc(),
+            _ => counters.body_pace.inc(),
         }
+        io::Error::new(io::ErrorKind::TimedOut, "the client is too slow")
     }
 }
 
@@ -236,16 +259,18 @@ impl AsyncRead for PacedStream {
         let this = &mut *self;
         this.follow(this.turn());
         let before = buf.filled().len();
+        let continued = this.bytes > 0;
         match Pin::new(&mut this.inner).poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {
                 this.came((buf.filled().len() - before) as u64);
-                if this.deadline().is_some_and(|deadline| deadline < Instant::now()) {
-                    return this.poll_deadline(cx);
+                // Who drips finds the timer only now and then.
+                if continued && this.deadline().is_some_and(|deadline| deadline < Instant::now()) {
+                    return Poll::Ready(Err(this.too_slow()));
                 }
                 Poll::Ready(Ok(()))
             }
             Poll::Pending => {
-                if phase_of(this.seen) == Phase::Body {
+                if phase_of(this.seen) != Phase::Free {
                     this.waiting.get_or_insert_with(Instant::now);
                 }
                 this.poll_deadline(cx)

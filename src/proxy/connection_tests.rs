@@ -59,10 +59,26 @@ async fn a_header_that_drips_is_cut_at_its_total_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_is_idle_has_no_deadline_of_the_stream() {
+async fn a_connection_is_idle_for_its_time_and_no_longer() {
     let mut wire = wire(false);
-    assert!(wire.waits(IDLE * 2).await);
-    assert_eq!(wire.counters.header_time.get(), 0);
+    assert!(wire.waits(IDLE - SECOND).await);
+    assert!(!wire.waits(SECOND * 2).await);
+    assert_eq!((wire.counters.idle_time.get(), wire.counters.header_time.get()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_wait_for_a_request_has_the_whole_idle_time() {
+    let mut wire = wire(false);
+    for _ in 0..3 {
+        assert!(wire.waits(IDLE - SECOND).await);
+        wire.send(b"GET / HTTP/1.1\r\n\r\n").await;
+        wire.connection.expect(Phase::Free);
+        assert!(wire.waits(IDLE * 2).await);
+        wire.connection.expect(Phase::Header);
+    }
+    assert!(wire.waits(IDLE - SECOND).await);
+    assert!(!wire.waits(SECOND * 2).await);
+    assert_eq!(wire.counters.idle_time.get(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,6 +88,7 @@ async fn a_second_header_has_its_own_time_though_nothing_was_read_between() {
     wire.connection.expect(Phase::Free);
     wire.connection.expect(Phase::Header);
     assert!(wire.waits(HEADER * 3).await);
+    assert!(HEADER * 3 < IDLE);
     wire.send(b"G").await;
     assert!(!wire.waits(HEADER * 2).await);
 }
@@ -113,19 +130,6 @@ async fn http2_owes_its_preface_in_the_time_of_a_header_and_then_nothing() {
     let mut spoken = wire(true);
     spoken.send(&[0; 24]).await;
     assert!(spoken.waits(HEADER * 100).await);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_connection_that_ends_idle_is_counted_and_one_that_ends_busy_is_not() {
-    let idle = wire(false);
-    advance(IDLE).await;
-    drop(idle.stream);
-    assert_eq!(idle.counters.idle_time.get(), 1);
-    let mut busy = wire(false);
-    busy.send(b"x").await;
-    advance(IDLE).await;
-    drop(busy.stream);
-    assert_eq!(busy.counters.idle_time.get(), 0);
 }
 
 #[tokio::test(start_paused = true)]

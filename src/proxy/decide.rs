@@ -46,7 +46,7 @@ impl Phases {
         }
         let req = session.req_header_mut();
         admit::absolute(req).map_err(early)?;
-        exchange.host = admit::admit(req, &gateway.limits, &telemetry.limits).map_err(early)?;
+        (exchange.host, exchange.seen) = admit::admit(req, &gateway.limits, &snapshot.owned, &telemetry.limits).map_err(early)?;
         let raw = req.raw_path();
         if raw.first() != Some(&b'/') && req.uri.authority().is_none() {
             return Err(early(&normal::FORM));
@@ -79,15 +79,10 @@ impl Phases {
         let proxies = &snapshot.config.proxies;
         let Some(connection) = exchange.connection.clone() else { return Err(Box::new(reasons::INTERNAL.answer())) };
         let client = forward::client(&session.req_header().headers, &connection, proxies);
-        let call = Call {
-            operation: served.info.clone(),
-            client,
-            secure: connection.secure,
-            now: self.0.kernel.env.clock.now(),
-            request_id: exchange.id,
-        };
+        let call = Call { operation: served.info.clone(), client, secure: connection.secure, now: exchange.time, request_id: exchange.id };
         let req = session.req_header_mut();
-        forward::rewrite(req, &connection, proxies, &exchange.host).map_err(|_| Box::new(reasons::FIELD.answer()))?;
+        let rewritten = forward::rewrite(req, exchange.seen, &connection, proxies, &exchange.host);
+        rewritten.map_err(|_| Box::new(reasons::FIELD.answer()))?;
         let mut run = Run::new(&served.chain, connection.peer.clone());
         let mut body: Option<Bytes> = None;
         let verdict = loop {
@@ -111,8 +106,7 @@ impl Phases {
         exchange.body = body;
         exchange.run = Some(run);
         exchange.call = Some(call);
-        let id = forward::request_id(exchange.id);
-        let _ = session.req_header_mut().insert_header(forward::REQUEST_ID_AS_WRITTEN, id);
+        exchange.hop_by_hop = forward::is_hop_by_hop(&session.req_header().headers);
         verdict
     }
 

@@ -307,11 +307,10 @@ impl Accepting {
         if h2 {
             connection.multiplexed();
         }
-        let idle = limits.idle_time.0;
         let requests = limits.requests_per_connection;
         drop(snapshot);
         let stream = boxed(PacedStream::new(stream, connection.clone(), digest, deadlines));
-        if h2 { self.http2(stream).await } else { self.http1(stream, &connection, idle, requests).await }
+        if h2 { self.http2(stream).await } else { self.http1(stream, &connection, requests).await }
     }
 
     /// The engine's own loop, which also sends GOAWAY when the gateway stops.
@@ -319,9 +318,10 @@ impl Accepting {
         let _ = self.proxy.process_new(stream, &self.stop).await;
     }
 
-    async fn http1(&self, stream: Stream, connection: &Connection, idle: Duration, requests: u32) {
+    async fn http1(&self, stream: Stream, connection: &Connection, requests: u32) {
         let mut session = ServerSession::new_http1(stream);
-        session.set_keepalive(if *self.stop.borrow() { None } else { Some(idle.as_secs().max(1)) });
+        // The stream keeps the idle time, with a timer for the connection rather than one for each request.
+        session.set_keepalive(if *self.stop.borrow() { None } else { Some(0) });
         session.set_keepalive_reuses_remaining(Some(requests.saturating_sub(1)));
         let mut next = self.proxy.process_new_http(session, &self.stop).await;
         let mut served = 1_u32;
@@ -333,8 +333,7 @@ impl Accepting {
             if let Some(settings) = settings {
                 settings.apply_to_session(&mut session);
             }
-            // The engine forgets the idle time when a client asks for a kept connection.
-            session.set_keepalive(Some(idle.as_secs().max(1)));
+            session.set_keepalive(Some(0));
             next = self.proxy.process_new_http(session, &self.stop).await;
         }
         if served >= requests {

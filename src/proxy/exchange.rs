@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tollgate_filter_api::{Call, KeyType, Outcome, Principal, Reason};
 
 use super::{
+    admit::Seen,
     connection::Connection,
     snapshot::{Served, Snapshot},
 };
@@ -48,6 +49,10 @@ pub struct Exchange {
     pub version: http::Version,
     /// Host, in normal form.
     pub host: String,
+    /// What its fields hold that must be seen to.
+    pub seen: Seen,
+    /// Its fields hold what belongs to one connection.
+    pub hop_by_hop: bool,
     /// What filters know of it.
     pub call: Option<Call>,
     /// Its way through the chain.
@@ -86,16 +91,18 @@ pub struct Exchange {
 
 impl Exchange {
     /// A request of which nothing is known.
-    pub fn new(id: u128) -> Self {
+    pub fn new(id: u128, time: SystemTime) -> Self {
         Self {
             begun: Instant::now(),
-            time: SystemTime::now(),
+            time,
             id,
             connection: None,
             snapshot: None,
             place: Place::Nowhere,
             version: http::Version::HTTP_11,
             host: String::new(),
+            seen: Seen::default(),
+            hop_by_hop: true,
             call: None,
             run: None,
             base_len: 0,

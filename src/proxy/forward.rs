@@ -9,14 +9,16 @@
 //!   continued: the address list is appended to, proto and host are kept. `X-Forwarded-Port` and `Forwarded` (RFC 7239) are
 //!   dropped, whoever sent them: upstreams must not find two accounts that differ.
 //! - `X-Request-Id` is the gateway's own.
+//! - Names of fields are sent in lower case, but for `Host` and a few more: as over HTTP/2, whatever the client spoke.
 //! - `X-Real-IP` and `X-JWT-Assertion` of clients are dropped; an upstream's `X-JWT-Assertion` never reaches a client.
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use pingora::http::RequestHeader;
+use tollgate_filter_api::IllegalHeader;
 
-use super::connection::Connection;
+use super::{admit::Seen, connection::Connection, owned::Owned};
 use crate::{config::TrustedProxies, upstreams::Target};
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -28,8 +30,8 @@ const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub const ASSERTION: HeaderName = HeaderName::from_static("x-jwt-assertion");
 /// The request's id, towards upstreams and clients.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The same for the engine's request header, which keeps how a name is written.
-pub const REQUEST_ID_AS_WRITTEN: &str = "X-Request-Id";
+/// How many fields the gateway adds at most.
+const WRITTEN: usize = 5;
 
 /// Whether the connection's other end is a proxy that is believed.
 pub fn is_trusted(connection: &Connection, proxies: &TrustedProxies) -> bool {
@@ -54,36 +56,62 @@ pub fn client(headers: &HeaderMap, connection: &Connection, proxies: &TrustedPro
     client
 }
 
-/// What `X-Forwarded-*` and `Forwarded` of the client are replaced by, before the first filter runs.
-pub fn rewrite(req: &mut RequestHeader, connection: &Connection, proxies: &TrustedProxies, host: &str) -> pingora::Result<()> {
-    drop_nominated(req)?;
-    let trusted = is_trusted(connection, proxies);
-    let list = match trusted.then(|| joined(&req.headers, &FOR)).flatten() {
-        Some(before) => value(&format!("{before}, {}", connection.address))?,
-        None => connection.forwarded_for.clone(),
-    };
-    let kept = |name: &HeaderName| trusted.then(|| req.headers.get(name).cloned()).flatten();
-    let proto = kept(&PROTO).unwrap_or(HeaderValue::from_static(if connection.secure { "https" } else { "http" }));
-    let original_host = match kept(&HOST) {
-        None => original_host(&req.headers, host)?,
-        kept => kept,
-    };
-    if req.headers.keys().any(|name| name.as_str().starts_with("x-") || name == header::FORWARDED) {
-        for name in [&PORT, &REAL_IP, &ASSERTION, &header::FORWARDED, &HOST] {
-            req.remove_header(name);
+/// Lets `change` at the target and the fields themselves. The engine's own way keeps each field's spelling in a second map that is
+/// searched, grown and copied with the first; what passes here loses it. Names are not case-sensitive (RFC 9110 §5.1), and
+/// upstreams get them as over HTTP/2: in lower case, but for the few that the engine writes with capitals.
+fn direct<T>(req: &mut RequestHeader, change: impl FnOnce(&mut Parts) -> T) -> T {
+    let (stand_in, ()) = http::Request::new(()).into_parts();
+    let mut parts: Parts = std::mem::replace(req, stand_in.into()).into();
+    let result = change(&mut parts);
+    *req = parts.into();
+    result
+}
+
+/// What `X-Forwarded-*` and `Forwarded` of the client are replaced by, before the first filter runs. The target must be in normal
+/// form by now.
+///
+/// # Errors
+/// A `Connection` that names what frames the message, or a list that no field may hold.
+pub fn rewrite(
+    req: &mut RequestHeader,
+    seen: Seen,
+    connection: &Connection,
+    proxies: &TrustedProxies,
+    host: &str,
+) -> Result<(), IllegalHeader> {
+    direct(req, |parts| {
+        let headers = &mut parts.headers;
+        if seen.connection {
+            drop_nominated(headers)?;
         }
-    }
-    // As text, so that the engine need not look up how a name is written.
-    req.insert_header("X-Forwarded-For", list)?;
-    req.insert_header("X-Forwarded-Proto", proto)?;
-    if let Some(original_host) = original_host {
-        req.insert_header("X-Forwarded-Host", original_host)?;
-    }
-    Ok(())
+        let trusted = is_trusted(connection, proxies);
+        let list = match trusted.then(|| joined(headers, &FOR)).flatten() {
+            Some(before) => value(&format!("{before}, {}", connection.address))?,
+            None => connection.forwarded_for.clone(),
+        };
+        let kept = |name: &HeaderName| trusted.then(|| headers.get(name).cloned()).flatten();
+        let proto = kept(&PROTO).unwrap_or(HeaderValue::from_static(if connection.secure { "https" } else { "http" }));
+        let original_host = match kept(&HOST) {
+            None => original_host(headers, host)?,
+            kept => kept,
+        };
+        if seen.forwarding {
+            for name in [&PORT, &REAL_IP, &ASSERTION, &header::FORWARDED, &HOST] {
+                headers.remove(name);
+            }
+        }
+        headers.reserve(WRITTEN);
+        headers.insert(FOR, list);
+        headers.insert(PROTO, proto);
+        if let Some(original_host) = original_host {
+            headers.insert(HOST, original_host);
+        }
+        Ok(())
+    })
 }
 
 /// The client's host; the field it sent is shared when that is in normal form.
-fn original_host(headers: &HeaderMap, host: &str) -> pingora::Result<Option<HeaderValue>> {
+fn original_host(headers: &HeaderMap, host: &str) -> Result<Option<HeaderValue>, IllegalHeader> {
     match headers.get(header::HOST) {
         _ if host.is_empty() => Ok(None),
         Some(sent) if sent.as_bytes() == host.as_bytes() => Ok(Some(sent.clone())),
@@ -91,8 +119,8 @@ fn original_host(headers: &HeaderMap, host: &str) -> pingora::Result<Option<Head
     }
 }
 
-fn value(text: &str) -> pingora::Result<HeaderValue> {
-    HeaderValue::from_str(text).map_err(|_| pingora::Error::new(pingora::ErrorType::InvalidHTTPHeader))
+fn value(text: &str) -> Result<HeaderValue, IllegalHeader> {
+    HeaderValue::from_str(text).map_err(|_| IllegalHeader)
 }
 
 /// A request's id as it is written: 32 hex digits.
@@ -108,14 +136,14 @@ pub fn request_id(id: u128) -> HeaderValue {
 
 /// Takes away the fields that the client's `Connection` names. The engine does so too, but only after the filters: what they and
 /// the gateway wrote under such a name would go with it. What frames the message cannot be named.
-fn drop_nominated(req: &mut RequestHeader) -> pingora::Result<()> {
-    let Some(list) = joined(&req.headers, &header::CONNECTION) else { return Ok(()) };
+fn drop_nominated(headers: &mut HeaderMap) -> Result<(), IllegalHeader> {
+    let Some(list) = joined(headers, &header::CONNECTION) else { return Ok(()) };
     let (mut kept, mut named) = (Vec::new(), Vec::new());
     for token in list.split(',').map(str::trim_ascii).filter(|token| !token.is_empty()) {
         match token.to_ascii_lowercase().as_str() {
             // Options of the connection, and names that the engine refuses.
             "close" | "keep-alive" | "upgrade" | "host" | "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => kept.push(token),
-            "content-length" | "transfer-encoding" => return Err(pingora::Error::new(pingora::ErrorType::InvalidHTTPHeader)),
+            "content-length" | "transfer-encoding" => return Err(IllegalHeader),
             _ => named.push(token),
         }
     }
@@ -123,12 +151,11 @@ fn drop_nominated(req: &mut RequestHeader) -> pingora::Result<()> {
         return Ok(());
     }
     for name in named {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| pingora::Error::new(pingora::ErrorType::InvalidHTTPHeader))?;
-        req.remove_header(&name);
+        headers.remove(HeaderName::from_bytes(name.as_bytes()).map_err(|_| IllegalHeader)?);
     }
-    req.remove_header(&header::CONNECTION);
+    headers.remove(header::CONNECTION);
     if !kept.is_empty() {
-        req.insert_header(header::CONNECTION, kept.join(", "))?;
+        headers.insert(header::CONNECTION, value(&kept.join(", "))?);
     }
     Ok(())
 }
@@ -138,19 +165,58 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!all.is_empty()).then(|| all.join(", "))
 }
 
-/// Points a request at a target: path, host, credentials.
-pub fn aim(req: &mut RequestHeader, target: &Target, path_and_query: String, host: &str) -> pingora::Result<()> {
-    let uri = http::Uri::try_from(path_and_query).map_err(|_| pingora::Error::new(pingora::ErrorType::InternalError))?;
-    req.set_uri(uri);
-    if !target.preserve_host || host.is_empty() {
-        req.insert_header("Host", target.host_header.clone())?;
-    } else {
-        req.insert_header("Host", host)?;
-    }
-    if let Some(authorization) = &target.authorization {
-        req.insert_header(header::AUTHORIZATION, authorization.clone())?;
-    }
-    Ok(())
+/// Whether a head holds what the engine must take away before it goes upstream (RFC 9110 §7.6.1). Its own way looks each of ten
+/// names up; most requests have none of them.
+pub fn is_hop_by_hop(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| {
+        matches!(
+            name.as_str(),
+            "te" | "trailer"
+                | "upgrade"
+                | "connection"
+                | "keep-alive"
+                | "http2-settings"
+                | "proxy-connection"
+                | "transfer-encoding"
+                | "proxy-authenticate"
+                | "proxy-authorization"
+        )
+    })
+}
+
+/// Where a request goes.
+pub struct Heading<'a> {
+    /// The upstream.
+    pub target: &'a Target,
+    /// Its request target.
+    pub path_and_query: String,
+    /// The client's host, in normal form.
+    pub host: &'a str,
+    /// The request's id.
+    pub id: u128,
+    /// What must not go there, when the client sent some of it.
+    pub owned: Option<&'a Owned>,
+}
+
+/// Points a request at a target: path, host, credentials; names it, and takes away what filters own.
+///
+/// # Errors
+/// Never in practice: path and host were judged before.
+pub fn aim(req: &mut RequestHeader, to: Heading<'_>) -> Result<(), IllegalHeader> {
+    direct(req, |parts| {
+        parts.uri = http::Uri::try_from(to.path_and_query).map_err(|_| IllegalHeader)?;
+        if let Some(owned) = to.owned {
+            owned.strip(&mut parts.headers);
+        }
+        let kept = to.target.preserve_host && !to.host.is_empty();
+        let host = if kept { value(to.host)? } else { to.target.host_header.clone() };
+        parts.headers.insert(header::HOST, host);
+        parts.headers.insert(REQUEST_ID, request_id(to.id));
+        if let Some(authorization) = &to.target.authorization {
+            parts.headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        Ok(())
+    })
 }
 
 #[cfg(test)]

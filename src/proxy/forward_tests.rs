@@ -4,7 +4,7 @@ use http::HeaderMap;
 use pingora::http::RequestHeader;
 use tollgate_filter_api::{NoCertificate, Peer};
 
-use super::{FOR, client, rewrite};
+use super::{FOR, Seen, client, is_hop_by_hop, rewrite};
 use crate::{config::TrustedProxies, proxy::connection::Connection};
 
 fn from(address: &str, secure: bool) -> Connection {
@@ -28,7 +28,8 @@ fn rewritten(fields: &[(&'static str, &str)], address: &str, secure: bool) -> Re
     for (name, value) in fields {
         req.append_header(*name, *value).unwrap();
     }
-    rewrite(&mut req, &from(address, secure), &proxies(), "api.example").unwrap();
+    let seen = Seen { connection: true, forwarding: true, owned: false };
+    rewrite(&mut req, seen, &from(address, secure), &proxies(), "api.example").unwrap();
     req
 }
 
@@ -86,4 +87,16 @@ fn what_a_trusted_proxy_says_is_continued() {
 #[test]
 fn an_encrypted_connection_is_told_as_such() {
     assert_eq!(field(&rewritten(&[], "192.0.2.1", true), "x-forwarded-proto"), ["https"]);
+}
+
+#[test]
+fn what_belongs_to_one_connection_is_noticed_by_every_name_that_the_engine_takes_away() {
+    let holds = |name: &'static str| is_hop_by_hop(&HeaderMap::from_iter([(name.parse().unwrap(), "1".parse().unwrap())]));
+    let names = ["keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding"];
+    for name in names.into_iter().chain(["connection", "upgrade", "http2-settings"]) {
+        assert!(holds(name), "{name}");
+    }
+    for name in ["host", "accept", "content-length", "x-te"] {
+        assert!(!holds(name), "{name}");
+    }
 }

@@ -12,6 +12,7 @@ mod exchange;
 mod forward;
 mod gateway;
 mod outcome;
+mod owned;
 mod phases;
 mod serve;
 mod snapshot;

@@ -12,7 +12,7 @@ use pingora::{
     http::{RequestHeader, ResponseHeader},
     modules::http::HttpModules,
     proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session},
-    upstreams::peer::HttpPeer,
+    upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy},
 };
 use tollgate_filter_api::{RequestHead, ResponseHead};
 
@@ -39,7 +39,7 @@ impl ProxyHttp for Phases {
     type CTX = Box<Exchange>;
 
     fn new_ctx(&self) -> Self::CTX {
-        Box::new(Exchange::new(self.0.next_id()))
+        Box::new(Exchange::new(self.0.next_id(), self.0.kernel.env.clock.now()))
     }
 
     /// No module: the engine's compression costs two per cent of a request at level zero.
@@ -97,6 +97,10 @@ impl ProxyHttp for Phases {
                     exchange.upstream = Some(address);
                     let mut peer = snapshot.peers[index as usize][target].clone();
                     peer._address = pingora::protocols::l4::socket::SocketAddr::Inet(address);
+                    if !exchange.hop_by_hop {
+                        // There is nothing for the engine to look for.
+                        peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
+                    }
                     return Ok(Box::new(peer));
                 }
                 Err(error) => {
@@ -121,7 +125,9 @@ impl ProxyHttp for Phases {
         if let Some(body) = &exchange.body {
             whole_body::frame(req, body.len())?;
         }
-        forward::aim(req, target, outgoing, &exchange.host)?;
+        let owned = exchange.snapshot.as_ref().filter(|_| exchange.seen.owned).map(|snapshot| &snapshot.owned);
+        let heading = forward::Heading { target, path_and_query: outgoing, host: &exchange.host, id: exchange.id, owned };
+        forward::aim(req, heading).map_err(|_| Error::new(ErrorType::InternalError))?;
         let chain = exchange.served().map(|served| served.chain.clone());
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
             run.upstream(&chain, RequestHead::wrap_mut(req), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;

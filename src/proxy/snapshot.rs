@@ -7,7 +7,7 @@ use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
 use tollgate_filter_api::{Env, Kind, OperationInfo, Problems};
 use tollgate_plan::{Operation, Target as PlanTarget};
 
-use super::tls;
+use super::{owned::Owned, tls};
 use crate::{
     chain::{self, Chain},
     config::{Config, UpstreamHttp},
@@ -56,6 +56,8 @@ pub struct Snapshot {
     pub upstreams: Upstreams,
     /// Connection parameters of each group's targets.
     pub peers: Vec<Vec<HttpPeer>>,
+    /// Fields that filters own.
+    pub owned: Owned,
     /// Series of the operations.
     pub metrics: Operations,
     /// Acceptor of each listener that is encrypted.
@@ -94,8 +96,9 @@ impl Snapshot {
         waived.sort();
         waived.dedup();
         let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(peer).collect()).collect();
+        let owned = chains.iter().flat_map(|chain| chain.owned_headers()).collect();
         let operations = operations(&loaded, chains);
-        Ok(Self { generation, router, operations, upstreams, peers, metrics, acceptors, config, loaded, waived })
+        Ok(Self { generation, router, operations, upstreams, peers, owned, metrics, acceptors, config, loaded, waived })
     }
 }
 

@@ -67,7 +67,7 @@ pub fn is_lost(session: &Session, exchange: &Exchange) -> bool {
 pub async fn forward(session: &mut Session, exchange: &mut Exchange) -> pingora::Result<()> {
     let body = exchange.body.clone().unwrap_or_default();
     let head = http1_head(session, exchange, body.len())?;
-    let mut outer = Exchange::new(exchange.id);
+    let mut outer = Exchange::new(exchange.id, exchange.time);
     outer.delegated = true;
     outer.connection = exchange.connection.clone();
     let taken = std::mem::replace(exchange, outer);
