@@ -126,7 +126,10 @@ impl Router {
         let mut node = &self.bases[0];
         let mut found = node.api.map(|api| (api, 0));
         let mut end = 0;
-        for segment in path.split('/').skip(1) {
+        let mut rest = path.strip_prefix('/');
+        while let Some(path) = rest {
+            let (segment, tail) = first_segment(path);
+            rest = tail;
             let Some(&child) = node.children.get(segment) else { break };
             tally();
             node = &self.bases[child];
@@ -224,10 +227,7 @@ impl Resources {
         tally();
         let node = &self.nodes[at];
         let Some(path) = path else { return node.end(slashed) };
-        let (segment, tail) = match path.split_once('/') {
-            Some((segment, tail)) => (segment, Some(tail)),
-            None => (path, None),
-        };
+        let (segment, tail) = first_segment(path);
         let literal = node.literals.get(segment).and_then(|&child| self.search(child, tail, slashed));
         literal
             .or_else(|| {
@@ -262,6 +262,14 @@ impl Methods {
     fn finish(&mut self) {
         self.operations.sort();
         self.allow = self.operations.iter().map(|(name, _)| &**name).collect::<Vec<_>>().join(", ").into();
+    }
+}
+
+/// The text before the first slash, and what follows it.
+fn first_segment(path: &str) -> (&str, Option<&str>) {
+    match memchr::memchr(b'/', path.as_bytes()) {
+        Some(at) => (&path[..at], Some(&path[at + 1..])),
+        None => (path, None),
     }
 }
 
