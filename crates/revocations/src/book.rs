@@ -1,0 +1,195 @@
+//! The list with its inputs and its journal: what the gateway holds, one for the life of the process.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Map, Value, json};
+use tollgate_filter_api::{Clock, MetricDoc, Metrics, Principal, Revocations, RevokedBy};
+
+use crate::{Feed, Input, Journal, JournalError, JournalState, List, Seed, Statement, entry::Entry, feed::seconds, shard::Change};
+
+/// The series written here.
+pub const METRICS: &[MetricDoc] = &[
+    MetricDoc { name: "revocation_entries", help: "Entries of the revocation list, by the input that said them." },
+    MetricDoc {
+        name: "revocation_age_seconds",
+        help: "How long ago the input's view was last known to be complete; -1 when it never was, or is known not to be.",
+    },
+    MetricDoc { name: "revocation_connected", help: "1 while the input is there." },
+    MetricDoc { name: "revocation_sequence", help: "The input's own number up to which everything is in force." },
+    MetricDoc { name: "revocation_bad_entries_total", help: "Entries and messages that could not be understood and were left out." },
+    MetricDoc {
+        name: "revocation_gaps_total",
+        help: "Times after which something may have been said that was not heard, as when a subscription is not durable.",
+    },
+    MetricDoc {
+        name: "revocation_differences_total",
+        help: "Differences between the list and its source that a full reading found and mended; each is a fault of somebody.",
+    },
+];
+
+/// The list, its inputs, its journal.
+pub struct Book {
+    list: Arc<List>,
+    clock: Arc<dyn Clock>,
+    feeds: Vec<Arc<Feed>>,
+    journal: Option<Mutex<Journal>>,
+    turn: AtomicUsize,
+}
+
+impl Book {
+    /// A book that is filled by these inputs besides the operator's port. With a journal, what it holds is in force when this
+    /// returns; without one, the port takes nothing.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn open(
+        journal: Option<Journal>,
+        capacity: usize,
+        inputs: &[Input],
+        clock: Arc<dyn Clock>,
+        metrics: &Metrics,
+    ) -> Result<Self, JournalError> {
+        let list = Arc::new(List::new(journal.as_ref().map_or_else(Seed::random, Journal::seed), capacity));
+        let feed = |input: Input| Arc::new(Feed::new(input, list.clone(), clock.clone(), metrics));
+        let wanted = |input: &Input| *input == Input::Admin || inputs.contains(input);
+        let feeds = Input::ALL.into_iter().filter(wanted).map(feed).collect();
+        let book = Self { list, clock, feeds, journal: journal.map(Mutex::new), turn: AtomicUsize::new(0) };
+        book.admin().complete();
+        book.follow()?;
+        Ok(book)
+    }
+
+    fn now(&self) -> u32 {
+        seconds(self.clock.now())
+    }
+
+    fn admin(&self) -> &Feed {
+        // Input::ALL begins with it, and no setting leaves it out.
+        &self.feeds[0]
+    }
+
+    /// The handle of an input that was named when the book was opened.
+    pub fn feed(&self, input: Input) -> Option<&Arc<Feed>> {
+        self.feeds.iter().find(|feed| feed.input() == input)
+    }
+
+    /// The list itself.
+    pub fn list(&self) -> &Arc<List> {
+        &self.list
+    }
+
+    fn journal(&self) -> Option<MutexGuard<'_, Journal>> {
+        Some(self.journal.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads along in a journal that another process writes, and takes it over when that one is gone. To be called often; waits
+    /// for the disk when there is something new.
+    ///
+    /// # Errors
+    /// When the file is damaged or cannot be read.
+    pub fn follow(&self) -> Result<(), JournalError> {
+        let Some(mut journal) = self.journal() else { return Ok(()) };
+        if let Some(entries) = journal.follow(self.now())? {
+            let view: Vec<Entry> = entries.into_iter().map(|entry| entry.with_input(Input::Admin)).collect();
+            // More than fits was acknowledged once, under a larger setting: forgetting it would let it pass.
+            if let Err(full) = self.list.replace(Input::Admin, view, self.now()) {
+                log::error!("the journal holds more than the list may: {full}");
+                return Err(JournalError::Full);
+            }
+            self.admin().reached(i64::try_from(journal.sequence()).unwrap_or(i64::MAX));
+        }
+        if journal.state() == JournalState::Writing {
+            self.admin().connected()
+        } else {
+            self.admin().lost("another process writes the journal")
+        }
+        Ok(())
+    }
+
+    /// Writes statements to the journal, puts them in force, and says the number of the last: the receipt. Waits for the disk.
+    ///
+    /// # Errors
+    /// When they are not on the disk, or there is no room; they are then not in force.
+    pub fn revoke(&self, statements: &[Statement]) -> Result<u64, RevokeError> {
+        let Some(mut journal) = self.journal() else { return Err(RevokeError::NoJournal) };
+        let now = self.now();
+        let entries: Vec<Entry> = statements.iter().flat_map(|statement| statement.entries(self.list.seed(), Input::Admin)).collect();
+        if self.list.len() + entries.len() > self.list.capacity() {
+            return Err(RevokeError::Full);
+        }
+        let appended = journal.append(&entries, now).inspect_err(|error| {
+            if journal.state() == JournalState::Failed {
+                self.admin().lost(&error.to_string());
+            }
+        });
+        let sequence = appended?;
+        let changes = entries.into_iter().map(|entry| Change { entry, remove: false }).collect();
+        self.list.change(changes, now).map_err(|_| RevokeError::Full)?;
+        self.admin().reached(i64::try_from(sequence).unwrap_or(i64::MAX));
+        Ok(sequence)
+    }
+
+    /// Once a second: lets go of what is over, and brings the gauges up to date.
+    pub fn tick(&self) {
+        self.admin().complete();
+        self.list.sweep(self.turn.fetch_add(1, Ordering::Relaxed), self.now());
+        self.feeds.iter().for_each(|feed| feed.publish());
+    }
+
+    /// What is missing before requests may come: the first whole view of etcd.
+    pub fn missing(&self) -> Option<String> {
+        let etcd = self.feed(Input::Etcd)?;
+        etcd.age().is_none().then(|| "the revocations of etcd were not read whole yet".to_owned())
+    }
+
+    /// The horizon, for the operator.
+    pub fn show(&self) -> Value {
+        let inputs: Map<String, Value> = self.feeds.iter().map(|feed| (feed.input().name().to_owned(), feed.show())).collect();
+        let journal = self.journal().map(|journal| match journal.state() {
+            JournalState::Writing => "writing",
+            JournalState::Reading => "reading along",
+            JournalState::Failed => "failed",
+        });
+        json!({
+            "entries": self.list.len(),
+            "age_seconds": self.age().map(|age| age.as_millis() as f64 / 1000.0),
+            "journal": journal,
+            "inputs": inputs,
+        })
+    }
+}
+
+/// Why a revocation of the operator's is not in force.
+#[derive(Debug, thiserror::Error)]
+pub enum RevokeError {
+    /// None was configured, so a restart would forget it.
+    #[error("there is no journal, so a restart would forget it: set `stores.revocations.journal`")]
+    NoJournal,
+    /// There is no room on the list.
+    #[error("the list is full: raise `stores.revocations.max_entries`")]
+    Full,
+    /// It is not on the disk.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
+}
+
+impl Revocations for Book {
+    fn find(&self, credential: &Principal) -> Option<RevokedBy> {
+        self.list.find(credential, || self.now())
+    }
+
+    fn age(&self) -> Option<Duration> {
+        let sources = self.feeds.iter().filter(|feed| feed.input() != Input::Admin);
+        sources.map(|feed| feed.age()).try_fold(Duration::ZERO, |oldest, age| Some(oldest.max(age?)))
+    }
+}
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

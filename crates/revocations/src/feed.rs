@@ -1,0 +1,240 @@
+//! One input: what it said, whether it is there, and how fresh it is.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::{Value, json};
+use tollgate_filter_api::{Clock, Counter, Gauge, Metrics};
+
+use crate::{
+    Bad, Differences, Full, List, Statement,
+    entry::{Entry, Input},
+};
+
+/// Why something did not get onto the list.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// It cannot be understood.
+    #[error("{0}")]
+    Bad(#[from] Bad),
+    /// There is no room.
+    #[error("{0}")]
+    Full(#[from] Full),
+}
+
+/// Seconds since 1970, until 2106.
+pub(crate) fn seconds(time: SystemTime) -> u32 {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
+
+struct Series {
+    entries: Gauge,
+    age: Gauge,
+    connected: Gauge,
+    sequence: Gauge,
+    bad: Counter,
+    gaps: Counter,
+    differences: Counter,
+}
+
+impl Series {
+    fn of(input: Input, metrics: &Metrics) -> Self {
+        let label = Some(("input", input.name()));
+        Self {
+            entries: metrics.gauge("revocation_entries", label),
+            age: metrics.gauge("revocation_age_seconds", label),
+            connected: metrics.gauge("revocation_connected", label),
+            sequence: metrics.gauge("revocation_sequence", label),
+            bad: metrics.counter("revocation_bad_entries_total", label),
+            gaps: metrics.counter("revocation_gaps_total", label),
+            differences: metrics.counter("revocation_differences_total", label),
+        }
+    }
+}
+
+/// One input of the list. Cheap to share.
+pub struct Feed {
+    input: Input,
+    list: Arc<List>,
+    clock: Arc<dyn Clock>,
+    begun: Instant,
+    /// Milliseconds from `begun` at which the view was last known to be complete, plus 1; 0 for never.
+    complete: AtomicU64,
+    connected: AtomicBool,
+    sequence: AtomicI64,
+    /// Something it said is missing for want of room; the view is not complete until it is replaced.
+    overflowed: AtomicBool,
+    cause: Mutex<String>,
+    view: Mutex<Vec<Entry>>,
+    series: Series,
+}
+
+impl Feed {
+    pub(crate) fn new(input: Input, list: Arc<List>, clock: Arc<dyn Clock>, metrics: &Metrics) -> Self {
+        Self {
+            input,
+            list,
+            begun: clock.instant(),
+            clock,
+            complete: AtomicU64::new(0),
+            connected: AtomicBool::new(false),
+            sequence: AtomicI64::new(0),
+            overflowed: AtomicBool::new(false),
+            cause: Mutex::default(),
+            view: Mutex::default(),
+            series: Series::of(input, metrics),
+        }
+    }
+
+    /// Which one it is.
+    pub fn input(&self) -> Input {
+        self.input
+    }
+
+    /// Seconds since 1970.
+    pub fn now(&self) -> u32 {
+        seconds(self.clock.now())
+    }
+
+    /// The source is there.
+    pub fn connected(&self) {
+        self.connected.store(true, Ordering::Relaxed);
+        self.series.connected.set(1);
+        self.set_cause("");
+    }
+
+    /// The source is gone.
+    pub fn lost(&self, cause: &str) {
+        self.connected.store(false, Ordering::Relaxed);
+        self.series.connected.set(0);
+        self.set_cause(cause);
+    }
+
+    fn set_cause(&self, cause: &str) {
+        cause.clone_into(&mut self.cause.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The view was complete at that time.
+    pub fn complete_at(&self, at: Instant) {
+        let at = u64::try_from(at.saturating_duration_since(self.begun).as_millis()).unwrap_or(u64::MAX - 1) + 1;
+        self.complete.fetch_max(at, Ordering::Relaxed);
+    }
+
+    /// The view is complete now.
+    pub fn complete(&self) {
+        self.complete_at(self.clock.instant());
+    }
+
+    /// Everything up to here is in force. A number means something only to its source.
+    pub fn reached(&self, sequence: i64) {
+        self.sequence.store(sequence, Ordering::Relaxed);
+        self.series.sequence.set(sequence);
+    }
+
+    /// Something may have been said that was not heard.
+    pub fn gap(&self) {
+        self.series.gaps.inc();
+    }
+
+    /// Counts something that cannot be understood.
+    pub fn bad(&self, bad: &Bad) {
+        self.series.bad.inc();
+        log::warn!("an entry for the revocation list from {} is refused: {bad}", self.input.name());
+    }
+
+    /// Puts statements in force.
+    ///
+    /// # Errors
+    /// When there is no room; the view is then not complete until it is replaced.
+    pub fn add(&self, statements: &[Statement]) -> Result<(), Full> {
+        self.list.add(self.input, statements, self.now()).inspect_err(|full| self.overflow(full))
+    }
+
+    /// Puts in force what one message says.
+    ///
+    /// # Errors
+    /// When it cannot be understood, which is counted, or there is no room.
+    pub fn hear(&self, read: Result<Statement, Bad>) -> Result<(), FeedError> {
+        let statement = read.inspect_err(|bad| self.bad(bad))?;
+        Ok(self.add(&[statement])?)
+    }
+
+    /// Takes back what this input said.
+    pub fn remove(&self, statements: &[Statement]) {
+        self.list.remove(self.input, statements, self.now());
+    }
+
+    /// A new view begins; [`listed`](Self::listed) gathers it and [`replace`](Self::replace) puts it in force.
+    pub fn begin(&self) {
+        *self.gathering() = Vec::new();
+    }
+
+    /// A part of the new view.
+    pub fn listed(&self, statements: &[Statement]) {
+        let entries = statements.iter().flat_map(|statement| statement.entries(self.list.seed(), self.input));
+        self.gathering().extend(entries);
+    }
+
+    fn gathering(&self) -> std::sync::MutexGuard<'_, Vec<Entry>> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The view that was gathered takes the place of the old one. With `compare`, the two should have been the same, and
+    /// differences are counted.
+    ///
+    /// # Errors
+    /// When there is no room; the old view stays.
+    pub fn replace(&self, compare: bool) -> Result<Differences, Full> {
+        let view = std::mem::take(&mut *self.gathering());
+        let differences = self.list.replace(self.input, view, self.now()).inspect_err(|full| self.overflow(full))?;
+        self.overflowed.store(false, Ordering::Relaxed);
+        let count = differences.missing + differences.surplus;
+        if compare && count > 0 {
+            log::warn!("the revocation list differed from {} in {count} entries and was mended", self.input.name());
+            (0..count).for_each(|_| self.series.differences.inc());
+        }
+        Ok(differences)
+    }
+
+    fn overflow(&self, full: &Full) {
+        self.overflowed.store(true, Ordering::Relaxed);
+        log::error!("a revocation from {} is not in force: {full}", self.input.name());
+    }
+
+    /// How long ago the view was last known to be complete; `None` when it never was, or is known not to be.
+    pub fn age(&self) -> Option<Duration> {
+        let complete = self.complete.load(Ordering::Relaxed).checked_sub(1)?;
+        if self.overflowed.load(Ordering::Relaxed) {
+            return None;
+        }
+        Some(self.clock.instant().saturating_duration_since(self.begun + Duration::from_millis(complete)))
+    }
+
+    pub(crate) fn publish(&self) {
+        self.series.entries.set(i64::try_from(self.list.count(self.input)).unwrap_or(i64::MAX));
+        let age = self.age().map_or(-1, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        self.series.age.set(age);
+    }
+
+    /// For the operator.
+    pub(crate) fn show(&self) -> Value {
+        let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        json!({
+            "connected": self.connected.load(Ordering::Relaxed),
+            "complete": self.age().is_some(),
+            "age_seconds": self.age().map(|age| age.as_millis() as f64 / 1000.0),
+            "sequence": self.sequence.load(Ordering::Relaxed),
+            "entries": self.list.count(self.input),
+            "bad_entries": self.series.bad.get(),
+            "gaps": self.series.gaps.get(),
+            "differences": self.series.differences.get(),
+            "cause": if cause.is_empty() { Value::Null } else { cause.into() },
+        })
+    }
+}

@@ -1,0 +1,135 @@
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use super::*;
+use crate::entry::{Input, Kind, NEVER};
+
+const NOW: u32 = 1_800_000_000;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("tollgate-journal-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.0.join("journal")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn entry(journal: &Journal, name: &str, expires: u32) -> Entry {
+    Entry::new(journal.seed().digest(Kind::TokenId, name), Kind::TokenId as u8, Input::Admin, expires, 0)
+}
+
+fn opened(folder: &Folder) -> (Journal, Vec<Entry>) {
+    let mut journal = Journal::open(&folder.journal()).unwrap();
+    let entries = journal.follow(NOW).unwrap().unwrap();
+    (journal, entries)
+}
+
+#[test]
+fn what_was_written_is_there_after_a_restart_and_numbers_go_on() {
+    let folder = Folder::new();
+    let (mut journal, none) = opened(&folder);
+    assert_eq!((none.len(), journal.state(), journal.sequence()), (0, JournalState::Writing, 0));
+    let written = [entry(&journal, "a", NEVER), entry(&journal, "b", NOW + 9)];
+    assert_eq!(journal.append(&written, NOW).unwrap(), 2);
+    drop(journal);
+    let (mut journal, entries) = opened(&folder);
+    assert_eq!(entries, written);
+    let third = entry(&journal, "c", NEVER);
+    assert_eq!(journal.append(&[third], NOW).unwrap(), 3);
+}
+
+#[test]
+fn a_torn_end_is_cut_off_wherever_the_crash_was() {
+    let folder = Folder::new();
+    let (mut journal, _) = opened(&folder);
+    let written = [entry(&journal, "a", NEVER), entry(&journal, "b", NEVER)];
+    journal.append(&written, NOW).unwrap();
+    drop(journal);
+    let whole = fs::read(folder.journal()).unwrap();
+    for length in 2 * RECORD + 1..3 * RECORD {
+        fs::write(folder.journal(), &whole[..length]).unwrap();
+        let (mut journal, entries) = opened(&folder);
+        assert_eq!(entries, written[..1], "{length}");
+        assert_eq!(journal.append(&written[1..], NOW).unwrap(), 2, "{length}");
+        drop(journal);
+        assert_eq!(opened(&folder).1, written, "{length}");
+    }
+}
+
+#[test]
+fn damage_before_the_end_is_a_problem_and_not_a_loss() {
+    let folder = Folder::new();
+    let (mut journal, _) = opened(&folder);
+    let written = [entry(&journal, "a", NEVER), entry(&journal, "b", NEVER)];
+    journal.append(&written, NOW).unwrap();
+    drop(journal);
+    let mut bytes = fs::read(folder.journal()).unwrap();
+    bytes[RECORD + 3] ^= 1;
+    fs::write(folder.journal(), &bytes).unwrap();
+    assert!(matches!(Journal::open(&folder.journal()), Err(JournalError::Damaged { record: 1, after: 1, .. })));
+    for foreign in [&b""[..], b"TGREVOC1", &[0; 200]] {
+        fs::write(folder.journal(), foreign).unwrap();
+        assert!(matches!(Journal::open(&folder.journal()), Err(JournalError::Foreign(_))));
+    }
+}
+
+#[test]
+fn a_second_process_reads_along_and_takes_over() {
+    let folder = Folder::new();
+    let (mut first, _) = opened(&folder);
+    let (mut second, none) = opened(&folder);
+    assert_eq!((second.state(), none.len()), (JournalState::Reading, 0));
+    let one = entry(&first, "a", NEVER);
+    assert!(matches!(second.append(&[one], NOW), Err(JournalError::Held)));
+    assert!(second.follow(NOW).unwrap().is_none());
+    first.append(&[one], NOW).unwrap();
+    assert_eq!(second.follow(NOW).unwrap(), Some(vec![one]));
+    drop(first);
+    assert!(second.follow(NOW).unwrap().is_some());
+    assert_eq!((second.state(), second.append(&[one], NOW).unwrap()), (JournalState::Writing, 2));
+}
+
+#[test]
+fn a_file_of_dead_records_is_written_anew_and_numbers_go_on() {
+    let folder = Folder::new();
+    let (mut journal, _) = opened(&folder);
+    for n in 0..1100 {
+        let one = entry(&journal, &format!("t{n}"), if n % 4 == 0 { NEVER } else { NOW + 1 });
+        journal.append(&[one], NOW).unwrap();
+    }
+    drop(journal);
+    let mut journal = Journal::open(&folder.journal()).unwrap();
+    assert_eq!(journal.follow(NOW + 2).unwrap().unwrap().len(), 275);
+    assert_eq!(fs::metadata(folder.journal()).unwrap().len(), 276 * RECORD as u64);
+    let one = entry(&journal, "next", NEVER);
+    assert_eq!(journal.append(&[one], NOW).unwrap(), 1101);
+    drop(journal);
+    assert_eq!(opened(&folder).1.len(), 276);
+}
+
+#[test]
+fn a_full_disk_acknowledges_nothing() {
+    let folder = Folder::new();
+    let (mut journal, _) = opened(&folder);
+    let one = entry(&journal, "a", NEVER);
+    journal.file = Some(OpenOptions::new().write(true).open("/dev/full").unwrap());
+    assert!(matches!(journal.append(&[one], NOW), Err(JournalError::Full)));
+    drop(journal);
+    assert_eq!(opened(&folder).1.len(), 0);
+}
