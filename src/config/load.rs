@@ -142,6 +142,7 @@ fn resolve(gateway: &mut Gateway, base: &Path) {
     }
     gateway.endpoints.values_mut().filter_map(|endpoint| endpoint.ca.as_mut()).chain(&mut gateway.upstream.ca).for_each(join);
     gateway.artifact.trusted_keys.iter_mut().for_each(join);
+    gateway.trust.ca.iter_mut().for_each(join);
     gateway.process.upgrade_socket.iter_mut().for_each(join);
     if !matches!(gateway.access_log.to.as_str(), "stdout" | "off") {
         gateway.access_log.to = base.join(&gateway.access_log.to).display().to_string();

@@ -48,6 +48,9 @@ pub struct Gateway {
     /// Which artifacts are accepted.
     #[serde(default)]
     pub artifact: ArtifactTrust,
+    /// Whom the gateway believes when it fetches documents, keys for instance, or asks servers, introspection for instance.
+    #[serde(default)]
+    pub trust: OutgoingTrust,
     /// Stop and hand-over.
     #[serde(default)]
     pub process: Process,
@@ -326,6 +329,14 @@ impl Default for AccessLog {
 pub struct ArtifactTrust {
     /// Ed25519 public keys, PEM. When there is one, an artifact must be signed by one of them.
     pub trusted_keys: Vec<PathBuf>,
+}
+
+/// Whose certificates count when the gateway itself is the client. Upstreams have `upstream.ca`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutgoingTrust {
+    /// Certificates that chains must end in, PEM, instead of the system's. Read again at each reload.
+    pub ca: Option<PathBuf>,
 }
 
 /// Stop and hand-over.

@@ -78,8 +78,9 @@ impl Gateway {
         let loaded_config = config.load(kinds)?;
         let metrics = Metrics::default();
         let clock = Arc::new(SystemClock);
-        let trust = Trust::System;
+        let trust = loaded_config.gateway.trust.ca.clone().map_or(Trust::System, Trust::File);
         let documents = Arc::new(Documents::new(loaded_config.base.clone(), trust, clock.clone(), metrics.clone()));
+        documents.renew_trust(documents.read_trust().map_err(|problem| blame_trust(problem, &loaded_config))?);
         let resolver = Arc::new(Resolver::new(loaded_config.gateway.upstream.dns_refresh.0, metrics.clone()));
         let env = Env { clock, world: documents.clone(), shared: Shared::default(), metrics };
         let own = GATEWAY_REASONS.iter().copied().chain(normal::REASONS).chain([&host::HOST]);
@@ -132,7 +133,9 @@ impl Gateway {
         let config = self.config.load(self.kernel.kinds)?;
         fixed(&running.config, &config)?;
         let generation = running.generation + 1;
+        let trust = self.documents.read_trust().map_err(|problem| blame_trust(problem, &config))?;
         let next = Snapshot::build(&self.kernel, self.source.load()?, config, generation)?;
+        self.documents.renew_trust(trust);
         self.kernel.telemetry.running(generation, &next.loaded.digest, next.waived.iter().map(String::as_str));
         next.announce();
         self.current.store(Arc::new(next));
@@ -166,6 +169,7 @@ fn fixed(running: &Config, next: &Config) -> Result<(), Problems> {
     refuse(running.gateway.admin != next.gateway.admin, "/admin");
     refuse(running.gateway.process != next.gateway.process, "/process");
     refuse(running.gateway.access_log != next.gateway.access_log, "/access_log");
+    refuse(running.gateway.trust != next.gateway.trust, "/trust");
     // The engine takes these once: its HTTP/2 settings, the names' refresh, the bundle that stands for the system's.
     let (old, new) = (&running.gateway, &next.gateway);
     refuse(old.limits.h2_streams != new.limits.h2_streams, "/limits/h2_streams");
@@ -175,6 +179,14 @@ fn fixed(running: &Config, next: &Config) -> Result<(), Problems> {
     refuse(old.upstream.ca.is_some() != new.upstream.ca.is_some(), "/upstream/ca");
     next.locate(&mut problems);
     if problems.has_errors() { Err(problems) } else { Ok(()) }
+}
+
+/// The message names the certificates' file; the place is where the configuration names it.
+fn blame_trust(problem: Problem, config: &Config) -> Problems {
+    let message = format!("{}: {}", problem.file, problem.message);
+    let mut problems = Problems::from(Problem::error(problem.code, message).at(config.file(), 0, "/trust/ca").hint(problem.hint));
+    config.locate(&mut problems);
+    problems
 }
 
 fn random() -> u64 {

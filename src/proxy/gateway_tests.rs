@@ -73,6 +73,7 @@ fn what_a_running_process_cannot_change_is_refused_with_its_line() {
         (format!("{listeners}admin: {{ address: '127.0.0.1:1' }}\n"), 2, "/admin"),
         (format!("{listeners}process: {{ grace: 1s }}\n"), 2, "/process"),
         (format!("{listeners}access_log: {{ to: 'off' }}\n"), 2, "/access_log"),
+        (format!("{listeners}trust: {{ ca: other.pem }}\n"), 2, "/trust"),
         (format!("{listeners}limits:\n  body_pace: 1B\n  h2_streams: 7\n"), 4, "/limits/h2_streams"),
         (format!("{listeners}limits: {{ header_bytes: 1KiB }}\n"), 2, "/limits/header_bytes"),
         (format!("{listeners}limits: {{ idle_time: 1s }}\n"), 2, "/limits/idle_time"),
@@ -93,4 +94,13 @@ fn a_gateway_is_ready_between_opening_and_draining() {
     assert!(gateway.ready().is_empty(), "{:?}", gateway.ready());
     gateway.drain();
     assert!(!gateway.ready().is_empty());
+}
+
+#[test]
+fn certificates_to_trust_that_cannot_be_read_stop_the_start_and_blame_the_setting() {
+    let text = "listeners: [{ address: '127.0.0.1:9090' }]\ntrust:\n  ca: /no/such/file.pem\n";
+    let config = ConfigSource::Text { name: "gateway.yaml".into(), text: text.into(), base: ".".into() };
+    let problems = Gateway::load(Arc::new(Source(Mutex::new(Some("one")))), config, FILTERS).err().unwrap();
+    assert_eq!((problems.0[0].line, problems.0[0].pointer.as_str()), (3, "/trust/ca"), "{problems}");
+    assert!(problems.0[0].message.contains("/no/such/file.pem"), "{problems}");
 }

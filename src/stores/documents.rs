@@ -1,32 +1,60 @@
-//! The documents that filters asked for, shared by location and kept fresh in the background.
+//! What filters asked for: documents, shared by location and kept fresh in the background, and servers to ask.
 
-use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    path::PathBuf,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
 
-use tollgate_filter_api::{Clock, Document, DocumentPolicy, Location, Metrics, Problem, World};
+use openssl::{sha::sha256, ssl::SslConnector};
+use tollgate_filter_api::{Clock, Document, DocumentPolicy, Location, Metrics, Problem, Remote, RemotePolicy, World};
 
 use super::{
     Trust,
     document::{Entry, Origin},
     http::{Client, Target},
-    tended::Registry,
+    remote::HttpRemote,
+    tended::{Registry, lock},
 };
 
 /// Whoever asks with the same policy shares; another policy is another document.
 type Key = (Location, Duration, Duration, Duration, usize);
 
-/// Documents from files and URLs. One instance lives as long as the process, across reloads.
+/// The same, and what its file of certificates holds now: a new content is another server.
+type RemoteKey = (String, RemotePolicy, Option<[u8; 32]>);
+
+/// What the file of trusted certificates says now; see [`Documents::read_trust`].
+pub struct FreshTrust(Option<SslConnector>);
+
+/// Documents from files and URLs, and servers. One instance lives as long as the process, across reloads.
 pub struct Documents {
     folder: PathBuf,
     client: Client,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     entries: Registry<Key, Entry>,
+    remotes: Mutex<HashMap<RemoteKey, Weak<HttpRemote>>>,
 }
 
 impl Documents {
     /// Documents whose relative paths begin at `folder`, and whose servers must be trusted by `trust`.
     pub fn new(folder: impl Into<PathBuf>, trust: Trust, clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
-        Self { folder: folder.into(), client: Client::new(trust), clock, metrics, entries: Registry::default() }
+        Self { folder: folder.into(), client: Client::new(trust), clock, metrics, entries: Registry::default(), remotes: Mutex::default() }
+    }
+
+    /// Reads the file of trusted certificates again, without putting it to use yet.
+    ///
+    /// # Errors
+    /// When it is missing or holds none.
+    pub fn read_trust(&self) -> Result<FreshTrust, Problem> {
+        self.client.read_trust().map(FreshTrust)
+    }
+
+    /// Trusts what was read, from the next connection on.
+    pub fn renew_trust(&self, fresh: FreshTrust) {
+        self.client.renew(fresh.0);
     }
 
     /// Whether every document in use was tried at least once.
@@ -61,6 +89,29 @@ impl World for Documents {
         let (entry, _) = self.entries.get_or_make(key, make)?;
         entry.read_file().map_err(|error| Problem::error("document.file", format!("cannot read the document: {error}")).at(name, 0, ""))?;
         Ok(entry)
+    }
+
+    fn remote(&self, url: &str, policy: RemotePolicy) -> Result<Arc<dyn Remote>, Problem> {
+        let target = Target::parse(url)?;
+        let (client, content) = match &policy.ca {
+            None => (self.client.clone(), None),
+            Some(ca) => {
+                let path = self.folder.join(ca);
+                let client = Client::new(Trust::File(path.clone()));
+                client.renew(client.read_trust()?);
+                (client, std::fs::read(path).ok().map(|content| sha256(&content)))
+            }
+        };
+        client.check(&target)?;
+        let mut remotes = lock(&self.remotes);
+        let key = (url.to_owned(), policy.clone(), content);
+        if let Some(known) = remotes.get(&key).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        let made = Arc::new(HttpRemote::new(target, client, policy, &self.metrics));
+        remotes.retain(|_, remote| remote.strong_count() > 0);
+        remotes.insert(key, Arc::downgrade(&made));
+        Ok(made)
     }
 }
 

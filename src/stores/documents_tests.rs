@@ -217,6 +217,8 @@ async fn every_series_is_explained() {
     let documents = Documents::new("", Trust::System, Arc::new(SystemClock), metrics.clone());
     let _document = documents.document(&Location::Url("http://127.0.0.1:9/".into()), POLICY).unwrap();
     let _name = crate::stores::Resolver::new(Duration::from_secs(1), metrics.clone()).name("upstream.example", 80);
+    let policy = RemotePolicy { timeout: Duration::from_secs(1), max_bytes: 1, ca: None };
+    let _remote = documents.remote("http://127.0.0.1:9/", policy).unwrap();
     let mut written = std::collections::BTreeSet::new();
     metrics.read(|name, _, _, _| {
         written.insert(name);

@@ -1,4 +1,4 @@
-//! One GET over `http` or `https`, for documents.
+//! One GET over `http` or `https`, for documents; and connecting, for whoever says more than GET.
 //!
 //! The certificate is verified against the configured store and the URL's host, redirects are not followed, no proxy is
 //! used, the whole exchange has one deadline, and the body is counted while it streams. The answer's media type is not
@@ -30,13 +30,16 @@ use tollgate_filter_api::Problem;
 
 use super::{Trust, tended::lock};
 
+/// How servers are told who is asking.
+pub(super) const OUR_NAME: HeaderValue = HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
+
 /// Where to fetch from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     host: String,
-    authority: String,
+    pub(super) authority: String,
     port: u16,
-    path: String,
+    pub(super) path: String,
     secure: bool,
 }
 
@@ -134,7 +137,7 @@ pub enum FetchError {
     Encoded,
 }
 
-trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// Fetches; cheap to clone.
@@ -149,6 +152,24 @@ impl Client {
     /// A client that trusts these certificates.
     pub fn new(trust: Trust) -> Self {
         Self { trust, connector: Arc::default() }
+    }
+
+    /// What its trust reads as now, to be put to [use](Self::renew); `None` for the machine's bundle, which is read once.
+    ///
+    /// # Errors
+    /// When the file is missing or holds no certificates.
+    pub(super) fn read_trust(&self) -> Result<Option<SslConnector>, Problem> {
+        match self.trust {
+            Trust::System => Ok(None),
+            Trust::File(_) => self.trust.connector().map(Some),
+        }
+    }
+
+    /// Trusts what was read, from the next connection on.
+    pub(super) fn renew(&self, read: Option<SslConnector>) {
+        if let Some(connector) = read {
+            *lock(&self.connector) = Some(connector);
+        }
     }
 
     /// Refuses what can never be fetched: an `https` target when nothing is trusted.
@@ -190,7 +211,8 @@ impl Client {
         }
     }
 
-    async fn connect(&self, target: &Target) -> Result<Box<dyn Io>, FetchError> {
+    /// A connection to the target's server, whose certificate was verified.
+    pub(super) async fn connect(&self, target: &Target) -> Result<Box<dyn Io>, FetchError> {
         let tcp = TcpStream::connect((target.host.as_str(), target.port)).await.map_err(FetchError::Connect)?;
         if !target.secure {
             return Ok(Box::new(tcp));
@@ -225,7 +247,7 @@ fn request(target: &Target, known: Option<&HeaderValue>) -> Request<Empty<Bytes>
     if let Ok(host) = HeaderValue::from_str(&target.authority) {
         headers.insert(HOST, host);
     }
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(USER_AGENT, OUR_NAME);
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let Some(known) = known {
         headers.insert(IF_NONE_MATCH, known.clone());
@@ -241,6 +263,12 @@ async fn read(response: Response<Incoming>, conditional: bool, max_bytes: usize)
         _ if status.is_redirection() => return Err(FetchError::Redirect(status)),
         _ => return Err(FetchError::Status(status)),
     }
+    let tag = response.headers().get(ETAG).cloned();
+    Ok(Fetched::New(collect(response, max_bytes).await?, tag))
+}
+
+/// The whole body, neither longer than allowed nor compressed.
+pub(super) async fn collect(response: Response<Incoming>, max_bytes: usize) -> Result<Bytes, FetchError> {
     let headers = response.headers();
     if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(FetchError::Encoded);
@@ -249,7 +277,6 @@ async fn read(response: Response<Incoming>, conditional: bool, max_bytes: usize)
     if announced.is_some_and(|length| length > max_bytes) {
         return Err(FetchError::Large(max_bytes));
     }
-    let tag = headers.get(ETAG).cloned();
     let mut content = Vec::with_capacity(announced.unwrap_or(0));
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
@@ -260,7 +287,7 @@ async fn read(response: Response<Incoming>, conditional: bool, max_bytes: usize)
             content.extend_from_slice(&data);
         }
     }
-    Ok(Fetched::New(content.into(), tag))
+    Ok(content.into())
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
-//! The outside world behind the traits of `filter-api`: the clock, documents from files and URLs, DNS.
+//! The outside world behind the traits of `filter-api`: the clock, documents from files and URLs, servers to ask, DNS.
 //!
-//! Everything here is fetched in the background and read as a snapshot: a request waits for none of it, except for the
-//! first look-up of a name and for a refresh that a filter asks for itself. What a source says last stays until it says
+//! Documents and names are fetched in the background and read as a snapshot: a request waits for none of it, except for the
+//! first look-up of a name and for a refresh that a filter asks for itself. It does wait for a server that a filter asks. What a source says last stays until it says
 //! something else; how old that is can be read from each document and from the metrics. What is fetched over `https` is as
 //! good as the certificates that are trusted; what is fetched over `http` can be forged by whoever sits on the way.
 
+mod breaker;
 mod dns;
 mod document;
 mod documents;
 mod file;
 mod http;
+mod remote;
 mod tended;
 mod trust;
 
@@ -21,7 +23,7 @@ use std::time::{Instant, SystemTime};
 use tollgate_filter_api::MetricDoc;
 
 pub use dns::{DnsError, Name, Resolver};
-pub use documents::Documents;
+pub use documents::{Documents, FreshTrust};
 pub use http::{Client, FetchError, Fetched, Target};
 pub use trust::Trust;
 
@@ -33,6 +35,9 @@ pub const METRICS: &[MetricDoc] = &[
         name: "document_confirmed_timestamp_seconds",
         help: "When the source last confirmed the document, in seconds since 1970; 0 before the first time.",
     },
+    MetricDoc { name: "remote_calls_total", help: "Questions to a server that requests wait for, whatever came of them." },
+    MetricDoc { name: "remote_failures_total", help: "Such questions without an answer in time, or answered with a status of 500 and above." },
+    MetricDoc { name: "remote_open", help: "1 while such a server is left alone, or tried with one question, after failures in a row." },
     MetricDoc { name: "dns_failures_total", help: "Look-ups of a name that failed; the last answer is kept." },
 ];
 

@@ -4,7 +4,10 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use openssl::{
@@ -171,7 +174,7 @@ pub(super) struct TempDir(PathBuf);
 
 impl TempDir {
     pub(super) fn new() -> Self {
-        use std::sync::atomic::{AtomicU32, Ordering};
+        use std::sync::atomic::AtomicU32;
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("tollgate-stores-{}-{number}", std::process::id()));
@@ -187,5 +190,57 @@ impl TempDir {
 impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A server that keeps connections, each for so many requests; the one after that finds it closed.
+pub(super) struct KeepAlive {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl KeepAlive {
+    pub(super) async fn start(per_connection: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (connections, requests) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (opened, seen) = (connections.clone(), requests.clone());
+        let task = tokio::spawn(async move {
+            while let Ok((mut tcp, _)) = listener.accept().await {
+                opened.fetch_add(1, Ordering::Relaxed);
+                let seen = seen.clone();
+                tokio::spawn(async move {
+                    for _ in 0..per_connection {
+                        let mut piece = [0; 4096];
+                        match tcp.read(&mut piece).await {
+                            Ok(0) | Err(_) => return,
+                            Ok(_) => seen.fetch_add(1, Ordering::Relaxed),
+                        };
+                        let _ = tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+                    }
+                });
+            }
+        });
+        Self { address, connections, requests, task }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for KeepAlive {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
