@@ -10,6 +10,7 @@ pub const FILTERS: &[Kind] = &[
     filter_cors::KIND,
     // Says who is calling.
     filter_jwt::KIND,
+    filter_mtls::KIND,
     // Copies what the others found out.
     filter_headers::KIND,
 ];

@@ -1,0 +1,115 @@
+//! Which of the trusted certificates an API accepts.
+
+use tollgate_filter_api::{Certificate, Env, Location, OperationInfo, Problem};
+
+use crate::{
+    config::{Config, Names, Rules},
+    pinned::Pinned,
+};
+
+/// The rules, in general and for single APIs.
+pub(crate) struct Allowed {
+    general: Compiled,
+    apis: Vec<(String, String, Compiled)>,
+}
+
+struct Compiled {
+    subjects: Vec<String>,
+    issuers: Vec<String>,
+    names: Names,
+    fingerprints: Vec<[u8; 32]>,
+    files: Vec<Pinned>,
+}
+
+impl Allowed {
+    pub(crate) fn new(config: &Config, env: &Env) -> Result<Self, Problem> {
+        let general = compile(&config.allow, "/allow", env)?;
+        let mut apis = Vec::new();
+        for (index, api) in config.apis.iter().enumerate() {
+            let place = format!("/apis/{index}/allow");
+            let compiled = compile(&api.allow, &place, env)?;
+            if compiled.is_empty() {
+                let problem = Problem::error("mtls.settings", format!("no rule says which certificates the API {:?} accepts", api.name));
+                return Err(problem.at("", 0, place).hint("list subjects, issuers, names, fingerprints or certificates"));
+            }
+            apis.push((api.name.clone(), api.version.clone(), compiled));
+        }
+        Ok(Self { general, apis })
+    }
+
+    /// Whether the API of an operation accepts a certificate.
+    pub(crate) fn allows(&self, operation: &OperationInfo, certificate: &Certificate) -> bool {
+        let mut own =
+            self.apis.iter().filter(|(name, version, _)| *name == operation.api && (version == "*" || *version == operation.version));
+        match own.next() {
+            None => self.general.allows(certificate),
+            Some((_, _, first)) => first.allows(certificate) || own.any(|(_, _, more)| more.allows(certificate)),
+        }
+    }
+}
+
+fn compile(rules: &Rules, place: &str, env: &Env) -> Result<Compiled, Problem> {
+    rules.names.check().map_err(|problem| {
+        let pointer = format!("{place}{}", problem.pointer);
+        problem.at("", 0, pointer)
+    })?;
+    let mut fingerprints = Vec::new();
+    for (index, text) in rules.fingerprints.iter().enumerate() {
+        fingerprints.push(fingerprint(text).ok_or_else(|| {
+            Problem::error("mtls.settings", "a fingerprint is SHA-256: 64 hex digits").at("", 0, format!("{place}/fingerprints/{index}"))
+        })?);
+    }
+    let mut files = Vec::new();
+    for (index, path) in rules.certificates.iter().enumerate() {
+        let pinned = Pinned::new(Location::File(path.clone()), env);
+        files.push(pinned.map_err(|problem| problem.at("", 0, format!("{place}/certificates/{index}")))?);
+    }
+    Ok(Compiled { subjects: rules.subjects.clone(), issuers: rules.issuers.clone(), names: rules.names.clone(), fingerprints, files })
+}
+
+impl Compiled {
+    fn is_empty(&self) -> bool {
+        let pins = self.fingerprints.is_empty() && self.files.is_empty();
+        pins && self.subjects.is_empty() && self.issuers.is_empty() && self.names.is_empty()
+    }
+
+    fn allows(&self, certificate: &Certificate) -> bool {
+        let unpinned = self.fingerprints.is_empty() && self.files.is_empty();
+        (self.subjects.is_empty() || self.subjects.contains(&certificate.subject))
+            && (self.issuers.is_empty() || self.issuers.contains(&certificate.issuer))
+            && (self.names.is_empty() || self.names.allow(certificate))
+            && (unpinned
+                || self.fingerprints.contains(&certificate.sha256)
+                || self.files.iter().any(|file| file.contains(&certificate.sha256)))
+    }
+}
+
+/// 32 bytes as hex digits, with colons between bytes or without.
+fn fingerprint(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
+    let mut bytes = [0; 32];
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |at: usize| char::from(pair[at]).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        *byte = digit(0)? << 4 | digit(1)?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fingerprint;
+
+    #[test]
+    fn a_fingerprint_is_32_bytes_in_hex_with_or_without_colons() {
+        let plain = "00ff".repeat(16);
+        let colons = ["00:FF"; 16].join(":");
+        assert_eq!(fingerprint(&plain), fingerprint(&colons));
+        assert_eq!(fingerprint(&plain).map(|bytes| bytes[1]), Some(0xff));
+        for wrong in ["", "00ff", &"0g".repeat(32), &"+1".repeat(32), &"00".repeat(33)] {
+            assert_eq!(fingerprint(wrong), None, "{wrong}");
+        }
+    }
+}

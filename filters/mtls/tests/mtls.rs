@@ -1,0 +1,134 @@
+//! The `mtls` filter from outside.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use filter_mtls::{KIND, Mtls};
+use openssl::{
+    asn1::Asn1Time,
+    ec::{EcGroup, EcKey},
+    hash::MessageDigest,
+    nid::Nid,
+    pkey::PKey,
+    sha::sha256,
+    x509::{X509, X509NameBuilder},
+};
+use tollgate_filter_api::{Certificate, Peer};
+use tollgate_filter_testkit::{Conformance, Harness};
+
+fn certificate(name: &str) -> X509 {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    let mut subject = X509NameBuilder::new().unwrap();
+    subject.append_entry_by_text("CN", name).unwrap();
+    let mut builder = X509::builder().unwrap();
+    builder.set_subject_name(&subject.build()).unwrap();
+    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    builder.build()
+}
+
+fn peer(certificate: &X509) -> Peer {
+    let der = certificate.to_der().unwrap();
+    Peer::Certified(Arc::new(Certificate { sha256: sha256(&der), der, subject: "CN=any".to_owned(), ..Certificate::default() }))
+}
+
+fn named(subject: &str, change: impl FnOnce(&mut Certificate)) -> Peer {
+    let mut certificate = Certificate { subject: subject.to_owned(), issuer: "CN=root".to_owned(), ..Certificate::default() };
+    certificate.sha256 = sha256(subject.as_bytes());
+    change(&mut certificate);
+    Peer::Certified(Arc::new(certificate))
+}
+
+#[test]
+fn it_conforms() {
+    Conformance::<Mtls>::new(&KIND).document("certs/bank.pem", certificate("bank").to_pem().unwrap()).run();
+}
+
+#[test]
+fn a_pinned_certificate_is_told_from_another_of_the_same_name() {
+    let (ours, theirs) = (certificate("same"), certificate("same"));
+    let setup = Harness::<Mtls>::setup().document("bank.pem", ours.to_pem().unwrap());
+    let h = setup.yaml("{allow: {certificates: [bank.pem]}}");
+    h.request("GET", "/").given(peer(&ours)).run().next();
+    h.request("GET", "/").given(peer(&theirs)).run().assert_denied(401, "mtls.not_allowed");
+}
+
+#[test]
+fn fingerprints_and_files_are_one_rule_of_which_one_entry_must_fit() {
+    let (one, two, three) = (certificate("one"), certificate("two"), certificate("three"));
+    let digest: String = sha256(&two.to_der().unwrap()).iter().map(|byte| format!("{byte:02X}")).collect();
+    let setup = Harness::<Mtls>::setup().document("one.pem", one.to_pem().unwrap());
+    let h = setup.yaml(&format!("{{allow: {{certificates: [one.pem], fingerprints: ['{digest}']}}}}"));
+    h.request("GET", "/").given(peer(&one)).run().next();
+    h.request("GET", "/").given(peer(&two)).run().next();
+    h.request("GET", "/").given(peer(&three)).run().assert_denied(401, "mtls.not_allowed");
+}
+
+#[test]
+fn a_changed_file_counts_at_once_and_a_broken_one_changes_nothing() {
+    let (old, new) = (certificate("old"), certificate("new"));
+    let setup = Harness::<Mtls>::setup().document("bank.pem", old.to_pem().unwrap());
+    let h = setup.yaml("{allow: {certificates: [bank.pem]}}");
+    h.document("bank.pem").set(new.to_pem().unwrap());
+    h.request("GET", "/").given(peer(&old)).run().assert_denied(401, "mtls.not_allowed");
+    h.request("GET", "/").given(peer(&new)).run().next();
+    h.document("bank.pem").set("nothing");
+    h.request("GET", "/").given(peer(&new)).run().next();
+    h.request("GET", "/").given(peer(&old)).run().assert_denied(401, "mtls.not_allowed");
+}
+
+#[test]
+fn an_api_that_is_listed_accepts_its_own_certificates_and_no_others() {
+    let h = Harness::<Mtls>::yaml(
+        "{allow: {subjects: [CN=general]}, apis: [{name: Test, version: 1.0.0, allow: {subjects: [CN=one]}}, {name: Test, allow: {subjects: [CN=every]}}]}",
+    );
+    for (subject, accepted) in [("CN=one", true), ("CN=every", true), ("CN=general", false)] {
+        let run = h.request("GET", "/").given(named(subject, |_| ())).run();
+        if accepted { drop(run.next()) } else { drop(run.assert_denied(401, "mtls.not_allowed")) }
+    }
+}
+
+#[test]
+fn one_name_of_any_kind_is_enough() {
+    let h = Harness::<Mtls>::yaml("{allow: {names: {dns: ['*.example'], uri: ['spiffe://a/b'], email: [a@example], ip: ['2001:db8::1']}}}");
+    let accepted = |change: fn(&mut Certificate)| h.request("GET", "/").given(named("CN=x", change)).run().next();
+    accepted(|c| c.dns_names = vec!["other".into(), "a.example".into()]);
+    accepted(|c| c.uri_names = vec!["spiffe://a/b".into()]);
+    accepted(|c| c.email_names = vec!["a@example".into()]);
+    accepted(|c| c.ip_names = vec!["2001:db8::1".parse().unwrap()]);
+    let refused =
+        |change: fn(&mut Certificate)| h.request("GET", "/").given(named("CN=x", change)).run().assert_denied(401, "mtls.not_allowed");
+    refused(|_| ());
+    refused(|c| c.dns_names = vec!["spiffe://a/b".into(), "a@example".into()]);
+    refused(|c| c.uri_names = vec!["spiffe://a/b/".into(), "a.example".into()]);
+}
+
+/// T11
+#[test]
+fn a_subject_with_control_characters_is_compared_exactly_and_escaped_in_the_log() {
+    let h = Harness::<Mtls>::yaml("{allow: {subjects: ['CN=admin']}}");
+    for subject in ["CN=admin\0", "CN=admin\r\nX: y", "CN=admin ", "CN=ADMIN", "CN=admin\\00", "CN=аdmin"] {
+        let run = h.request("GET", "/").given(named(subject, |_| ())).run().assert_denied(401, "mtls.not_allowed");
+        let log = run.answer().get_log().unwrap().to_owned();
+        assert!(!log.chars().any(char::is_control), "{log:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_enforced_is_refused_at_load() {
+    for (settings, pointer) in [
+        ("{allow: {fingerprints: [abc]}}", "/allow/fingerprints/0"),
+        ("{allow: {names: {dns: ['a.*.example']}}}", "/allow/names/dns/0"),
+        ("{apis: [{name: A, allow: {}}]}", "/apis/0/allow"),
+        ("{apis: [{name: A, allow: {subjects: [CN=a]}}, {name: B, allow: {names: {dns: ['*.']}}}]}", "/apis/1/allow/names/dns/0"),
+        ("{realm: \"a\\\"b\"}", "/realm"),
+    ] {
+        assert_eq!(Harness::<Mtls>::problem(settings).pointer, pointer, "{settings}");
+    }
+    let empty = Harness::<Mtls>::setup().document("empty.pem", "");
+    assert_eq!(empty.problem("{allow: {certificates: [empty.pem]}}").pointer, "/allow/certificates/0");
+}
