@@ -24,6 +24,8 @@ pub(crate) struct Project<'p> {
     pub endpoint: Option<(String, Option<Source>)>,
     /// How bad it is that an operation has no endpoint.
     pub missing_endpoint: Severity,
+    /// IDs of the filters that answer in place of an endpoint.
+    pub answers: &'p [&'static str],
     pub groups: Groups,
     pub problems: Problems,
 }
@@ -38,6 +40,7 @@ struct Assembly<'x, 'p, 'a> {
     /// What the API asks of every operation.
     common: Demands,
     tier: Option<(String, Spot<'a>)>,
+    mutual: Option<security::Mutual<'a>>,
     homeless: Vec<(String, Spot<'a>)>,
 }
 
@@ -64,14 +67,11 @@ pub(crate) fn assemble(project: &mut Project<'_>, definition: &Definition<'_>, b
         project.problems.push(root.error("definition.too_large", "there are more operations than any gateway serves"));
     }
     demands::unknown(root, Level::Api, &mut project.problems);
-    let mutual = security::mutual_ssl(root, &mut project.problems);
-    let mandatory = mutual.as_ref().is_some_and(|(mode, _)| mode == "mandatory");
+    let mutual = security::Mutual::read(root, &mut project.problems);
+    let mandatory = mutual.as_ref().is_some_and(|mutual| mutual.mandatory);
     let transports = transports(root, mandatory, &mut project.problems);
     let name = format!("{}:{}", definition.title, definition.version_text);
     let mut common = Demands::default();
-    if let Some((mode, spot)) = mutual {
-        common.add("mtls", json!({"mode": mode}), spot.source());
-    }
     demands::response_cache(root, &mut common, &mut project.problems);
     let tier = demands::tier(root, &mut project.problems).filter(|(name, _)| name != UNLIMITED);
     let mut named = endpoints::Named::new(root, &mut project.problems);
@@ -82,7 +82,7 @@ pub(crate) fn assemble(project: &mut Project<'_>, definition: &Definition<'_>, b
         found => found,
     };
     let sandbox = reader.at(root, Environment::Sandbox, &name);
-    let mut assembly = Assembly { project, definition, name, named, production, sandbox, common, tier, homeless: Vec::new() };
+    let mut assembly = Assembly { project, definition, name, named, production, sandbox, common, tier, mutual, homeless: Vec::new() };
     let operations = assembly.operations();
     assembly.report_homeless();
     Api {
@@ -183,7 +183,10 @@ impl<'a> Assembly<'_, '_, 'a> {
             let id = operation.spot.text("operationId").filter(|id| !found.ids.contains(id));
             let id = id.unwrap_or_else(|| format!("{} {}", operation.method, item.template));
             found.ids.insert(id.clone());
-            let allowed = security.operation(&operation.spot, &mut self.project.problems);
+            let mut allowed = security.operation(&operation.spot, &mut self.project.problems);
+            if let Some(mutual) = &self.mutual {
+                mutual.add_to(&mut allowed);
+            }
             let operation = self.operation(item, operation, id, allowed);
             if !self.project.groups.charge(weight(&operation)) {
                 return false;
@@ -268,12 +271,12 @@ impl<'a> Assembly<'_, '_, 'a> {
         let (production, first) = or(&production, &self.production);
         let (sandbox, second) = or(&sandbox, &self.sandbox);
         if production.is_none() && sandbox.is_none() && !first && !second {
-            return self.fallback(operation);
+            return self.fallback(item, operation);
         }
         Target::Endpoints { production, sandbox }
     }
 
-    fn fallback(&mut self, operation: &model::Operation<'a>) -> Target {
+    fn fallback(&mut self, item: &PathItem<'a>, operation: &model::Operation<'a>) -> Target {
         let production = match self.project.endpoint.clone() {
             Some((url, source)) => {
                 let root = &self.definition.root;
@@ -281,12 +284,22 @@ impl<'a> Assembly<'_, '_, 'a> {
                 let mut reader = endpoints::Reader { named: &mut self.named, groups: &mut project.groups, problems: &mut project.problems };
                 Some(reader.single(&url, source.unwrap_or_else(|| root.source()), &self.name))
             }
+            None if self.is_answered(item, operation) => None,
             None => {
                 self.homeless.push((operation.method.clone(), operation.spot.clone()));
                 None
             }
         };
         Target::Endpoints { production, sandbox: None }
+    }
+
+    /// Whether a filter that answers by itself is demanded, at any level.
+    fn is_answered(&self, item: &PathItem<'a>, operation: &model::Operation<'a>) -> bool {
+        let demands = |spot: &Spot<'a>| {
+            let mut filters = spot.entries().filter_map(|(key, _)| key.strip_prefix(demands::GENERIC));
+            filters.any(|filter| self.project.answers.contains(&filter))
+        };
+        demands(&operation.spot) || item.levels.iter().any(&demands) || demands(&self.definition.root)
     }
 
     fn report_homeless(&mut self) {

@@ -10,7 +10,7 @@ use tollgate_plan::{Demand, Source};
 use crate::sources::short;
 use crate::spot::Spot;
 
-const GENERIC: &str = "x-tollgate-";
+pub(crate) const GENERIC: &str = "x-tollgate-";
 
 /// Extensions of the document root.
 const API: [&str; 15] = [

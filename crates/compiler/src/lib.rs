@@ -42,9 +42,11 @@ use sources::Sources;
 /// What the caller of [`compile`] decides.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// IDs of the filters that can enforce something. `None`: the documents are judged alone, as `check` does; a
+    /// Demands and credentials that some filter can enforce, by name. `None`: the documents are judged alone, as `check` does; a
     /// missing endpoint is then a warning.
     pub enforceable: Option<Vec<&'static str>>,
+    /// IDs of the filters that answer every request themselves: an operation that demands one needs no endpoint.
+    pub answers: Vec<&'static str>,
     /// Waived besides those of the project's settings.
     pub waive: Vec<String>,
     /// Endpoint for operations without one; wins over the project's settings.
@@ -92,6 +94,7 @@ pub fn compile(project: &Project, options: &Options) -> Outcome {
         throttle_waived: waive.contains("throttle"),
         endpoint,
         missing_endpoint: missing,
+        answers: &options.answers,
         groups: Groups::default(),
         problems,
     };

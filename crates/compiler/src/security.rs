@@ -29,15 +29,41 @@ pub(crate) struct Reader<'r, 'a> {
     declared: Option<Security>,
 }
 
-/// How a client certificate is asked for, by `x-wso2-mutual-ssl`.
-pub(crate) fn mutual_ssl<'a>(root: &Spot<'a>, problems: &mut Problems) -> Option<(String, Spot<'a>)> {
-    let spot = root.get(MUTUAL)?;
-    let mode = spot.node.text().unwrap_or_default().to_ascii_lowercase();
-    if mode == "mandatory" || mode == "optional" {
-        return Some((mode, spot));
+/// What `x-wso2-mutual-ssl` asks of every operation.
+pub(crate) struct Mutual<'a> {
+    /// No certificate, no access; otherwise one that is presented counts.
+    pub mandatory: bool,
+    spot: Spot<'a>,
+}
+
+impl<'a> Mutual<'a> {
+    /// Reads it.
+    pub(crate) fn read(root: &Spot<'a>, problems: &mut Problems) -> Option<Self> {
+        let spot = root.get(MUTUAL)?;
+        let mode = spot.node.text().unwrap_or_default().to_ascii_lowercase();
+        if mode == "mandatory" || mode == "optional" {
+            return Some(Self { mandatory: mode == "mandatory", spot });
+        }
+        problems.push(spot.error("extension.value", format!("`{MUTUAL}` must be `mandatory` or `optional`")));
+        None
     }
-    problems.push(spot.error("extension.value", format!("`{MUTUAL}` must be `mandatory` or `optional`")));
-    None
+
+    /// Mandatory: every alternative asks for a certificate besides, so that the other credential names the caller. Optional: only
+    /// where nothing else is asked for can a certificate say more than nothing.
+    pub(crate) fn add_to(&self, security: &mut Security) {
+        if security.alternatives.is_empty() {
+            security.source = self.spot.source();
+            security.alternatives.push(extension_credential("mtls", BTreeMap::new(), &self.spot));
+            if !self.mandatory {
+                security.alternatives.push(Alternative { credentials: Vec::new() });
+            }
+        } else if self.mandatory {
+            let without = |alternative: &&mut Alternative| alternative.credentials.iter().all(|credential| credential.filter != "mtls");
+            for alternative in security.alternatives.iter_mut().filter(without) {
+                alternative.credentials.extend(extension_credential("mtls", BTreeMap::new(), &self.spot).credentials);
+            }
+        }
+    }
 }
 
 impl<'r, 'a> Reader<'r, 'a> {

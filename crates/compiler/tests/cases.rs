@@ -18,6 +18,9 @@ use tollgate_filter_api::{Problem, Severity};
 struct Case {
     files: BTreeMap<String, String>,
     enforceable: Option<Vec<String>>,
+    /// Of those, the ones that answer by themselves.
+    #[serde(default)]
+    answers: Vec<String>,
     #[serde(default)]
     waive: Vec<String>,
     endpoint: Option<String>,
@@ -30,7 +33,7 @@ struct Case {
 }
 
 /// The filter IDs that cases may call enforceable.
-const FILTERS: [&str; 6] = ["jwt", "cors", "basic_auth", "api_key", "mtls", "throttle"];
+const FILTERS: [&str; 7] = ["jwt", "cors", "basic_auth", "api_key", "mtls", "throttle", "respond"];
 
 fn line(problem: &Problem) -> String {
     let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
@@ -51,6 +54,7 @@ fn run(case: &Case) -> Vec<String> {
     let enforceable = case.enforceable.as_ref();
     let options = Options {
         enforceable: enforceable.map(|ids| FILTERS.into_iter().filter(|f| ids.iter().any(|id| id == f)).collect()),
+        answers: FILTERS.into_iter().filter(|f| case.answers.iter().any(|id| id == f)).collect(),
         waive: case.waive.clone(),
         endpoint: case.endpoint.clone(),
         limits: Limits::default(),
