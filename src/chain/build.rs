@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value};
 use tollgate_filter_api::{BodyUse, DynFilter, Env, Fact, Kind, Peer, Principal, Problem, Problems};
-use tollgate_plan::{Alternative, Api, Credential, Operation, Plan, Source};
+use tollgate_plan::{Alternative, Api, Credential, Operation, Plan, Source, Target};
 
 use super::{
     run::{Chain, Step},
@@ -67,7 +67,8 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn operation(&mut self, api: &Api, operation: &Operation) -> Chain {
         let alternatives = self.alternatives(operation);
-        let mut chain = Chain { open: alternatives.is_empty(), ..Chain::default() };
+        let must_answer = operation.target == Target::Endpoints { production: None, sandbox: None };
+        let mut chain = Chain { open: alternatives.is_empty(), must_answer, ..Chain::default() };
         let mut known = vec![Peer::NAME];
         if chain.open {
             known.push(Principal::NAME);
@@ -246,11 +247,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Every way to choose one listed filter for each credential: two `jwt` entries make two alternatives.
+    /// Every way to choose one listed filter for each credential: two `jwt` entries make two alternatives, and so do two filters
+    /// that both accept it.
     fn combinations(&mut self, operation: &Operation, wanted: &[Wanted]) -> Vec<Vec<(FilterSpec, Wanted)>> {
         let mut all: Vec<Vec<(FilterSpec, Wanted)>> = vec![Vec::new()];
         for credential in wanted {
-            let listed: Vec<FilterSpec> = self.inputs.spec.filters().filter(|spec| spec.id == credential.filter).cloned().collect();
+            let accepts = |spec: &&FilterSpec| self.kind(&spec.id).is_some_and(|kind| kind.accepts.contains(&credential.filter.as_str()));
+            let listed: Vec<FilterSpec> = self.inputs.spec.filters().filter(accepts).cloned().collect();
             if listed.is_empty() {
                 self.not_enforced(operation, &credential.filter, &credential.source);
             }

@@ -16,6 +16,8 @@ pub struct Chain {
     pub(super) steps: Vec<Step>,
     /// Nobody checks credentials here: the caller is anonymous from the start.
     pub(super) open: bool,
+    /// There is no endpoint: a filter has to answer.
+    pub(super) must_answer: bool,
 }
 
 impl Chain {
@@ -69,6 +71,11 @@ impl Run {
         Self { facts, states, ran: Vec::with_capacity(chain.filters.len()), at: 0 }
     }
 
+    /// Whether no filter let the request pass yet, so that none has a say in what comes after.
+    pub fn is_idle(&self) -> bool {
+        self.ran.is_empty()
+    }
+
     /// Runs the request phase, from the beginning or from where the body was asked for.
     pub async fn request(&mut self, chain: &Chain, req: &mut RequestHead, call: &Call, body: Option<&Bytes>) -> Verdict {
         while let Some(step) = chain.steps.get(self.at) {
@@ -84,6 +91,9 @@ impl Run {
                 Ok(Some(answer)) => return Verdict::Stop(answer),
                 Err(fault) => return Verdict::Fault(fault),
             }
+        }
+        if chain.must_answer {
+            return Verdict::Fault(Fault::new("chain.unanswered", "no filter answered, and there is no endpoint"));
         }
         Verdict::Pass
     }

@@ -26,13 +26,16 @@ pub(super) struct BuildOptions {
 
 impl BuildOptions {
     fn options(&self) -> Options {
-        Options {
-            enforceable: Some(FILTERS.iter().map(|kind| kind.id).collect()),
-            waive: self.waive.clone(),
-            endpoint: self.endpoint.clone(),
-            ..Options::default()
-        }
+        Options { waive: self.waive.clone(), endpoint: self.endpoint.clone(), ..catalogue() }
     }
+}
+
+/// What this gateway's filters can do, for the compiler.
+pub(super) fn catalogue() -> Options {
+    let accepted = FILTERS.iter().flat_map(|kind| kind.accepts).filter(|name| FILTERS.iter().all(|kind| kind.id != **name));
+    let answers = FILTERS.iter().filter(|kind| kind.answers).map(|kind| kind.id).collect();
+    let enforceable = FILTERS.iter().map(|kind| kind.id).chain(accepted.copied()).collect();
+    Options { enforceable: Some(enforceable), answers, ..Options::default() }
 }
 
 /// Compiles a project folder and seals it; the second part are the warnings.

@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use tollgate_compiler::{Options, Project, compile};
+use tollgate_compiler::{Project, compile};
 use tollgate_filter_api::Problems;
-use tollgate_filters::FILTERS;
 use tollgate_plan::Artifact;
 
 use crate::source::{Loaded, PlanSource};
@@ -40,7 +39,7 @@ pub(super) fn load(file: &str, definition: &str) -> Result<Loaded, Problems> {
     let files: BTreeMap<String, Vec<u8>> = [(file.to_owned(), definition.as_bytes().to_vec())].into();
     let definitions = vec![file.to_owned()];
     let project = Project { name: "demo".to_owned(), definitions, policies: None, settings: None, files: Box::new(files) };
-    let options = Options { enforceable: Some(FILTERS.iter().map(|kind| kind.id).collect()), ..Options::default() };
+    let options = super::project::catalogue();
     let outcome = compile(&project, &options);
     let Some(plan) = outcome.plan else { return Err(outcome.problems) };
     let documents = plan.documents.iter().map(|document| document.path.clone()).zip(outcome.texts).collect();
@@ -58,7 +57,7 @@ mod tests {
         let files: BTreeMap<String, Vec<u8>> = [(FILE.to_owned(), DEFINITION.as_bytes().to_vec())].into();
         let definitions = vec![FILE.to_owned()];
         let project = Project { name: "x".to_owned(), definitions, policies: None, settings: None, files: Box::new(files) };
-        let options = Options { enforceable: Some(FILTERS.iter().map(|kind| kind.id).collect()), ..Options::default() };
+        let options = crate::cli::project::catalogue();
         assert_eq!(compile(&project, &options).problems.to_string(), "");
     }
 

@@ -94,3 +94,13 @@ fn a_problem_that_many_operations_share_is_told_once() {
     plan.apis[0].operations.push(again);
     assert_eq!(wrong(&plan, "chain: [mark: {nam: x}]\n", &[]).len(), 1);
 }
+
+#[test]
+fn a_filter_stands_in_for_the_credentials_it_accepts() {
+    let plan = plan(any(&[&["key_a"]]), vec![]);
+    assert!(built(&plan, "chain: [stand_in]\n", &[]).is_ok());
+    let chain = built(&plan, "chain: [key_a, stand_in]\n", &[]).unwrap();
+    assert_eq!(chain.filters.iter().map(|filter| filter.id()).collect::<Vec<_>>(), ["key_a", "stand_in"]);
+    let other = super::plan(any(&[&["key_b"]]), vec![]);
+    assert_eq!(wrong(&other, "chain: [stand_in]\n", &[]), at("chain.not_enforced", "a.yaml", 7));
+}

@@ -14,6 +14,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<Whole>("", &[]),
     Kind::of::<Who>("", &[]),
     Kind::of::<Mark>("", &[]),
+    Kind::of::<StandIn>("", &[]),
 ];
 
 #[derive(Deserialize, JsonSchema, Default)]
@@ -97,6 +98,26 @@ impl Filter for Who {
 
     async fn on_request(&self, _: Cx<'_, Self>) -> Result<Flow, Fault> {
         Ok(Flow::Next(()))
+    }
+}
+
+/// Lets everybody pass in whom `key_a` would have to see.
+pub struct StandIn;
+
+impl Filter for StandIn {
+    const ID: &'static str = "stand_in";
+    const ACCEPTS: &'static [&'static str] = &["key_a"];
+    type Config = std::collections::BTreeMap<String, String>;
+    type Needs = ();
+    type Gives = Principal;
+    type State = ();
+
+    fn build(_: Self::Config, _: &Env) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+
+    async fn on_request(&self, _: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
+        Ok(Flow::Next(Principal::new(PrincipalParts { filter: "stand_in", ..PrincipalParts::default() })))
     }
 }
 

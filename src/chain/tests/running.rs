@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use serde_json::json;
 use tollgate_filter_api::{Answer, Call, NoCertificate, Peer, Principal, RequestHead, ResponseHead};
+use tollgate_plan::Target;
 
 use super::{Chain, any, built, credential, demand, plan};
 use crate::chain::{Run, Verdict};
@@ -135,4 +136,13 @@ async fn two_entries_of_one_filter_are_two_alternatives() {
     let chain = built(&plan(any(&[&["key_a"]]), vec![]), yaml, &[]).unwrap();
     let (_, Verdict::Stop(answer)) = run(&chain, &[], None).await else { panic!("it must be refused") };
     assert_eq!(challenges(&answer), ["key_a", "key_a"]);
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_answers_and_that_has_no_endpoint_is_a_fault() {
+    let mut plan = plan(vec![], vec![]);
+    plan.apis[0].operations[0].target = Target::Endpoints { production: None, sandbox: None };
+    let chain = built(&plan, "chain: [mark: {name: one}]\n", &[]).unwrap();
+    assert_eq!(outcome(&chain, &[]).await, "chain.unanswered");
+    assert_eq!(outcome(&chain, &[("x-stop", "one")]).await, "mark.stopped");
 }
