@@ -11,6 +11,8 @@ pub const FILTERS: &[Kind] = &[
     // Says who is calling.
     filter_jwt::KIND,
     filter_mtls::KIND,
+    // Asks whether what they found was taken back.
+    filter_revocation::KIND,
     // Copies what the others found out.
     filter_headers::KIND,
 ];

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tollgate_filter_api::{Bytes, Clock, Document, DocumentPolicy, Location, Problem, Version, World};
+use tollgate_filter_api::{Bytes, Clock, Document, DocumentPolicy, Location, Principal, Problem, Revocations, RevokedBy, Version, World};
 
 /// The time at which every fake clock starts, in seconds since 1970: 2027-01-15 08:00:00 UTC.
 pub const START: u64 = 1_800_000_000;
@@ -136,6 +136,52 @@ impl World for FakeWorld {
         let known = self.known(&location.to_string());
         let known = known.ok_or_else(|| Problem::error("testkit.document", format!("the test set no document `{location}`")))?;
         Ok(known)
+    }
+
+    /// The list is the document [`REVOCATIONS`].
+    fn revocations(&self) -> Result<Arc<dyn Revocations>, Problem> {
+        if self.uses.fails() {
+            return Err(Problem::error("testkit.failed", "the test made this use of the environment fail"));
+        }
+        Ok(Arc::new(FakeRevocations(self.document(REVOCATIONS))))
+    }
+}
+
+/// Name of the document that holds a test's revocations, a line each: `jti X`, `signature X`, `client X`, `subject X`; and the
+/// list's age, `age 90` in seconds or `age never`. Without it the list is empty and fresh.
+pub const REVOCATIONS: &str = "revocations";
+
+/// What the test says was revoked.
+#[derive(Debug)]
+struct FakeRevocations(Arc<FakeDocument>);
+
+impl FakeRevocations {
+    fn lines(&self) -> Vec<(String, String)> {
+        let content = lock(&self.0.content);
+        let text = content.current.as_ref().map(|version| String::from_utf8_lossy(&version.bytes).into_owned()).unwrap_or_default();
+        text.lines().filter_map(|line| line.split_once(' ')).map(|(word, rest)| (word.to_owned(), rest.to_owned())).collect()
+    }
+}
+
+impl Revocations for FakeRevocations {
+    fn find(&self, credential: &Principal) -> Option<RevokedBy> {
+        let token = credential.token.as_ref();
+        let names = [
+            ("jti", token.and_then(|token| token.id.clone()), RevokedBy::TokenId),
+            ("signature", token.and_then(|token| token.signature.clone()), RevokedBy::Signature),
+            ("client", credential.client.clone(), RevokedBy::Client),
+            ("subject", credential.subject.clone(), RevokedBy::Subject),
+        ];
+        let lines = self.lines();
+        let listed = |word: &str, name: &Option<String>| lines.iter().any(|(key, value)| key == word && Some(value) == name.as_ref());
+        names.into_iter().find(|(word, name, _)| listed(word, name)).map(|(.., by)| by)
+    }
+
+    fn age(&self) -> Option<Duration> {
+        match self.lines().into_iter().find(|(word, _)| word == "age") {
+            Some((_, age)) => age.parse().ok().map(Duration::from_secs),
+            None => Some(Duration::ZERO),
+        }
     }
 }
 

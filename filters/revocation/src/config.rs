@@ -1,0 +1,26 @@
+//! What is written in YAML.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tollgate_filter_api::Interval;
+
+/// Settings of the `revocation` filter.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How long ago the list may last have been known to be complete. Absent: the filter does nothing.
+    pub max_age: Option<Interval>,
+    /// What happens to requests when the list is older than that.
+    pub stale: Stale,
+}
+
+/// What happens when nobody knows whether the list is complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stale {
+    /// Answer 503.
+    #[default]
+    Closed,
+    /// Go on with what is known.
+    Open,
+}

@@ -1,0 +1,85 @@
+//! What runs. Decided in this order: a credential that is on the list is refused; then a list that is too old is.
+
+use std::{sync::Arc, time::Duration};
+
+use tollgate_filter_api::{
+    AllCredentials, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Posture, Problem, Reason, Revocations, RevokedBy,
+};
+
+use crate::{Config, Stale};
+
+const REVOKED: Reason = Reason::refused(
+    "revocation.revoked",
+    401,
+    900_901,
+    "The credential was revoked",
+    "The token, its client or its subject is on the revocation list; the log says which. The client has to get a new token.",
+);
+
+const STALE: Reason = Reason::refused(
+    "revocation.stale",
+    503,
+    900_900,
+    "Whether the credential was revoked is not known at present",
+    "The list was last known to be complete longer ago than `max_age`, or never was. See /revocation for the source that is \
+     away; `stale: open` goes on without it.",
+);
+
+/// Seconds after which a client may try again: a source that comes back is read at once.
+const RETRY: HeaderValue = HeaderValue::from_static("10");
+
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\", error_description=\"The credential was revoked\"");
+
+const WWW_AUTHENTICATE: HeaderName = HeaderName::from_static("www-authenticate");
+const RETRY_AFTER: HeaderName = HeaderName::from_static("retry-after");
+
+/// The `revocation` filter.
+pub struct Revocation {
+    list: Arc<dyn Revocations>,
+    max_age: Duration,
+    stale: Stale,
+}
+
+impl std::fmt::Debug for Revocation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Revocation").field("max_age", &self.max_age).field("stale", &self.stale).finish_non_exhaustive()
+    }
+}
+
+impl Filter for Revocation {
+    const ID: &'static str = "revocation";
+    const REASONS: &'static [Reason] = &[REVOKED, STALE];
+    const POSTURE: Posture = Posture::Hardened;
+    type Config = Config;
+    type Needs = AllCredentials;
+    type Gives = ();
+    type State = ();
+
+    fn is_idle(config: &Config) -> bool {
+        config.max_age.is_none()
+    }
+
+    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+        let max_age = config.max_age.map_or(Duration::MAX, |age| age.0);
+        Ok(Self { list: env.world.revocations()?, max_age, stale: config.stale })
+    }
+
+    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
+        for credential in cx.given.iter() {
+            if let Some(by) = self.list.find(credential) {
+                let note = match by {
+                    RevokedBy::TokenId => "revoked by its jti",
+                    RevokedBy::Signature => "revoked by its signature, or as a whole",
+                    RevokedBy::Client => "revoked with everything of its client",
+                    RevokedBy::Subject => "revoked with what its subject got before a time",
+                };
+                return Ok(Flow::Stop(REVOKED.answer().log(note).header(WWW_AUTHENTICATE, CHALLENGE)));
+            }
+        }
+        let anonymous = cx.given.iter().all(|credential| credential.is_anonymous());
+        if anonymous || self.stale == Stale::Open || self.list.age().is_some_and(|age| age <= self.max_age) {
+            return Ok(Flow::Next(()));
+        }
+        Ok(Flow::Stop(STALE.answer().header(RETRY_AFTER, RETRY)))
+    }
+}
