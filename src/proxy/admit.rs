@@ -32,6 +32,10 @@ const OWNED: [&str; 8] = [
 pub struct Seen {
     /// A `Connection`.
     pub connection: bool,
+    /// A `Content-Length`.
+    pub length: bool,
+    /// A `Transfer-Encoding`.
+    pub coding: bool,
     /// One of the fields that the gateway writes itself.
     pub forwarding: bool,
     /// One that a filter owns.
@@ -127,6 +131,8 @@ impl<'h> Fields<'h> {
             fields.seen.owned |= owned.holds(name);
             fields.illegal |= is_illegal(value);
         }
+        fields.seen.length = fields.length.value.is_some();
+        fields.seen.coding = fields.coding.value.is_some();
         fields
     }
 

@@ -37,16 +37,17 @@ impl Phases {
         let gateway = &snapshot.config.gateway;
         let telemetry = &self.0.kernel.telemetry;
         let early = |reason: &'static Reason| Box::new(reason.answer());
+        let req = session.req_header_mut();
+        admit::absolute(req).map_err(early)?;
+        let (host, seen) = admit::admit(req, &gateway.limits, &snapshot.owned, &telemetry.limits).map_err(early)?;
+        (exchange.host, exchange.seen) = (host, seen);
         if let Some(http1) = session.as_downstream().as_http1() {
             let raw = http1.get_headers_raw_bytes();
-            let coded = session.req_header().headers.contains_key(header::TRANSFER_ENCODING);
-            if admit::has_bare_line_end(&raw) || (coded && admit::names_length(&raw)) {
+            if admit::has_bare_line_end(&raw) || (seen.coding && admit::names_length(&raw)) {
                 return Err(early(&reasons::FRAMING));
             }
         }
         let req = session.req_header_mut();
-        admit::absolute(req).map_err(early)?;
-        (exchange.host, exchange.seen) = admit::admit(req, &gateway.limits, &snapshot.owned, &telemetry.limits).map_err(early)?;
         let raw = req.raw_path();
         if raw.first() != Some(&b'/') && req.uri.authority().is_none() {
             return Err(early(&normal::FORM));
@@ -67,7 +68,7 @@ impl Phases {
         {
             return Err(early(&reasons::MISDIRECTED));
         }
-        if declared_length(req) > gateway.limits.body_bytes.0 {
+        if seen.length && declared_length(req) > gateway.limits.body_bytes.0 {
             telemetry.limits.body_bytes.inc();
             return Err(early(&reasons::BODY_BYTES));
         }

@@ -16,7 +16,7 @@ use super::{
     snapshot::{Served, Snapshot},
 };
 use crate::{
-    chain::Run,
+    chain::{Chain, Run},
     upstreams::{Group, Order},
 };
 
@@ -131,6 +131,12 @@ impl Exchange {
         }
     }
 
+    /// The chain, when one of its filters has a say in what comes after the request's own phase.
+    pub fn running(&self) -> Option<Arc<Chain>> {
+        let _ = self.run.as_ref().filter(|run| !run.is_idle())?;
+        self.served().map(|served| served.chain.clone())
+    }
+
     /// The caller, once known.
     pub fn principal(&self) -> Option<&Principal> {
         self.run.as_ref()?.facts.get::<Principal>()
@@ -150,7 +156,7 @@ impl Exchange {
     /// Tells the chain that it is over.
     pub fn chain_done(&mut self) {
         let outcome = Outcome { status: self.status, reason: self.reason.map(|reason| reason.id) };
-        let chain = self.served().map(|served| served.chain.clone());
+        let chain = self.running();
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut self.run, &self.call) {
             run.done(&chain, call, outcome);
         }

@@ -28,7 +28,7 @@ fn rewritten(fields: &[(&'static str, &str)], address: &str, secure: bool) -> Re
     for (name, value) in fields {
         req.append_header(*name, *value).unwrap();
     }
-    let seen = Seen { connection: true, forwarding: true, owned: false };
+    let seen = Seen { connection: true, forwarding: true, ..Seen::default() };
     rewrite(&mut req, seen, &from(address, secure), &proxies(), "api.example").unwrap();
     req
 }

@@ -128,7 +128,7 @@ impl ProxyHttp for Phases {
         let owned = exchange.snapshot.as_ref().filter(|_| exchange.seen.owned).map(|snapshot| &snapshot.owned);
         let heading = forward::Heading { target, path_and_query: outgoing, host: &exchange.host, id: exchange.id, owned };
         forward::aim(req, heading).map_err(|_| Error::new(ErrorType::InternalError))?;
-        let chain = exchange.served().map(|served| served.chain.clone());
+        let chain = exchange.running();
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
             run.upstream(&chain, RequestHead::wrap_mut(req), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;
         }
@@ -197,7 +197,7 @@ impl ProxyHttp for Phases {
         }
         // Between gateway and upstream only; whoever reads it from an answer could present it.
         resp.remove_header(&forward::ASSERTION);
-        let chain = exchange.served().map(|served| served.chain.clone());
+        let chain = exchange.running();
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
             run.response(&chain, ResponseHead::wrap_mut(resp), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;
         }
@@ -214,7 +214,7 @@ impl ProxyHttp for Phases {
         if end {
             exchange.upstream_ended = Some(Instant::now());
         }
-        let chain = exchange.served().map(|served| served.chain.clone());
+        let chain = exchange.running();
         if let (Some(chain), Some(run)) = (chain, &mut exchange.run) {
             run.chunk(&chain, body, end).map_err(|fault| faulted(&mut exchange.note, &fault))?;
         }
