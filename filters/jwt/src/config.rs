@@ -8,8 +8,7 @@ use serde::{
     de::{DeserializeOwned, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer, value::SeqAccessDeserializer},
 };
 use tollgate_filter_api::{ByteSize, Interval};
-
-use crate::algorithm::Algorithm;
+use tollgate_jose::Algorithm;
 
 /// Settings of the `jwt` filter.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]

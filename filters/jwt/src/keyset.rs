@@ -13,13 +13,9 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tollgate_filter_api::{Counter, Document, Fault, Gauge};
+use tollgate_jose::{Format, Jws, Key, parse};
 
-use crate::{
-    jws::Jws,
-    key::Key,
-    reasons::{Failure, KEYS_UNAVAILABLE, Refuse, SIGNATURE, UNKNOWN_KEY},
-    source::{Format, parse},
-};
+use crate::reasons::{Failure, KEYS_UNAVAILABLE, Refuse, SIGNATURE, UNKNOWN_KEY};
 
 /// How soon a client may ask again when keys are missing: the least time between two fetches.
 const RETRY: Duration = Duration::from_secs(10);

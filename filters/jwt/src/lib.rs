@@ -3,19 +3,14 @@
 //! It vouches for what the issuer signed and for the time at which it is used. It does not know whether a token was revoked
 //! or stolen: bearer tokens are good for whoever holds them.
 
-mod algorithm;
 mod cache;
 mod claims;
 mod config;
 mod credential;
 mod filter;
-mod json;
-mod jws;
-mod key;
 mod keyset;
 mod reasons;
 mod setup;
-mod source;
 #[cfg(test)]
 mod tests;
 mod verifier;

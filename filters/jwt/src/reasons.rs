@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use tollgate_filter_api::{Fault, Reason};
+use tollgate_jose::Malformed;
 
 const INVALID: u32 = 900_901;
 
@@ -169,6 +170,17 @@ pub(crate) struct Refusal {
     pub note: Option<Cow<'static, str>>,
 }
 
+impl From<Malformed> for Refusal {
+    fn from(malformed: Malformed) -> Self {
+        match malformed {
+            Malformed::Opaque => OPAQUE.refusal(),
+            Malformed::Algorithm => ALGORITHM.refusal(),
+            Malformed::Critical(why) => CRITICAL.because(why),
+            Malformed::Form(why) => MALFORMED.because(why),
+        }
+    }
+}
+
 /// Makes refusals out of reasons.
 pub(crate) trait Refuse {
     /// A refusal that the reason alone explains.
@@ -194,6 +206,12 @@ pub(crate) enum Failure {
     Refused(Refusal),
     /// It cannot be told whether it is.
     Undecided(Fault),
+}
+
+impl From<Malformed> for Failure {
+    fn from(malformed: Malformed) -> Self {
+        Self::Refused(malformed.into())
+    }
 }
 
 impl From<Refusal> for Failure {

@@ -4,13 +4,13 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use tollgate_filter_api::{DocumentPolicy, Env, Location, Problem};
+use tollgate_jose::Format;
 
 use crate::{
     cache::Cache,
     claims::Rules,
     config::{Config, IssuerConfig, KeySource},
     keyset::{KeyRing, Meters, Source},
-    source::Format,
     verifier::{Issuer, Verifier, normal_type},
 };
 

@@ -6,13 +6,11 @@ use std::{sync::Arc, time::SystemTime};
 
 use serde_json::{Map, Value};
 use tollgate_filter_api::{Counter, Principal};
+use tollgate_jose::{Algorithm, Jws};
 
 use crate::{
-    algorithm::Algorithm,
     cache::{Cache, Entry},
     claims::Rules,
-    json,
-    jws::Jws,
     keyset::KeyRing,
     reasons::{ALGORITHM, Failure, MALFORMED, Refusal, Refuse, TOO_LONG, TYPE, UNKNOWN_ISSUER},
 };
@@ -82,7 +80,7 @@ impl Verifier {
 
     async fn examine(&self, token: &str, now: SystemTime) -> Result<Entry, Failure> {
         let jws = Jws::parse(token, self.padded)?;
-        let claims = json::object(&jws.payload).map_err(|_| MALFORMED.because("the payload is not one strict JSON object"))?;
+        let claims = tollgate_jose::object(&jws.payload).map_err(|_| MALFORMED.because("the payload is not one strict JSON object"))?;
         let (place, issuer) = self.issuer(&claims)?;
         issuer.check_header(&jws)?;
         let proof = issuer.keys.prove(&jws, now).await?;

@@ -12,7 +12,9 @@ use tollgate_filter_api::Principal;
 use tollgate_filter_testkit::{Harness, START};
 
 use super::kit::*;
-use crate::{Jwt, algorithm::Algorithm::*, config::Config, jws::Jws, key::Key, reasons::Failure, setup, verifier::Verifier};
+use tollgate_jose::{Algorithm::*, Jws, Key};
+
+use crate::{Jwt, config::Config, reasons::Failure, setup, verifier::Verifier};
 
 fn ready(future: impl Future<Output = Result<Principal, Failure>>) -> Principal {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -58,7 +60,7 @@ fn cost_of_a_token() {
             black_box(Jws::parse(black_box(&token), false).is_ok());
         });
         time("  of which the claims", 5000, || {
-            black_box(crate::json::object(black_box(&jws.payload)).is_ok());
+            black_box(tollgate_jose::object(black_box(&jws.payload)).is_ok());
         });
         let only = Key::from_jwk(key.jwk().as_object().unwrap()).unwrap();
         time("  of which the signature", 500, || {

@@ -6,7 +6,7 @@ use openssl::{
 use serde_json::{Value, json};
 
 use super::kit::*;
-use crate::algorithm::Algorithm::{self, *};
+use tollgate_jose::Algorithm::{self, *};
 
 fn every_key() -> [(&'static Signing, &'static [Algorithm]); 5] {
     [(&RSA, &[RS256, RS384, RS512, PS256, PS384, PS512]), (&P256, &[ES256]), (&P384, &[ES384]), (&P521, &[ES512]), (&ED25519, &[EdDSA])]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::kit::*;
-use crate::algorithm::Algorithm::ES256;
+use tollgate_jose::Algorithm::ES256;
 
 const HEADER: &str = r#"{"alg":"ES256","kid":"k1"}"#;
 

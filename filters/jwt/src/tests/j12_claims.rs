@@ -7,7 +7,7 @@ use tollgate_filter_api::{KeyType, Principal};
 use tollgate_filter_testkit::START;
 
 use super::kit::*;
-use crate::algorithm::Algorithm::ES256;
+use tollgate_jose::Algorithm::ES256;
 
 /// Good claims with this text in the place of a claim's value, which JSON values could not hold.
 fn raw(name: &str, value: &str) -> String {

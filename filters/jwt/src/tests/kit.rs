@@ -18,7 +18,9 @@ use openssl::{
 use serde_json::{Map, Value, json};
 use tollgate_filter_testkit::{Harness, Run, START};
 
-use crate::{Jwt, algorithm::Algorithm};
+use tollgate_jose::Algorithm;
+
+use crate::Jwt;
 
 pub(super) const ISSUER: &str = "https://issuer.example";
 pub(super) const AUDIENCE: &str = "https://api.example";

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use tollgate_filter_testkit::{Conformance, START};
 
 use super::kit::*;
-use crate::{Jwt, KIND, algorithm::Algorithm::ES256};
+use tollgate_jose::Algorithm::ES256;
+
+use crate::{Jwt, KIND};
 
 /// Tokens by their name in the case files: claims and header that differ from a good one.
 fn tokens() -> Vec<(&'static str, String)> {

@@ -9,12 +9,11 @@ use tollgate_filter_api::{Counter, DocumentPolicy, Gauge, Location};
 use tollgate_filter_testkit::Harness;
 
 use super::kit::{SET, merged};
+use tollgate_jose::{Algorithm, Format, Jws};
+
 use crate::{
     Jwt,
-    algorithm::Algorithm,
-    jws::Jws,
     keyset::{KeyRing, Meters, Source},
-    source::Format,
 };
 
 fn vectors(folder: &str) -> Option<PathBuf> {

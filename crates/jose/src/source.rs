@@ -13,7 +13,7 @@ const PEM_END: &str = "-----END PUBLIC KEY-----";
 
 /// How keys are written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Format {
+pub enum Format {
     /// RFC 7517.
     Jwks,
     /// `SubjectPublicKeyInfo` in PEM.
@@ -23,7 +23,7 @@ pub(crate) enum Format {
 }
 
 /// The keys that can be used; `None` when the content as a whole is not of that format.
-pub(crate) fn parse(format: Format, bytes: &[u8]) -> Option<Arc<[Arc<Key>]>> {
+pub fn parse(format: Format, bytes: &[u8]) -> Option<Arc<[Arc<Key>]>> {
     let keys = match format {
         Format::Jwks => jwks(bytes),
         Format::Pem => pem(bytes),

@@ -12,7 +12,10 @@ use serde_json::{Map, Number, Value};
 const MAX_DEPTH: usize = 16;
 
 /// Reads one JSON object and nothing behind it. A number that no `f64` holds is an error.
-pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+///
+/// # Errors
+/// Where and why the bytes are no such object.
+pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: 0 }.deserialize(&mut reader)?;
     reader.end()?;

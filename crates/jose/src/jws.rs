@@ -1,7 +1,7 @@
 //! The compact serialization of RFC 7515, read strictly: three parts, base64url, a header that is one JSON object.
 //!
 //! Knows nothing of keys, claims or time. What it refuses: other serializations, JWE, nested and compressed tokens, `crit`
-//! (no extension is understood here, so none can be demanded) and `b64`. `jwk`, `jku`, `x5u`, `x5c` and `x5t` are never read.
+//! (no extension is understood here, so none can be demanded) and `b64`. `jwk`, `jku`, `x5u`, `x5c` and `x5t` are never used.
 
 use base64::{
     Engine,
@@ -10,25 +10,40 @@ use base64::{
 };
 use serde_json::{Map, Value};
 
-use crate::{
-    algorithm::Algorithm,
-    json,
-    reasons::{ALGORITHM, CRITICAL, MALFORMED, OPAQUE, Refusal, Refuse},
-};
+use crate::{algorithm::Algorithm, json};
 
 /// With or without padding; a last character that carries stray bits is refused all the same.
 const PADDED: GeneralPurpose =
     GeneralPurpose::new(&URL_SAFE, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
+/// Why a text is no token that can be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Not a dot in it: an opaque token, which somebody else may know.
+    #[error("no JWS, but an opaque token")]
+    Opaque,
+    /// `alg` is unknown here, `none` or symmetric.
+    #[error("the algorithm is not accepted")]
+    Algorithm,
+    /// An extension is demanded (RFC 7515 §4.1.11).
+    #[error("an extension is demanded: {0}")]
+    Critical(&'static str),
+    /// Anything else; the text says what.
+    #[error("{0}")]
+    Form(&'static str),
+}
+
 /// A token taken apart, nothing of it believed yet.
 #[derive(Debug)]
-pub(crate) struct Jws<'a> {
+pub struct Jws<'a> {
     /// What the header asks for.
     pub algorithm: Algorithm,
     /// The key's name, compared exactly and used for nothing else.
     pub kid: Option<String>,
     /// `typ`, if there is one.
     pub typ: Option<String>,
+    /// The whole header.
+    pub header: Map<String, Value>,
     /// The decoded payload.
     pub payload: Vec<u8>,
     /// What was signed: the first two parts as they were sent.
@@ -38,16 +53,20 @@ pub(crate) struct Jws<'a> {
 }
 
 impl<'a> Jws<'a> {
-    /// Takes a token apart.
-    pub(crate) fn parse(token: &'a str, padded: bool) -> Result<Self, Refusal> {
+    /// Takes a token apart. `padded` also accepts base64url with `=`, which RFC 7515 §2 forbids.
+    ///
+    /// # Errors
+    /// [`Malformed`] when it is not one strict token.
+    pub fn parse(token: &'a str, padded: bool) -> Result<Self, Malformed> {
         let (header, payload, signature) = parts(token)?;
-        let fields = json::object(&decode(header, padded)?).map_err(|_| MALFORMED.because("the header is not one strict JSON object"))?;
+        let fields = json::object(&decode(header, padded)?).map_err(|_| Malformed::Form("the header is not one strict JSON object"))?;
         refuse_extensions(&fields)?;
         let algorithm = algorithm(&fields)?;
         Ok(Self {
             algorithm,
             kid: text(&fields, "kid")?,
             typ: text(&fields, "typ")?,
+            header: fields,
             payload: decode(payload, padded)?,
             input: &token.as_bytes()[..header.len() + 1 + payload.len()],
             signature: decode(signature, padded)?,
@@ -56,49 +75,49 @@ impl<'a> Jws<'a> {
 }
 
 /// A token without any dot is somebody else's, an opaque one; every other that has not three parts is a broken one.
-fn parts(token: &str) -> Result<(&str, &str, &str), Refusal> {
+fn parts(token: &str) -> Result<(&str, &str, &str), Malformed> {
     let mut parts = token.split('.');
     let header = parts.next().unwrap_or_default();
-    let Some(payload) = parts.next() else { return Err(OPAQUE.refusal()) };
+    let Some(payload) = parts.next() else { return Err(Malformed::Opaque) };
     match (parts.next(), parts.next()) {
         (Some(signature), None) if !header.is_empty() => Ok((header, payload, signature)),
-        _ => Err(MALFORMED.because("not three parts")),
+        _ => Err(Malformed::Form("not three parts")),
     }
 }
 
-fn decode(part: &str, padded: bool) -> Result<Vec<u8>, Refusal> {
+fn decode(part: &str, padded: bool) -> Result<Vec<u8>, Malformed> {
     let decoded = if padded { PADDED.decode(part) } else { URL_SAFE_NO_PAD.decode(part) };
-    decoded.map_err(|_| MALFORMED.because("a part is not base64url"))
+    decoded.map_err(|_| Malformed::Form("a part is not base64url"))
 }
 
-fn algorithm(fields: &Map<String, Value>) -> Result<Algorithm, Refusal> {
+fn algorithm(fields: &Map<String, Value>) -> Result<Algorithm, Malformed> {
     match fields.get("alg") {
-        Some(Value::String(name)) => Algorithm::parse(name).ok_or_else(|| ALGORITHM.refusal()),
-        _ => Err(MALFORMED.because("`alg` is not a string")),
+        Some(Value::String(name)) => Algorithm::parse(name).ok_or(Malformed::Algorithm),
+        _ => Err(Malformed::Form("`alg` is not a string")),
     }
 }
 
-fn refuse_extensions(fields: &Map<String, Value>) -> Result<(), Refusal> {
+fn refuse_extensions(fields: &Map<String, Value>) -> Result<(), Malformed> {
     if fields.contains_key("crit") {
-        return Err(CRITICAL.refusal());
+        return Err(Malformed::Critical("`crit` is there"));
     }
     if fields.get("b64").is_some_and(|b64| *b64 != Value::Bool(true)) {
-        return Err(CRITICAL.because("`b64` is not true"));
+        return Err(Malformed::Critical("`b64` is not true"));
     }
     if fields.contains_key("enc") || fields.contains_key("zip") {
-        return Err(MALFORMED.because("an encrypted or compressed token"));
+        return Err(Malformed::Form("an encrypted or compressed token"));
     }
     match fields.get("cty") {
         None => Ok(()),
         Some(Value::String(cty)) if !cty.to_ascii_lowercase().contains("jwt") => Ok(()),
-        Some(_) => Err(MALFORMED.because("a token within a token")),
+        Some(_) => Err(Malformed::Form("a token within a token")),
     }
 }
 
-fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
+fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, Malformed> {
     match fields.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(MALFORMED.because("a header parameter has the wrong type")),
+        Some(_) => Err(Malformed::Form("a header parameter has the wrong type")),
     }
 }

@@ -35,7 +35,7 @@ const LENIENT: GeneralPurpose =
 
 /// A public key of an issuer.
 #[derive(Debug)]
-pub(crate) struct Key {
+pub struct Key {
     /// Its name in a JWKS.
     pub kid: Option<String>,
     /// The only algorithm it is for, when it says so.
@@ -48,32 +48,37 @@ pub(crate) struct Key {
 
 impl Key {
     /// Whether the algorithm is one this key may be used with at that time.
-    pub(crate) fn fits(&self, algorithm: Algorithm, now: SystemTime) -> bool {
+    pub fn fits(&self, algorithm: Algorithm, now: SystemTime) -> bool {
         self.family == algorithm.family()
             && self.algorithm.is_none_or(|only| only == algorithm)
             && self.validity.is_none_or(|(from, until)| from <= now && now <= until)
     }
 
+    /// What it can be used for.
+    pub(crate) fn family(&self) -> Family {
+        self.family
+    }
+
     /// Whether this key made the signature. Ask [`Key::fits`] first.
-    pub(crate) fn verify(&self, algorithm: Algorithm, input: &[u8], signature: &[u8]) -> bool {
+    pub fn verify(&self, algorithm: Algorithm, input: &[u8], signature: &[u8]) -> bool {
         self.family == algorithm.family() && algorithm.verify(&self.public, input, signature)
     }
 
     /// A key without a name, of a public key file.
-    pub(crate) fn from_public(public: PKey<Public>) -> Option<Self> {
+    pub fn from_public(public: PKey<Public>) -> Option<Self> {
         let family = family(&public)?;
         Some(Self { kid: None, algorithm: None, family, public, validity: None })
     }
 
     /// The key of a certificate, good for as long as that is.
-    pub(crate) fn from_certificate(certificate: &X509Ref) -> Option<Self> {
+    pub fn from_certificate(certificate: &X509Ref) -> Option<Self> {
         let validity = (time(certificate.not_before())?, time(certificate.not_after())?);
         let key = Self::from_public(certificate.public_key().ok()?)?;
         Some(Self { validity: Some(validity), ..key })
     }
 
     /// A key of a JWKS; `None` when it is not one that may verify tokens here.
-    pub(crate) fn from_jwk(jwk: &Map<String, Value>) -> Option<Self> {
+    pub fn from_jwk(jwk: &Map<String, Value>) -> Option<Self> {
         if !is_for_verifying(jwk) {
             return None;
         }

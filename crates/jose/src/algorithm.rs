@@ -60,11 +60,11 @@ enum Hash {
 
 impl Algorithm {
     /// Every algorithm, which is also the default of an issuer: none of them is weak.
-    pub(crate) const ALL: [Self; 10] =
+    pub const ALL: [Self; 10] =
         [Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::PS384, Self::PS512, Self::ES256, Self::ES384, Self::ES512, Self::EdDSA];
 
     /// The algorithm of that name, compared exactly.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
+    pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "RS256" => Self::RS256,
             "RS384" => Self::RS384,
@@ -78,6 +78,22 @@ impl Algorithm {
             "EdDSA" | "Ed25519" => Self::EdDSA,
             _ => return None,
         })
+    }
+
+    /// Its name in a header.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::ES512 => "ES512",
+            Self::EdDSA => "EdDSA",
+        }
     }
 
     /// The keys it works with.
@@ -99,13 +115,13 @@ impl Algorithm {
         }
     }
 
-    fn is_pss(self) -> bool {
+    pub(crate) fn is_pss(self) -> bool {
         matches!(self, Self::PS256 | Self::PS384 | Self::PS512)
     }
 
     /// Whether this is the key owner's signature of the input. The key must be of [`Algorithm::family`]; with any other the
     /// answer is no. A failure within the library is a no.
-    pub(crate) fn verify(self, key: &PKeyRef<Public>, input: &[u8], signature: &[u8]) -> bool {
+    pub fn verify(self, key: &PKeyRef<Public>, input: &[u8], signature: &[u8]) -> bool {
         let verdict = match self.family() {
             Family::Rsa => self.verify_rsa(key, input, signature),
             Family::P256 => self.verify_ecdsa(key, input, signature, 32),
@@ -159,7 +175,7 @@ impl Algorithm {
         }
     }
 
-    fn md(self) -> &'static MdRef {
+    pub(crate) fn md(self) -> &'static MdRef {
         match self.hash() {
             Hash::Sha256 => Md::sha256(),
             Hash::Sha384 => Md::sha384(),

@@ -1,0 +1,18 @@
+//! Signed tokens as RFC 7515 to 7519 describe them: taken apart strictly, verified with public keys, made with private ones.
+//!
+//! Pure: no clock, no network, no settings. What a token's claims mean, whom to trust and which algorithms to accept is for
+//! whoever calls. Symmetric algorithms, `none` and encryption do not exist here (RFC 8725 §3.1).
+
+mod algorithm;
+mod json;
+mod jws;
+mod key;
+mod sign;
+mod source;
+
+pub use algorithm::Algorithm;
+pub use json::object;
+pub use jws::{Jws, Malformed};
+pub use key::Key;
+pub use sign::{SignError, SigningKey, UnusableKey};
+pub use source::{Format, parse};
