@@ -10,6 +10,8 @@ pub const FILTERS: &[Kind] = &[
     filter_cors::KIND,
     // Says who is calling.
     filter_jwt::KIND,
+    // Takes the tokens that are no JWT.
+    filter_introspection::KIND,
     filter_mtls::KIND,
     // Asks whether what they found was taken back.
     filter_revocation::KIND,

@@ -14,7 +14,7 @@ use crate::{
     case::{CaseFile, Expected},
     check, hostile,
     options::{Tree, options},
-    world::Failure,
+    world::{Answerer, Failure},
 };
 
 /// The headings that every filter's README has, in this order.
@@ -38,13 +38,14 @@ pub struct Conformance<F> {
     kind: Kind,
     documents: Vec<(String, Bytes)>,
     values: Vec<(String, String)>,
+    answerer: Option<Answerer>,
     of: PhantomData<fn() -> F>,
 }
 
 impl<F: Filter> Conformance<F> {
     /// Checks of this filter.
     pub fn new(kind: &Kind) -> Self {
-        Self { kind: *kind, documents: Vec::new(), values: Vec::new(), of: PhantomData }
+        Self { kind: *kind, documents: Vec::new(), values: Vec::new(), answerer: None, of: PhantomData }
     }
 
     /// A document that every case finds.
@@ -58,6 +59,13 @@ impl<F: Filter> Conformance<F> {
     #[must_use]
     pub fn value(mut self, name: &str, value: impl Into<String>) -> Self {
         self.values.push((format!("{{{{{name}}}}}"), value.into()));
+        self
+    }
+
+    /// How every server answers.
+    #[must_use]
+    pub fn answer_with(mut self, answerer: Answerer) -> Self {
+        self.answerer = Some(answerer);
         self
     }
 
@@ -167,6 +175,9 @@ impl<F: Filter> Conformance<F> {
 
     fn world(&self, file: &CaseFile) -> Setup {
         let mut setup = Setup::new(self.kind);
+        if let Some(answerer) = self.answerer {
+            setup.world.answer_with(answerer);
+        }
         for (location, bytes) in &self.documents {
             setup = setup.document(location, bytes.clone());
         }

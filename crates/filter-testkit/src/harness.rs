@@ -132,6 +132,11 @@ impl<F> Setup<F> {
         self
     }
 
+    /// How every server answers that a filter built from now on asks.
+    pub fn answer_with(&self, answerer: crate::Answerer) {
+        self.world.answer_with(answerer);
+    }
+
     /// A document that is known but was never fetched.
     #[must_use]
     pub fn unfetched(self, location: &str) -> Self {

@@ -32,4 +32,4 @@ pub use harness::{Harness, Setup, principal};
 pub use options::{OptionDoc, options};
 pub use request::Request;
 pub use run::Run;
-pub use world::{FakeClock, FakeDocument, FakeWorld, START};
+pub use world::{Answerer, FakeClock, FakeDocument, FakeWorld, START};

@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tollgate_filter_api::{Bytes, Clock, Document, DocumentPolicy, Location, Principal, Problem, Revocations, RevokedBy, Version, World};
+use tollgate_filter_api::{
+    Bytes, Clock, Document, DocumentPolicy, Location, Principal, Problem, Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest,
+    RemoteResponse, Revocations, RevokedBy, Version, World,
+};
 
 /// The time at which every fake clock starts, in seconds since 1970: 2027-01-15 08:00:00 UTC.
 pub const START: u64 = 1_800_000_000;
@@ -84,6 +87,30 @@ impl Uses {
     }
 }
 
+/// How every server of a test answers.
+pub type Answerer = fn(&RemoteRequest) -> Result<RemoteResponse, RemoteError>;
+
+#[derive(Debug)]
+struct FakeRemote {
+    uses: Arc<Uses>,
+    answer: Answerer,
+}
+
+impl Remote for FakeRemote {
+    fn call(&self, request: RemoteRequest) -> RemoteFuture {
+        let failed = Err(RemoteError("the test made this use of the environment fail".to_owned()));
+        let answer = if self.uses.fails() { failed } else { (self.answer)(&request) };
+        Box::pin(async move {
+            Once(false).await;
+            answer
+        })
+    }
+}
+
+fn away(_: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
+    Err(RemoteError("the test set no answer".to_owned()))
+}
+
 /// The world of a test: documents by location.
 #[derive(Debug)]
 pub struct FakeWorld {
@@ -91,11 +118,12 @@ pub struct FakeWorld {
     clock: Arc<FakeClock>,
     documents: Mutex<BTreeMap<String, Arc<FakeDocument>>>,
     fallback: Mutex<Option<Bytes>>,
+    answerer: Mutex<Option<Answerer>>,
 }
 
 impl FakeWorld {
     pub(crate) fn new(clock: Arc<FakeClock>) -> Self {
-        Self { uses: Arc::default(), clock, documents: Mutex::default(), fallback: Mutex::default() }
+        Self { uses: Arc::default(), clock, documents: Mutex::default(), fallback: Mutex::default(), answerer: Mutex::default() }
     }
 
     /// The document at a path or URL; made when the test names it for the first time.
@@ -128,7 +156,21 @@ impl FakeWorld {
     }
 }
 
+impl FakeWorld {
+    /// Every server answers so from now on; those that a filter already has do not.
+    pub fn answer_with(&self, answerer: Answerer) {
+        *lock(&self.answerer) = Some(answerer);
+    }
+}
+
 impl World for FakeWorld {
+    fn remote(&self, _url: &str, _policy: RemotePolicy) -> Result<Arc<dyn Remote>, Problem> {
+        if self.uses.fails() {
+            return Err(Problem::error("testkit.failed", "the test made this use of the environment fail"));
+        }
+        Ok(Arc::new(FakeRemote { uses: self.uses.clone(), answer: lock(&self.answerer).unwrap_or(away) }))
+    }
+
     fn document(&self, location: &Location, _policy: DocumentPolicy) -> Result<Arc<dyn Document>, Problem> {
         if self.uses.fails() {
             return Err(Problem::error("testkit.failed", "the test made this use of the environment fail"));

@@ -1,0 +1,106 @@
+//! What the issuer said, checked by type before meaning. It is untrusted data: anything odd is no answer at all.
+
+use std::{sync::Arc, time::SystemTime};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Map, Value};
+use tollgate_filter_api::{Peer, Principal, PrincipalParts, Reason, RemoteResponse, Token};
+
+use crate::{
+    config::Config,
+    reasons::{AUDIENCE, BINDING, ISSUER, TIME, TYPE},
+};
+
+/// A token that its issuer calls active.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub principal: Principal,
+    not_before: Option<i64>,
+}
+
+/// `None` for a token that is not active; an error when this is no answer.
+pub(crate) fn read(response: &RemoteResponse, token: &str, config: &Config) -> Result<Option<Arc<Grant>>, String> {
+    if response.status != 200 {
+        return Err(format!("expected status 200, found {}", response.status));
+    }
+    let claims: Map<String, Value> = serde_json::from_slice(&response.body).map_err(|_| "expected one JSON object".to_owned())?;
+    match claims.get("active") {
+        Some(Value::Bool(true)) => {}
+        Some(Value::Bool(false)) => return Ok(None),
+        _ => return Err("expected `active` to be true or false".to_owned()),
+    }
+    let scopes = scopes(claims.get("scope"))?;
+    let subject = text(&claims, "sub")?.or(text(&claims, "username")?);
+    let issuer = config.issuer.clone().or(text(&claims, "iss")?);
+    let (issued, expires) = (time(&claims, "iat")?, time(&claims, "exp")?);
+    let token = Some(Token { id: text(&claims, "jti")?, signature: Some(token.to_owned()), issued, expires });
+    let (client, not_before) = (text(&claims, "client_id")?, time(&claims, "nbf")?);
+    let parts = PrincipalParts { filter: "introspection", subject, issuer, client, scopes, claims, token, ..PrincipalParts::default() };
+    Ok(Some(Arc::new(Grant { principal: Principal::new(parts), not_before })))
+}
+
+impl Grant {
+    /// Whether the token may be used now, here, by this peer.
+    pub(crate) fn judge(&self, config: &Config, now: SystemTime, peer: &Peer) -> Result<(), &'static Reason> {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(i64::MAX));
+        let expires = self.principal.token.as_ref().and_then(|token| token.expires);
+        if expires.is_some_and(|end| end <= now) || self.not_before.is_some_and(|begin| begin > now) {
+            return Err(&TIME);
+        }
+        let claims = &self.principal.claims;
+        let kind = claims.get("token_type").map_or(Some(""), Value::as_str).ok_or(&TYPE)?;
+        let access = claims.get("token_use").is_none_or(|kind| kind == "access_token");
+        if !access || !config.token_types.iter().any(|accepted| accepted.eq_ignore_ascii_case(kind)) {
+            return Err(&TYPE);
+        }
+        if let (Some(wanted), Some(found)) = (&config.issuer, claims.get("iss"))
+            && found.as_str() != Some(wanted)
+        {
+            return Err(&ISSUER);
+        }
+        let ours = |audience: &Value| audience.as_str().is_some_and(|audience| config.audiences.iter().any(|own| own == audience));
+        let meant = match claims.get("aud") {
+            Some(Value::Array(all)) => all.iter().any(ours),
+            Some(one) => ours(one),
+            None => false,
+        };
+        if !config.audiences.is_empty() && !meant {
+            return Err(&AUDIENCE);
+        }
+        claims.get("cnf").map_or(Ok(()), |cnf| bound(cnf, peer))
+    }
+}
+
+/// Only a binding to a certificate can be checked, and nothing may stand beside it.
+fn bound(cnf: &Value, peer: &Peer) -> Result<(), &'static Reason> {
+    let thumbprint = cnf.as_object().filter(|cnf| cnf.len() == 1).and_then(|cnf| cnf.get("x5t#S256")?.as_str()).ok_or(&BINDING)?;
+    match peer {
+        Peer::Certified(certificate) if URL_SAFE_NO_PAD.encode(certificate.sha256) == thumbprint => Ok(()),
+        _ => Err(&BINDING),
+    }
+}
+
+fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, String> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(format!("expected `{name}` to be a string")),
+    }
+}
+
+fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, String> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(value) => value.as_i64().map(Some).ok_or_else(|| format!("expected `{name}` to be whole seconds")),
+    }
+}
+
+fn scopes(claim: Option<&Value>) -> Result<Vec<String>, String> {
+    let wrong = || "expected `scope` to be a string or a list of strings".to_owned();
+    match claim {
+        None => Ok(Vec::new()),
+        Some(Value::String(scopes)) => Ok(scopes.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()),
+        Some(Value::Array(scopes)) => scopes.iter().map(|scope| scope.as_str().map(str::to_owned).ok_or_else(wrong)).collect(),
+        Some(_) => Err(wrong()),
+    }
+}

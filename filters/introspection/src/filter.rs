@@ -1,0 +1,169 @@
+//! The filter: finds the token, asks or remembers, judges, answers.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{Method, header};
+use openssl::sha::sha256;
+use tollgate_filter_api::{
+    Answer, Clock, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
+    Remote, RemotePolicy, RemoteRequest,
+};
+
+use crate::{
+    answer,
+    asker::{Asker, Said},
+    config::Config,
+    credential::token,
+    reasons,
+};
+
+const LONGEST_TTL: Duration = Duration::from_secs(60);
+const MAX_ANSWER: usize = 64 << 10;
+
+/// The `introspection` filter.
+pub struct Introspection {
+    config: Arc<Config>,
+    header: HeaderName,
+    remote: Arc<dyn Remote>,
+    asker: Arc<Asker>,
+    clock: Arc<dyn Clock>,
+    authorization: Option<HeaderValue>,
+    hits: Counter,
+    misses: Counter,
+}
+
+fn problem(pointer: &str, message: impl Into<String>) -> Problem {
+    Problem::error("introspection.settings", message).at("", 0, pointer)
+}
+
+/// `application/x-www-form-urlencoded`, of one value.
+fn encoded(text: &str) -> String {
+    use std::fmt::Write;
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+fn is_safe(url: &str) -> bool {
+    let Ok(uri) = url.parse::<http::Uri>() else { return false };
+    let local =
+        |host: &str| host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && uri.host().is_some_and(local))
+}
+
+impl Filter for Introspection {
+    const ID: &'static str = "introspection";
+    const ACCEPTS: &'static [&'static str] = &["introspection", "jwt"];
+    const REASONS: &'static [Reason] = reasons::ALL;
+    const POSTURE: Posture = Posture::Hardened;
+    const METRICS: &'static [MetricDoc] = &[
+        MetricDoc { name: "introspection_cache_hits_total", help: "Tokens whose issuer was asked a moment ago" },
+        MetricDoc { name: "introspection_cache_misses_total", help: "Tokens about which the issuer had to be asked" },
+    ];
+    type Config = Config;
+    type Needs = Peer;
+    type Gives = Principal;
+    type State = ();
+
+    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+        let header = HeaderName::from_bytes(config.header.as_bytes()).map_err(|_| problem("/header", "not the name of a header"))?;
+        if !is_safe(&config.url) {
+            return Err(problem("/url", "tokens and the client's secret would be sent without encryption").hint("use an `https` URL"));
+        }
+        for (pointer, ttl) in [("/cache/ttl", config.cache.ttl), ("/cache/negative_ttl", config.cache.negative_ttl)] {
+            if ttl.0 > LONGEST_TTL {
+                return Err(problem(pointer, "at most 60s").hint("a revoked token passes for as long"));
+            }
+        }
+        let policy = RemotePolicy { timeout: config.timeout.0, max_bytes: MAX_ANSWER, ca: config.ca.clone() };
+        let basic = format!("{}:{}", encoded(&config.client.id), encoded(config.client.secret.expose()));
+        let basic = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(basic))).map_err(|_| problem("/client", "cannot be sent"))?;
+        let same = format!("introspection {:?} {:?} {:?} {:?}", config.url, config.client.id, config.issuer, config.cache);
+        Ok(Self {
+            remote: env.world.remote(&config.url, policy).map_err(|found| problem("/url", found.message))?,
+            asker: env.shared.get_or_make(&same, || Ok(Asker::default()))?,
+            clock: env.clock.clone(),
+            authorization: (!config.client.post).then_some(basic),
+            hits: env.metrics.counter("introspection_cache_hits_total", None),
+            misses: env.metrics.counter("introspection_cache_misses_total", None),
+            header,
+            config: Arc::new(config),
+        })
+    }
+
+    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
+        let token = match token(cx.req, &self.header, self.config.max_length.0, self.config.jwt) {
+            Ok(token) => token.to_owned(),
+            Err(reason) => return Ok(Flow::Stop(refuse(reason))),
+        };
+        let said = self.ask(&token).await;
+        let said = said.map_err(|cause| Fault::new("introspection.unavailable", cause).retry_after(Duration::from_secs(1)))?;
+        let Some(grant) = said else { return Ok(Flow::Stop(refuse(&reasons::INACTIVE))) };
+        if let Err(reason) = grant.judge(&self.config, cx.call.now, cx.given) {
+            return Ok(Flow::Stop(refuse(reason)));
+        }
+        if !self.config.forward {
+            cx.req.remove(&self.header);
+        }
+        Ok(Flow::Next(grant.principal.clone()))
+    }
+}
+
+impl Introspection {
+    async fn ask(&self, token: &str) -> Said {
+        let key = sha256(token.as_bytes());
+        if let Some(known) = self.asker.remembered(&key, self.clock.instant()) {
+            self.hits.inc();
+            return Ok(known);
+        }
+        self.misses.inc();
+        let call = self.remote.call(self.question(token));
+        let (config, asked) = (self.config.clone(), token.to_owned());
+        let (asker, clock) = (self.asker.clone(), self.clock.clone());
+        let question = async move {
+            let said = match call.await {
+                Ok(response) => answer::read(&response, &asked, &config),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Ok(grant) = &said {
+                let ttl = if grant.is_some() { config.cache.ttl.0 } else { config.cache.negative_ttl.0 };
+                asker.remember(key, grant.clone(), clock.instant(), ttl, config.cache.entries);
+            }
+            asker.landed(&key);
+            said
+        };
+        self.asker.flight(key, question).await
+    }
+
+    fn question(&self, token: &str) -> RemoteRequest {
+        let mut body = format!("token={}&token_type_hint=access_token", encoded(token));
+        let mut headers = vec![
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+            (header::ACCEPT, HeaderValue::from_static("application/json")),
+        ];
+        match &self.authorization {
+            Some(value) => headers.push((header::AUTHORIZATION, value.clone())),
+            None => {
+                let client = &self.config.client;
+                body.push_str(&format!("&client_id={}&client_secret={}", encoded(&client.id), encoded(client.secret.expose())));
+            }
+        }
+        RemoteRequest { method: Method::POST, headers, body: body.into() }
+    }
+}
+
+/// With `error=` only when a token was sent (RFC 6750 §3.1).
+fn refuse(reason: &'static Reason) -> Answer {
+    let challenge = match reason.status {
+        _ if reason.id == reasons::MISSING.id || reason.id == reasons::SCHEME.id => "Bearer realm=\"api\"",
+        400 => "Bearer realm=\"api\", error=\"invalid_request\"",
+        _ => "Bearer realm=\"api\", error=\"invalid_token\"",
+    };
+    reason.answer().header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+}

@@ -1,0 +1,68 @@
+//! The `introspection` filter from outside.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use filter_introspection::{Introspection, KIND};
+use tollgate_filter_api::{NoCertificate, Peer, RemoteError, RemoteRequest, RemoteResponse};
+use tollgate_filter_testkit::{Conformance, Harness};
+
+/// What the issuer of the tests says about each token.
+fn issuer(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
+    let body = String::from_utf8_lossy(&request.body);
+    let token = body.strip_prefix("token=").and_then(|rest| rest.split('&').next()).unwrap_or_default();
+    let good = r#""active":true,"sub":"alice","client_id":"app","scope":"read list","aud":["api"],"token_type":"Bearer""#;
+    let answer = match token {
+        "good" => format!("{{{good}}}"),
+        "expired" => format!("{{{good},\"exp\":1}}"),
+        "early" => format!("{{{good},\"nbf\":1900000000}}"),
+        "refresh" => format!("{{{}}}", good.replace("Bearer", "refresh_token")),
+        "untyped" => r#"{"active":true,"aud":"api"}"#.to_owned(),
+        "foreign" => format!("{{{good},\"iss\":\"https://evil.example\"}}"),
+        "elsewhere" => format!("{{{}}}", good.replace("api", "other")),
+        "bound" => format!("{{{good},\"cnf\":{{\"x5t#S256\":\"abc\"}}}}"),
+        "dpop" => format!("{{{good},\"cnf\":{{\"jkt\":\"abc\"}}}}"),
+        "text" => r#"{"active":"true"}"#.to_owned(),
+        "list" => "[]".to_owned(),
+        "odd" => r#"{"active":true,"exp":"soon"}"#.to_owned(),
+        "down" => return Err(RemoteError("away".to_owned())),
+        _ => r#"{"active":false}"#.to_owned(),
+    };
+    Ok(RemoteResponse { status: 200, content_type: None, body: answer.into() })
+}
+
+fn away(_: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
+    Err(RemoteError("away".to_owned()))
+}
+
+const SETTINGS: &str = "{url: 'https://a.example/i', client: {id: g, secret: '${env:PATH}'}}";
+
+#[test]
+fn it_conforms() {
+    Conformance::<Introspection>::new(&KIND).answer_with(issuer).run();
+}
+
+#[test]
+fn an_issuer_that_is_away_leaves_good_tokens_their_minute_and_no_more() {
+    let setup = Harness::<Introspection>::setup();
+    setup.answer_with(issuer);
+    let h = setup.yaml(SETTINGS);
+    let ask = |h: &Harness<Introspection>| {
+        h.request("GET", "/").header("authorization", "Bearer good").given(Peer::Anonymous(NoCertificate::Plain)).may_wait().run()
+    };
+    ask(&h).next();
+    setup.answer_with(away);
+    let later = setup.yaml(SETTINGS);
+    later.advance(std::time::Duration::from_secs(59));
+    ask(&later).next();
+    later.advance(std::time::Duration::from_secs(2));
+    ask(&later).assert_fault("introspection.unavailable");
+    drop(h);
+}
+
+#[test]
+fn plain_http_to_another_host_and_long_memories_are_refused() {
+    let client = "client: {id: g, secret: '${env:PATH}'}";
+    assert_eq!(Harness::<Introspection>::problem(&format!("{{url: 'http://a.example/', {client}}}")).pointer, "/url");
+    let settings = format!("{{url: 'https://a.example/', {client}, cache: {{ttl: 61s}}}}");
+    assert_eq!(Harness::<Introspection>::problem(&settings).pointer, "/cache/ttl");
+}
