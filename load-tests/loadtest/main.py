@@ -11,7 +11,7 @@ from .keys import Keys
 from .machine import HERE, Failed, build, describe, install
 from .parts import Contestant, Field
 
-COUNTED = ("bare Pingora", "Tollgate", "Tollgate, access log on", "Tollgate, jwt (cached token)", "nginx", "HAProxy")
+COUNTED = ("bare Pingora", "bare Pingora, requests with a token", "Tollgate", "Tollgate, access log on", "Tollgate, jwt (cached token)", "nginx", "HAProxy")
 COUNTED_TLS = ("bare Pingora, TLS", "Tollgate, TLS")
 
 

@@ -39,7 +39,7 @@ class Sample:
 def under_load(field, contestant, warm, seconds):
     """Starts a contestant, proves that it does its work, loads it, and stops it."""
     port = free_port()
-    token = field.keys.good if contestant.token else None
+    token = contestant.bearer(field.keys)
     process = contestant.start(port, core=PROXY_CORE)
     try:
         ready(process, port, PATH, token, contestant.tls)
@@ -76,7 +76,7 @@ def probe(field, contestant, port, failure):
 
 def prove(field, contestant, port):
     """Good answers carry the backend's body; bad and missing tokens are refused."""
-    token = field.keys.good if contestant.token else None
+    token = contestant.bearer(field.keys)
     expect(port, PATH, 200, token, contestant.tls, contestant.name)
     if contestant.token:
         refuses(field, contestant, port)
@@ -93,7 +93,7 @@ def wrk(field, contestant, port, seconds):
     scheme = "https" if contestant.tls else "http"
     # The address needs no resolver; the Host field is the one the other client sends.
     command = ["taskset", "-c", BACKEND_CORE, find("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script, "-H", "Host: localhost"]
-    if contestant.token:
+    if contestant.bearer(field.keys):
         command += ["-H", f"Authorization: Bearer {field.keys.good}"]
     command.append(f"{scheme}://127.0.0.1:{port}{PATH}")
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=seconds + 60)
@@ -114,7 +114,7 @@ def instructions(field, contestant, few=1000, many=5000):
 
 def callgrind(field, contestant, number):
     port = free_port()
-    token = field.keys.good if contestant.token else None
+    token = contestant.bearer(field.keys)
     # One file for each process of the tree: nginx works in a child.
     tool = [find("valgrind"), "--tool=callgrind", f"--callgrind-out-file={field.folder}/callgrind.{port}.%p", "--trace-children=yes"]
     process = contestant.start(port, core=None, under=tool)
@@ -137,7 +137,7 @@ def start(field, contestant, times=5):
     seconds, sizes = [], []
     for _ in range(times):
         port = free_port()
-        token = field.keys.good if contestant.token else None
+        token = contestant.bearer(field.keys)
         process = contestant.start(port, core=PROXY_CORE)
         try:
             seconds.append(ready(process, port, PATH, token, contestant.tls))

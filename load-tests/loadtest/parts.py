@@ -20,6 +20,11 @@ class Contestant:
     tls: bool = False
     token: bool = False
     """Sends a token; a bad one must be refused."""
+    carries: bool = False
+    """Sends a token that nobody looks at."""
+
+    def bearer(self, keys):
+        return keys.good if self.token or self.carries else None
 
 
 class Field:
@@ -53,6 +58,7 @@ class Field:
         gateway = Tollgate(self)
         return [
             Contestant("bare Pingora", lambda port, **how: self.bare(port, **how)),
+            Contestant("bare Pingora, requests with a token", lambda port, **how: self.bare(port, **how), carries=True),
             Contestant("Tollgate", lambda port, **how: gateway.start("pass", port, **how)),
             Contestant("Tollgate, access log on", lambda port, **how: gateway.start("logged", port, log="access.log", **how)),
             Contestant("Tollgate, jwt (cached token)", lambda port, **how: gateway.start("jwt", port, jwt=True, **how), token=True),
