@@ -23,7 +23,7 @@ pub(crate) fn read(response: &RemoteResponse, token: &str, config: &Config) -> R
     if response.status != 200 {
         return Err(format!("expected status 200, found {}", response.status));
     }
-    let claims: Map<String, Value> = serde_json::from_slice(&response.body).map_err(|_| "expected one JSON object".to_owned())?;
+    let claims = tollgate_jose::object(&response.body).map_err(|_| "expected one JSON object, no name twice".to_owned())?;
     match claims.get("active") {
         Some(Value::Bool(true)) => {}
         Some(Value::Bool(false)) => return Ok(None),

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::sync::Arc;
+
 use filter_introspection::{Introspection, KIND};
-use tollgate_filter_api::{NoCertificate, Peer, RemoteError, RemoteRequest, RemoteResponse};
+use tollgate_filter_api::{Certificate, NoCertificate, Peer, RemoteError, RemoteRequest, RemoteResponse};
 use tollgate_filter_testkit::{Conformance, Harness};
 
 /// What the issuer of the tests says about each token.
@@ -24,6 +26,8 @@ fn issuer(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
         "text" => r#"{"active":"true"}"#.to_owned(),
         "list" => "[]".to_owned(),
         "odd" => r#"{"active":true,"exp":"soon"}"#.to_owned(),
+        "twice" => r#"{"active":false,"active":true}"#.to_owned(),
+        "mtls" => format!("{{{good},\"cnf\":{{\"x5t#S256\":\"{}\"}}}}", "A".repeat(43)),
         "down" => return Err(RemoteError("away".to_owned())),
         _ => r#"{"active":false}"#.to_owned(),
     };
@@ -65,4 +69,26 @@ fn plain_http_to_another_host_and_long_memories_are_refused() {
     assert_eq!(Harness::<Introspection>::problem(&format!("{{url: 'http://a.example/', {client}}}")).pointer, "/url");
     let settings = format!("{{url: 'https://a.example/', {client}, cache: {{ttl: 61s}}}}");
     assert_eq!(Harness::<Introspection>::problem(&settings).pointer, "/cache/ttl");
+}
+
+#[test]
+fn a_bound_token_passes_over_its_own_certificate_alone() {
+    let setup = Harness::<Introspection>::setup();
+    setup.answer_with(issuer);
+    let h = setup.yaml(SETTINGS);
+    let ask = |sha256: [u8; 32]| {
+        let peer = Peer::Certified(Arc::new(Certificate { sha256, ..Certificate::default() }));
+        h.request("GET", "/").header("authorization", "Bearer mtls").given(peer).may_wait().run()
+    };
+    ask([0; 32]).next();
+    ask([1; 32]).assert_denied(401, "introspection.binding");
+}
+
+#[test]
+fn an_answer_that_says_two_things_is_none() {
+    let setup = Harness::<Introspection>::setup();
+    setup.answer_with(issuer);
+    let h = setup.yaml(SETTINGS);
+    let request = h.request("GET", "/").header("authorization", "Bearer twice").given(Peer::Anonymous(NoCertificate::Plain));
+    request.may_wait().run().assert_fault("introspection.unavailable");
 }
