@@ -15,6 +15,8 @@ pub const FILTERS: &[Kind] = &[
     filter_mtls::KIND,
     // Asks whether what they found was taken back.
     filter_revocation::KIND,
+    // Says whether who is calling may.
+    filter_authorize::KIND,
     // Copies what the others found out.
     filter_headers::KIND,
 ];

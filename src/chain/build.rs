@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tollgate_filter_api::{BodyUse, DynFilter, Env, Fact, Kind, Peer, Principal, Problem, Problems};
 use tollgate_plan::{Alternative, Api, Credential, Operation, Plan, Source, Target};
 
@@ -147,13 +147,15 @@ impl<'a> Builder<'a> {
 
     /// A filter that checks no credential. Each demand is one step, where the filter is listed first.
     fn plain(&mut self, operation: &Operation, spec: &FilterSpec, known: &mut Vec<&'static str>, chain: &mut Chain) {
+        let told = if spec.id == AUTHORIZE && !chain.scopes.is_empty() { json!({"alternatives": chain.scopes}) } else { json!({}) };
+        let under = merge(&spec.settings, &told);
         let first = self.inputs.spec.filters().find(|listed| listed.id == spec.id).is_some_and(|first| std::ptr::eq(first, spec));
         let mut demands = operation.demands.iter().filter(|demand| first && demand.filter == spec.id).peekable();
         if demands.peek().is_none() {
-            self.step(operation, spec, spec.settings.clone(), By { source: &operation.source, demanded: false }, known, chain);
+            self.step(operation, spec, under.clone(), By { source: &operation.source, demanded: false }, known, chain);
         }
         for demand in demands {
-            let settings = merge(&spec.settings, &demand.settings);
+            let settings = merge(&under, &demand.settings);
             self.step(operation, spec, settings, By { source: &demand.source, demanded: true }, known, chain);
         }
     }
@@ -203,9 +205,11 @@ impl<'a> Builder<'a> {
     fn authenticate(&mut self, api: &Api, operation: &Operation, alternatives: &[Alternative], known: &[&str], chain: &mut Chain) {
         let anonymous = alternatives.iter().any(|alternative| alternative.credentials.is_empty());
         let mut branches = Vec::new();
+        let mut needs = Vec::new();
         for wanted in grouped(alternatives) {
             for combination in self.combinations(operation, &wanted) {
                 let begin = chain.filters.len();
+                needs.extend(self.scopes(operation, &combination));
                 for (spec, credential) in combination {
                     self.needs_are_known(operation, &spec, known);
                     chain.filters.extend(self.credential(api, operation, &spec, &credential));
@@ -213,6 +217,7 @@ impl<'a> Builder<'a> {
                 branches.push(begin..chain.filters.len());
             }
         }
+        chain.scopes = needs;
         match branches.as_slice() {
             [one] if !anonymous && one.len() == 1 => chain.steps.push(Step::One(one.start)),
             _ => {
@@ -222,11 +227,33 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// What `authorize` is told of one way to be let in: an alternative for each list of scopes that is enough.
+    fn scopes(&mut self, operation: &Operation, combination: &[(FilterSpec, Wanted)]) -> Vec<Value> {
+        let demanded = combination.iter().find(|(spec, wanted)| !holds_scopes(spec) && wanted.asks_for_scopes());
+        if let Some((_, wanted)) = demanded
+            && !self.authorizes()
+            && !self.inputs.waive.iter().any(|id| id == AUTHORIZE)
+        {
+            self.not_enforced(operation, AUTHORIZE, &wanted.source);
+        }
+        let lists = combination.iter().map(|(_, wanted)| wanted.scopes.len()).max().unwrap_or(0);
+        let need = |spec: &FilterSpec, wanted: &Wanted, list: usize| {
+            let path = self.inputs.plan.documents.get(wanted.source.document as usize).map_or("", |document| document.path.as_str());
+            let scopes = wanted.scopes.get(list).or(wanted.scopes.first());
+            json!({"filter": spec.id, "scopes": scopes, "source": format!("{path}:{}", wanted.source.line)})
+        };
+        (0..lists).map(|list| combination.iter().map(|(spec, wanted)| need(spec, wanted, list)).collect()).collect()
+    }
+
+    fn authorizes(&self) -> bool {
+        self.inputs.spec.filters().any(|spec| spec.id == AUTHORIZE)
+    }
+
     /// The filter that checks a credential. One that finds nothing to do would let everybody pass.
     fn credential(&mut self, api: &Api, operation: &Operation, spec: &FilterSpec, credential: &Wanted) -> Option<Arc<dyn DynFilter>> {
         let demands = operation.demands.iter().filter(|demand| demand.filter == spec.id);
         let settings = demands.fold(spec.settings.clone(), |under, demand| merge(&under, &demand.settings));
-        let settings = merge(&settings, &credential.settings(api));
+        let settings = merge(&settings, &credential.settings(api, !self.authorizes() && holds_scopes(spec)));
         let by = By { source: &credential.source, demanded: false };
         let built = self.filter(spec, settings, by).ok()?;
         if built.is_none() {
@@ -303,6 +330,14 @@ fn is_credential(step: &StepSpec, kinds: &[Kind]) -> bool {
     }
 }
 
+/// The filter that compares scopes.
+const AUTHORIZE: &str = "authorize";
+
+/// Whether a filter can compare scopes by itself when `authorize` is not listed.
+fn holds_scopes(spec: &FilterSpec) -> bool {
+    spec.id == "jwt"
+}
+
 /// A credential with every list of scopes that is enough.
 #[derive(Clone)]
 struct Wanted {
@@ -313,10 +348,14 @@ struct Wanted {
 }
 
 impl Wanted {
+    fn asks_for_scopes(&self) -> bool {
+        self.scopes.iter().all(|scopes| !scopes.is_empty())
+    }
+
     /// The operation's part of the filter's settings.
-    fn settings(&self, api: &Api) -> Value {
+    fn settings(&self, api: &Api, with_scopes: bool) -> Value {
         let mut settings: Map<String, Value> = self.settings.clone().into_iter().collect();
-        if self.scopes.iter().all(|scopes| !scopes.is_empty()) {
+        if with_scopes && self.asks_for_scopes() {
             settings.insert("scopes".to_owned(), Value::from(self.scopes.clone()));
         }
         if let (Some(header), "jwt") = (&api.auth_header, self.filter.as_str()) {

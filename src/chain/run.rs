@@ -18,6 +18,8 @@ pub struct Chain {
     pub(super) open: bool,
     /// There is no endpoint: a filter has to answer.
     pub(super) must_answer: bool,
+    /// The alternatives with their scopes, for the filter that compares them.
+    pub(super) scopes: Vec<serde_json::Value>,
 }
 
 impl Chain {

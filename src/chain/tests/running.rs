@@ -87,13 +87,17 @@ async fn a_failed_alternative_leaves_no_caller_behind() {
     assert_eq!(outcome(&chain, &[("x-a", "good")]).await, "");
 }
 
-#[tokio::test]
-async fn scopes_of_alternatives_with_one_filter_are_alternatives_too() {
+#[test]
+fn scopes_of_alternatives_are_told_to_whoever_compares_them() {
     let alternative = |scopes: &[&str]| tollgate_plan::Alternative { credentials: vec![credential("key_a", scopes)] };
-    let chain = built(&plan(vec![alternative(&["read"]), alternative(&["write", "all"])], vec![]), BOTH, &[]).unwrap();
-    assert_eq!(outcome(&chain, &[("x-a", "good"), ("x-scopes", "write all")]).await, "key_a");
-    assert_eq!(outcome(&chain, &[("x-a", "good"), ("x-scopes", "read")]).await, "key_a");
-    assert_eq!(outcome(&chain, &[("x-a", "good"), ("x-scopes", "write")]).await, "key_a.scope");
+    let plan = plan(vec![alternative(&["read"]), alternative(&["write", "all"])], vec![]);
+    assert!(built(&plan, BOTH, &[]).is_err(), "nobody would compare the scopes");
+    let chain = built(&plan, BOTH, &["authorize"]).unwrap();
+    let told = json!([
+        [{"filter": "key_a", "scopes": ["read"], "source": "a.yaml:7"}],
+        [{"filter": "key_a", "scopes": ["write", "all"], "source": "a.yaml:7"}]
+    ]);
+    assert_eq!(json!(chain.scopes), told);
 }
 
 #[tokio::test]

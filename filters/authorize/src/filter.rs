@@ -1,0 +1,119 @@
+//! What runs.
+
+use tollgate_filter_api::{
+    AllCredentials, Answer, Credentials, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, KeyType, OperationInfo, Posture, Principal,
+    Problem, Reason,
+};
+
+use crate::{
+    Config,
+    config::{KeyKind, Requirement, Scopes, Subscriptions},
+    reasons::{BLOCKED, INACTIVE, KEY_TYPE, SCOPE, SUBSCRIPTION},
+    subscription,
+};
+
+/// The `authorize` filter.
+#[derive(Debug)]
+pub struct Authorize(Config);
+
+impl Filter for Authorize {
+    const ID: &'static str = "authorize";
+    const REASONS: &'static [Reason] = &[SCOPE, SUBSCRIPTION, INACTIVE, BLOCKED, KEY_TYPE];
+    const POSTURE: Posture = Posture::Hardened;
+    type Config = Config;
+    type Needs = AllCredentials;
+    type Gives = ();
+    type State = ();
+
+    fn build(config: Config, _env: &Env) -> Result<Self, Problem> {
+        Ok(Self(config))
+    }
+
+    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
+        if cx.given.first.is_anonymous() {
+            return Ok(Flow::Next(()));
+        }
+        let judged = self
+            .scopes(cx.given)
+            .and_then(|()| self.subscription(cx.given, &cx.call.operation).and_then(|()| self.key_types(cx.given)).map_err(plain));
+        Ok(judged.map_or_else(Flow::Stop, Flow::Next))
+    }
+}
+
+impl Authorize {
+    /// One alternative of those whose filters vouched for the caller must have its scopes.
+    fn scopes(&self, given: Credentials<'_>) -> Result<(), Answer> {
+        let Config { alternatives, scopes, .. } = &self.0;
+        if alternatives.is_empty() {
+            return Ok(());
+        }
+        let vouched =
+            |alternative: &&Vec<Requirement>| alternative.iter().map(|need| need.filter.as_str()).eq(given.iter().map(|p| p.filter));
+        let mut first = None;
+        for alternative in alternatives.iter().filter(vouched) {
+            let lacking: Vec<&Requirement> = alternative
+                .iter()
+                .zip(given.iter())
+                .filter(|(need, principal)| !holds(need, principal, *scopes))
+                .map(|(need, _)| need)
+                .collect();
+            if lacking.is_empty() {
+                return Ok(());
+            }
+            first.get_or_insert(lacking);
+        }
+        Err(lacks(&first.unwrap_or_default()))
+    }
+
+    fn subscription(&self, given: Credentials<'_>, operation: &OperationInfo) -> Result<(), &'static Reason> {
+        if self.0.subscriptions == Subscriptions::Off {
+            return Ok(());
+        }
+        let mut listed = false;
+        for judged in given.iter().filter_map(|principal| subscription::judge(principal, operation)) {
+            judged?;
+            listed = true;
+        }
+        if listed || self.0.subscriptions == Subscriptions::WhenPresent { Ok(()) } else { Err(&SUBSCRIPTION) }
+    }
+
+    fn key_types(&self, given: Credentials<'_>) -> Result<(), &'static Reason> {
+        let allowed = |principal: &Principal| {
+            let kind = match principal.key_type {
+                KeyType::Production => KeyKind::Production,
+                KeyType::Sandbox => KeyKind::Sandbox,
+            };
+            self.0.key_types.contains(&kind)
+        };
+        if self.0.key_types.is_empty() || given.iter().all(allowed) { Ok(()) } else { Err(&KEY_TYPE) }
+    }
+}
+
+fn holds(need: &Requirement, principal: &Principal, scopes: Scopes) -> bool {
+    let has = |scope: &String| principal.scopes.contains(scope);
+    match scopes {
+        Scopes::All => need.scopes.iter().all(has),
+        Scopes::Any => need.scopes.is_empty() || need.scopes.iter().any(has),
+    }
+}
+
+/// The scopes that RFC 6750 §3 wants named, and the lines that asked for them.
+fn lacks(needs: &[&Requirement]) -> Answer {
+    // Scopes come from definitions; one that is none of RFC 6749 cannot be named in a header.
+    let legal = |scope: &&String| !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+    let names: Vec<&str> = needs.iter().flat_map(|need| &need.scopes).filter(legal).map(String::as_str).collect();
+    let sources: Vec<&str> = needs.iter().map(|need| need.source.as_str()).collect();
+    let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", names.join(" "));
+    challenged(&SCOPE, challenge).log(format!("asked for by {}", sources.join(", ")))
+}
+
+fn plain(reason: &'static Reason) -> Answer {
+    if reason.status == 401 { challenged(reason, "Bearer error=\"invalid_token\"".to_owned()) } else { reason.answer() }
+}
+
+fn challenged(reason: &'static Reason, challenge: String) -> Answer {
+    match HeaderValue::try_from(challenge) {
+        Ok(value) => reason.answer().header(HeaderName::from_static("www-authenticate"), value),
+        Err(_) => reason.answer(),
+    }
+}
