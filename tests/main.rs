@@ -15,4 +15,5 @@ mod jwt;
 mod limits;
 mod paths;
 mod reload;
+mod revocation;
 mod traps;

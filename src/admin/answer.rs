@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tollgate_filter_api::Problems;
 
-use super::AdminView;
+use super::{AdminView, RevocationRefused};
 
 /// An answer of the port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ enum Page {
     Metrics,
     Plan,
     Artifact,
+    Revocation,
+    Revoke,
     Reload,
 }
 
@@ -57,26 +59,31 @@ fn page(path: &str) -> Option<Page> {
         "/metrics" => Page::Metrics,
         "/plan" => Page::Plan,
         "/artifact" => Page::Artifact,
+        "/revocation" => Page::Revocation,
+        "/revocations" => Page::Revoke,
         "/reload" => Page::Reload,
         _ => return None,
     })
 }
 
-/// Answers a request. No path takes anything from a body, so one is refused rather than ignored.
+/// Answers a request. Only `/revocations` takes anything from a body; elsewhere one is refused rather than ignored.
 pub async fn handle(method: &Method, path: &str, body: &[u8], view: &dyn AdminView) -> AdminResponse {
     let Some(page) = page(path) else {
-        return AdminResponse::refusal(StatusCode::NOT_FOUND, "there are /livez, /readyz, /metrics, /plan, /artifact and /reload");
+        return AdminResponse::refusal(
+            StatusCode::NOT_FOUND,
+            "there are /livez, /readyz, /metrics, /plan, /artifact, /revocation, /revocations and /reload",
+        );
     };
     let (fits, allow) = match page {
-        Page::Reload => (method == Method::POST, WRITE),
+        Page::Reload | Page::Revoke => (method == Method::POST, WRITE),
         _ => (method == Method::GET || method == Method::HEAD, READ),
     };
     if !fits {
         let refusal = AdminResponse::refusal(StatusCode::METHOD_NOT_ALLOWED, "the method is not allowed here");
         return AdminResponse { allow: Some(allow), ..refusal };
     }
-    if !body.is_empty() {
-        return AdminResponse::refusal(StatusCode::BAD_REQUEST, "no path takes a body");
+    if !body.is_empty() && !matches!(page, Page::Revoke) {
+        return AdminResponse::refusal(StatusCode::BAD_REQUEST, "this path takes no body");
     }
     match page {
         Page::Live => AdminResponse::new(StatusCode::OK, TEXT, "ok\n".into()),
@@ -84,6 +91,8 @@ pub async fn handle(method: &Method, path: &str, body: &[u8], view: &dyn AdminVi
         Page::Metrics => AdminResponse::new(StatusCode::OK, METRICS, view.metrics()),
         Page::Plan => AdminResponse::json(StatusCode::OK, &view.plan()),
         Page::Artifact => AdminResponse::json(StatusCode::OK, &view.artifact()),
+        Page::Revocation => AdminResponse::json(StatusCode::OK, &view.revocation()),
+        Page::Revoke => revoked(view.revoke(body.to_vec()).await),
         Page::Reload => reloaded(view.reload().await),
     }
 }
@@ -91,6 +100,15 @@ pub async fn handle(method: &Method, path: &str, body: &[u8], view: &dyn AdminVi
 fn ready(missing: &[String]) -> AdminResponse {
     let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     AdminResponse::json(status, &json!({ "ready": missing.is_empty(), "missing": missing }))
+}
+
+fn revoked(result: Result<Value, RevocationRefused>) -> AdminResponse {
+    match result {
+        Ok(receipt) => AdminResponse::json(StatusCode::OK, &receipt),
+        Err(RevocationRefused::Bad(why)) => AdminResponse::refusal(StatusCode::BAD_REQUEST, &why),
+        Err(RevocationRefused::Full(why)) => AdminResponse::refusal(StatusCode::INSUFFICIENT_STORAGE, &why),
+        Err(RevocationRefused::Unavailable(why)) => AdminResponse::refusal(StatusCode::SERVICE_UNAVAILABLE, &why),
+    }
 }
 
 fn reloaded(result: Result<u64, Problems>) -> AdminResponse {

@@ -30,8 +30,23 @@ pub trait AdminView: Send + Sync {
     fn plan(&self) -> Value;
     /// Digest, signers, inputs, generation, waivers.
     fn artifact(&self) -> Value;
+    /// How fresh the list of what was revoked is.
+    fn revocation(&self) -> Value;
+    /// Puts revocations in force and says the receipt.
+    fn revoke(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, RevocationRefused>>;
     /// Puts the next configuration to use and says its generation, or keeps the old one and says why.
     fn reload(&self) -> BoxFuture<'_, Result<u64, Problems>>;
+}
+
+/// Why revocations are not in force. Each has a sentence for the one who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RevocationRefused {
+    /// They cannot be understood.
+    Bad(String),
+    /// There is no room on the list or on the disk.
+    Full(String),
+    /// They cannot be kept at present.
+    Unavailable(String),
 }
 
 #[cfg(test)]

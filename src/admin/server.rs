@@ -29,8 +29,11 @@ use super::{AdminResponse, AdminView, Hosts, handle};
 /// Connections at the same time; more wait.
 const CONNECTIONS: usize = 64;
 
-/// Largest body. No path takes one, but a client may send a few bytes out of habit.
+/// Largest body where none is taken: a client may send a few bytes out of habit.
 const BODY: usize = 4096;
+
+/// Largest body of revocations.
+const REVOCATIONS: usize = 4 << 20;
 
 /// Largest head.
 const HEAD: usize = 16 << 10;
@@ -113,10 +116,11 @@ async fn respond(
         return Ok(response(AdminResponse::refusal(StatusCode::MISDIRECTED_REQUEST, why)));
     }
     let too_large = || Ok(response(AdminResponse::refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large, or broke off")));
-    if body.size_hint().lower() > BODY as u64 {
+    let most = if head.uri.path() == "/revocations" { REVOCATIONS } else { BODY };
+    if body.size_hint().lower() > most as u64 {
         return too_large();
     }
-    let Ok(body) = Limited::new(body, BODY).collect().await else { return too_large() };
+    let Ok(body) = Limited::new(body, most).collect().await else { return too_large() };
     reloading.store(head.method == Method::POST, Ordering::Relaxed);
     // A task of its own: a reload that began is not torn when the one who asked goes away.
     let answer = tokio::spawn(async move { handle(&head.method, head.uri.path(), &body.to_bytes(), &*view).await });

@@ -20,7 +20,7 @@ use tokio::{
 };
 use tollgate_filter_api::{Problem, Problems};
 
-use super::{AdminResponse, AdminView, BoxFuture, handle, serve};
+use super::{AdminResponse, AdminView, BoxFuture, RevocationRefused, handle, serve};
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,6 +50,21 @@ impl AdminView for Gateway {
 
     fn artifact(&self) -> Value {
         json!({ "digest": "aaaa" })
+    }
+
+    fn revocation(&self) -> Value {
+        json!({ "entries": 0 })
+    }
+
+    fn revoke(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, RevocationRefused>> {
+        Box::pin(async move {
+            match body.as_slice() {
+                b"good" => Ok(json!({ "sequence": 1 })),
+                b"much" => Err(RevocationRefused::Full("no room".into())),
+                b"" => Err(RevocationRefused::Unavailable("no journal".into())),
+                _ => Err(RevocationRefused::Bad("no JSON".into())),
+            }
+        })
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<u64, Problems>> {
@@ -254,4 +269,14 @@ async fn shutdown_ends_the_server_and_closes_the_port() {
     port.stop.take().unwrap().send(()).unwrap();
     timeout(PATIENCE, &mut port.server).await.unwrap().unwrap().unwrap();
     assert!(TcpStream::connect(port.address).await.is_err());
+}
+
+#[tokio::test]
+async fn revocations_are_taken_from_a_body_and_each_failure_has_its_status() {
+    let gateway = Gateway::default();
+    for (body, status) in [("good", 200), ("much", 507), ("", 503), ("x", 400)] {
+        assert_eq!(ask(&gateway, "POST", "/revocations", body.as_bytes()).await.status, status, "{body}");
+    }
+    assert_eq!(ask(&gateway, "GET", "/revocations", b"").await.allow, Some("POST"));
+    assert_eq!(ask(&gateway, "GET", "/revocation", b"").await.status, StatusCode::OK);
 }

@@ -51,6 +51,9 @@ pub struct Gateway {
     /// Whom the gateway believes when it fetches documents, keys for instance, or asks servers, introspection for instance.
     #[serde(default)]
     pub trust: OutgoingTrust,
+    /// What the gateway keeps, and where it looks things up.
+    #[serde(default)]
+    pub stores: Stores,
     /// Stop and hand-over.
     #[serde(default)]
     pub process: Process,
@@ -337,6 +340,30 @@ pub struct ArtifactTrust {
 pub struct OutgoingTrust {
     /// Certificates that chains must end in, PEM, instead of the system's. Read again at each reload.
     pub ca: Option<PathBuf>,
+}
+
+/// What the gateway keeps, and where it looks things up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stores {
+    /// The list of what was revoked.
+    pub revocations: RevocationList,
+}
+
+/// The list of what was revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RevocationList {
+    /// File that keeps what the admin port's `/revocations` took, so that a restart knows it. Absent: the port takes nothing.
+    pub journal: Option<PathBuf>,
+    /// Most entries; one takes about 26 bytes of memory. What goes beyond is refused and shown, never dropped in silence.
+    pub max_entries: usize,
+}
+
+impl Default for RevocationList {
+    fn default() -> Self {
+        Self { journal: None, max_entries: 10_000_000 }
+    }
 }
 
 /// Stop and hand-over.

@@ -15,9 +15,11 @@ use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use tollgate_filter_api::{Env, Kind, Metrics, Problem, Problems, Shared};
 
+use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError};
+
 use super::snapshot::{Kernel, Snapshot};
 use crate::{
-    admin::{AdminView, BoxFuture},
+    admin::{AdminView, BoxFuture, RevocationRefused},
     chain::GATEWAY_REASONS,
     config::Config,
     routes::{host, normal},
@@ -57,6 +59,8 @@ pub struct Gateway {
     pub kernel: Kernel,
     /// Fetches documents.
     pub documents: Arc<Documents>,
+    /// What was revoked.
+    pub revocations: Arc<Book>,
     /// Where requests are logged.
     pub access_log: AccessLog,
     source: Arc<dyn PlanSource>,
@@ -81,6 +85,8 @@ impl Gateway {
         let trust = loaded_config.gateway.trust.ca.clone().map_or(Trust::System, Trust::File);
         let documents = Arc::new(Documents::new(loaded_config.base.clone(), trust, clock.clone(), metrics.clone()));
         documents.renew_trust(documents.read_trust().map_err(|problem| blame_trust(problem, &loaded_config))?);
+        let revocations = Arc::new(open_book(&loaded_config, clock.clone(), &metrics)?);
+        documents.offer(revocations.clone());
         let resolver = Arc::new(Resolver::new(loaded_config.gateway.upstream.dns_refresh.0, metrics.clone()));
         let env = Env { clock, world: documents.clone(), shared: Shared::default(), metrics };
         let own = GATEWAY_REASONS.iter().copied().chain(normal::REASONS).chain([&host::HOST]);
@@ -92,6 +98,7 @@ impl Gateway {
         Ok(Arc::new(Self {
             kernel,
             documents,
+            revocations,
             access_log,
             source,
             config,
@@ -170,6 +177,7 @@ fn fixed(running: &Config, next: &Config) -> Result<(), Problems> {
     refuse(running.gateway.process != next.gateway.process, "/process");
     refuse(running.gateway.access_log != next.gateway.access_log, "/access_log");
     refuse(running.gateway.trust != next.gateway.trust, "/trust");
+    refuse(running.gateway.stores != next.gateway.stores, "/stores");
     // The engine takes these once: its HTTP/2 settings, the names' refresh, the bundle that stands for the system's.
     let (old, new) = (&running.gateway, &next.gateway);
     refuse(old.limits.h2_streams != new.limits.h2_streams, "/limits/h2_streams");
@@ -189,6 +197,31 @@ fn blame_trust(problem: Problem, config: &Config) -> Problems {
     problems
 }
 
+fn open_book(config: &Config, clock: Arc<SystemClock>, metrics: &Metrics) -> Result<Book, Problems> {
+    let settings = &config.gateway.stores.revocations;
+    let opened = settings.journal.as_deref().map(Journal::open).transpose();
+    opened.and_then(|journal| Book::open(journal, settings.max_entries, &[], clock, metrics)).map_err(|error| {
+        let problem = Problem::error("revocations.journal", error.to_string()).at(config.file(), 0, "/stores/revocations/journal");
+        let mut problems = Problems::from(problem.hint("restore the file, or take it away and revoke anew what it held"));
+        config.locate(&mut problems);
+        problems
+    })
+}
+
+/// Most revocations of one request.
+const MOST_REVOCATIONS: usize = 10_000;
+
+fn revoke(book: &Book, body: &[u8]) -> Result<Value, RevocationRefused> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let statements = Instruction::read(body, MOST_REVOCATIONS, u32::try_from(now).unwrap_or(u32::MAX))
+        .map_err(|bad| RevocationRefused::Bad(bad.to_string()))?;
+    let sequence = book.revoke(&statements).map_err(|error| match error {
+        RevokeError::Full | RevokeError::Journal(JournalError::Full) => RevocationRefused::Full(error.to_string()),
+        RevokeError::NoJournal | RevokeError::Journal(_) => RevocationRefused::Unavailable(error.to_string()),
+    })?;
+    Ok(json!({ "sequence": sequence, "revoked": statements.len() }))
+}
+
 fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
@@ -206,7 +239,20 @@ impl AdminView for Gateway {
         if !self.documents.settled() {
             missing.push("a document, such as an issuer's keys, was not fetched yet".to_owned());
         }
+        missing.extend(self.revocations.missing());
         missing
+    }
+
+    fn revocation(&self) -> Value {
+        self.revocations.show()
+    }
+
+    fn revoke(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, RevocationRefused>> {
+        let book = self.revocations.clone();
+        Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || revoke(&book, &body)).await;
+            done.unwrap_or_else(|_| Err(RevocationRefused::Unavailable("the gateway failed; its log has the cause".to_owned())))
+        })
     }
 
     fn metrics(&self) -> String {

@@ -134,9 +134,10 @@ impl Service for Attendant {
         let names = tokio::spawn(self.gateway.kernel.resolver.clone().run(ended(shutdown.clone())));
         // Who asks after a hand-over means the new process.
         let admin = tokio::spawn(admin::serve(listener, self.gateway.clone(), ended(self.handed_over.clone())));
+        let revocations = tokio::spawn(attend_revocations(self.gateway.clone()));
         let hup = tokio::spawn(reload_on_hup(self.gateway.clone()));
         let _ = shutdown.wait_for(|stop| *stop).await;
-        for task in [documents.abort_handle(), names.abort_handle(), admin.abort_handle(), hup.abort_handle()] {
+        for task in [documents.abort_handle(), names.abort_handle(), admin.abort_handle(), revocations.abort_handle(), hup.abort_handle()] {
             task.abort();
         }
     }
@@ -151,6 +152,32 @@ impl Service for Attendant {
 
     fn listen_addresses(&self) -> Option<Vec<String>> {
         Some(vec![self.gateway.current().config.gateway.admin.address.to_string()])
+    }
+}
+
+/// How often a journal that another process writes is looked at: what that one acknowledged is in force here by then.
+const READ_ALONG: Duration = Duration::from_millis(100);
+
+/// Reads along in the journal until it is this process's own, and keeps the list tidy.
+async fn attend_revocations(gateway: Arc<Gateway>) {
+    let mut turn = 0_u32;
+    loop {
+        let book = gateway.revocations.clone();
+        let tidy = turn.is_multiple_of(10);
+        let done = tokio::task::spawn_blocking(move || {
+            if tidy {
+                book.tick();
+            }
+            book.follow()
+        });
+        match done.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if tidy => log::error!("the revocation journal: {error}"),
+            Ok(Err(_)) => {}
+            Err(error) => log::error!("the revocation list was not attended to: {error}"),
+        }
+        turn = turn.wrapping_add(1);
+        tokio::time::sleep(READ_ALONG).await;
     }
 }
 

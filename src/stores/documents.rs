@@ -4,12 +4,12 @@ use std::{
     collections::HashMap,
     future::Future,
     path::PathBuf,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Mutex, OnceLock, Weak},
     time::Duration,
 };
 
 use openssl::{sha::sha256, ssl::SslConnector};
-use tollgate_filter_api::{Clock, Document, DocumentPolicy, Location, Metrics, Problem, Remote, RemotePolicy, World};
+use tollgate_filter_api::{Clock, Document, DocumentPolicy, Location, Metrics, Problem, Remote, RemotePolicy, Revocations, World};
 
 use super::{
     Trust,
@@ -36,12 +36,21 @@ pub struct Documents {
     metrics: Metrics,
     entries: Registry<Key, Entry>,
     remotes: Mutex<HashMap<RemoteKey, Weak<HttpRemote>>>,
+    revocations: OnceLock<Arc<dyn Revocations>>,
 }
 
 impl Documents {
     /// Documents whose relative paths begin at `folder`, and whose servers must be trusted by `trust`.
     pub fn new(folder: impl Into<PathBuf>, trust: Trust, clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
-        Self { folder: folder.into(), client: Client::new(trust), clock, metrics, entries: Registry::default(), remotes: Mutex::default() }
+        Self {
+            folder: folder.into(),
+            client: Client::new(trust),
+            clock,
+            metrics,
+            entries: Registry::default(),
+            remotes: Mutex::default(),
+            revocations: OnceLock::new(),
+        }
     }
 
     /// Reads the file of trusted certificates again, without putting it to use yet.
@@ -55,6 +64,11 @@ impl Documents {
     /// Trusts what was read, from the next connection on.
     pub fn renew_trust(&self, fresh: FreshTrust) {
         self.client.renew(fresh.0);
+    }
+
+    /// Offers the list of what was revoked to filters. There is one: a second offer changes nothing.
+    pub fn offer(&self, revocations: Arc<dyn Revocations>) {
+        let _ = self.revocations.set(revocations);
     }
 
     /// Whether every document in use was tried at least once.
@@ -80,6 +94,10 @@ impl Documents {
 }
 
 impl World for Documents {
+    fn revocations(&self) -> Result<Arc<dyn Revocations>, Problem> {
+        self.revocations.get().cloned().ok_or_else(|| Problem::error("world.revocations", "there is no revocation list here"))
+    }
+
     /// A file is read now, also when it is already known, so that a reload sees what is there.
     fn document(&self, location: &Location, policy: DocumentPolicy) -> Result<Arc<dyn Document>, Problem> {
         let origin = self.origin(location)?;

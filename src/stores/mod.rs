@@ -36,7 +36,10 @@ pub const METRICS: &[MetricDoc] = &[
         help: "When the source last confirmed the document, in seconds since 1970; 0 before the first time.",
     },
     MetricDoc { name: "remote_calls_total", help: "Questions to a server that requests wait for, whatever came of them." },
-    MetricDoc { name: "remote_failures_total", help: "Such questions without an answer in time, or answered with a status of 500 and above." },
+    MetricDoc {
+        name: "remote_failures_total",
+        help: "Such questions without an answer in time, or answered with a status of 500 and above.",
+    },
     MetricDoc { name: "remote_open", help: "1 while such a server is left alone, or tried with one question, after failures in a row." },
     MetricDoc { name: "dns_failures_total", help: "Look-ups of a name that failed; the last answer is kept." },
 ];
