@@ -18,6 +18,7 @@ pub mod gateway {
         FIELD = refused("request.field", 400, 0, "A header field is not acceptable", "A field name with an underscore that imitates one the gateway owns, or a control byte in a value.");
         EXPECT = refused("request.expect", 417, 0, "The expectation cannot be met", "Only `Expect: 100-continue` is known.");
         MISDIRECTED = refused("request.misdirected", 421, 0, "The request is for another host than the connection", "The TLS server name and the Host field differ on a listener that asks for client certificates.");
+        CERTIFICATE = refused("request.certificate", 401, 900_901, "The client certificate is no longer accepted", "The listener lets nobody in without a certificate, and since the handshake this one was revoked, has expired, or its authority is trusted no longer. The connection is closed.");
         NOT_FOUND = refused("route.not_found", 404, 0, "No API is served under this path", "No base path matches. Never forwarded.");
         NO_RESOURCE = refused("route.no_resource", 404, 0, "The API has no such resource", "The base path matches, no path template does. Never forwarded.");
         METHOD = refused("route.method", 405, 0, "The method is not allowed here", "The path is known, the method is not declared; `Allow` lists those that are.");

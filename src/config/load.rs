@@ -133,6 +133,7 @@ fn resolve(gateway: &mut Gateway, base: &Path) {
         join(&mut tls.key);
         if let Some(client_auth) = &mut tls.client_auth {
             join(&mut client_auth.ca);
+            client_auth.crl.iter_mut().for_each(join);
         }
     }
     let pairs = gateway.endpoints.values_mut().filter_map(|endpoint| endpoint.client_certificate.as_mut());

@@ -78,10 +78,14 @@ pub struct Listener {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
-    /// Certificate chain, PEM, leaf first. Read again at each reload.
+    /// Certificate chain, PEM, leaf first.
     pub certificate: PathBuf,
     /// Private key, PEM.
     pub key: PathBuf,
+    /// How often these files, and those of `client_auth`, are looked at: a change counts for new handshakes, and for the next
+    /// request of a kept connection, without a reload. What cannot be used leaves the old in force.
+    #[serde(default = "ten_seconds")]
+    pub refresh: Interval,
     /// Offer HTTP/2.
     #[serde(default = "yes")]
     pub http2: bool,
@@ -98,6 +102,27 @@ pub struct ClientAuth {
     pub mode: ClientAuthMode,
     /// Certificates that client chains must end in, PEM. Must exist and must not be empty.
     pub ca: PathBuf,
+    /// Certificate revocation lists, PEM or DER. When there is one, every authority of a chain must have a list here that is in
+    /// force: a certificate that cannot be judged is not trusted.
+    #[serde(default)]
+    pub crl: Vec<PathBuf>,
+    /// What a list past its next update is worth.
+    #[serde(default)]
+    pub crl_stale: CrlStale,
+    /// Most certificates between a client's own and the one its chain ends in.
+    #[serde(default = "eight")]
+    pub depth: u8,
+}
+
+/// What a revocation list past its next update is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CrlStale {
+    /// Nothing: its authority's certificates are not trusted until there is a new one.
+    #[default]
+    Closed,
+    /// What it lists stays revoked, everything else counts as good.
+    Open,
 }
 
 /// Whether a client certificate is needed.
@@ -382,6 +407,14 @@ impl Default for Process {
     fn default() -> Self {
         Self { threads: 0, grace: Interval::seconds(30), upgrade_socket: None }
     }
+}
+
+fn eight() -> u8 {
+    8
+}
+
+fn ten_seconds() -> Interval {
+    Interval::seconds(10)
 }
 
 fn yes() -> bool {

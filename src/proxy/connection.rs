@@ -34,6 +34,7 @@ use tokio::{
 };
 use tollgate_filter_api::Peer;
 
+use super::endpoint::Presented;
 use crate::telemetry::LimitCounters;
 
 /// Bytes that wait for more before they are sent; the engine says when nothing more comes.
@@ -77,6 +78,10 @@ pub struct Connection {
     pub server_name: Option<String>,
     /// The server name must be the request's host: the listener asks for client certificates.
     pub strict_host: bool,
+    /// The certificate it presented, to be judged again when the rules change.
+    pub presented: Option<Presented>,
+    /// Which listener it came to, in the order of the configuration.
+    pub listener: usize,
     /// The address as the value of a field.
     pub forwarded_for: HeaderValue,
     turn: AtomicU32,
@@ -86,7 +91,8 @@ impl Connection {
     /// A connection that awaits its first header.
     pub fn new(address: IpAddr, secure: bool, peer: Peer, server_name: Option<String>, strict_host: bool) -> Self {
         let forwarded_for = HeaderValue::try_from(address.to_string()).expect("an address is plain ASCII");
-        Self { address, secure, peer, server_name, strict_host, forwarded_for, turn: AtomicU32::new(Phase::Header as u32) }
+        let turn = AtomicU32::new(Phase::Header as u32);
+        Self { address, secure, peer, server_name, strict_host, presented: None, listener: 0, forwarded_for, turn }
     }
 
     /// Says what comes next.

@@ -79,12 +79,21 @@ impl Phases {
         let served = &snapshot.operations[index as usize];
         let proxies = &snapshot.config.proxies;
         let Some(connection) = exchange.connection.clone() else { return Err(Box::new(reasons::INTERNAL.answer())) };
+        let peer = match &snapshot.endpoints[connection.listener] {
+            None => connection.peer.clone(),
+            Some(endpoint) => endpoint.peer(&connection.peer, connection.presented.as_ref()).map_err(|_| {
+                // The next handshake is refused; this connection is of no use any more.
+                session.set_keepalive(None);
+                let challenge = http::HeaderValue::from_static("MutualTLS realm=\"api\"");
+                Box::new(reasons::CERTIFICATE.answer().header(header::WWW_AUTHENTICATE, challenge))
+            })?,
+        };
         let client = forward::client(&session.req_header().headers, &connection, proxies);
         let call = Call { operation: served.info.clone(), client, secure: connection.secure, now: exchange.time, request_id: exchange.id };
         let req = session.req_header_mut();
         let rewritten = forward::rewrite(req, exchange.seen, &connection, proxies, &exchange.host);
         rewritten.map_err(|_| Box::new(reasons::FIELD.answer()))?;
-        let mut run = Run::new(&served.chain, connection.peer.clone());
+        let mut run = Run::new(&served.chain, peer);
         let mut body: Option<Bytes> = None;
         let verdict = loop {
             let head = RequestHead::wrap_mut(session.req_header_mut());

@@ -277,9 +277,11 @@ impl Accepting {
         let listener = &snapshot.config.gateway.listeners[self.index];
         let limits = &snapshot.config.gateway.limits;
         let client = address.ip().to_canonical();
-        let (stream, connection): (Stream, Connection) = match &snapshot.acceptors[self.index] {
+        let (stream, connection): (Stream, Connection) = match &snapshot.endpoints[self.index] {
             None => (boxed(stream), Connection::new(client, false, Peer::Anonymous(NoCertificate::Plain), None, false)),
-            Some(acceptor) => {
+            Some(endpoint) => {
+                let state = endpoint.state();
+                let acceptor = &state.acceptor;
                 let Ok(done) = tokio::time::timeout(limits.handshake_time.0, handshake(acceptor, stream)).await else {
                     self.gateway.kernel.telemetry.limits.handshake_time.inc();
                     return;
@@ -288,10 +290,12 @@ impl Accepting {
                     Ok(stream) => stream,
                     Err(error) => return log::debug!("handshake with {client}: {error}"),
                 };
-                let client_auth = listener.tls.as_ref().and_then(|tls| tls.client_auth.as_ref());
                 let Some(ssl) = stream.get_ssl() else { return };
                 let name = ssl.servername(openssl::ssl::NameType::HOST_NAME).map(str::to_owned);
-                let connection = Connection::new(client, true, tls::peer(ssl, client_auth), name, client_auth.is_some());
+                let (peer, presented) = tls::peer(ssl, state.trust.as_ref());
+                let mut connection = Connection::new(client, true, peer, name, state.trust.is_some());
+                connection.presented = presented;
+                connection.listener = self.index;
                 (boxed(stream), connection)
             }
         };

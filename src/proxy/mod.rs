@@ -8,6 +8,7 @@ mod answer;
 mod connection;
 mod decide;
 mod edge;
+mod endpoint;
 mod exchange;
 mod forward;
 mod gateway;
@@ -17,8 +18,10 @@ mod phases;
 mod serve;
 mod snapshot;
 mod tls;
+mod trust;
 mod whole_body;
 
+pub use endpoint::METRICS;
 pub use gateway::{ConfigSource, Gateway};
 pub use serve::serve;
 pub use snapshot::Snapshot;

@@ -27,6 +27,7 @@ use tokio::{
 
 use super::{
     edge::{Census, Edge, Sockets},
+    endpoint,
     gateway::Gateway,
     phases::Phases,
 };
@@ -136,8 +137,9 @@ impl Service for Attendant {
         let admin = tokio::spawn(admin::serve(listener, self.gateway.clone(), ended(self.handed_over.clone())));
         let revocations = tokio::spawn(attend_revocations(self.gateway.clone()));
         let hup = tokio::spawn(reload_on_hup(self.gateway.clone()));
+        let tls = tokio::spawn(endpoint::keep_fresh(self.gateway.clone()));
         let _ = shutdown.wait_for(|stop| *stop).await;
-        for task in [documents.abort_handle(), names.abort_handle(), admin.abort_handle(), revocations.abort_handle(), hup.abort_handle()] {
+        for task in [documents.abort_handle(), names.abort_handle(), admin.abort_handle(), revocations.abort_handle(), hup.abort_handle(), tls.abort_handle()] {
             task.abort();
         }
     }

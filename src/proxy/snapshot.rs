@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use openssl::ssl::SslAcceptor;
 use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
-use tollgate_filter_api::{Env, Kind, OperationInfo, Problems};
+use tollgate_filter_api::{Env, Kind, Metrics, OperationInfo, Problems};
 use tollgate_plan::{Operation, Target as PlanTarget};
 
-use super::{owned::Owned, tls};
+use super::{endpoint::Endpoint, owned::Owned};
 use crate::{
     chain::{self, Chain},
     config::{Config, UpstreamHttp},
@@ -60,8 +59,8 @@ pub struct Snapshot {
     pub owned: Owned,
     /// Series of the operations.
     pub metrics: Operations,
-    /// Acceptor of each listener that is encrypted.
-    pub acceptors: Vec<Option<SslAcceptor>>,
+    /// TLS of each listener that is encrypted.
+    pub endpoints: Vec<Option<Endpoint>>,
     /// The environment.
     pub config: Config,
     /// The Plan and its origin.
@@ -86,8 +85,8 @@ impl Snapshot {
         let names = Names(kernel.resolver.clone());
         let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: config.file(), resolver: &names, variables: &variables };
         let upstreams = Upstreams::build(&inputs).map_err(&mut gather).ok();
-        let acceptors = acceptors(&config).map_err(&mut gather).ok();
-        let (Some(chains), Some(router), Some(upstreams), Some(acceptors)) = (chains, router, upstreams, acceptors) else {
+        let endpoints = endpoints(&config, &kernel.env.metrics).map_err(&mut gather).ok();
+        let (Some(chains), Some(router), Some(upstreams), Some(endpoints)) = (chains, router, upstreams, endpoints) else {
             config.locate(&mut problems);
             return Err(problems.sorted());
         };
@@ -98,7 +97,7 @@ impl Snapshot {
         let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(peer).collect()).collect();
         let owned = chains.iter().flat_map(|chain| chain.owned_headers()).collect();
         let operations = operations(&loaded, chains);
-        Ok(Self { generation, router, operations, upstreams, peers, owned, metrics, acceptors, config, loaded, waived })
+        Ok(Self { generation, router, operations, upstreams, peers, owned, metrics, endpoints, config, loaded, waived })
     }
 }
 
@@ -151,17 +150,17 @@ fn allow(operation: &Operation) -> Option<http::HeaderValue> {
     }
 }
 
-fn acceptors(config: &Config) -> Result<Vec<Option<SslAcceptor>>, Problems> {
+fn endpoints(config: &Config, metrics: &Metrics) -> Result<Vec<Option<Endpoint>>, Problems> {
     let mut problems = Problems::default();
-    let mut acceptors = Vec::new();
+    let mut endpoints = Vec::new();
     for (index, listener) in config.gateway.listeners.iter().enumerate() {
-        let acceptor = listener.tls.as_ref().map(tls::acceptor).transpose();
-        acceptors.push(acceptor.unwrap_or_else(|problem| {
+        let endpoint = listener.tls.as_ref().map(|tls| Endpoint::new(tls, listener.address.to_string(), metrics)).transpose();
+        endpoints.push(endpoint.unwrap_or_else(|problem| {
             problems.push(problem.at(config.file(), 0, format!("/listeners/{index}/tls")));
             None
         }));
     }
-    if problems.has_errors() { Err(problems) } else { Ok(acceptors) }
+    if problems.has_errors() { Err(problems) } else { Ok(endpoints) }
 }
 
 /// Connection parameters of a target; the address is put in for each request. The pool is divided by our own key: the

@@ -1,30 +1,52 @@
 //! The gateway's side of TLS: acceptors from files, and who the client proved to be.
 //!
 //! A trust store that is missing, empty or unreadable, or a key that does not belong to its certificate, stops the load. With
-//! `optional`, a certificate that does not verify counts as none. It does not check revocation.
+//! `optional`, a certificate that does not verify counts as none. Whose certificates count is [`trust`](super::trust)'s part.
 
-use std::{net::IpAddr, path::Path, sync::Arc};
+use std::{net::IpAddr, path::Path};
 
 use openssl::{
-    hash::MessageDigest,
     nid::Nid,
     pkey::PKey,
     sha::sha256,
-    ssl::{AlpnError, SslAcceptor, SslMethod, SslRef, SslVerifyMode, select_next_proto},
+    ssl::{
+        AlpnError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode, select_next_proto,
+    },
     x509::{GeneralNameRef, X509, X509NameRef, X509VerifyResult, store::X509StoreBuilder},
 };
 use tollgate_filter_api::{Certificate, NoCertificate, Peer, Problem};
 
-use crate::config::{ClientAuth, ClientAuthMode, Tls};
+use super::{
+    endpoint::{Presented, State},
+    trust::{self, Trust},
+};
+use crate::config::{ClientAuth, ClientAuthMode, CrlStale, Tls};
 
-/// Builds the acceptor of a listener.
+/// Suites of TLS 1.2 in Mozilla's intermediate profile, version 6: no key exchange without elliptic curves.
+const SUITES: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:\
+    ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+
+/// Its groups.
+const GROUPS: &str = "X25519MLKEM768:X25519:P-256:P-384";
+
+/// Sessions that a listener with `client_auth` keeps, some KiB each.
+const SESSIONS: i32 = 4096;
+
+/// Reads the files of a listener.
 ///
 /// # Errors
 /// Files that cannot be read or do not fit together.
-pub fn acceptor(tls: &Tls) -> Result<SslAcceptor, Problem> {
+pub fn state(tls: &Tls) -> Result<State, Problem> {
+    let trust = tls.client_auth.as_ref().map(Trust::read).transpose()?;
+    Ok(State { acceptor: acceptor(tls, trust.as_ref())?, trust })
+}
+
+fn acceptor(tls: &Tls, trust: Option<&Trust>) -> Result<SslAcceptor, Problem> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).map_err(|error| internal(&error))?;
     // The stream below is not buffered: without this, each record costs a read for its head and one for the rest.
     builder.set_read_ahead(true);
+    builder.set_cipher_list(SUITES).and_then(|()| builder.set_groups_list(GROUPS)).map_err(|error| internal(&error))?;
+    builder.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
     let chain = certificates(&tls.certificate)?;
     let key = read(&tls.key)?;
     // A prompt for the password would hang the start.
@@ -43,54 +65,62 @@ pub fn acceptor(tls: &Tls) -> Result<SslAcceptor, Problem> {
     }
     let protocols: &'static [u8] = if tls.http2 { b"\x02h2\x08http/1.1" } else { b"\x08http/1.1" };
     builder.set_alpn_select_callback(move |_, offered| select_next_proto(protocols, offered).ok_or(AlpnError::NOACK));
-    if let Some(client_auth) = &tls.client_auth {
-        ask_for_certificates(&mut builder, client_auth)?;
+    if let (Some(client_auth), Some(trust)) = (&tls.client_auth, trust) {
+        ask_for_certificates(&mut builder, client_auth, trust)?;
     }
     Ok(builder.build())
 }
 
-fn ask_for_certificates(builder: &mut openssl::ssl::SslAcceptorBuilder, client_auth: &ClientAuth) -> Result<(), Problem> {
-    let trusted = certificates(&client_auth.ca)?;
-    if trusted.is_empty() {
-        return Err(problem(&client_auth.ca, "holds no certificate; an empty trust store would trust nobody or everybody"));
+fn ask_for_certificates(builder: &mut SslAcceptorBuilder, client_auth: &ClientAuth, trust: &Trust) -> Result<(), Problem> {
+    for anchor in &trust.anchors {
+        builder.add_client_ca(anchor).map_err(|error| internal(&error))?;
     }
-    let mut store = X509StoreBuilder::new().map_err(|error| internal(&error))?;
-    let mut context = Vec::new();
-    for certificate in trusted {
-        let digest = certificate.digest(MessageDigest::sha256()).map_err(|error| internal(&error))?;
-        context.extend_from_slice(&digest);
-        builder.add_client_ca(&certificate).map_err(|error| internal(&error))?;
-        store.add_cert(certificate).map_err(|error| internal(&error))?;
-    }
-    builder.set_verify_cert_store(store.build()).map_err(|error| internal(&error))?;
-    context.push(client_auth.mode as u8);
-    // Without a context of its own, a client that resumes a session is refused; with one for each policy, a session never
-    // carries an identity to another.
-    builder.set_session_id_context(&sha256(&context)).map_err(|error| internal(&error))?;
+    // Without a context of its own, a client that resumes a session is refused; with one for each policy and each content of
+    // its files, a session never carries an identity to another.
+    builder.set_session_id_context(&trust.digest).map_err(|error| internal(&error))?;
+    // A ticket holds the leaf alone; kept here, the whole chain can be judged again when the session is resumed.
+    builder.set_options(SslOptions::NO_TICKET);
+    builder.set_num_tickets(1).map_err(|error| internal(&error))?;
+    builder.set_session_cache_mode(SslSessionCacheMode::SERVER);
+    builder.set_session_cache_size(SESSIONS);
+    builder.set_verify_depth(u32::from(client_auth.depth));
     match client_auth.mode {
-        ClientAuthMode::Required => builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT),
-        // The handshake goes on; the verdict is read from the connection afterwards.
-        ClientAuthMode::Optional => builder.set_verify_callback(SslVerifyMode::PEER, |_, _| true),
+        ClientAuthMode::Required => {
+            let store = trust::store(client_auth, &trust.anchors, false)?;
+            builder.set_verify_cert_store(store).map_err(|error| internal(&error))?;
+            let stale_is_good = client_auth.crl_stale == CrlStale::Open;
+            let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
+            builder.set_verify_callback(mode, move |good, context| {
+                let tolerated = !good && stale_is_good && context.error().as_raw() == trust::CRL_EXPIRED;
+                if tolerated {
+                    // Nothing else is tolerated, so no other error is forgotten by this.
+                    context.set_error(X509VerifyResult::OK);
+                }
+                good || tolerated
+            });
+        }
+        // The handshake goes on with whatever was sent, against an empty store; the chain is judged afterwards.
+        ClientAuthMode::Optional => {
+            let store = X509StoreBuilder::new().map_err(|error| internal(&error))?.build();
+            builder.set_verify_cert_store(store).map_err(|error| internal(&error))?;
+            builder.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
+        }
     }
     Ok(())
 }
 
-/// Who the client is. The verdict alone is not enough: it is also good when no certificate was sent.
-pub fn peer(ssl: &SslRef, client_auth: Option<&ClientAuth>) -> Peer {
-    if client_auth.is_none() {
-        return Peer::Anonymous(NoCertificate::NotAsked);
-    }
-    let Some(leaf) = ssl.peer_certificate() else { return Peer::Anonymous(NoCertificate::NotSent) };
-    if ssl.verify_result() != X509VerifyResult::OK {
-        return Peer::Anonymous(NoCertificate::NotTrusted);
-    }
-    match describe(&leaf) {
-        Some(certificate) => Peer::Certified(Arc::new(certificate)),
-        None => Peer::Anonymous(NoCertificate::NotTrusted),
-    }
+/// Who the client is, and the certificate it presented, to be judged again when the rules change. The engine's own verdict is not
+/// asked: it is also good when no certificate was sent, and it is as old as the session.
+pub fn peer(ssl: &SslRef, trust: Option<&Trust>) -> (Peer, Option<Presented>) {
+    let Some(trust) = trust else { return (Peer::Anonymous(NoCertificate::NotAsked), None) };
+    let Some(leaf) = ssl.peer_certificate() else { return (Peer::Anonymous(NoCertificate::NotSent), None) };
+    let chain = ssl.peer_cert_chain().map(|chain| chain.iter().map(ToOwned::to_owned).collect()).unwrap_or_default();
+    let presented = Presented::new(leaf, chain, trust);
+    (presented.judge(trust), Some(presented))
 }
 
-fn describe(leaf: &X509) -> Option<Certificate> {
+/// What a certificate says. `None` when its names are not text.
+pub(super) fn describe(leaf: &X509) -> Option<Certificate> {
     let der = leaf.to_der().ok()?;
     let names = leaf.subject_alt_names();
     let texts = |read: fn(&GeneralNameRef) -> Option<&str>| names.iter().flatten().filter_map(read).map(str::to_owned).collect();
@@ -140,20 +170,20 @@ fn escape(value: &str) -> String {
     escaped
 }
 
-fn certificates(path: &Path) -> Result<Vec<X509>, Problem> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<X509>, Problem> {
     let pem = read(path)?;
     X509::stack_from_pem(&pem).map_err(|_| problem(path, "is not a list of certificates in PEM"))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     std::fs::read(path).map_err(|error| problem(path, &format!("cannot be read: {error}")))
 }
 
-fn problem(path: &Path, what: &str) -> Problem {
+pub(super) fn problem(path: &Path, what: &str) -> Problem {
     Problem::error("tls.file", format!("{} {what}", path.display()))
 }
 
-fn internal(error: &openssl::error::ErrorStack) -> Problem {
+pub(super) fn internal(error: &openssl::error::ErrorStack) -> Problem {
     Problem::error("tls.setup", format!("TLS cannot be set up: {error}"))
 }
 

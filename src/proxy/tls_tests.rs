@@ -15,10 +15,10 @@ use openssl::{
     ssl::{SslConnector, SslMethod, SslVerifyMode, SslVersion},
     x509::{X509, X509Name, extension::BasicConstraints},
 };
-use tollgate_filter_api::{NoCertificate, Peer};
+use tollgate_filter_api::{Interval, NoCertificate, Peer};
 
-use super::{acceptor, escape, peer};
-use crate::config::{ClientAuth, ClientAuthMode, Tls};
+use super::{escape, peer, state};
+use crate::config::{ClientAuth, ClientAuthMode, CrlStale, Tls};
 
 type Pair = (X509, PKey<Private>);
 
@@ -72,6 +72,10 @@ impl Drop for Folder {
     }
 }
 
+fn ask(mode: ClientAuthMode, ca: PathBuf) -> ClientAuth {
+    ClientAuth { mode, ca, crl: Vec::new(), crl_stale: CrlStale::Closed, depth: 8 }
+}
+
 struct World {
     folder: Folder,
     root: Pair,
@@ -86,7 +90,8 @@ fn world(mode: Option<ClientAuthMode>) -> World {
         certificate: folder.pem("server.pem", &server.0),
         key: folder.write("server.key", &server.1.private_key_to_pem_pkcs8().unwrap()),
         http2: true,
-        client_auth: mode.map(|mode| ClientAuth { mode, ca }),
+        refresh: Interval::seconds(10),
+        client_auth: mode.map(|mode| ask(mode, ca)),
     };
     World { folder, root, tls }
 }
@@ -94,12 +99,16 @@ fn world(mode: Option<ClientAuthMode>) -> World {
 /// Two handshakes of one client, the second resumed where TLS allows; what the server made of each, and whether the second
 /// was resumed. A handshake that failed is `None`.
 fn shake(tls: &Tls, identity: Option<&Pair>) -> (Vec<Option<Peer>>, bool) {
-    let acceptor = acceptor(tls).unwrap();
-    let client_auth = tls.client_auth.clone();
+    let state = state(tls).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
-        let accept = || acceptor.accept(listener.accept().unwrap().0).ok().map(|stream| peer(stream.ssl(), client_auth.as_ref()));
+        let accept = || {
+            let mut stream = state.acceptor.accept(listener.accept().unwrap().0).ok()?;
+            // A session whose connection ends without a goodbye is forgotten.
+            let _ = stream.shutdown();
+            Some(peer(stream.ssl(), state.trust.as_ref()).0)
+        };
         vec![accept(), accept()]
     });
     let mut builder = SslConnector::builder(SslMethod::tls()).unwrap();
@@ -135,7 +144,7 @@ fn anonymous(peer: Option<&Peer>) -> Option<NoCertificate> {
 }
 
 fn refusal(tls: &Tls) -> String {
-    acceptor(tls).err().expect("it must be refused").message
+    state(tls).err().expect("it must be refused").message
 }
 
 #[test]
@@ -195,7 +204,7 @@ fn a_trust_store_that_is_missing_empty_or_broken_is_refused() {
         (world.folder.write("broken.pem", broken), "is not a list of certificates"),
     ];
     for (ca, complaint) in stores {
-        world.tls.client_auth = Some(ClientAuth { mode: ClientAuthMode::Optional, ca });
+        world.tls.client_auth = Some(ask(ClientAuthMode::Optional, ca));
         let message = refusal(&world.tls);
         assert!(message.contains(complaint), "{message}");
     }

@@ -164,6 +164,7 @@ impl Telemetry {
                     .iter()
                     .flat_map(|kind| kind.metrics)
                     .chain(crate::stores::METRICS)
+                    .chain(crate::proxy::METRICS)
                     .chain(tollgate_revocations::METRICS)
                     .find(|doc| doc.name == name)
                     .map_or("", |doc| doc.help);

@@ -1,0 +1,219 @@
+//! A listener's TLS as it is at the moment, and what becomes of connections that were made before it changed.
+//!
+//! Files are looked at in the background; what changed takes the place of the old for the next handshake, and a kept connection
+//! is judged anew at its next request. Nothing tells a client that its connection is no longer good before it asks.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use openssl::{ssl::SslAcceptor, x509::X509};
+use tollgate_filter_api::{Gauge, MetricDoc, Metrics, NoCertificate, Peer, Problem};
+
+use super::{
+    gateway::Gateway,
+    tls,
+    trust::{self, Trust},
+};
+use crate::config::{ClientAuthMode, Tls};
+
+/// The series written here.
+pub const METRICS: &[MetricDoc] = &[
+    MetricDoc { name: "tls_files_broken", help: "1 while the TLS files of a listener cannot be used and older ones are in force." },
+    MetricDoc {
+        name: "tls_crl_next_update_timestamp_seconds",
+        help: "When the first revocation list of a listener ends, in seconds since 1970; 0 without one.",
+    },
+];
+
+/// Least time between two complaints about one listener's files.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// One state of a listener's files.
+pub struct State {
+    /// For the next handshake.
+    pub acceptor: SslAcceptor,
+    /// Whose certificates count, when the listener asks for some.
+    pub trust: Option<Trust>,
+}
+
+type Stamp = Option<(u64, u64, u64, i64, i64, i64, i64)>;
+
+/// A listener's TLS.
+pub struct Endpoint {
+    tls: Tls,
+    address: String,
+    state: ArcSwap<State>,
+    seen: Mutex<Seen>,
+    broken: Gauge,
+    crl_ends: Gauge,
+}
+
+struct Seen {
+    stamps: Vec<Stamp>,
+    broken: bool,
+    complained: Option<Instant>,
+}
+
+impl Endpoint {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// Files that cannot be read or do not fit together.
+    pub fn new(tls: &Tls, address: String, metrics: &Metrics) -> Result<Self, Problem> {
+        let stamps = stamps(tls);
+        let state = tls::state(tls)?;
+        let endpoint = Self {
+            tls: tls.clone(),
+            broken: metrics.gauge("tls_files_broken", Some(("listener", &address))),
+            crl_ends: metrics.gauge("tls_crl_next_update_timestamp_seconds", Some(("listener", &address))),
+            address,
+            state: ArcSwap::from_pointee(state),
+            seen: Mutex::new(Seen { stamps, broken: false, complained: None }),
+        };
+        endpoint.tell(false);
+        Ok(endpoint)
+    }
+
+    /// The state for a handshake.
+    pub fn state(&self) -> Arc<State> {
+        self.state.load_full()
+    }
+
+    /// Looks at the files, and reads them when one has changed. Blocks.
+    pub fn refresh(&self) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamps = stamps(&self.tls);
+        if stamps == seen.stamps && !seen.broken {
+            return;
+        }
+        match tls::state(&self.tls) {
+            Ok(state) => {
+                self.state.store(Arc::new(state));
+                seen.broken = false;
+                seen.complained = None;
+                log::info!("the TLS files of {} were read again", self.address);
+            }
+            Err(problem) => {
+                seen.broken = true;
+                if seen.complained.is_none_or(|at| at.elapsed() >= QUIET) {
+                    seen.complained = Some(Instant::now());
+                    log::error!("the TLS files of {} cannot be used, the old ones stay: {problem}", self.address);
+                }
+            }
+        }
+        seen.stamps = stamps;
+        self.tell(seen.broken);
+    }
+
+    fn tell(&self, broken: bool) {
+        self.broken.set(i64::from(broken));
+        let next = self.state.load().trust.as_ref().and_then(Trust::next_update);
+        self.crl_ends.set(next.unwrap_or(0));
+    }
+
+    /// Who is at the other end of a connection, by the rules of now.
+    ///
+    /// # Errors
+    /// When the listener lets nobody in without a certificate and this one is no longer good.
+    pub fn peer(&self, connected: &Peer, presented: Option<&Presented>) -> Result<Peer, Lapsed> {
+        let state = self.state.load();
+        let Some(trust) = &state.trust else { return Ok(Peer::Anonymous(NoCertificate::NotAsked)) };
+        let peer = match presented {
+            Some(presented) => presented.judge(trust),
+            None => connected.clone(),
+        };
+        let required = self.tls.client_auth.as_ref().is_some_and(|auth| auth.mode == ClientAuthMode::Required);
+        match peer {
+            Peer::Anonymous(_) if required => Err(Lapsed),
+            peer => Ok(peer),
+        }
+    }
+}
+
+/// A certificate that the connection needs is no longer good.
+#[derive(Debug)]
+pub struct Lapsed;
+
+/// The certificate of a connection, and what is thought of it.
+pub struct Presented {
+    leaf: X509,
+    chain: Vec<X509>,
+    judged: ArcSwap<Judged>,
+}
+
+struct Judged {
+    by: u64,
+    until: i64,
+    peer: Peer,
+}
+
+impl Presented {
+    /// Judges it for the first time.
+    pub fn new(leaf: X509, chain: Vec<X509>, trust: &Trust) -> Self {
+        let judged = ArcSwap::from_pointee(judge(&leaf, &chain, trust));
+        Self { leaf, chain, judged }
+    }
+
+    /// The verdict; the one that was found before as long as neither rules nor times changed.
+    pub fn judge(&self, trust: &Trust) -> Peer {
+        let judged = self.judged.load();
+        if judged.by == trust.id() && trust::now() <= judged.until {
+            return judged.peer.clone();
+        }
+        let judged = judge(&self.leaf, &self.chain, trust);
+        let peer = judged.peer.clone();
+        self.judged.store(Arc::new(judged));
+        peer
+    }
+}
+
+impl std::fmt::Debug for Presented {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Presented")
+    }
+}
+
+/// A certificate that is not trusted may become so only by other rules.
+fn judge(leaf: &X509, chain: &[X509], trust: &Trust) -> Judged {
+    let untrusted = || (i64::MAX, Peer::Anonymous(NoCertificate::NotTrusted));
+    let (until, peer) = match trust.judge(leaf, chain) {
+        Ok(until) => tls::describe(leaf).map_or_else(untrusted, |certificate| (until, Peer::Certified(Arc::new(certificate)))),
+        Err(why) => {
+            log::debug!("a client certificate is not trusted: {why}");
+            untrusted()
+        }
+    };
+    Judged { by: trust.id(), until, peer }
+}
+
+fn stamps(tls: &Tls) -> Vec<Stamp> {
+    let clients = tls.client_auth.iter().flat_map(|auth| std::iter::once(&auth.ca).chain(&auth.crl));
+    [&tls.certificate, &tls.key].into_iter().chain(clients).map(|path| stamp(path)).collect()
+}
+
+fn stamp(path: &Path) -> Stamp {
+    let meta = fs::metadata(path).ok()?;
+    Some((meta.dev(), meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()))
+}
+
+/// Looks at the files of every listener from time to time, for ever.
+pub async fn keep_fresh(gateway: Arc<Gateway>) {
+    loop {
+        let snapshot = gateway.current();
+        let tls = snapshot.config.gateway.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+        let pause = tls.map(|tls| tls.refresh.0).min().unwrap_or(QUIET);
+        drop(snapshot);
+        tokio::time::sleep(pause.max(Duration::from_millis(50))).await;
+        let snapshot = gateway.current();
+        let looked = tokio::task::spawn_blocking(move || snapshot.endpoints.iter().flatten().for_each(|endpoint| endpoint.refresh()));
+        if let Err(error) = looked.await {
+            log::error!("the TLS files could not be looked at: {error}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use openssl::x509::X509;
+use serde_json::Value;
+
+use super::Trust;
+use crate::config::{ClientAuth, ClientAuthMode, CrlStale};
+
+fn cases() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases/07-tls");
+    if path.is_dir() {
+        return Some(path);
+    }
+    println!("../shared/cases/07-tls is absent: what depends on it was not tried");
+    None
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn trust(ca: PathBuf, crl: Vec<PathBuf>) -> Trust {
+    let mode = ClientAuthMode::Required;
+    Trust::read(&ClientAuth { mode, ca, crl, crl_stale: CrlStale::Closed, depth: 8 }).unwrap()
+}
+
+/// T3: the chain is judged here, not in a handshake.
+#[test]
+fn no_chain_of_pkits_is_accepted_that_must_be_refused() {
+    let Some(cases) = cases() else { return };
+    let folder = cases.join("pkits");
+    let certificate = |name: &str| X509::from_der(&fs::read(folder.join(format!("certs/{name}.crt"))).unwrap()).unwrap();
+    let ca = std::env::temp_dir().join(format!("tollgate-pkits-{}.pem", std::process::id()));
+    let root = X509::from_der(&fs::read(folder.join("certs/TrustAnchorRootCertificate.crt")).unwrap()).unwrap();
+    fs::write(&ca, root.to_pem().unwrap()).unwrap();
+    let crl = fs::read_dir(folder.join("crls")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let with = trust(ca.clone(), crl);
+    let without = trust(ca.clone(), Vec::new());
+    fs::remove_file(&ca).unwrap();
+    let (mut scored, mut agree, mut differ) = (0, 0, BTreeMap::new());
+    for case in lines(&cases.join("pkits-cases.jsonl")) {
+        let id = case["id"].as_str().unwrap();
+        let chain: Vec<X509> = case["send_chain"].as_array().unwrap().iter().map(|name| certificate(name.as_str().unwrap())).collect();
+        for (trust, verdict) in [(&with, "expect"), (&without, "without_crl")] {
+            let expected = case[verdict].as_str().unwrap();
+            if expected == "disputed" {
+                continue;
+            }
+            scored += 1;
+            let found = trust.judge(&certificate(id), &chain);
+            if found.is_ok() == (expected == "accept") {
+                agree += 1;
+            } else {
+                differ.insert(format!("{id} {verdict}"), found);
+            }
+        }
+    }
+    println!("PKITS: {scored} scored, {agree} agree; {differ:#?}");
+    assert!(scored > 50);
+    assert!(differ.values().all(Result::is_err), "accepted and must be refused: {differ:#?}");
+}
+
+/// T3: the chain is judged here, not in a handshake; cases that name another time than now are left out.
+#[test]
+fn no_chain_of_limbo_is_accepted_that_must_be_refused_and_none_takes_a_second() {
+    let Some(cases) = cases() else { return };
+    let pem = |value: &Value| value.as_str().unwrap().to_owned();
+    let (mut scored, mut agree, mut differ) = (0, 0, BTreeMap::new());
+    for (index, case) in lines(&cases.join("limbo-client.jsonl")).into_iter().enumerate() {
+        let id = case["id"].as_str().unwrap();
+        let folder = std::env::temp_dir().join(format!("tollgate-limbo-{}-{index}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let ca = folder.join("ca.pem");
+        fs::write(&ca, case["roots"].as_array().unwrap().iter().map(pem).collect::<String>()).unwrap();
+        let crl: Vec<PathBuf> = case["crls"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(pem)
+            .enumerate()
+            .map(|(i, text)| {
+                let path = folder.join(format!("{i}.crl"));
+                fs::write(&path, text).unwrap();
+                path
+            })
+            .collect();
+        let trust = Trust::read(&ClientAuth { mode: ClientAuthMode::Required, ca, crl, crl_stale: CrlStale::Closed, depth: 8 });
+        fs::remove_dir_all(&folder).unwrap();
+        let leaf = X509::from_pem(pem(&case["leaf"]).as_bytes());
+        let chain: Result<Vec<X509>, _> =
+            case["intermediates"].as_array().unwrap().iter().map(|c| X509::from_pem(pem(c).as_bytes())).collect();
+        let begun = Instant::now();
+        let found = match (trust, leaf, chain) {
+            (Ok(trust), Ok(leaf), Ok(chain)) => trust.judge(&leaf, &chain),
+            _ => Err("it cannot be read".to_owned()),
+        };
+        assert!(begun.elapsed() < Duration::from_secs(1), "{id} took {:?}", begun.elapsed());
+        let expected = case["expect"].as_str().unwrap();
+        if expected == "disputed" {
+            continue;
+        }
+        scored += 1;
+        if found.is_ok() == (expected == "accept") {
+            agree += 1;
+        } else {
+            differ.insert(id.to_owned(), found);
+        }
+    }
+    println!("limbo: {scored} scored, {agree} agree; {differ:#?}");
+    assert!(scored > 20);
+    assert!(differ.values().all(Result::is_err), "accepted and must be refused: {differ:#?}");
+}
