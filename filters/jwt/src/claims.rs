@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
-use tollgate_filter_api::{KeyType, Principal, PrincipalParts};
+use tollgate_filter_api::{KeyType, Principal, PrincipalParts, Token};
 
 use crate::{
     config::IssuerConfig,
@@ -60,8 +60,8 @@ impl Rules {
         Ok(window)
     }
 
-    /// Who the token speaks of.
-    pub(crate) fn principal(&self, claims: Map<String, Value>) -> Result<Principal, Refusal> {
+    /// Who the token speaks of, and by what it can be revoked; `signature` is the token's last part as it was sent.
+    pub(crate) fn principal(&self, claims: Map<String, Value>, signature: Option<&str>) -> Result<Principal, Refusal> {
         let config = &self.config;
         let client = match &config.client_claim {
             Some(name) => text(&claims, name)?,
@@ -71,6 +71,13 @@ impl Rules {
             Some(name) => scopes(claims.get(name))?,
             None => scopes(claims.get("scope").or_else(|| claims.get("scp")))?,
         };
+        let times = self.times(&claims)?;
+        let token = Token {
+            id: text(&claims, "jti")?,
+            signature: signature.map(str::to_owned),
+            issued: times.iat.map(|iat| iat as i64),
+            expires: Some(times.exp as i64),
+        };
         Ok(Principal::new(PrincipalParts {
             filter: "jwt",
             subject: text(&claims, &config.subject_claim)?,
@@ -79,7 +86,7 @@ impl Rules {
             scopes,
             key_type: key_type(&claims, &config.key_type_claim)?,
             claims,
-            token: None,
+            token: Some(token),
         }))
     }
 

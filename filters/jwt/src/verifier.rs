@@ -88,7 +88,7 @@ impl Verifier {
         if let Some((_, end)) = proof.key.validity {
             window.until = window.until.min(end);
         }
-        let principal = issuer.rules.principal(claims)?;
+        let principal = issuer.rules.principal(claims, token.rsplit('.').next())?;
         Ok(Entry { principal, window, issuer: place, generation: proof.generation })
     }
 
