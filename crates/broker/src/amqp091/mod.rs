@@ -1,0 +1,16 @@
+//! AMQP 0-9-1.
+
+mod binding;
+
+pub(crate) use binding::Binding;
+
+use crate::{failure::Lost, subscriber::Peer};
+pub(crate) struct Session;
+impl Session {
+    pub(crate) async fn listen(self) -> Result<std::convert::Infallible, Lost> {
+        Err(Lost::Unfit(""))
+    }
+}
+pub(crate) async fn open(_: Peer<'_>) -> Result<Session, Lost> {
+    Err(Lost::Unfit(""))
+}

@@ -1,0 +1,59 @@
+//! Why a connection ended.
+
+use std::{io, time::Duration};
+
+use tollgate_filter_api::Problem;
+
+/// Longest text of a broker that is passed on.
+const LONGEST: usize = 300;
+
+/// Why there is no subscription now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Lost {
+    #[error("cannot connect: {0}")]
+    Connect(#[source] io::Error),
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    #[error("{0}")]
+    Trust(Problem),
+    #[error("the subscription was not confirmed within {0:?}")]
+    Late(Duration),
+    #[error("nothing was heard for {0:?}, not even a heartbeat")]
+    Silent(Duration),
+    #[error("the broker took nothing for {0:?}")]
+    Stuck(Duration),
+    #[error("the broker closed the connection")]
+    Closed,
+    #[error("the connection broke: {0}")]
+    Io(#[source] io::Error),
+    #[error("the broker broke the protocol: {0}")]
+    Broken(#[from] Broken),
+    #[error("the broker refused the credentials: {0}")]
+    Credentials(String),
+    #[error("the broker says: {0}")]
+    Told(String),
+    #[error("this broker cannot be used: {0}")]
+    Unfit(&'static str),
+}
+
+/// What the broker sent cannot be read, or is over a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Broken(pub(crate) &'static str);
+
+/// A broker's words, made fit for a log: one line, without control characters, cut to a length.
+pub(crate) fn quoted(text: &str) -> String {
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    text.trim().chars().take(LONGEST).map(clean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brokers_words_cannot_forge_or_flood_a_log() {
+        assert_eq!(quoted("no\r\n2026 ERROR forged\u{1b}[0m"), "no  2026 ERROR forged [0m");
+        assert_eq!(quoted(&"x".repeat(5000)).len(), LONGEST);
+    }
+}

@@ -1,0 +1,82 @@
+//! What a subscriber hears, and who listens.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+/// The content of one message, whatever protocol carried it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// Names and values: a JMS MapMessage, or an AMQP 0-9-1 message that is nothing but its header table.
+    Map(BTreeMap<String, Value>),
+    /// Text, JSON among it.
+    Text(String),
+    /// Anything that is not UTF-8.
+    Bytes(Bytes),
+}
+
+impl Message {
+    /// A body without a type of its own: text where it is UTF-8.
+    pub(crate) fn plain(body: Bytes) -> Self {
+        match std::str::from_utf8(&body) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => Self::Bytes(body),
+        }
+    }
+
+    /// Names and values, if it has them: of a map, or of a text that is a JSON object.
+    pub fn fields(&self) -> Option<BTreeMap<String, Value>> {
+        match self {
+            Self::Map(fields) => Some(fields.clone()),
+            Self::Text(text) => serde_json::from_str(text).ok(),
+            Self::Bytes(_) => None,
+        }
+    }
+}
+
+/// The listener could make nothing of a message. It is acknowledged all the same: a broker that delivers it again and
+/// again would keep every later one back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// Hears what happens to a subscription. All calls come from one task, in order, and must not block.
+pub trait Listener: Send + Sync + 'static {
+    /// The broker confirmed the subscription. What is published from now on arrives; what was published before only where
+    /// the subscription is durable. Messages of a durable subscription may come shortly before this.
+    fn connected(&self);
+
+    /// Something came in order from the broker, a heartbeat at the least: what was published until now has been heard.
+    fn alive(&self);
+
+    /// One message, before it is acknowledged.
+    ///
+    /// # Errors
+    /// When nothing can be made of it; to count that is the listener's part. It is acknowledged and not delivered again.
+    fn message(&self, message: Message) -> Result<(), Refused>;
+
+    /// The connection is gone, or could not be made; another attempt follows. What is published meanwhile is lost unless
+    /// the subscription is durable.
+    fn lost(&self, cause: &str);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_a_json_object_has_fields_and_no_other_text_has() {
+        let of = |text: &str| Message::Text(text.to_owned()).fields();
+        assert_eq!(of(r#"{"ttl":7}"#).and_then(|fields| fields.get("ttl").cloned()), Some(Value::from(7)));
+        assert_eq!(of("[1]"), None);
+        assert_eq!(of("plain"), None);
+        assert_eq!(Message::Bytes(Bytes::from_static(b"{}")).fields(), None);
+    }
+
+    #[test]
+    fn a_body_is_text_where_it_is_utf_8_and_bytes_where_it_is_not() {
+        assert_eq!(Message::plain(Bytes::from_static("jti-\u{e9}".as_bytes())), Message::Text("jti-\u{e9}".to_owned()));
+        assert_eq!(Message::plain(Bytes::from_static(&[0xff, 1])), Message::Bytes(Bytes::from_static(&[0xff, 1])));
+    }
+}

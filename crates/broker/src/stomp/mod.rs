@@ -1,0 +1,171 @@
+//! STOMP 1.2, as ActiveMQ, Artemis and RabbitMQ speak it.
+//!
+//! Every message is acknowledged by itself. A broker that does not promise heartbeats is refused: without them nobody could
+//! tell a quiet topic from a dead line. MapMessages come through ActiveMQ's transformation to JSON.
+
+mod frame;
+mod jms_map;
+
+use std::{convert::Infallible, time::Duration};
+
+use crate::{
+    failure::{Broken, Lost, quoted},
+    listener::Message,
+    subscriber::Peer,
+};
+use frame::{Command, Frame, Incoming, decode, encode};
+
+/// Messages under way to us without an acknowledgement.
+const PREFETCH: &str = "256";
+/// Identifier of our one subscription on this connection, where it has no durable name.
+const SUBSCRIPTION: &str = "tollgate";
+/// What the broker is to confirm.
+const RECEIPT: &str = "subscribed";
+
+/// A confirmed subscription.
+pub(crate) struct Session<'a> {
+    peer: Peer<'a>,
+}
+
+/// Connects and subscribes; ends when the broker confirmed.
+pub(crate) async fn open(peer: Peer<'_>) -> Result<Session<'_>, Lost> {
+    let mut session = Session { peer };
+    session.connect().await?;
+    session.subscribe().await?;
+    Ok(session)
+}
+
+impl Session<'_> {
+    /// Passes messages on until the connection ends.
+    pub(crate) async fn listen(mut self) -> Result<Infallible, Lost> {
+        loop {
+            if let Incoming::Frame(frame) = self.peer.wire.next(decode).await? {
+                match frame.command {
+                    Command::Message => self.message(&frame).await?,
+                    Command::Receipt => (),
+                    _ => return Err(unexpected(&frame)),
+                }
+            }
+            self.peer.listener.alive();
+        }
+    }
+
+    async fn connect(&mut self) -> Result<(), Lost> {
+        let period = self.peer.settings.heartbeat;
+        let heartbeat = format!("{0},{0}", period.as_millis());
+        let host = self.peer.endpoint.vhost.as_deref().unwrap_or("/");
+        let mut headers = vec![("accept-version", "1.2"), ("host", host), ("heart-beat", &*heartbeat)];
+        if let Some((name, password)) = self.peer.credentials() {
+            headers.extend([("login", name), ("passcode", password)]);
+        }
+        if let Some(name) = &self.peer.settings.subscription {
+            headers.push(("client-id", name));
+        }
+        let connect = encode("CONNECT", &headers);
+        self.peer.wire.send(&connect).await?;
+        let frame = self.frame().await?;
+        match frame.command {
+            Command::Connected if frame.header("version") == Some("1.2") => (),
+            Command::Connected => return Err(Lost::Unfit("it does not speak STOMP 1.2")),
+            Command::Error => return Err(Lost::Told(format!("connection refused: {}", words(&frame)))),
+            _ => return Err(Broken("an answer to CONNECT that is none").into()),
+        }
+        let (ours, theirs) = heartbeats(&frame, period)?;
+        if let Some(every) = ours {
+            self.peer.wire.beat(b"\n", every);
+        }
+        self.peer.wire.expect_every(theirs * 2);
+        self.peer.wire.on_farewell(encode("DISCONNECT", &[]));
+        Ok(())
+    }
+
+    async fn subscribe(&mut self) -> Result<(), Lost> {
+        let settings = self.peer.settings;
+        let topic = &settings.topic;
+        let destination = if topic.starts_with('/') { topic.clone() } else { format!("/topic/{topic}") };
+        let mut headers = vec![
+            ("destination", &*destination),
+            ("ack", "client-individual"),
+            ("receipt", RECEIPT),
+            ("transformation", "jms-map-json"),
+            ("activemq.prefetchSize", PREFETCH),
+            ("prefetch-count", PREFETCH),
+        ];
+        match &settings.subscription {
+            None => headers.push(("id", SUBSCRIPTION)),
+            // ActiveMQ, Artemis and RabbitMQ each have their own name for it and pass over the others'.
+            Some(name) => headers.extend([
+                ("id", &**name),
+                ("activemq.subscriptionName", name),
+                ("durable-subscription-name", name),
+                ("durable", "true"),
+                ("auto-delete", "false"),
+            ]),
+        }
+        let subscribe = encode("SUBSCRIBE", &headers);
+        self.peer.wire.send(&subscribe).await?;
+        loop {
+            let frame = self.frame().await?;
+            match frame.command {
+                Command::Receipt if frame.header("receipt-id") == Some(RECEIPT) => return Ok(()),
+                // What a durable subscription kept may overtake the receipt.
+                Command::Message => self.message(&frame).await?,
+                _ => return Err(unexpected(&frame)),
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> Result<Frame, Lost> {
+        loop {
+            if let Incoming::Frame(frame) = self.peer.wire.next(decode).await? {
+                return Ok(frame);
+            }
+        }
+    }
+
+    async fn message(&mut self, frame: &Frame) -> Result<(), Lost> {
+        let ack = frame.header("ack").ok_or(Broken("a message that cannot be acknowledged"))?;
+        let mut message = Message::plain(frame.body.clone());
+        let transformed = frame.header("transformation") == Some("jms-map-json");
+        if let Message::Text(text) = &message
+            && transformed
+            && let Some(fields) = jms_map::read(text)
+        {
+            message = Message::Map(fields);
+        }
+        self.peer.heard(message);
+        self.peer.wire.queue(&encode("ACK", &[("id", ack)])).await
+    }
+}
+
+/// How often we speak, if the broker wants us to, and how often the broker does.
+fn heartbeats(connected: &Frame, period: Duration) -> Result<(Option<Duration>, Duration), Lost> {
+    let broken = Broken("a heart-beat header that is none");
+    let header = connected.header("heart-beat").unwrap_or("0,0");
+    let (sends, wants) = header.split_once(',').ok_or(broken)?;
+    let number = |text: &str| text.trim().parse::<u32>().map(|ms| Duration::from_millis(ms.into())).map_err(|_| broken);
+    let (sends, wants) = (number(sends)?, number(wants)?);
+    if sends.is_zero() {
+        return Err(Lost::Unfit("it promises no heartbeats"));
+    }
+    // Half of what was agreed on, so that a late timer does no harm.
+    Ok(((!wants.is_zero()).then(|| period.max(wants) / 2), period.max(sends)))
+}
+
+fn unexpected(frame: &Frame) -> Lost {
+    match frame.command {
+        Command::Error => Lost::Told(words(frame)),
+        _ => Broken("a frame out of turn").into(),
+    }
+}
+
+/// What an ERROR frame says: its header, and the body where that says more.
+fn words(frame: &Frame) -> String {
+    let (short, body) = (frame.header("message").unwrap_or(""), String::from_utf8_lossy(&frame.body));
+    let long = body.lines().next().unwrap_or("").trim();
+    if long.is_empty() || short.contains(long) { quoted(short) } else { quoted(&format!("{short}: {long}")) }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

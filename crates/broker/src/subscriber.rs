@@ -1,0 +1,145 @@
+//! One subscription, for as long as somebody wants it: connect, listen, and when that ends, again.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep, timeout};
+use tollgate_filter_api::Problem;
+
+use crate::{
+    amqp10, amqp091,
+    endpoint::{Endpoint, Protocol},
+    failure::Lost,
+    listener::{Listener, Message},
+    settings::{Settings, check},
+    stomp,
+    wire::{PATIENCE, Wire},
+};
+
+/// First wait after a failure.
+const SHORTEST: Duration = Duration::from_millis(200);
+/// Longest wait.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Listens until `shutdown` ends; connects again for ever, after 0.2 s at first and 10 s at most, less up to half of it
+/// at random. One task: dropping the future ends the connection and everything else. Messages are heard one by one; while
+/// the listener is busy nothing is read.
+///
+/// # Errors
+/// At once, when [`check`] finds something wrong.
+pub async fn run(settings: Settings, listener: Arc<dyn Listener>, shutdown: impl Future<Output = ()>) -> Result<(), Problem> {
+    check(&settings)?;
+    let endpoint = Endpoint::parse(&settings.url)?;
+    let mut shutdown = pin!(shutdown);
+    let mut wait = SHORTEST;
+    loop {
+        let mut attempt = Attempt { endpoint: &endpoint, settings: &settings, listener: &*listener, wire: None, confirmed: None };
+        let lost = tokio::select! {
+            biased;
+            () = &mut shutdown => None,
+            lost = attempt.run() => Some(lost),
+        };
+        let Some(lost) = lost else {
+            if let Some(mut wire) = attempt.wire {
+                wire.farewell().await;
+            }
+            return Ok(());
+        };
+        if attempt.confirmed.is_some_and(|since| since.elapsed() > wait) {
+            wait = SHORTEST;
+        }
+        drop(attempt);
+        listener.lost(&lost.to_string());
+        tokio::select! {
+            biased;
+            () = &mut shutdown => return Ok(()),
+            () = sleep(jittered(wait)) => wait = LONGEST.min(wait * 2),
+        }
+    }
+}
+
+/// One connection, from its beginning to its end.
+struct Attempt<'a> {
+    endpoint: &'a Endpoint,
+    settings: &'a Settings,
+    listener: &'a dyn Listener,
+    wire: Option<Wire>,
+    confirmed: Option<Instant>,
+}
+
+impl Attempt<'_> {
+    async fn run(&mut self) -> Lost {
+        match self.listen().await {
+            Ok(never) => match never {},
+            Err(lost) => lost,
+        }
+    }
+
+    async fn listen(&mut self) -> Result<Infallible, Lost> {
+        let connect = Wire::connect(self.endpoint, self.settings);
+        let wire = self.wire.insert(timeout(PATIENCE, connect).await.map_err(|_| Lost::Late(PATIENCE))??);
+        let peer = Peer { wire, endpoint: self.endpoint, settings: self.settings, listener: self.listener };
+        match self.endpoint.protocol {
+            Protocol::Stomp => confirmed(stomp::open(peer), self.listener, &mut self.confirmed).await?.listen().await,
+            Protocol::Amqp10 => confirmed(amqp10::open(peer), self.listener, &mut self.confirmed).await?.listen().await,
+            Protocol::Amqp091 => confirmed(amqp091::open(peer), self.listener, &mut self.confirmed).await?.listen().await,
+        }
+    }
+}
+
+/// What a protocol's session has at hand.
+pub(crate) struct Peer<'a> {
+    pub(crate) wire: &'a mut Wire,
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) settings: &'a Settings,
+    pub(crate) listener: &'a dyn Listener,
+}
+
+impl Peer<'_> {
+    /// User name and password, where there is a user.
+    pub(crate) fn credentials(&self) -> Option<(&str, &str)> {
+        let name = self.settings.username.as_deref()?;
+        Some((name, self.settings.password.as_ref().map_or("", |password| password.expose())))
+    }
+
+    /// Tells the listener. What it refuses is its own affair: the broker is told that the message was taken.
+    pub(crate) fn heard(&self, message: Message) {
+        let _counted_by_the_listener = self.listener.message(message);
+    }
+}
+
+async fn confirmed<S>(
+    opening: impl Future<Output = Result<S, Lost>>,
+    listener: &dyn Listener,
+    since: &mut Option<Instant>,
+) -> Result<S, Lost> {
+    let session = timeout(PATIENCE, opening).await.map_err(|_| Lost::Late(PATIENCE))??;
+    *since = Some(Instant::now());
+    listener.connected();
+    Ok(session)
+}
+
+/// Between half of `time` and all of it: a broker that comes back is not met by all gateways at once.
+fn jittered(time: Duration) -> Duration {
+    let random = u32::try_from(RandomState::new().hash_one(0_u8) >> 32).unwrap_or(0);
+    time - time.mul_f64(0.5 * f64::from(random) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_takes_away_at_most_half_and_differs() {
+        let whole = Duration::from_secs(100);
+        let all: std::collections::BTreeSet<_> = (0..50).map(|_| jittered(whole)).collect();
+        assert!(all.iter().all(|time| *time <= whole && *time >= whole / 2));
+        assert!(all.len() > 10);
+    }
+}

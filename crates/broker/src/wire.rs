@@ -1,0 +1,195 @@
+//! One connection: bytes in and out, heartbeats, deadlines. Knows no protocol.
+//!
+//! Memory is bounded by the decoders: each must refuse a frame that is over its limit before the frame is complete.
+//! A broker that says nothing, or takes nothing, is given up after a time.
+
+use std::{io, pin::Pin, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_openssl::SslStream;
+
+use crate::{
+    endpoint::Endpoint,
+    failure::{Broken, Lost},
+    settings::Settings,
+    tls,
+};
+
+/// How long a connection may take until the subscription is confirmed, and each step of it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// Least room for one read.
+const ROOM: usize = 8 << 10;
+/// Answers wait for each other up to this size.
+const OUTBOX: usize = 16 << 10;
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> Io for T {}
+
+/// What we say when we have said nothing for a while.
+struct Beat {
+    bytes: &'static [u8],
+    every: Duration,
+    due: Instant,
+}
+
+/// A connection to a broker.
+pub(crate) struct Wire {
+    stream: Pin<Box<dyn Io>>,
+    inbox: BytesMut,
+    outbox: BytesMut,
+    beat: Option<Beat>,
+    heard: Instant,
+    silence: Duration,
+    farewell: Bytes,
+}
+
+impl Wire {
+    pub(crate) async fn connect(endpoint: &Endpoint, settings: &Settings) -> Result<Self, Lost> {
+        let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(Lost::Connect)?;
+        tcp.set_nodelay(true).map_err(Lost::Connect)?;
+        if !endpoint.secure {
+            return Ok(Self::over(tcp));
+        }
+        let (settings, host) = (settings.clone(), endpoint.host.clone());
+        let ssl = tokio::task::spawn_blocking(move || tls::client(&settings, &host)).await.map_err(|error| Lost::Tls(error.to_string()))?;
+        let mut stream = SslStream::new(ssl.map_err(Lost::Trust)?, tcp).map_err(|error| Lost::Tls(error.to_string()))?;
+        let shaken = Pin::new(&mut stream).connect().await;
+        shaken.map_err(|error| Lost::Tls(tls_cause(&stream, &error)))?;
+        Ok(Self::over(stream))
+    }
+
+    pub(crate) fn over(stream: impl Io + 'static) -> Self {
+        Self {
+            stream: Box::pin(stream),
+            inbox: BytesMut::new(),
+            outbox: BytesMut::new(),
+            beat: None,
+            heard: Instant::now(),
+            silence: PATIENCE,
+            farewell: Bytes::new(),
+        }
+    }
+
+    /// From now on says `bytes` when nothing else was said for `every`.
+    pub(crate) fn beat(&mut self, bytes: &'static [u8], every: Duration) {
+        self.beat = Some(Beat { bytes, every, due: Instant::now() + every });
+    }
+
+    /// From now on gives up when nothing is heard for this time.
+    pub(crate) fn expect_every(&mut self, silence: Duration) {
+        self.silence = silence;
+        self.heard = Instant::now();
+    }
+
+    /// What to say when we go.
+    pub(crate) fn on_farewell(&mut self, bytes: impl Into<Bytes>) {
+        self.farewell = bytes.into();
+    }
+
+    /// The next frame. What was [queued](Self::queue) is sent before anything is waited for. Not to be dropped and called
+    /// again: what is half sent would stay so.
+    pub(crate) async fn next<F>(&mut self, decode: impl Fn(&mut BytesMut) -> Result<Option<F>, Broken>) -> Result<F, Lost> {
+        loop {
+            if let Some(frame) = decode(&mut self.inbox)? {
+                return Ok(frame);
+            }
+            self.flush().await?;
+            self.fill().await?;
+        }
+    }
+
+    /// Waits for bytes, and says a heartbeat when one is due.
+    async fn fill(&mut self) -> Result<(), Lost> {
+        self.inbox.reserve(ROOM);
+        let silent = self.heard + self.silence;
+        let due = self.beat.as_ref().map(|beat| beat.due);
+        tokio::select! {
+            read = self.stream.read_buf(&mut self.inbox) => match read {
+                Ok(0) => return Err(Lost::Closed),
+                Ok(_) => self.heard = Instant::now(),
+                Err(error) if is_end(&error) => return Err(Lost::Closed),
+                Err(error) => return Err(Lost::Io(error)),
+            },
+            () = sleep_until(silent) => return Err(Lost::Silent(self.silence)),
+            () = sleep_until(due.unwrap_or(silent)), if due.is_some() => {
+                let bytes = self.beat.as_ref().map_or(&b""[..], |beat| beat.bytes);
+                self.send(bytes).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends before anything is read again, together with what else is waiting.
+    pub(crate) async fn queue(&mut self, bytes: &[u8]) -> Result<(), Lost> {
+        self.outbox.extend_from_slice(bytes);
+        if self.outbox.len() >= OUTBOX { self.flush().await } else { Ok(()) }
+    }
+
+    /// Sends now.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), Lost> {
+        self.outbox.extend_from_slice(bytes);
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> Result<(), Lost> {
+        if self.outbox.is_empty() {
+            return Ok(());
+        }
+        let (stream, outbox) = (&mut self.stream, &self.outbox);
+        let write = async {
+            stream.write_all(outbox).await?;
+            stream.flush().await
+        };
+        match timeout(self.silence, write).await {
+            Err(_) => return Err(Lost::Stuck(self.silence)),
+            Ok(Err(error)) if is_end(&error) => return Err(self.last_words().await),
+            Ok(Err(error)) => return Err(Lost::Io(error)),
+            Ok(Ok(())) => (),
+        }
+        self.outbox.clear();
+        if let Some(beat) = &mut self.beat {
+            beat.due = Instant::now() + beat.every;
+        }
+        Ok(())
+    }
+
+    /// A broker that closes may have said why just before; there is nobody left to tell it to but the log, so only the
+    /// fact is kept.
+    async fn last_words(&mut self) -> Lost {
+        let _ = timeout(GOODBYE, self.stream.shutdown()).await;
+        Lost::Closed
+    }
+
+    /// Says goodbye as well as that can be done in half a second.
+    pub(crate) async fn farewell(&mut self) {
+        let bytes = std::mem::take(&mut self.farewell);
+        let goodbye = async {
+            let _ = self.stream.write_all(&bytes).await;
+            let _ = self.stream.shutdown().await;
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
+    }
+}
+
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
+
+fn tls_cause(stream: &SslStream<TcpStream>, error: &openssl::ssl::Error) -> String {
+    match stream.ssl().verify_result() {
+        openssl::x509::X509VerifyResult::OK => error.to_string(),
+        refused => format!("the broker's certificate is not accepted: {refused}"),
+    }
+}
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;
