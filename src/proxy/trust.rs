@@ -96,7 +96,7 @@ impl Trust {
             Err(verdict) if verdict.as_raw() == CRL_EXPIRED => {
                 let store = self.timeless.as_ref().ok_or_else(|| verdict.error_string().to_owned())?;
                 let path = verify(store, leaf, &sent).map_err(|verdict| verdict.error_string().to_owned())?;
-                if path.iter().all(|certificate| is_valid_now(certificate)) {
+                if path.iter().all(is_valid_now) {
                     Ok(self.until(&path))
                 } else {
                     Err("a certificate of the chain is outside its validity".to_owned())
