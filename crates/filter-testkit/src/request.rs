@@ -2,7 +2,9 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use tollgate_filter_api::{Bytes, Call, Clock, DynCx, Fact, Facts, HeaderName, HeaderValue, OperationInfo, RequestHead};
+use tollgate_filter_api::{
+    Bytes, Call, Clock, DynCx, Fact, Facts, HeaderName, HeaderValue, NoCertificate, OperationInfo, Peer, RequestHead,
+};
 
 use crate::{harness::Core, poll::drive, run::Run};
 
@@ -32,16 +34,11 @@ impl<'h> Request<'h> {
             now: core.clock.now(),
             request_id: REQUEST_ID,
         };
-        let request = Self {
-            core,
-            head,
-            call,
-            operation: operation(method, path),
-            facts: Facts::default(),
-            given: Vec::new(),
-            body: None,
-            may_wait: false,
-        };
+        let mut facts = Facts::default();
+        // The gateway knows it of every request.
+        facts.set(Peer::Anonymous(NoCertificate::NotAsked));
+        let request =
+            Self { core, head, call, operation: operation(method, path), facts, given: vec![Peer::NAME], body: None, may_wait: false };
         request.header("host", "api.example.com")
     }
 

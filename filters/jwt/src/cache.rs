@@ -12,7 +12,7 @@ use std::{
 
 use tollgate_filter_api::Principal;
 
-use crate::claims::Window;
+use crate::{binding::Confirmation, claims::Window};
 
 /// More shards than cores that one gateway is given.
 const SHARDS: usize = 64;
@@ -22,6 +22,8 @@ const SHARDS: usize = 64;
 pub(crate) struct Entry {
     /// Who it speaks of.
     pub principal: Principal,
+    /// What its sender must have.
+    pub confirmation: Confirmation,
     /// When it may be used.
     pub window: Window,
     /// Place of its issuer in the verifier's list.

@@ -23,6 +23,8 @@ pub struct Config {
     /// Alternatives of scopes, one of which the token must have whole: `[[read, list], [admin]]` is (read and list) or admin.
     /// Usually filled from the definition. Empty: none is asked for.
     pub scopes: Vec<Vec<String>>,
+    /// Whether a token must be bound to its client by `cnf`.
+    pub sender_constrained: SenderConstrained,
     /// Whether the header goes to the upstream. Off, as upstreams should not be able to use a caller's token elsewhere.
     pub forward_token: bool,
     /// The protection space named in `WWW-Authenticate`.
@@ -44,6 +46,7 @@ impl Default for Config {
             header: "authorization".to_owned(),
             scheme: "Bearer".to_owned(),
             scopes: Vec::new(),
+            sender_constrained: SenderConstrained::WhenBound,
             forward_token: false,
             realm: "api".to_owned(),
             cache: CacheConfig::default(),
@@ -52,6 +55,16 @@ impl Default for Config {
             iat_in_ms: false,
         }
     }
+}
+
+/// Which tokens must prove their sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SenderConstrained {
+    /// Those with `cnf`; others are good for whoever holds them.
+    WhenBound,
+    /// All: a token without `cnf` is refused.
+    Required,
 }
 
 /// How many verified tokens are remembered.

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use tollgate_filter_api::{Answer, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Posture, Principal, Problem, Reason};
+use tollgate_filter_api::{
+    Answer, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
+};
 
 use crate::{
-    config::Config,
+    config::{Config, SenderConstrained},
     credential::{strip_backend_token, token},
     reasons::{self, Failure, Refusal, Refuse, SCOPE},
     setup,
@@ -19,6 +21,7 @@ pub struct Jwt {
     scheme: String,
     scopes: Vec<Vec<String>>,
     forward_token: bool,
+    sender_constrained: SenderConstrained,
     challenge: Challenge,
 }
 
@@ -42,7 +45,7 @@ impl Filter for Jwt {
         MetricDoc { name: "jwt_keys_asked_total", help: "Times a token's key was not at hand and the issuer's sources were asked" },
     ];
     type Config = Config;
-    type Needs = ();
+    type Needs = Peer;
     type Gives = Principal;
     type State = ();
 
@@ -56,6 +59,7 @@ impl Filter for Jwt {
             scheme: config.scheme,
             scopes: config.scopes,
             forward_token: config.forward_token,
+            sender_constrained: config.sender_constrained,
         })
     }
 
@@ -65,7 +69,11 @@ impl Filter for Jwt {
             Ok(token) => self.verifier.verify(token, cx.call.now).await,
             Err(refusal) => Err(refusal.into()),
         };
-        match verified.and_then(|principal| self.authorize(principal)) {
+        let bound = verified.and_then(|verified| {
+            verified.confirmation.check(cx.given, None, self.sender_constrained)?;
+            Ok(verified.principal)
+        });
+        match bound.and_then(|principal| self.authorize(principal)) {
             Ok(principal) => {
                 if !self.forward_token {
                     cx.req.remove(&self.header);

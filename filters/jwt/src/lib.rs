@@ -3,6 +3,7 @@
 //! It vouches for what the issuer signed and for the time at which it is used. It does not know whether a token was revoked
 //! or stolen: bearer tokens are good for whoever holds them.
 
+mod binding;
 mod cache;
 mod claims;
 mod config;
@@ -23,5 +24,9 @@ pub use filter::Jwt;
 /// The catalogue's entry.
 pub const KIND: Kind = Kind::of::<Jwt>(
     include_str!("../README.md"),
-    &[("accepted.yaml", include_str!("../cases/accepted.yaml")), ("refused.yaml", include_str!("../cases/refused.yaml"))],
+    &[
+        ("accepted.yaml", include_str!("../cases/accepted.yaml")),
+        ("bound.yaml", include_str!("../cases/bound.yaml")),
+        ("refused.yaml", include_str!("../cases/refused.yaml")),
+    ],
 );

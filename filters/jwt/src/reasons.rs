@@ -129,6 +129,21 @@ pub(crate) const AUDIENCE: Reason = Reason::refused(
     "The token is for another audience",
     "`aud` is missing or holds none of the issuer's `audiences`.",
 );
+pub(crate) const BINDING: Reason = Reason::refused(
+    "jwt.binding",
+    401,
+    INVALID,
+    "The token is bound to another client",
+    "`cnf` names a certificate that is not the connection's (RFC 8705 §3), a key that the request does not prove (RFC 9449), or something that is \
+     not understood here. The note in the log says which.",
+);
+pub(crate) const NOT_BOUND: Reason = Reason::refused(
+    "jwt.not_bound",
+    401,
+    INVALID,
+    "The token is not bound to a client",
+    "`sender_constrained` is `required`, and the token has no `cnf`: whoever holds it could use it. Have the issuer bind its tokens.",
+);
 pub(crate) const SCOPE: Reason = Reason::refused(
     "jwt.scope",
     403,
@@ -156,6 +171,8 @@ pub(crate) const ALL: &[Reason] = &[
     TOO_OLD,
     LIFETIME,
     AUDIENCE,
+    BINDING,
+    NOT_BOUND,
     SCOPE,
 ];
 

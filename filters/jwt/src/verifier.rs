@@ -9,6 +9,7 @@ use tollgate_filter_api::{Counter, Principal};
 use tollgate_jose::{Algorithm, Jws};
 
 use crate::{
+    binding::Confirmation,
     cache::{Cache, Entry},
     claims::Rules,
     keyset::KeyRing,
@@ -45,6 +46,15 @@ pub(crate) struct Verifier {
     pub misses: Counter,
 }
 
+/// A good token: who it speaks of, and what its sender must have, which is still to be compared.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    /// Who it speaks of.
+    pub principal: Principal,
+    /// What its sender must have.
+    pub confirmation: Confirmation,
+}
+
 /// `typ` as it is compared: lower case, without `application/` unless another slash follows (RFC 7515 §4.1.9).
 pub(crate) fn normal_type(typ: &str) -> String {
     let lower = typ.to_ascii_lowercase();
@@ -55,27 +65,28 @@ pub(crate) fn normal_type(typ: &str) -> String {
 }
 
 impl Verifier {
-    /// The principal of a good token. Waits only when a key is not at hand.
-    pub(crate) async fn verify(&self, token: &str, now: SystemTime) -> Result<Principal, Failure> {
+    /// What a good token says. Waits only when a key is not at hand.
+    pub(crate) async fn verify(&self, token: &str, now: SystemTime) -> Result<Verified, Failure> {
         if token.len() > self.max_token_bytes {
             return Err(TOO_LONG.refusal().into());
         }
-        if let Some(principal) = self.remembered(token, now) {
+        if let Some(verified) = self.remembered(token, now) {
             self.hits.inc();
-            return Ok(principal);
+            return Ok(verified);
         }
         self.misses.inc();
         let entry = self.examine(token, now).await?;
-        let principal = entry.principal.clone();
+        let verified = Verified { principal: entry.principal.clone(), confirmation: entry.confirmation };
         self.cache.put(token, entry);
-        Ok(principal)
+        Ok(verified)
     }
 
-    fn remembered(&self, token: &str, now: SystemTime) -> Option<Principal> {
+    fn remembered(&self, token: &str, now: SystemTime) -> Option<Verified> {
         let entry = self.cache.get(token)?;
         let issuer = self.issuers.get(entry.issuer)?;
         let in_time = now < entry.window.until && entry.window.from.is_none_or(|from| from <= now);
-        (in_time && issuer.keys.generation(now) == entry.generation).then_some(entry.principal)
+        let verified = Verified { principal: entry.principal, confirmation: entry.confirmation };
+        (in_time && issuer.keys.generation(now) == entry.generation).then_some(verified)
     }
 
     async fn examine(&self, token: &str, now: SystemTime) -> Result<Entry, Failure> {
@@ -88,8 +99,9 @@ impl Verifier {
         if let Some((_, end)) = proof.key.validity {
             window.until = window.until.min(end);
         }
+        let confirmation = Confirmation::of(&claims)?;
         let principal = issuer.rules.principal(claims, token.rsplit('.').next())?;
-        Ok(Entry { principal, window, issuer: place, generation: proof.generation })
+        Ok(Entry { principal, confirmation, window, issuer: place, generation: proof.generation })
     }
 
     fn issuer(&self, claims: &Map<String, Value>) -> Result<(usize, &Issuer), Refusal> {

@@ -8,17 +8,22 @@ use std::{
 };
 
 use serde_json::json;
-use tollgate_filter_api::Principal;
 use tollgate_filter_testkit::{Harness, START};
 
 use super::kit::*;
 use tollgate_jose::{Algorithm::*, Jws, Key};
 
-use crate::{Jwt, config::Config, reasons::Failure, setup, verifier::Verifier};
+use crate::{
+    Jwt,
+    config::Config,
+    reasons::Failure,
+    setup,
+    verifier::{Verified, Verifier},
+};
 
-fn ready(future: impl Future<Output = Result<Principal, Failure>>) -> Principal {
+fn ready(future: impl Future<Output = Result<Verified, Failure>>) -> Verified {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(principal)) => principal,
+        Poll::Ready(Ok(verified)) => verified,
         other => panic!("{other:?}"),
     }
 }

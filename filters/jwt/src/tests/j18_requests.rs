@@ -121,7 +121,7 @@ fn j18_without_a_cache_every_token_is_verified() {
 fn entry(subject: u32) -> (String, Entry) {
     let principal = Principal::new(PrincipalParts { filter: "jwt", subject: Some(subject.to_string()), ..PrincipalParts::default() });
     let window = Window { from: None, until: SystemTime::UNIX_EPOCH };
-    (subject.to_string(), Entry { principal, window, issuer: 0, generation: 0 })
+    (subject.to_string(), Entry { principal, confirmation: Default::default(), window, issuer: 0, generation: 0 })
 }
 
 #[test]

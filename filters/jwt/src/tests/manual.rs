@@ -21,6 +21,7 @@ fn tokens() -> Vec<(&'static str, String)> {
         ("sandbox", of(none(), json!({ "keytype": "SANDBOX" }))),
         ("reader", of(none(), json!({ "scope": "read" }))),
         ("foreign", of(none(), json!({ "iss": "https://other.example" }))),
+        ("bound", of(none(), json!({ "cnf": { "x5t#S256": b64([0; 32]) } }))),
         ("long", of(none(), json!({ "x": "x".repeat(2048) }))),
         ("unsigned", format!("{}.{}.", b64(r#"{"alg":"none"}"#), b64(good_claims().to_string()))),
         ("critical", of(json!({ "crit": ["exp"] }), none())),

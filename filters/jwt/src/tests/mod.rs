@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod b01_certificates;
 mod cost;
 mod j01_signatures;
 mod j07_headers;
