@@ -14,6 +14,7 @@ pub mod h2;
 pub mod h2_upstream;
 pub mod ledger;
 pub mod message;
+pub mod parts;
 pub mod ports;
 pub mod project;
 pub mod token;

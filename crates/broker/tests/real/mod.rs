@@ -1,0 +1,3 @@
+mod activemq;
+mod rabbitmq;
+mod subscriber;

@@ -1,0 +1,117 @@
+//! RabbitMQ over STOMP and AMQP 0-9-1.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use tollgate_broker::{Message, Settings};
+use tollgate_filter_api::Secret;
+use tollgate_tests::parts::{PASSWORD, RabbitMq, USER};
+
+use super::subscriber::{Subscriber, print_latency, settings};
+
+fn stomp(broker: &RabbitMq) -> Settings {
+    settings(format!("stomp://127.0.0.1:{}", broker.stomp), "revoked")
+}
+
+fn amqp(broker: &RabbitMq) -> Settings {
+    settings(format!("amqp://127.0.0.1:{}", broker.amqp), "revoked")
+}
+
+/// Publishes over STOMP; every call returns once the broker has the message.
+struct Publisher(TcpStream);
+
+impl Publisher {
+    fn new(broker: &RabbitMq) -> Self {
+        let mut publisher = Self(TcpStream::connect(("127.0.0.1", broker.stomp)).unwrap());
+        publisher.0.set_nodelay(true).unwrap();
+        publisher.say(&format!("CONNECT\naccept-version:1.2\nhost:/\nlogin:{USER}\npasscode:{PASSWORD}\n\n\0"), "CONNECTED");
+        publisher
+    }
+
+    fn publish(&mut self, body: &str) {
+        self.say(&format!("SEND\ndestination:/topic/revoked\nreceipt:1\n\n{body}\0"), "RECEIPT");
+    }
+
+    fn say(&mut self, frame: &str, expected: &str) {
+        self.0.write_all(frame.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while answer.last() != Some(&0) {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.trim_start().starts_with(expected), "{answer}");
+    }
+}
+
+fn hears_in_time(broker: &RabbitMq, settings: Settings, what: &str) {
+    let subscriber = Subscriber::confirmed(settings);
+    let mut publisher = Publisher::new(broker);
+    let sent: Vec<Instant> = (0..200)
+        .map(|number| {
+            let now = Instant::now();
+            publisher.publish(&format!("jti-{number}"));
+            now
+        })
+        .collect();
+    let heard = subscriber.messages(200);
+    assert_eq!(heard[199].1, Message::Text("jti-199".to_owned()));
+    let times = sent.iter().zip(&heard).map(|(sent, (heard, _))| heard.duration_since(*sent)).collect();
+    assert!(print_latency(what, times) < Duration::from_secs(1));
+    subscriber.lives();
+}
+
+fn names_a_wrong_password(mut settings: Settings) {
+    settings.password = Some(Secret::new("wrong"));
+    let cause = Subscriber::start(settings).cause();
+    assert!(cause.contains("refused"), "{cause}");
+}
+
+fn catches_up_and_comes_back(broker: &mut RabbitMq, mut settings: Settings) {
+    settings.subscription = Some("gateway-1".to_owned());
+    drop(Subscriber::confirmed(settings.clone()));
+    Publisher::new(broker).publish("while away");
+    let subscriber = Subscriber::confirmed(settings);
+    assert_eq!(subscriber.messages(1)[0].1, Message::Text("while away".to_owned()));
+    broker.restart();
+    subscriber.connections(2);
+    Publisher::new(broker).publish("after the restart");
+    let last = subscriber.messages(2).pop().unwrap().1;
+    assert_eq!(last, Message::Text("after the restart".to_owned()));
+}
+
+#[test]
+fn stomp_hears_catches_up_and_comes_back() {
+    let mut broker = RabbitMq::start();
+    hears_in_time(&broker, stomp(&broker), "RabbitMQ, STOMP");
+    names_a_wrong_password(stomp(&broker));
+    let settings = stomp(&broker);
+    catches_up_and_comes_back(&mut broker, settings);
+}
+
+#[test]
+fn amqp_0_9_1_hears_catches_up_and_comes_back() {
+    let mut broker = RabbitMq::start();
+    hears_in_time(&broker, amqp(&broker), "RabbitMQ, AMQP 0-9-1");
+    names_a_wrong_password(amqp(&broker));
+    let settings = amqp(&broker);
+    catches_up_and_comes_back(&mut broker, settings);
+}
+
+#[test]
+fn a_second_subscriber_of_one_name_is_refused_and_an_unknown_exchange_is_named() {
+    let broker = RabbitMq::start();
+    let mut durable = amqp(&broker);
+    durable.subscription = Some("gateway-1".to_owned());
+    let _first = Subscriber::confirmed(durable.clone());
+    let cause = Subscriber::start(durable).cause();
+    assert!(cause.contains("ACCESS_REFUSED"), "{cause}");
+    let mut unknown = amqp(&broker);
+    unknown.topic = "/exchange/nowhere/revoked".to_owned();
+    let cause = Subscriber::start(unknown).cause();
+    assert!(cause.contains("no exchange 'nowhere'"), "{cause}");
+}

@@ -1,0 +1,118 @@
+//! A subscriber on a runtime of its own, and everything it was told.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use tollgate_broker::{Listener, Message, Refused, Settings, run};
+use tollgate_filter_api::Secret;
+use tollgate_tests::{
+    parts::{PASSWORD, USER},
+    until,
+};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    Connected,
+    Alive,
+    Message(Message),
+    Lost(String),
+}
+
+#[derive(Default)]
+struct Recorder(Mutex<Vec<(Instant, Told)>>);
+
+impl Recorder {
+    fn add(&self, told: Told) {
+        self.0.lock().unwrap().push((Instant::now(), told));
+    }
+}
+
+impl Listener for Recorder {
+    fn connected(&self) {
+        self.add(Told::Connected);
+    }
+
+    fn alive(&self) {
+        self.add(Told::Alive);
+    }
+
+    fn message(&self, message: Message) -> Result<(), Refused> {
+        self.add(Told::Message(message));
+        Ok(())
+    }
+
+    fn lost(&self, cause: &str) {
+        self.add(Told::Lost(cause.to_owned()));
+    }
+}
+
+/// A running subscriber; its connection goes away with it, without goodbye.
+pub struct Subscriber {
+    recorder: Arc<Recorder>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+pub fn settings(url: String, topic: &str) -> Settings {
+    let mut settings = Settings::new(url, topic);
+    settings.username = Some(USER.to_owned());
+    settings.password = Some(Secret::new(PASSWORD));
+    settings.heartbeat = Duration::from_secs(1);
+    settings
+}
+
+impl Subscriber {
+    pub fn start(settings: Settings) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let recorder = Arc::new(Recorder::default());
+        runtime.spawn(run(settings, recorder.clone(), std::future::pending()));
+        Self { recorder, _runtime: runtime }
+    }
+
+    /// Starts it and waits for the confirmation.
+    pub fn confirmed(settings: Settings) -> Self {
+        let subscriber = Self::start(settings);
+        subscriber.connections(1);
+        subscriber
+    }
+
+    pub fn all(&self) -> Vec<(Instant, Told)> {
+        self.recorder.0.lock().unwrap().clone()
+    }
+
+    /// Waits until it was connected so many times.
+    pub fn connections(&self, count: usize) {
+        until(&format!("{count} connections"), || {
+            (self.all().iter().filter(|(_, told)| *told == Told::Connected).count() >= count).then_some(())
+        });
+    }
+
+    /// Waits for so many messages.
+    pub fn messages(&self, count: usize) -> Vec<(Instant, Message)> {
+        let message = |(at, told)| if let Told::Message(message) = told { Some((at, message)) } else { None };
+        until(&format!("{count} messages"), || {
+            let messages: Vec<_> = self.all().into_iter().filter_map(message).collect();
+            (messages.len() >= count).then_some(messages)
+        })
+    }
+
+    /// Waits for a loss.
+    pub fn cause(&self) -> String {
+        until("a loss", || self.all().into_iter().find_map(|(_, told)| if let Told::Lost(cause) = told { Some(cause) } else { None }))
+    }
+
+    /// Waits until something later than now was heard.
+    pub fn lives(&self) {
+        let now = Instant::now();
+        until("a sign of life", || self.all().into_iter().find(|(at, told)| *at > now && *told == Told::Alive));
+    }
+}
+
+/// Prints how long messages took from before they were published until they were heard.
+pub fn print_latency(what: &str, mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    let (median, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
+    println!("{what}: published to heard, {} messages: median {median:?}, p99 {p99:?}", times.len());
+    p99
+}

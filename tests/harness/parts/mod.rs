@@ -1,0 +1,13 @@
+//! Real brokers, started on free loopback ports and ended by pid. What they need is installed by `tests/install`.
+
+pub mod activemq;
+pub mod process;
+pub mod rabbitmq;
+
+pub use activemq::ActiveMq;
+pub use rabbitmq::RabbitMq;
+
+/// The user that every broker lets in, and its password.
+pub const USER: &str = "gw";
+/// With a colon, which STOMP escapes in every frame but CONNECT.
+pub const PASSWORD: &str = "pa:ss word";

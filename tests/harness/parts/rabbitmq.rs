@@ -1,0 +1,77 @@
+//! RabbitMQ with its STOMP and AMQP 1.0 plugins, as the user `rabbitmq`.
+
+use std::{net::TcpStream, os::unix::fs::PermissionsExt, process::Command};
+
+use super::{PASSWORD, USER, process::Process};
+use crate::{Folder, ports::free_port, until};
+
+/// A running broker that keeps its durable queues over a restart.
+pub struct RabbitMq {
+    pub amqp: u16,
+    pub stomp: u16,
+    distribution: u16,
+    mapper: u16,
+    folder: Folder,
+    process: Option<Process>,
+}
+
+impl RabbitMq {
+    pub fn start() -> Self {
+        let (amqp, stomp, distribution, mapper) = (free_port(), free_port(), free_port(), free_port());
+        let folder = Folder::new();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        folder.write("rabbit.conf", "log.file = false\nlog.console = true\n");
+        folder.write(
+            "advanced.config",
+            format!(
+                "[{{rabbit,[{{tcp_listeners,[{{\"127.0.0.1\",{amqp}}}]}},{{default_user,<<\"{USER}\">>}},{{default_pass,<<\"{PASSWORD}\">>}},\
+                 {{loopback_users,[]}}]}},{{rabbitmq_stomp,[{{tcp_listeners,[{{\"127.0.0.1\",{stomp}}}]}}]}}].\n"
+            ),
+        );
+        folder.write("plugins", "[rabbitmq_amqp1_0,rabbitmq_stomp].\n");
+        let mut broker = Self { amqp, stomp, distribution, mapper, folder, process: None };
+        broker.restart();
+        broker
+    }
+
+    /// Kills it, if it runs, and starts it again with what it had on disk.
+    pub fn restart(&mut self) {
+        self.kill();
+        let path = |name: &str| self.folder.join(name).display().to_string();
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "rabbitmq", "--regid", "rabbitmq", "--clear-groups", "/usr/lib/rabbitmq/bin/rabbitmq-server"]);
+        command.current_dir(self.folder.path());
+        for (name, value) in [
+            ("RABBITMQ_NODENAME", format!("t{}@localhost", self.amqp)),
+            ("RABBITMQ_MNESIA_BASE", path("mnesia")),
+            ("RABBITMQ_LOG_BASE", path("log")),
+            ("RABBITMQ_CONFIG_FILE", path("rabbit")),
+            ("RABBITMQ_ADVANCED_CONFIG_FILE", path("advanced.config")),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", path("plugins")),
+            ("RABBITMQ_DIST_PORT", self.distribution.to_string()),
+            ("ERL_EPMD_PORT", self.mapper.to_string()),
+            ("HOME", path("")),
+        ] {
+            command.env(name, value);
+        }
+        let mut process = Process::start(&mut command, self.folder.join("output"));
+        process.listens(self.amqp);
+        process.listens(self.stomp);
+        // The ports are open before the user is there.
+        until("RabbitMQ to be ready", || process.said().contains("startup complete").then_some(()));
+        self.process = Some(process);
+    }
+
+    /// Kills it, and the port mapper that it leaves behind.
+    pub fn kill(&mut self) {
+        if self.process.take().is_some() && TcpStream::connect(("127.0.0.1", self.mapper)).is_ok() {
+            let _ = Command::new("epmd").args(["-port", &self.mapper.to_string(), "-kill"]).output();
+        }
+    }
+}
+
+impl Drop for RabbitMq {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
