@@ -39,6 +39,11 @@ impl Confirmation {
         Ok(confirmation)
     }
 
+    /// Thumbprint of the key that a request must prove.
+    pub(crate) fn key(&self) -> Option<[u8; 32]> {
+        self.key
+    }
+
     /// Whether the token may be used over this connection. `key` is the thumbprint of the key that the request proved.
     pub(crate) fn check(&self, peer: &Peer, key: Option<[u8; 32]>, rule: SenderConstrained) -> Result<(), Refusal> {
         if let Some(wanted) = self.certificate {

@@ -25,6 +25,8 @@ pub struct Config {
     pub scopes: Vec<Vec<String>>,
     /// Whether a token must be bound to its client by `cnf`.
     pub sender_constrained: SenderConstrained,
+    /// Accept the scheme `DPoP` (RFC 9449) beside `scheme`. Off unless set; a token that is bound to a key is then refused.
+    pub dpop: Option<DpopConfig>,
     /// Whether the header goes to the upstream. Off, as upstreams should not be able to use a caller's token elsewhere.
     pub forward_token: bool,
     /// The protection space named in `WWW-Authenticate`.
@@ -47,12 +49,49 @@ impl Default for Config {
             scheme: "Bearer".to_owned(),
             scopes: Vec::new(),
             sender_constrained: SenderConstrained::WhenBound,
+            dpop: None,
             forward_token: false,
             realm: "api".to_owned(),
             cache: CacheConfig::default(),
             max_token_bytes: ByteSize(8 << 10),
             padded: false,
             iat_in_ms: false,
+        }
+    }
+}
+
+/// Which proofs of possession are accepted.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DpopConfig {
+    /// URLs at which clients see this gateway, with a path when one is put in front of the gateway's. Empty: the connection's
+    /// scheme and the request's `Host`.
+    pub origins: Vec<String>,
+    /// Algorithms of proofs.
+    pub algorithms: Vec<Algorithm>,
+    /// Oldest proof.
+    pub max_age: Interval,
+    /// How far a proof's `iat` may lie ahead.
+    pub clock_skew: Interval,
+    /// Longest proof that is looked at.
+    pub max_proof_bytes: ByteSize,
+    /// Most proofs remembered, so that none is used twice, about 40 bytes each; one value for the whole gateway. A sixteenth of
+    /// them is for one client. When there is no room, requests are answered 503.
+    pub replay_entries: usize,
+    /// Whether the proof goes to the upstream.
+    pub forward_proof: bool,
+}
+
+impl Default for DpopConfig {
+    fn default() -> Self {
+        Self {
+            origins: Vec::new(),
+            algorithms: all_algorithms(),
+            max_age: Interval::seconds(300),
+            clock_skew: one_minute(),
+            max_proof_bytes: ByteSize(4 << 10),
+            replay_entries: 1_000_000,
+            forward_proof: false,
         }
     }
 }

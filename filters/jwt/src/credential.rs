@@ -26,6 +26,12 @@ pub(crate) fn token<'a>(req: &'a RequestHead, header: &HeaderName, scheme: &str)
     Ok(token)
 }
 
+/// Whether the first value of a header has that scheme.
+pub(crate) fn has_scheme(req: &RequestHead, header: &HeaderName, scheme: &str) -> bool {
+    let value = req.get(header).map(|value| value.as_bytes().trim_ascii_start()).unwrap_or_default();
+    value.split(|byte| *byte == b' ').next().is_some_and(|word| word.eq_ignore_ascii_case(scheme.as_bytes()))
+}
+
 /// What stands behind the scheme and its spaces.
 fn behind<'a>(value: &'a str, scheme: &str) -> Result<&'a str, Refusal> {
     if scheme.is_empty() {

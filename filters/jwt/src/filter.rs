@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use tollgate_filter_api::{
-    Answer, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
+    Answer, Call, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason, RequestHead,
 };
 
 use crate::{
     config::{Config, SenderConstrained},
-    credential::{strip_backend_token, token},
+    credential::{has_scheme, strip_backend_token, token},
+    dpop::{Dpop, PROOF},
     reasons::{self, Failure, Refusal, Refuse, SCOPE},
     setup,
-    verifier::Verifier,
+    verifier::{Verified, Verifier},
 };
 
 /// The `jwt` filter.
@@ -22,6 +23,7 @@ pub struct Jwt {
     scopes: Vec<Vec<String>>,
     forward_token: bool,
     sender_constrained: SenderConstrained,
+    dpop: Option<Dpop>,
     challenge: Challenge,
 }
 
@@ -29,6 +31,8 @@ pub struct Jwt {
 struct Challenge {
     /// Scheme and realm.
     bare: String,
+    /// The same for the scheme `DPoP`, with the algorithms of proofs, when it is accepted.
+    dpop: Option<String>,
     /// The scopes of the first alternative.
     scope: String,
 }
@@ -40,6 +44,8 @@ impl Filter for Jwt {
     const METRICS: &'static [MetricDoc] = &[
         MetricDoc { name: "jwt_cache_hits_total", help: "Tokens found in the cache of verified tokens and still good" },
         MetricDoc { name: "jwt_cache_misses_total", help: "Tokens verified anew, whatever came of it" },
+        MetricDoc { name: "jwt_dpop_replays_total", help: "DPoP proofs that were used twice" },
+        MetricDoc { name: "jwt_dpop_store_full_total", help: "DPoP proofs for which there was no room" },
         MetricDoc { name: "jwt_keys", help: "Usable keys of an issuer" },
         MetricDoc { name: "jwt_keys_unreadable_total", help: "New versions of an issuer's keys that could not be read" },
         MetricDoc { name: "jwt_keys_asked_total", help: "Times a token's key was not at hand and the issuer's sources were asked" },
@@ -56,6 +62,7 @@ impl Filter for Jwt {
             verifier: setup::verifier(&config, env)?,
             header,
             challenge: Challenge::new(&config)?,
+            dpop: setup::dpop(&config, env)?,
             scheme: config.scheme,
             scopes: config.scopes,
             forward_token: config.forward_token,
@@ -65,28 +72,33 @@ impl Filter for Jwt {
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
         strip_backend_token(cx.req);
-        let verified = match token(cx.req, &self.header, &self.scheme) {
-            Ok(token) => self.verifier.verify(token, cx.call.now).await,
-            Err(refusal) => Err(refusal.into()),
-        };
-        let bound = verified.and_then(|verified| {
-            verified.confirmation.check(cx.given, None, self.sender_constrained)?;
-            Ok(verified.principal)
-        });
-        match bound.and_then(|principal| self.authorize(principal)) {
+        let proving = self.dpop.as_ref().filter(|_| has_scheme(cx.req, &self.header, "DPoP"));
+        let verified = self.verified(cx.req, cx.call, cx.given, proving).await;
+        match verified.and_then(|principal| self.authorize(principal)) {
             Ok(principal) => {
                 if !self.forward_token {
                     cx.req.remove(&self.header);
                 }
+                if self.dpop.as_ref().is_some_and(|dpop| !dpop.config.forward_proof) {
+                    cx.req.remove(&PROOF);
+                }
                 Ok(Flow::Next(principal))
             }
-            Err(Failure::Refused(refusal)) => Ok(Flow::Stop(self.challenge.answer(refusal))),
+            Err(Failure::Refused(refusal)) => Ok(Flow::Stop(self.challenge.answer(refusal, proving.is_some()))),
             Err(Failure::Undecided(fault)) => Err(fault),
         }
     }
 }
 
 impl Jwt {
+    async fn verified(&self, req: &RequestHead, call: &Call, peer: &Peer, proving: Option<&Dpop>) -> Result<Principal, Failure> {
+        let token = token(req, &self.header, if proving.is_some() { "DPoP" } else { &self.scheme })?;
+        let Verified { principal, confirmation } = self.verifier.verify(token, call.now).await?;
+        let key = proving.map(|dpop| dpop.prove(req, call, token, confirmation.key())).transpose()?;
+        confirmation.check(peer, key, self.sender_constrained)?;
+        Ok(principal)
+    }
+
     fn authorize(&self, principal: Principal) -> Result<Principal, Failure> {
         let has = |scope: &String| principal.scopes.contains(scope);
         let enough = self.scopes.is_empty() || self.scopes.iter().any(|all| all.iter().all(has));
@@ -108,26 +120,44 @@ impl Challenge {
         // Scopes come from definitions; one that is none of RFC 6749 cannot be named in a header.
         let legal = |scope: &&String| !scope.is_empty() && scope.chars().all(|c| plain(c) && c != ' ');
         let names: Vec<&str> = config.scopes.first().into_iter().flatten().filter(legal).map(String::as_str).collect();
-        Ok(Self { bare: format!("{scheme} realm=\"{}\"", config.realm), scope: names.join(" ") })
+        let dpop = config.dpop.as_ref().map(|dpop| {
+            let algorithms: Vec<&str> = dpop.algorithms.iter().map(|algorithm| algorithm.name()).collect();
+            format!("DPoP realm=\"{}\", algs=\"{}\"", config.realm, algorithms.join(" "))
+        });
+        Ok(Self { bare: format!("{scheme} realm=\"{}\"", config.realm), dpop, scope: names.join(" ") })
     }
 
     /// The answer, with `error=` only when a token was sent.
-    fn answer(&self, refusal: Refusal) -> Answer {
+    fn answer(&self, refusal: Refusal, proving: bool) -> Answer {
         let reason = refusal.reason;
-        let Self { bare, scope } = self;
-        let challenge = match (reason.status, reason.id) {
-            (_, "jwt.missing" | "jwt.scheme") => bare.clone(),
-            (403, _) => format!("{bare}, error=\"insufficient_scope\", error_description=\"{}\", scope=\"{scope}\"", reason.title),
-            (400, _) => format!("{bare}, error=\"invalid_request\", error_description=\"{}\"", reason.title),
-            _ => format!("{bare}, error=\"invalid_token\", error_description=\"{}\"", reason.title),
+        let Self { bare, dpop, scope } = self;
+        let scheme = dpop.as_ref().filter(|_| proving).unwrap_or(bare);
+        let (error, more) = match (reason.status, reason.id) {
+            (_, "jwt.missing" | "jwt.scheme") => {
+                let both = [Some(bare), dpop.as_ref()].into_iter().flatten();
+                return both.fold(answered(refusal), challenged);
+            }
+            (_, "jwt.dpop_proof" | "jwt.dpop_replay") => ("invalid_dpop_proof", String::new()),
+            (403, _) => ("insufficient_scope", format!(", scope=\"{scope}\"")),
+            (400, _) => ("invalid_request", String::new()),
+            _ => ("invalid_token", String::new()),
         };
-        let mut answer = reason.answer();
-        if let Some(note) = refusal.note {
-            answer = answer.log(note);
-        }
-        match HeaderValue::try_from(challenge) {
-            Ok(value) => answer.header(http::header::WWW_AUTHENTICATE, value),
-            Err(_) => answer,
-        }
+        let challenge = format!("{scheme}, error=\"{error}\", error_description=\"{}\"{more}", reason.title);
+        challenged(answered(refusal), &challenge)
+    }
+}
+
+fn answered(refusal: Refusal) -> Answer {
+    let answer = refusal.reason.answer();
+    match refusal.note {
+        Some(note) => answer.log(note),
+        None => answer,
+    }
+}
+
+fn challenged(answer: Answer, challenge: &String) -> Answer {
+    match HeaderValue::try_from(challenge) {
+        Ok(value) => answer.header(http::header::WWW_AUTHENTICATE, value),
+        Err(_) => answer,
     }
 }

@@ -8,10 +8,13 @@ mod cache;
 mod claims;
 mod config;
 mod credential;
+mod dpop;
 mod filter;
 mod keyset;
 mod reasons;
+mod replay;
 mod setup;
+mod target;
 #[cfg(test)]
 mod tests;
 mod verifier;
@@ -27,6 +30,7 @@ pub const KIND: Kind = Kind::of::<Jwt>(
     &[
         ("accepted.yaml", include_str!("../cases/accepted.yaml")),
         ("bound.yaml", include_str!("../cases/bound.yaml")),
+        ("dpop.yaml", include_str!("../cases/dpop.yaml")),
         ("refused.yaml", include_str!("../cases/refused.yaml")),
     ],
 );

@@ -144,6 +144,21 @@ pub(crate) const NOT_BOUND: Reason = Reason::refused(
     "The token is not bound to a client",
     "`sender_constrained` is `required`, and the token has no `cnf`: whoever holds it could use it. Have the issuer bind its tokens.",
 );
+pub(crate) const DPOP_PROOF: Reason = Reason::refused(
+    "jwt.dpop_proof",
+    401,
+    INVALID,
+    "The DPoP proof is not accepted",
+    "The header `DPoP` is missing, occurs twice, or is not a proof for this method, URL, time and token, signed with a public key that is large \
+     enough (RFC 9449 §4.3). The note in the log says what was wrong. Behind a proxy that ends TLS, set `dpop.origins`.",
+);
+pub(crate) const DPOP_REPLAY: Reason = Reason::refused(
+    "jwt.dpop_replay",
+    401,
+    INVALID,
+    "The DPoP proof was used before",
+    "A proof with the same key and `jti` was accepted already. The client must make a new proof for each request; if it does, somebody repeats them.",
+);
 pub(crate) const SCOPE: Reason = Reason::refused(
     "jwt.scope",
     403,
@@ -173,11 +188,16 @@ pub(crate) const ALL: &[Reason] = &[
     AUDIENCE,
     BINDING,
     NOT_BOUND,
+    DPOP_PROOF,
+    DPOP_REPLAY,
     SCOPE,
 ];
 
 /// The issuer's keys never loaded, or are older than `max_age`.
 pub(crate) const KEYS_UNAVAILABLE: &str = "jwt.keys_unavailable";
+
+/// There is no room to remember one more proof.
+pub(crate) const REPLAY_STORE_FULL: &str = "jwt.replay_store_full";
 
 /// A refusal on its way to an answer.
 #[derive(Debug)]

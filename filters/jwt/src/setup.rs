@@ -10,7 +10,10 @@ use crate::{
     cache::Cache,
     claims::Rules,
     config::{Config, IssuerConfig, KeySource},
+    dpop::Dpop,
     keyset::{KeyRing, Meters, Source},
+    replay::Replays,
+    target::Origins,
     verifier::{Issuer, Verifier, normal_type},
 };
 
@@ -37,6 +40,26 @@ pub(crate) fn verifier(config: &Config, env: &Env) -> Result<Arc<Verifier>, Prob
     }
     let same = (&config.issuers, &config.cache, config.max_token_bytes, config.padded, config.iat_in_ms);
     env.shared.get_or_make(&key("jwt.verifier", &same), || make_verifier(config, env))
+}
+
+/// What judges proofs, when they are accepted. Which proofs were used is known to all of them, and over a reload.
+pub(crate) fn dpop(config: &Config, env: &Env) -> Result<Option<Dpop>, Problem> {
+    let Some(dpop) = config.dpop.clone() else { return Ok(None) };
+    if config.scheme.is_empty() {
+        return Err(problem("/dpop", "without a scheme it cannot be told which tokens come with a proof").hint("leave `scheme` as it is"));
+    }
+    if dpop.algorithms.is_empty() || dpop.replay_entries == 0 || dpop.max_age.0.is_zero() {
+        return Err(
+            problem("/dpop", "no proof could be accepted").hint("`algorithms`, `replay_entries` and `max_age` must not be empty or zero")
+        );
+    }
+    let origins = Origins::parse(&dpop.origins).map_err(|url| {
+        problem("/dpop/origins", format!("{url:?} is not a URL of `https` or `http`")).hint("for instance `https://api.example.com`")
+    })?;
+    let replays = env.shared.get_or_make("jwt.dpop_replays", || Ok(Replays::new(dpop.replay_entries)))?;
+    replays.resize(dpop.replay_entries);
+    let (replayed, full) = (env.metrics.counter("jwt_dpop_replays_total", None), env.metrics.counter("jwt_dpop_store_full_total", None));
+    Ok(Some(Dpop { config: dpop, origins, replays, replayed, full }))
 }
 
 fn make_verifier(config: &Config, env: &Env) -> Result<Verifier, Problem> {

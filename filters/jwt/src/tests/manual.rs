@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tollgate_filter_testkit::{Conformance, START};
 
-use super::kit::*;
+use super::{b06_proofs::Proof, kit::*};
 use tollgate_jose::Algorithm::ES256;
 
 use crate::{Jwt, KIND};
@@ -17,11 +17,14 @@ fn tokens() -> Vec<(&'static str, String)> {
     let good = of(none(), none());
     let (input, _) = good.rsplit_once('.').expect("a token has three parts");
     let stranger = Signing::ec(openssl::nid::Nid::X9_62_PRIME256V1);
+    let proved = Proof::token(none());
     vec![
         ("sandbox", of(none(), json!({ "keytype": "SANDBOX" }))),
         ("reader", of(none(), json!({ "scope": "read" }))),
         ("foreign", of(none(), json!({ "iss": "https://other.example" }))),
         ("bound", of(none(), json!({ "cnf": { "x5t#S256": b64([0; 32]) } }))),
+        ("proof", Proof::new(&proved).seal()),
+        ("proved", proved),
         ("long", of(none(), json!({ "x": "x".repeat(2048) }))),
         ("unsigned", format!("{}.{}.", b64(r#"{"alg":"none"}"#), b64(good_claims().to_string()))),
         ("critical", of(json!({ "crit": ["exp"] }), none())),

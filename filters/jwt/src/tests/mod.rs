@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod b01_certificates;
+mod b06_proofs;
 mod cost;
 mod j01_signatures;
 mod j07_headers;

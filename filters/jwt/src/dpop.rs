@@ -1,0 +1,174 @@
+//! Proof of possession at each request (DPoP, RFC 9449 §4.3): the client signs method, URL, time and token with the key that
+//! the token is bound to.
+//!
+//! In order: one header; its length; its form; its type and algorithm; the key's size; the thumbprint that the token names, so
+//! that no cryptography is done for a key of the sender's choice; the signature; method, URL, time, token; and last, whether
+//! the proof was seen before. Does not protect against a client whose key was stolen, nor against whoever may sign with it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use openssl::sha::sha256;
+use serde_json::{Map, Value};
+use tollgate_filter_api::{Call, Counter, Fault, HeaderName, RequestHead};
+use tollgate_jose::{Jws, Key};
+
+use crate::{
+    config::DpopConfig,
+    reasons::{BINDING, DPOP_PROOF, DPOP_REPLAY, Failure, REPLAY_STORE_FULL, Refusal, Refuse},
+    replay::{Replays, Seen},
+    target::Origins,
+    verifier::normal_type,
+};
+
+/// The header with the proof.
+pub(crate) static PROOF: HeaderName = HeaderName::from_static("dpop");
+/// Longest member of a key: an RSA modulus of 4096 bits. Longer ones only make the check dear.
+const MAX_MEMBER: usize = 684;
+/// Longest `jti`: a proof's name needs no more than a UUID.
+const MAX_ID: usize = 256;
+/// Members that only a private or a symmetric key has.
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// Judges proofs.
+pub(crate) struct Dpop {
+    /// Settings.
+    pub config: DpopConfig,
+    /// Where clients see this gateway.
+    pub origins: Origins,
+    /// Proofs that were used, one store for the whole process.
+    pub replays: Arc<Replays>,
+    /// Proofs used twice.
+    pub replayed: Counter,
+    /// Proofs for which there was no room.
+    pub full: Counter,
+}
+
+impl Dpop {
+    /// Checks the proof of a request against the key that its token is bound to.
+    pub(crate) fn prove(&self, req: &RequestHead, call: &Call, token: &str, key: Option<[u8; 32]>) -> Result<[u8; 32], Failure> {
+        let key = key.ok_or_else(|| BINDING.because("the token is bound to no key, and came under the scheme `DPoP`"))?;
+        let proof = self.only(req)?;
+        let jws = Jws::parse(proof, false).map_err(|malformed| DPOP_PROOF.because(malformed.to_string()))?;
+        self.check_signature(&jws, key, call.now)?;
+        let claims = tollgate_jose::object(&jws.payload).map_err(|_| DPOP_PROOF.because("the payload is not one strict JSON object"))?;
+        let (id, until) = self.check_claims(&claims, req, call, token)?;
+        match self.replays.insert(&key, id, until, call.now) {
+            Seen::First => Ok(key),
+            Seen::Again => {
+                self.replayed.inc();
+                Err(DPOP_REPLAY.refusal().into())
+            }
+            Seen::NoRoom => {
+                self.full.inc();
+                let fault = Fault::new(REPLAY_STORE_FULL, "`dpop.replay_entries` proofs are remembered, and none has expired");
+                Err(Failure::Undecided(fault.retry_after(Duration::from_secs(1))))
+            }
+        }
+    }
+
+    fn only<'a>(&self, req: &'a RequestHead) -> Result<&'a str, Refusal> {
+        let mut values = req.get_all(&PROOF);
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Err(DPOP_PROOF.because("the header `DPoP` does not occur exactly once"));
+        };
+        if value.len() as u64 > self.config.max_proof_bytes.0 {
+            return Err(DPOP_PROOF.because("the proof is longer than `max_proof_bytes`"));
+        }
+        value.to_str().map_err(|_| DPOP_PROOF.because("the proof is not ASCII"))
+    }
+
+    fn check_signature(&self, jws: &Jws<'_>, wanted: [u8; 32], now: SystemTime) -> Result<(), Refusal> {
+        if normal_type(jws.typ.as_deref().unwrap_or_default()) != "dpop+jwt" {
+            return Err(DPOP_PROOF.because("`typ` is not `dpop+jwt`"));
+        }
+        if !self.config.algorithms.contains(&jws.algorithm) {
+            return Err(DPOP_PROOF.because("`alg` is not among `dpop.algorithms`"));
+        }
+        let jwk = jws.header.get("jwk").and_then(Value::as_object).ok_or_else(|| DPOP_PROOF.because("`jwk` is not an object"))?;
+        if PRIVATE.iter().any(|name| jwk.contains_key(*name)) {
+            return Err(DPOP_PROOF.because("`jwk` holds a private key"));
+        }
+        if jwk.values().any(|value| value.as_str().is_some_and(|text| text.len() > MAX_MEMBER)) {
+            return Err(DPOP_PROOF.because("the key is too large"));
+        }
+        if thumbprint(jwk) != Some(wanted) {
+            return Err(BINDING.because("the proof's key is not the one that the token is bound to"));
+        }
+        let key = Key::from_jwk(jwk).filter(|key| key.fits(jws.algorithm, now));
+        let key = key.ok_or_else(|| DPOP_PROOF.because("the key is weak, or of another kind than `alg`"))?;
+        if key.verify(jws.algorithm, jws.input, &jws.signature) { Ok(()) } else { Err(DPOP_PROOF.because("the signature is wrong")) }
+    }
+
+    /// The proof's name, and until when it could be used again.
+    fn check_claims<'c>(
+        &self,
+        claims: &'c Map<String, Value>,
+        req: &RequestHead,
+        call: &Call,
+        token: &str,
+    ) -> Result<(&'c str, SystemTime), Refusal> {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        if text("htm") != Some(req.method().as_str()) {
+            return Err(DPOP_PROOF.because("`htm` is not the method"));
+        }
+        if !text("htu").is_some_and(|url| self.origins.is_target(url, req, call.secure)) {
+            return Err(DPOP_PROOF.because("`htu` is not the URL; behind a proxy that ends TLS, set `dpop.origins`"));
+        }
+        let until = self.window(claims, call.now)?;
+        if text("ath") != Some(URL_SAFE_NO_PAD.encode(sha256(token.as_bytes())).as_str()) {
+            return Err(DPOP_PROOF.because("`ath` is not the token's SHA-256"));
+        }
+        let id = text("jti").filter(|id| !id.is_empty() && id.len() <= MAX_ID);
+        Ok((id.ok_or_else(|| DPOP_PROOF.because("`jti` is not a text of 1 to 256 bytes"))?, until))
+    }
+
+    fn window(&self, claims: &Map<String, Value>, now: SystemTime) -> Result<SystemTime, Refusal> {
+        let iat = claims.get("iat").and_then(Value::as_f64).filter(|iat| (0.0..1e12).contains(iat));
+        let iat = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(iat.ok_or_else(|| DPOP_PROOF.because("`iat` is not a time"))?);
+        let until = iat + self.config.max_age.0;
+        if until < now || iat > now + self.config.clock_skew.0 {
+            return Err(DPOP_PROOF.because("`iat` is outside `max_age` and `clock_skew`"));
+        }
+        Ok(until)
+    }
+}
+
+/// RFC 7638: SHA-256 of the required members in the order of the alphabet. Text that JSON would escape is in no good key.
+fn thumbprint(jwk: &Map<String, Value>) -> Option<[u8; 32]> {
+    let names: &[&str] = match jwk.get("kty")?.as_str()? {
+        "RSA" => &["e", "kty", "n"],
+        "EC" => &["crv", "kty", "x", "y"],
+        "OKP" => &["crv", "kty", "x"],
+        _ => return None,
+    };
+    let mut text = String::from("{");
+    for name in names {
+        let value = jwk.get(*name)?.as_str()?;
+        if !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+            return None;
+        }
+        let comma = if text.len() > 1 { "," } else { "" };
+        text.push_str(&format!("{comma}\"{name}\":\"{value}\""));
+    }
+    text.push('}');
+    Some(sha256(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use serde_json::json;
+
+    #[test]
+    fn b10_the_thumbprint_is_that_of_rfc_7638_and_rfc_8037() {
+        let of = |jwk: serde_json::Value| super::thumbprint(jwk.as_object().unwrap()).map(|digest| URL_SAFE_NO_PAD.encode(digest));
+        let key = json!({ "crv": "Ed25519", "kty": "OKP", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "ignored" });
+        assert_eq!(of(key).as_deref(), Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"));
+        assert_eq!(of(json!({ "kty": "oct", "k": "AA" })), None);
+        assert_eq!(of(json!({ "kty": "OKP", "crv": "Ed25519", "x": "a\"b" })), None);
+    }
+}
