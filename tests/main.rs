@@ -13,6 +13,7 @@ mod framing;
 mod http2;
 mod jwt;
 mod limits;
+mod mtls;
 mod paths;
 mod reload;
 mod revocation;

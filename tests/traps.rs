@@ -188,10 +188,13 @@ fn a_tls_1_2_session_resumes_while_client_certificates_are_asked_for() {
         }
         let mut stream = openssl::ssl::SslStream::new(ssl, stream).unwrap();
         stream.connect().unwrap_or_else(|error| panic!("round {round}: {error}"));
+        assert_eq!(stream.ssl().session_reused(), round > 0, "round {round}");
         std::io::Write::write_all(&mut stream, b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
         let head = tollgate_tests::message::head(&mut stream).unwrap().unwrap();
         assert_eq!(head.status(), 200, "round {round}");
         session = stream.ssl().session().map(|session| session.to_owned());
+        // A session that ends without a goodbye is not resumed.
+        let _ = stream.shutdown();
     }
 }
 

@@ -9,6 +9,7 @@ use openssl::{
     hash::MessageDigest,
     nid::Nid,
     pkey::{PKey, Private},
+    sign::Signer,
     ssl::{SslAcceptor, SslAcceptorBuilder, SslConnector, SslMethod, SslVerifyMode, SslVersion},
     x509::{
         X509, X509Name, X509NameBuilder,
@@ -77,6 +78,19 @@ fn certificate(common: &str, serial: u32, issuer: Option<&Identity>, names: &[&s
     Identity { certificate: builder.build(), key }
 }
 
+/// One element of DER, of at most 65535 bytes.
+fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+    let mut bytes = match (high, low) {
+        (0, 0..=127) => vec![tag, low],
+        (0, _) => vec![tag, 0x81, low],
+        _ => vec![tag, 0x82, high, low],
+    };
+    bytes.extend(content);
+    bytes
+}
+
 impl Authority {
     pub fn new(common: &str) -> Self {
         Self(certificate(common, 1, None, &[]))
@@ -89,6 +103,24 @@ impl Authority {
 
     pub fn write(&self, folder: &Folder, name: &str) -> PathBuf {
         folder.write(name, self.0.certificate.to_pem().unwrap())
+    }
+
+    /// A revocation list of these serial numbers, in DER, that ends at a time in the form of `UTCTime`. OpenSSL's bindings read
+    /// lists only.
+    pub fn revoke(&self, serials: &[u8], ends: &str) -> Vec<u8> {
+        const BEGAN: &[u8] = b"250101000000Z";
+        // ecdsa-with-SHA256 (RFC 5758).
+        let algorithm = der(0x30, &[&der(0x06, &[&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]])]);
+        let entry = |serial: &u8| der(0x30, &[&der(0x02, &[&[*serial]]), &der(0x17, &[BEGAN])]);
+        let entries: Vec<u8> = serials.iter().flat_map(entry).collect();
+        // An empty list must be absent (RFC 5280 §5.1.2.6).
+        let revoked = if entries.is_empty() { entries } else { der(0x30, &[&entries]) };
+        let issuer = self.0.certificate.subject_name().to_der().unwrap();
+        let times = [der(0x17, &[BEGAN]), der(0x17, &[ends.as_bytes()])].concat();
+        let list = der(0x30, &[&der(0x02, &[&[1]]), &algorithm, &issuer, &times, &revoked]);
+        let mut signer = Signer::new(MessageDigest::sha256(), &self.0.key).unwrap();
+        let signature = signer.sign_oneshot_to_vec(&list).unwrap();
+        der(0x30, &[&list, &algorithm, &der(0x03, &[&[0], &signature])])
     }
 }
 
