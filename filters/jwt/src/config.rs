@@ -65,7 +65,7 @@ impl Default for Config {
 #[serde(deny_unknown_fields, default)]
 pub struct DpopConfig {
     /// URLs at which clients see this gateway, with a path when one is put in front of the gateway's. Empty: the connection's
-    /// scheme and the request's `Host`.
+    /// scheme and the request's `Host`, which clients of HTTP/2 do not send: set this for them.
     pub origins: Vec<String>,
     /// Algorithms of proofs.
     pub algorithms: Vec<Algorithm>,

@@ -1,0 +1,98 @@
+//! The `backend_jwt` filter from outside.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::time::Duration;
+
+use filter_backend_jwt::{BackendJwt, KIND};
+use openssl::{
+    ec::{EcGroup, EcKey},
+    nid::Nid,
+    pkey::PKey,
+};
+use serde_json::{Map, Value, json};
+use tollgate_filter_api::{HeaderName, Principal, PrincipalParts, Token};
+use tollgate_filter_testkit::{Conformance, Harness, START};
+use tollgate_jose::{Jws, Key, SigningKey};
+
+const SETTINGS: &str = "{ key: backend.pem, kid: b1, issuer: gateway, audience: upstream, restricted_claims: [secret] }";
+
+fn pem() -> Vec<u8> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap().private_key_to_pem_pkcs8().unwrap()
+}
+
+fn caller(subject: &str, end: u64) -> Principal {
+    let claims = json!({ "secret": 1, "role": "r", "exp": 9, "iss": "issuer", "application": { "id": 7, "owner": "o" } });
+    Principal::new(PrincipalParts {
+        filter: "jwt",
+        subject: Some(subject.to_owned()),
+        scopes: vec!["a".into(), "b".into()],
+        claims: claims.as_object().unwrap().clone(),
+        token: Some(Token { signature: Some(subject.to_owned()), expires: Some(end.cast_signed()), ..Token::default() }),
+        ..PrincipalParts::default()
+    })
+}
+
+/// The token that the upstream gets.
+fn sent(harness: &Harness<BackendJwt>, caller: Principal) -> String {
+    let mut run = harness.request("GET", "/").header("x-jwt-assertion", "forged").given(caller).run().next();
+    let upstream = run.upstream();
+    let values: Vec<_> = upstream.get_all(&HeaderName::from_static("x-jwt-assertion")).collect();
+    assert_eq!(values.len(), 1);
+    values[0].to_str().unwrap().to_owned()
+}
+
+fn claims(token: &str) -> Map<String, Value> {
+    tollgate_jose::object(&Jws::parse(token, false).unwrap().payload).unwrap()
+}
+
+#[test]
+fn it_conforms() {
+    Conformance::<BackendJwt>::new(&KIND).document("backend.pem", pem()).document("certs/backend-jwt.key", pem()).run();
+}
+
+#[test]
+fn j24_the_upstream_gets_our_word_signed_with_our_key_and_a_short_life() {
+    let key = pem();
+    let harness = Harness::<BackendJwt>::setup().document("backend.pem", key.clone()).yaml(SETTINGS);
+    let token = sent(&harness, caller("alice", START + 86_400));
+    let jws = Jws::parse(&token, false).unwrap();
+    let public = Key::from_jwk(&SigningKey::from_pem(&key, None).unwrap().public_jwk(None).unwrap()).unwrap();
+    assert!(public.verify(jws.algorithm, jws.input, &jws.signature));
+    assert_eq!((jws.kid.as_deref(), jws.typ.as_deref()), (Some("b1"), Some("JWT")));
+    let claims = claims(&token);
+    let said = |name: &str| claims.get(name).cloned().unwrap_or_default();
+    assert_eq!([said("iss"), said("aud"), said("sub"), said("scopes")], ["gateway", "upstream", "alice", "a b"].map(Value::from));
+    assert_eq!((said("exp"), said("role"), claims.get("secret")), (json!(START + 300), json!("r"), None));
+    let under = |name: &str| said(&format!("http://wso2.org/claims/{name}"));
+    assert_eq!([under("enduser"), under("apiname"), under("version")], ["alice", "Test", "1.0.0"].map(Value::from));
+    assert_eq!((under("applicationid"), under("subscriber"), under("keytype")), (json!(7), json!("o"), json!("PRODUCTION")));
+}
+
+#[test]
+fn it_does_not_outlive_the_callers_token() {
+    let harness = Harness::<BackendJwt>::setup().document("backend.pem", pem()).yaml(SETTINGS);
+    assert_eq!(claims(&sent(&harness, caller("alice", START + 60)))["exp"], START + 60);
+}
+
+#[test]
+fn a_caller_that_comes_again_costs_no_signature_until_the_token_ends() {
+    let harness = Harness::<BackendJwt>::setup().document("backend.pem", pem()).yaml(SETTINGS);
+    let first = sent(&harness, caller("alice", START + 86_400));
+    assert_eq!(sent(&harness, caller("alice", START + 86_400)), first);
+    assert_eq!(claims(&sent(&harness, caller("bob", START + 86_400)))["sub"], "bob");
+    harness.advance(Duration::from_secs(290));
+    assert_ne!(sent(&harness, caller("alice", START + 86_400)), first);
+}
+
+#[test]
+fn what_cannot_be_signed_does_not_start() {
+    let problem =
+        |key: &[u8], settings: &str| Harness::<BackendJwt>::setup().document("backend.pem", key.to_vec()).problem(settings).pointer;
+    assert_eq!(problem(b"none", SETTINGS), "/key");
+    assert_eq!(problem(&pem(), &SETTINGS.replace("kid: b1", "algorithm: RS256")), "/key");
+    assert_eq!(problem(&pem(), &SETTINGS.replace("kid: b1", "header: a b")), "/header");
+    assert_eq!(problem(&pem(), &SETTINGS.replace("kid: b1", "lifetime: 20s")), "/lifetime");
+    assert_eq!(problem(&pem(), &SETTINGS.replace("backend.pem", "absent.pem")), "/key");
+}
