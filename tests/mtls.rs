@@ -4,7 +4,10 @@ use std::{
     fs,
     io::{self, Read, Write},
     net::TcpStream,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use openssl::ssl::{SslConnector, SslMethod, SslSession, SslSessionCacheMode, SslStream, SslVersion};
@@ -14,8 +17,8 @@ use tollgate_tests::{
     certificates::{Authority, Identity, connector},
     h2::{H2, Outcome},
     message,
-    project::{open_api, operation},
-    until,
+    project::{artifact, open_api, operation},
+    tollgate, until,
 };
 
 const LATE: &str = "491231235959Z";
@@ -25,11 +28,12 @@ struct World {
     gateway: Gateway,
     authority: Authority,
     folder: Folder,
+    paths: AtomicUsize,
 }
 
 /// An open API whose certificates are `mandatory` or `optional`.
 fn definition(endpoint: &str, mutual: &str) -> Value {
-    let mut definition = open_api("/a", endpoint, json!({ "/x": { "get": operation() } }));
+    let mut definition = open_api("/a", endpoint, json!({ "/*": { "get": operation() } }));
     definition["x-wso2-mutual-ssl"] = mutual.into();
     definition
 }
@@ -48,7 +52,7 @@ fn world(mutual: &str, client_auth: Value, filter: Value) -> World {
     let tls = json!({ "certificate": certificate, "key": key, "refresh": "100ms", "client_auth": asked });
     let settings = Settings { tls: Some(tls), config: json!({ "chain": [{ "mtls": filter }] }), h2c: false };
     let gateway = Gateway::serving(&definition(&upstream.url(), mutual), settings);
-    World { upstream, gateway, authority, folder }
+    World { upstream, gateway, authority, folder, paths: AtomicUsize::new(0) }
 }
 
 impl World {
@@ -56,23 +60,32 @@ impl World {
         Client::tls(self.gateway.ports.tls, "localhost", &connector(&self.authority, identity, b"", version)).unwrap()
     }
 
+    /// A path that nobody asked for before.
+    fn path(&self) -> String {
+        format!("/a/n{}", self.paths.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn logged(&self, path: &str) -> Value {
+        until("a line of the access log", || self.gateway.log().into_iter().find(|line| line["path"] == path))
+    }
+
     /// The line of the access log that a request over HTTP/1.1 leaves.
     fn ask(&self, identity: Option<&Identity>) -> Value {
-        let before = self.gateway.log().len();
-        let status = ask(&mut self.connect(identity, None));
-        let line = self.gateway.log_of(before + 1).pop().unwrap();
+        let path = self.path();
+        let status = self.connect(identity, None).ask("GET", &path, &[], b"").unwrap().status();
+        let line = self.logged(&path);
         assert_eq!(line["status"], status);
         line
     }
 
     /// The same over HTTP/2.
     fn ask_h2(&self, identity: Option<&Identity>, authority: &str) -> Value {
-        let before = self.gateway.log().len();
+        let path = self.path();
         let client = Client::tls(self.gateway.ports.tls, "localhost", &connector(&self.authority, identity, b"\x02h2", None)).unwrap();
         let mut client = H2::start(client).unwrap();
-        client.headers(1, &[(":method", "GET"), (":scheme", "https"), (":authority", authority), (":path", "/a/x")], true).unwrap();
+        client.headers(1, &[(":method", "GET"), (":scheme", "https"), (":authority", authority), (":path", &path)], true).unwrap();
         assert!(matches!(client.outcome(1), Outcome::Answered(_)));
-        let line = self.gateway.log_of(before + 1).pop().unwrap();
+        let line = self.logged(&path);
         assert_eq!(line["protocol"], "HTTP/2");
         line
     }
@@ -171,7 +184,6 @@ fn a_host_that_is_not_the_name_of_the_handshake_is_misdirected() {
     let shop = world.authority.issue("shop", 9, &[]);
     let mut client = world.connect(Some(&shop), None);
     assert_eq!(client.ask("GET", "/a/x", &["Host: other.example"], b"").unwrap().status(), 421);
-    world.gateway.log_of(1);
     assert_eq!(world.ask_h2(Some(&shop), "other.example")["status"], 421);
     assert_eq!(world.upstream.count(), 0);
 }
@@ -312,6 +324,26 @@ fn a_trust_store_that_breaks_leaves_the_old_in_force_and_refuses_the_reload() {
         assert_eq!(world.ask(Some(&shop))["status"], 200);
         assert_eq!(world.ask(Some(&stranger))["status"], 401);
     }
+}
+
+/// T13
+#[test]
+fn an_operation_that_needs_a_certificate_where_nobody_is_asked_for_one_stops_the_start() {
+    let (folder, upstream) = (Folder::new(), Upstream::start());
+    let judge = |mutual: &str, more: Value| {
+        let artifact = artifact(&folder, &definition(&upstream.url(), mutual));
+        let mut config = json!({ "listeners": [{ "address": "127.0.0.1:0" }], "chain": [{ "mtls": {} }] });
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let config = folder.write("gateway.yaml", config.to_string());
+        tollgate(["run".as_ref(), artifact.as_os_str(), "--config".as_ref(), config.as_os_str(), "--test".as_ref()])
+    };
+    let refused = judge("mandatory", json!({}));
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let said = &refused.stderr;
+    let place = said.contains("api_definitions/api.json:1: error[tls.not_asked]") && said.contains("at /x-wso2-mutual-ssl");
+    assert!(place && said.matches("tls.not_asked").count() == 1, "{said}");
+    judge("optional", json!({})).ok();
+    judge("mandatory", json!({ "waive": ["mtls"] })).ok();
 }
 
 /// Sends every byte of the first record in a packet of its own, or also in a record of its own.

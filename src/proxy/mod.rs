@@ -5,6 +5,7 @@
 
 mod admit;
 mod answer;
+mod asked;
 mod connection;
 mod decide;
 mod edge;

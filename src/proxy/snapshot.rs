@@ -6,7 +6,7 @@ use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
 use tollgate_filter_api::{Env, Kind, Metrics, OperationInfo, Problems};
 use tollgate_plan::{Operation, Target as PlanTarget};
 
-use super::{endpoint::Endpoint, owned::Owned};
+use super::{asked, endpoint::Endpoint, owned::Owned};
 use crate::{
     chain::{self, Chain},
     config::{Config, UpstreamHttp},
@@ -86,7 +86,8 @@ impl Snapshot {
         let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: config.file(), resolver: &names, variables: &variables };
         let upstreams = Upstreams::build(&inputs).map_err(&mut gather).ok();
         let endpoints = endpoints(&config, &kernel.env.metrics).map_err(&mut gather).ok();
-        let (Some(chains), Some(router), Some(upstreams), Some(endpoints)) = (chains, router, upstreams, endpoints) else {
+        let asked = asked::certificates(plan, &config.gateway).map_err(&mut gather).ok();
+        let (Some(chains), Some(router), Some(upstreams), Some(endpoints), Some(())) = (chains, router, upstreams, endpoints, asked) else {
             config.locate(&mut problems);
             return Err(problems.sorted());
         };
