@@ -6,6 +6,7 @@ use tollgate_filter_api::Problem;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Stomp,
+    Amqp10,
     Amqp091,
 }
 
@@ -27,9 +28,11 @@ impl Endpoint {
         let (protocol, secure, default) = match scheme {
             "stomp" => (Protocol::Stomp, false, 61613),
             "stomp+tls" => (Protocol::Stomp, true, 61614),
+            "amqp10" => (Protocol::Amqp10, false, 5672),
+            "amqp10+tls" => (Protocol::Amqp10, true, 5671),
             "amqp" => (Protocol::Amqp091, false, 5672),
             "amqps" => (Protocol::Amqp091, true, 5671),
-            _ => return Err(wrong("expected the scheme stomp, stomp+tls, amqp or amqps", url)),
+            _ => return Err(wrong("expected the scheme stomp, stomp+tls, amqp10, amqp10+tls, amqp or amqps", url)),
         };
         if rest.contains(['@', '?', '#']) {
             return Err(wrong("expected a URL without user information, query or fragment", url)
@@ -99,6 +102,8 @@ mod tests {
         let of = |url| read(url).map(|(protocol, secure, _, port, _)| (protocol, secure, port));
         assert_eq!(of("stomp://b"), Some((Protocol::Stomp, false, 61613)));
         assert_eq!(of("stomp+tls://b"), Some((Protocol::Stomp, true, 61614)));
+        assert_eq!(of("amqp10://b"), Some((Protocol::Amqp10, false, 5672)));
+        assert_eq!(of("amqp10+tls://b"), Some((Protocol::Amqp10, true, 5671)));
         assert_eq!(of("amqp://b"), Some((Protocol::Amqp091, false, 5672)));
         assert_eq!(of("amqps://b:15671"), Some((Protocol::Amqp091, true, 15671)));
     }

@@ -1,4 +1,4 @@
-//! Subscribing to a topic of a message broker: STOMP 1.2 or AMQP 0-9-1, by the URL's scheme.
+//! Subscribing to a topic of a message broker: STOMP 1.2, AMQP 1.0 or AMQP 0-9-1, by the URL's scheme.
 //!
 //! Only what a subscriber needs is spoken: nothing is ever published. The clients are written for this purpose because a
 //! broker, and whoever may publish to it, is not trusted with the gateway's life (docs/adr/0009): every frame, table and
@@ -10,6 +10,7 @@
 //! message may come twice: it is acknowledged after it was heard, and the acknowledgement may be lost.
 
 mod amqp091;
+mod amqp10;
 mod endpoint;
 mod failure;
 mod listener;

@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `SCHEME://HOST[:PORT][/VHOST]`. The scheme says the protocol: `stomp` and `stomp+tls` (STOMP 1.2; ports 61613 and
-    /// 61614), `amqp` and `amqps` (AMQP 0-9-1; ports 5672 and 5671). Without TLS the password and all messages can be
+    /// 61614), `amqp10` and `amqp10+tls` (AMQP 1.0), `amqp` and `amqps` (AMQP 0-9-1; ports 5672 and 5671). Without TLS the password and all messages can be
     /// read, and messages forged, on the way.
     pub url: String,
     /// User name; without one the broker is asked to let anybody in.
@@ -26,11 +26,13 @@ pub struct Settings {
     /// Password. RabbitMQ reads a backslash over STOMP as the beginning of an escape, which STOMP 1.2 forbids in CONNECT:
     /// such a password works there over AMQP only.
     pub password: Option<Secret>,
-    /// What to listen to. STOMP: the destination, `NAME` is short for `/topic/NAME`. AMQP 0-9-1: the binding key on
+    /// What to listen to. STOMP: the destination, `NAME` is short for `/topic/NAME`. AMQP 1.0: the address as the
+    /// broker spells it, such as `/topic/NAME` (RabbitMQ) or `topic://NAME` (ActiveMQ). AMQP 0-9-1: the binding key on
     /// `amq.topic`, `/topic/NAME` is the same as `NAME`, or `/exchange/EXCHANGE/KEY`.
     pub topic: String,
     /// Name of a durable subscription, for which the broker keeps messages while nobody listens. No two subscribers may
     /// have the same one: each gateway has its own.
+    /// RabbitMQ keeps none over AMQP 1.0: there `topic` must be a queue, `/amq/queue/NAME`.
     pub subscription: Option<String>,
     /// PEM file of the authorities that the broker's certificate must end in; without it those of the machine.
     pub ca: Option<PathBuf>,
@@ -97,7 +99,7 @@ pub fn check(settings: &Settings) -> Result<(), Problem> {
     }
     if settings.ca.is_some() || settings.client_certificate.is_some() {
         return Err(Problem::error("broker.tls", format!("expected a URL that means TLS beside TLS files, found `{}`", settings.url))
-            .hint("write stomp+tls:// or amqps://"));
+            .hint("write stomp+tls://, amqp10+tls:// or amqps://"));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tollgate_filter_api::Problem;
 
 use crate::{
-    amqp091,
+    amqp10, amqp091,
     endpoint::{Endpoint, Protocol},
     failure::Lost,
     listener::{Listener, Message},
@@ -87,6 +87,7 @@ impl Attempt<'_> {
         let peer = Peer { wire, endpoint: self.endpoint, settings: self.settings, listener: self.listener };
         match self.endpoint.protocol {
             Protocol::Stomp => confirmed(stomp::open(peer), self.listener, &mut self.confirmed).await?.listen().await,
+            Protocol::Amqp10 => confirmed(amqp10::open(peer), self.listener, &mut self.confirmed).await?.listen().await,
             Protocol::Amqp091 => confirmed(amqp091::open(peer), self.listener, &mut self.confirmed).await?.listen().await,
         }
     }

@@ -47,8 +47,7 @@ impl ActiveMq {
         }
         command.args(["-jar", "/usr/share/activemq/bin/activemq.jar", "start"]).arg(format!("xbean:file:{base}/conf/activemq.xml"));
         let mut process = Process::start(&mut command, self.folder.join("log"));
-        process.listens(self.openwire);
-        process.listens(self.stomp);
+        assert!(process.listens(self.openwire) && process.listens(self.stomp), "it ended: {}", process.said());
         self.process = Some(process);
     }
 

@@ -24,12 +24,14 @@ impl Process {
         Self { child, log }
     }
 
-    /// Waits until somebody listens there.
-    pub fn listens(&mut self, port: u16) {
+    /// Waits until somebody listens there; false when the process ended instead.
+    pub fn listens(&mut self, port: u16) -> bool {
         until(&format!("port {port}"), || {
-            assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", self.said());
-            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
-        });
+            if self.child.try_wait().unwrap().is_some() {
+                return Some(false);
+            }
+            std::net::TcpStream::connect(("127.0.0.1", port)).ok().map(|_| true)
+        })
     }
 
     /// What it printed.

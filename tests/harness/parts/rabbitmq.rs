@@ -16,7 +16,18 @@ pub struct RabbitMq {
 }
 
 impl RabbitMq {
+    /// Starts it, on other ports when somebody else was faster.
     pub fn start() -> Self {
+        for _ in 0..3 {
+            let mut broker = Self::new();
+            if broker.launch() {
+                return broker;
+            }
+        }
+        panic!("RabbitMQ did not start on three sets of ports");
+    }
+
+    fn new() -> Self {
         let (amqp, stomp, distribution, mapper) = (free_port(), free_port(), free_port(), free_port());
         let folder = Folder::new();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
@@ -29,14 +40,16 @@ impl RabbitMq {
             ),
         );
         folder.write("plugins", "[rabbitmq_amqp1_0,rabbitmq_stomp].\n");
-        let mut broker = Self { amqp, stomp, distribution, mapper, folder, process: None };
-        broker.restart();
-        broker
+        Self { amqp, stomp, distribution, mapper, folder, process: None }
     }
 
     /// Kills it, if it runs, and starts it again with what it had on disk.
     pub fn restart(&mut self) {
         self.kill();
+        assert!(self.launch(), "it did not start again");
+    }
+
+    fn launch(&mut self) -> bool {
         let path = |name: &str| self.folder.join(name).display().to_string();
         let mut command = Command::new("setpriv");
         command.args(["--reuid", "rabbitmq", "--regid", "rabbitmq", "--clear-groups", "/usr/lib/rabbitmq/bin/rabbitmq-server"]);
@@ -55,11 +68,13 @@ impl RabbitMq {
             command.env(name, value);
         }
         let mut process = Process::start(&mut command, self.folder.join("output"));
-        process.listens(self.amqp);
-        process.listens(self.stomp);
+        if !process.listens(self.amqp) || !process.listens(self.stomp) {
+            return false;
+        }
         // The ports are open before the user is there.
         until("RabbitMQ to be ready", || process.said().contains("startup complete").then_some(()));
         self.process = Some(process);
+        true
     }
 
     /// Kills it, and the port mapper that it leaves behind.

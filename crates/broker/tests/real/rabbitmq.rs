@@ -1,4 +1,4 @@
-//! RabbitMQ over STOMP and AMQP 0-9-1.
+//! RabbitMQ over STOMP and both versions of AMQP.
 
 use std::{
     io::{Read, Write},
@@ -114,4 +114,26 @@ fn a_second_subscriber_of_one_name_is_refused_and_an_unknown_exchange_is_named()
     unknown.topic = "/exchange/nowhere/revoked".to_owned();
     let cause = Subscriber::start(unknown).cause();
     assert!(cause.contains("no exchange 'nowhere'"), "{cause}");
+}
+
+#[test]
+fn amqp_1_0_hears_and_comes_back() {
+    let mut broker = RabbitMq::start();
+    let settings = settings(format!("amqp10://127.0.0.1:{}", broker.amqp), "/topic/revoked");
+    hears_in_time(&broker, settings.clone(), "RabbitMQ, AMQP 1.0");
+    names_a_wrong_password(settings.clone());
+    let subscriber = Subscriber::confirmed(settings);
+    broker.restart();
+    subscriber.connections(2);
+    Publisher::new(&broker).publish("after the restart");
+    assert_eq!(subscriber.messages(1)[0].1, Message::Text("after the restart".to_owned()));
+}
+
+#[test]
+fn amqp_1_0_on_a_topic_that_rabbitmq_does_not_keep_is_refused_where_a_durable_one_was_asked_for() {
+    let broker = RabbitMq::start();
+    let mut durable = settings(format!("amqp10://127.0.0.1:{}", broker.amqp), "/topic/revoked");
+    durable.subscription = Some("gateway-1".to_owned());
+    let cause = Subscriber::start(durable).cause();
+    assert!(cause.contains("RabbitMQ keeps only queues"), "{cause}");
 }
