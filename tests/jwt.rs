@@ -175,3 +175,31 @@ fn a_flood_of_unknown_keys_does_not_become_a_flood_of_fetches() {
     assert!(server.count() <= 5, "{} fetches for 50 bad tokens", server.count());
     assert_eq!(upstream.count(), 0);
 }
+
+#[test]
+fn a_bound_token_is_refused_without_its_certificate_and_a_key_bound_one_without_its_proof() {
+    let world = world();
+    for cnf in [json!({ "x5t#S256": "A".repeat(43) }), json!({ "jkt": "A".repeat(43) }), json!({ "new": "x" }), json!("x")] {
+        let answer = world.ask("/a/x", &world.issuer.token(json!({ "cnf": cnf })));
+        assert_eq!(answer.status(), 401, "{cnf}: {}", answer.text());
+        assert!(answer.field("www-authenticate").unwrap().contains("invalid_token"));
+    }
+    assert_eq!(world.upstream.count(), 0);
+}
+
+#[test]
+fn the_upstream_gets_the_gateways_own_token_and_never_the_clients() {
+    let (upstream, keys, issuer) = (Upstream::start(), Folder::new(), Issuer::new("https://issuer.example"));
+    let key = keys.write("backend.key", tollgate_tests::certificates::ec_key().private_key_to_pem_pkcs8().unwrap());
+    let jwt = json!({ "jwt": { "issuers": [issuer.config(&issuer.write(&keys, "issuer.pem"))] } });
+    let backend = json!({ "backend_jwt": { "key": key, "issuer": "gateway", "audience": "upstream" } });
+    let gateway = Gateway::serving(&definition(&upstream.url()), Settings::of(json!({ "chain": [jwt, "authorize", backend] })));
+    let token = format!("Authorization: Bearer {}", issuer.token(json!({})));
+    assert_eq!(gateway.send("GET", "/a/x", &[&token, "x_jwt_assertion: forged"], b"").status(), 400);
+    assert_eq!(upstream.count(), 0);
+    let answer = gateway.send("GET", "/a/x", &[&token, "X-JWT-Assertion: forged"], b"");
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let received = &upstream.requests()[0].message;
+    let assertion = received.field("x-jwt-assertion").unwrap();
+    assert_eq!(assertion.split('.').count(), 3);
+}
