@@ -149,7 +149,7 @@ impl Wire {
         };
         match timeout(self.silence, write).await {
             Err(_) => return Err(Lost::Stuck(self.silence)),
-            Ok(Err(error)) if is_end(&error) => return Err(self.last_words().await),
+            Ok(Err(error)) if is_end(&error) => return Err(Lost::Closed),
             Ok(Err(error)) => return Err(Lost::Io(error)),
             Ok(Ok(())) => (),
         }
@@ -158,13 +158,6 @@ impl Wire {
             beat.due = Instant::now() + beat.every;
         }
         Ok(())
-    }
-
-    /// A broker that closes may have said why just before; there is nobody left to tell it to but the log, so only the
-    /// fact is kept.
-    async fn last_words(&mut self) -> Lost {
-        let _ = timeout(GOODBYE, self.stream.shutdown()).await;
-        Lost::Closed
     }
 
     /// Says goodbye as well as that can be done in half a second.

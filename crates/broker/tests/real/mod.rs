@@ -1,3 +1,4 @@
 mod activemq;
 mod rabbitmq;
 mod subscriber;
+mod tls;
