@@ -1,6 +1,6 @@
 //! RabbitMQ with its STOMP and AMQP 1.0 plugins, as the user `rabbitmq`.
 
-use std::{net::TcpStream, os::unix::fs::PermissionsExt, process::Command};
+use std::{os::unix::fs::PermissionsExt, process::Command};
 
 use super::{PASSWORD, USER, process::Process};
 use crate::{Folder, ports::free_port, until};
@@ -77,10 +77,16 @@ impl RabbitMq {
         true
     }
 
-    /// Kills it, and the port mapper that it leaves behind.
+    /// Kills it, and the port mapper, which leaves the process group and stays behind.
     pub fn kill(&mut self) {
-        if self.process.take().is_some() && TcpStream::connect(("127.0.0.1", self.mapper)).is_ok() {
-            let _ = Command::new("epmd").args(["-port", &self.mapper.to_string(), "-kill"]).output();
+        self.process = None;
+        let mine = format!("ERL_EPMD_PORT={}", self.mapper);
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let read = |file: &str| std::fs::read(entry.path().join(file)).unwrap_or_default();
+            let is_mine = || read("environ").split(|byte| *byte == 0).any(|line| line == mine.as_bytes());
+            if read("comm") == b"epmd\n" && is_mine() {
+                let _ = Command::new("kill").arg("-9").arg(entry.file_name()).status();
+            }
         }
     }
 }

@@ -52,7 +52,7 @@ fn a_durable_subscription_catches_up_and_a_killed_broker_is_found_again() {
 
     broker.restart();
     subscriber.connections(2);
-    assert_eq!(subscriber.cause(), "the broker closed the connection");
+    subscriber.caused("the broker closed the connection");
     let mut publisher = broker.publisher("revoked");
     publisher.text("after the restart");
     let last = subscriber.messages(2).pop().unwrap().1;

@@ -102,6 +102,11 @@ impl Subscriber {
         until("a loss", || self.all().into_iter().find_map(|(_, told)| if let Told::Lost(cause) = told { Some(cause) } else { None }))
     }
 
+    /// Waits for a loss of this cause; a broker that still holds the last connection may have caused another one before.
+    pub fn caused(&self, cause: &str) {
+        until(cause, || self.all().into_iter().find(|(_, told)| *told == Told::Lost(cause.to_owned())));
+    }
+
     /// Waits until something later than now was heard.
     pub fn lives(&self) {
         let now = Instant::now();
