@@ -4,8 +4,6 @@ use tollgate_filter_api::{HeaderName, RequestHead};
 
 use crate::reasons::{MALFORMED, MISSING, Refusal, Refuse, SCHEME, TWO_CREDENTIALS};
 
-/// The header in which the reference product, and this gateway later, tells the upstream who is calling.
-const BACKEND_TOKEN: &[u8] = b"x-jwt-assertion";
 /// How RFC 6750 §2.3 spells a token in the query.
 const QUERY_TOKEN: &[u8] = b"access_token";
 
@@ -68,16 +66,4 @@ fn decoded(mut text: &[u8]) -> impl Iterator<Item = u8> {
         text = rest;
         Some(first)
     })
-}
-
-/// Removes what a client sent in the place of the gateway's own word, also with `_` for `-`: some upstreams read both as one.
-pub(crate) fn strip_backend_token(req: &mut RequestHead) {
-    while let Some(name) = req.fields().keys().find(|name| is_backend_token(name)).cloned() {
-        req.remove(&name);
-    }
-}
-
-fn is_backend_token(name: &HeaderName) -> bool {
-    let name = name.as_str().as_bytes();
-    name.len() == BACKEND_TOKEN.len() && name.iter().zip(BACKEND_TOKEN).all(|(a, b)| a == b || (*a == b'_' && *b == b'-'))
 }

@@ -8,7 +8,7 @@ use tollgate_filter_api::{
 
 use crate::{
     config::{Config, SenderConstrained},
-    credential::{has_scheme, strip_backend_token, token},
+    credential::{has_scheme, token},
     dpop::{Dpop, PROOF},
     reasons::{self, Failure, Refusal, Refuse, SCOPE},
     setup,
@@ -71,7 +71,6 @@ impl Filter for Jwt {
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
-        strip_backend_token(cx.req);
         let proving = self.dpop.as_ref().filter(|_| has_scheme(cx.req, &self.header, "DPoP"));
         let verified = self.verified(cx.req, cx.call, cx.given, proving).await;
         match verified.and_then(|principal| self.authorize(principal)) {

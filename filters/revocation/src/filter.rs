@@ -55,13 +55,8 @@ impl Filter for Revocation {
     type Gives = ();
     type State = ();
 
-    fn is_idle(config: &Config) -> bool {
-        config.max_age.is_none()
-    }
-
     fn build(config: Config, env: &Env) -> Result<Self, Problem> {
-        let max_age = config.max_age.map_or(Duration::MAX, |age| age.0);
-        Ok(Self { list: env.world.revocations()?, max_age, stale: config.stale })
+        Ok(Self { list: env.world.revocations()?, max_age: config.max_age.0, stale: config.stale })
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {

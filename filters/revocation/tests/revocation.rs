@@ -9,8 +9,12 @@ fn it_conforms() {
 }
 
 #[test]
-fn without_an_age_there_is_nothing_to_do() {
-    assert!(Harness::<Revocation>::setup().is_idle("{stale: open}"));
+fn it_refuses_without_any_setting() {
+    let h = Harness::<Revocation>::setup().document("revocations", "age 900\nsubject mallory").yaml("{}");
+    h.request("GET", "/").given(principal("alice")).run().next();
+    h.request("GET", "/").given(principal("mallory")).run().assert_denied(401, "revocation.revoked");
+    h.document("revocations").set("age 901");
+    h.request("GET", "/").given(principal("alice")).run().assert_denied(503, "revocation.stale");
 }
 
 #[test]
