@@ -1,7 +1,7 @@
 //! The `mtls` filter: a client certificate makes the caller known.
 //!
-//! It reads what the listener found out and checks no signature itself: which authorities count, revocation, and whose word
-//! about a forwarded certificate is taken are the listener's settings. It does not protect a key that was stolen.
+//! It reads what the listener found out and checks no signature itself: which authorities count and what is revoked are
+//! the listener's settings. It believes no certificate in a header, and does not protect a key that was stolen.
 
 mod allowed;
 mod config;

@@ -16,7 +16,7 @@ pub(crate) const MISSING: Reason = Reason::absent(
     401,
     INVALID,
     "A client certificate is required",
-    "The listener asks for a certificate and the client sent none, or its load balancer forwarded none.",
+    "The listener asks for a certificate and the client sent none.",
 );
 pub(crate) const UNTRUSTED: Reason = Reason::absent(
     "mtls.untrusted",
