@@ -101,7 +101,13 @@ fn a_damaged_journal_stops_the_start_and_is_named() {
     let text = std::fs::read_to_string(&path).unwrap();
     let damaged = world.folder.join("damaged");
     std::fs::write(&path, text.replace(world.folder.join("revocations").to_str().unwrap(), damaged.to_str().unwrap())).unwrap();
-    let ran = tollgate_tests::tollgate(["run".as_ref(), "--test".as_ref(), world.folder.join("api.toll").as_os_str(), "--config".as_ref(), path.as_os_str()]);
+    let ran = tollgate_tests::tollgate([
+        "run".as_ref(),
+        "--test".as_ref(),
+        world.folder.join("api.toll").as_os_str(),
+        "--config".as_ref(),
+        path.as_os_str(),
+    ]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(format!("{}{}", ran.stdout, ran.stderr).contains("no revocation journal"), "{}{}", ran.stdout, ran.stderr);
 }

@@ -38,7 +38,8 @@ pub struct ChainSpec {
 impl ChainSpec {
     /// The catalogue's order, without settings.
     pub fn default_of(kinds: &[Kind], file: &str) -> Self {
-        let steps = kinds.iter().map(|kind| StepSpec::Filter(plain(kind.id, String::new(), 0))).collect();
+        let listed = kinds.iter().filter(|kind| kind.by_default);
+        let steps = listed.map(|kind| StepSpec::Filter(plain(kind.id, String::new(), 0))).collect();
         Self { file: file.to_owned(), steps }
     }
 

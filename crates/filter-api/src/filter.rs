@@ -57,6 +57,8 @@ pub trait Filter: Send + Sync + Sized + 'static {
     const ACCEPTS: &'static [&'static str] = &[Self::ID];
     /// Whether it answers every request itself, so that an operation with it needs no endpoint.
     const ANSWERS: bool = false;
+    /// Whether it stands in a chain that the operator did not write. Not so what cannot run without settings.
+    const BY_DEFAULT: bool = true;
     /// Every way in which it ends a request.
     const REASONS: &'static [Reason] = &[];
     /// What it reads of the body.

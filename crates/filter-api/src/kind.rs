@@ -33,6 +33,8 @@ pub struct Kind {
     pub accepts: &'static [&'static str],
     /// [`Filter::ANSWERS`].
     pub answers: bool,
+    /// [`Filter::BY_DEFAULT`].
+    pub by_default: bool,
     /// [`Filter::REASONS`].
     pub reasons: &'static [Reason],
     /// Names of the facts it needs.
@@ -68,6 +70,7 @@ impl Kind {
             id: F::ID,
             accepts: F::ACCEPTS,
             answers: F::ANSWERS,
+            by_default: F::BY_DEFAULT,
             reasons: F::REASONS,
             needs: F::Needs::NAMES,
             gives: F::Gives::NAMES,

@@ -37,6 +37,7 @@ pub struct BackendJwt {
 
 impl Filter for BackendJwt {
     const ID: &'static str = "backend_jwt";
+    const BY_DEFAULT: bool = false;
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
     type Needs = Principal;
