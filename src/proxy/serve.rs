@@ -139,7 +139,14 @@ impl Service for Attendant {
         let hup = tokio::spawn(reload_on_hup(self.gateway.clone()));
         let tls = tokio::spawn(endpoint::keep_fresh(self.gateway.clone()));
         let _ = shutdown.wait_for(|stop| *stop).await;
-        for task in [documents.abort_handle(), names.abort_handle(), admin.abort_handle(), revocations.abort_handle(), hup.abort_handle(), tls.abort_handle()] {
+        for task in [
+            documents.abort_handle(),
+            names.abort_handle(),
+            admin.abort_handle(),
+            revocations.abort_handle(),
+            hup.abort_handle(),
+            tls.abort_handle(),
+        ] {
             task.abort();
         }
     }
