@@ -171,6 +171,9 @@ impl<'a> Builder<'a> {
     ) {
         let Ok(Some(filter)) = self.filter(spec, settings, by) else { return };
         let Some(kind) = self.kind(&spec.id) else { return };
+        if chain.open && kind.credentials_only {
+            return;
+        }
         self.needs_are_known(operation, spec, known);
         for fact in kind.gives {
             if known.contains(fact) {
@@ -358,7 +361,7 @@ impl Wanted {
         if with_scopes && self.asks_for_scopes() {
             settings.insert("scopes".to_owned(), Value::from(self.scopes.clone()));
         }
-        if let (Some(header), "jwt") = (&api.auth_header, self.filter.as_str()) {
+        if let (Some(header), "jwt" | "introspection") = (&api.auth_header, self.filter.as_str()) {
             settings.insert("header".to_owned(), Value::from(header.as_str()));
         }
         Value::Object(settings)

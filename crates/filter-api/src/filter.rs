@@ -59,6 +59,8 @@ pub trait Filter: Send + Sync + Sized + 'static {
     const ANSWERS: bool = false;
     /// Whether it stands in a chain that the operator did not write. Not so what cannot run without settings.
     const BY_DEFAULT: bool = true;
+    /// Whether it judges verified credentials and nothing else, so that it is left out where nobody has to show one.
+    const CREDENTIALS_ONLY: bool = false;
     /// Every way in which it ends a request.
     const REASONS: &'static [Reason] = &[];
     /// What it reads of the body.

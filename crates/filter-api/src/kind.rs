@@ -35,6 +35,8 @@ pub struct Kind {
     pub answers: bool,
     /// [`Filter::BY_DEFAULT`].
     pub by_default: bool,
+    /// [`Filter::CREDENTIALS_ONLY`].
+    pub credentials_only: bool,
     /// [`Filter::REASONS`].
     pub reasons: &'static [Reason],
     /// Names of the facts it needs.
@@ -71,6 +73,7 @@ impl Kind {
             accepts: F::ACCEPTS,
             answers: F::ANSWERS,
             by_default: F::BY_DEFAULT,
+            credentials_only: F::CREDENTIALS_ONLY,
             reasons: F::REASONS,
             needs: F::Needs::NAMES,
             gives: F::Gives::NAMES,

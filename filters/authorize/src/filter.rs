@@ -18,6 +18,7 @@ pub struct Authorize(Config);
 
 impl Filter for Authorize {
     const ID: &'static str = "authorize";
+    const CREDENTIALS_ONLY: bool = true;
     const REASONS: &'static [Reason] = &[SCOPE, SUBSCRIPTION, INACTIVE, BLOCKED, KEY_TYPE];
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;

@@ -48,6 +48,7 @@ impl std::fmt::Debug for Revocation {
 
 impl Filter for Revocation {
     const ID: &'static str = "revocation";
+    const CREDENTIALS_ONLY: bool = true;
     const REASONS: &'static [Reason] = &[REVOKED, STALE];
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;

@@ -46,6 +46,14 @@ fn an_operation_is_open_only_when_nothing_is_left_to_demand() {
 }
 
 #[test]
+fn what_judges_credentials_is_left_out_of_an_open_operation_only() {
+    let steps = |alternatives| built(&plan(alternatives, vec![]), "chain: [key_a, judge]\n", &[]).unwrap().steps.len();
+    assert_eq!(steps(vec![]), 0);
+    assert_eq!(steps(any(&[&["key_a"]])), 2);
+    assert_eq!(steps(any(&[&["key_a"], &[]])), 2);
+}
+
+#[test]
 fn a_credential_filter_that_checks_nothing_is_refused() {
     let plan = plan(any(&[&["key_a"]]), vec![]);
     assert_eq!(wrong(&plan, "chain: [key_a: {idle: true}]\n", &[]), at("chain.not_enforced", "a.yaml", 7));

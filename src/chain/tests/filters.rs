@@ -15,6 +15,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<Who>("", &[]),
     Kind::of::<Mark>("", &[]),
     Kind::of::<StandIn>("", &[]),
+    Kind::of::<Judge>("", &[]),
 ];
 
 #[derive(Deserialize, JsonSchema, Default)]
@@ -118,6 +119,26 @@ impl Filter for StandIn {
 
     async fn on_request(&self, _: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
         Ok(Flow::Next(Principal::new(PrincipalParts { filter: "stand_in", ..PrincipalParts::default() })))
+    }
+}
+
+/// Looks at credentials only.
+pub struct Judge;
+
+impl Filter for Judge {
+    const ID: &'static str = "judge";
+    const CREDENTIALS_ONLY: bool = true;
+    type Config = std::collections::BTreeMap<String, String>;
+    type Needs = Principal;
+    type Gives = ();
+    type State = ();
+
+    fn build(_: Self::Config, _: &Env) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+
+    async fn on_request(&self, _: Cx<'_, Self>) -> Result<Flow, Fault> {
+        Ok(Flow::Next(()))
     }
 }
 
