@@ -35,7 +35,7 @@ pub use project::Project;
 pub use upstream::{Reply, Upstream};
 
 /// How long a condition may take to become true on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until something is there.
 ///
