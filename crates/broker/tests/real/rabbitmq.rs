@@ -10,7 +10,7 @@ use tollgate_broker::{Message, Settings};
 use tollgate_filter_api::Secret;
 use tollgate_tests::parts::{PASSWORD, RabbitMq, USER};
 
-use super::subscriber::{Subscriber, print_latency, settings};
+use super::subscriber::{Subscriber, Told, print_latency, settings};
 
 fn stomp(broker: &RabbitMq) -> Settings {
     settings(format!("stomp://127.0.0.1:{}", broker.stomp), "revoked")
@@ -136,4 +136,19 @@ fn amqp_1_0_on_a_topic_that_rabbitmq_does_not_keep_is_refused_where_a_durable_on
     durable.subscription = Some("gateway-1".to_owned());
     let cause = Subscriber::start(durable).cause();
     assert!(cause.contains("RabbitMQ keeps only queues"), "{cause}");
+}
+
+#[test]
+fn a_message_that_is_too_long_does_not_keep_back_those_after_it() {
+    let broker = RabbitMq::start();
+    let amqp10 = settings(format!("amqp10://127.0.0.1:{}", broker.amqp), "/topic/revoked");
+    for settings in [stomp(&broker), amqp(&broker), amqp10] {
+        let subscriber = Subscriber::confirmed(settings);
+        let mut publisher = Publisher::new(&broker);
+        publisher.publish(&"x".repeat(2 << 20));
+        publisher.publish("short");
+        assert_eq!(subscriber.messages(1)[0].1, Message::Text("short".to_owned()));
+        let unread = subscriber.all().iter().filter(|(_, told)| matches!(told, Told::Unread(_))).count();
+        assert_eq!(unread, 1);
+    }
 }
