@@ -61,7 +61,7 @@ impl World {
             (Upstream::start(), Folder::new(), Issuer::new("https://issuer.example"), Authority::new("root"));
         let (certificate, key) = authority.issue("gateway", 2, &["localhost"]).write(&folder, "gateway");
         let public = issuer.write(&folder, "issuer.pem");
-        let chain = json!([{ "jwt": { "issuers": [issuer.config(&public)] } }, "cors", "headers"]);
+        let chain = json!([{ "jwt": { "issuers": [issuer.config(&public)] } }, "authorize", "cors", "headers"]);
         Self { upstream, issuer, authority, folder, tls: json!({ "certificate": certificate, "key": key }), chain }
     }
 

@@ -232,7 +232,7 @@ impl<'a> Builder<'a> {
 
     /// What `authorize` is told of one way to be let in: an alternative for each list of scopes that is enough.
     fn scopes(&mut self, operation: &Operation, combination: &[(FilterSpec, Wanted)]) -> Vec<Value> {
-        let demanded = combination.iter().find(|(spec, wanted)| !holds_scopes(spec) && wanted.asks_for_scopes());
+        let demanded = combination.iter().find(|(_, wanted)| wanted.asks_for_scopes());
         if let Some((_, wanted)) = demanded
             && !self.authorizes()
             && !self.inputs.waive.iter().any(|id| id == AUTHORIZE)
@@ -256,7 +256,7 @@ impl<'a> Builder<'a> {
     fn credential(&mut self, api: &Api, operation: &Operation, spec: &FilterSpec, credential: &Wanted) -> Option<Arc<dyn DynFilter>> {
         let demands = operation.demands.iter().filter(|demand| demand.filter == spec.id);
         let settings = demands.fold(spec.settings.clone(), |under, demand| merge(&under, &demand.settings));
-        let settings = merge(&settings, &credential.settings(api, !self.authorizes() && holds_scopes(spec)));
+        let settings = merge(&settings, &credential.settings(api));
         let by = By { source: &credential.source, demanded: false };
         let built = self.filter(spec, settings, by).ok()?;
         if built.is_none() {
@@ -336,11 +336,6 @@ fn is_credential(step: &StepSpec, kinds: &[Kind]) -> bool {
 /// The filter that compares scopes.
 const AUTHORIZE: &str = "authorize";
 
-/// Whether a filter can compare scopes by itself when `authorize` is not listed.
-fn holds_scopes(spec: &FilterSpec) -> bool {
-    spec.id == "jwt"
-}
-
 /// A credential with every list of scopes that is enough.
 #[derive(Clone)]
 struct Wanted {
@@ -356,11 +351,8 @@ impl Wanted {
     }
 
     /// The operation's part of the filter's settings.
-    fn settings(&self, api: &Api, with_scopes: bool) -> Value {
+    fn settings(&self, api: &Api) -> Value {
         let mut settings: Map<String, Value> = self.settings.clone().into_iter().collect();
-        if with_scopes && self.asks_for_scopes() {
-            settings.insert("scopes".to_owned(), Value::from(self.scopes.clone()));
-        }
         if let (Some(header), "jwt" | "introspection") = (&api.auth_header, self.filter.as_str()) {
             settings.insert("header".to_owned(), Value::from(header.as_str()));
         }

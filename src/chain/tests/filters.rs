@@ -21,7 +21,6 @@ pub const KINDS: &[Kind] = &[
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeyConfig {
-    scopes: Vec<Vec<String>>,
     /// The key that is good, in place of `good`.
     key: Option<String>,
     idle: bool,
@@ -34,7 +33,6 @@ macro_rules! key {
         impl $name {
             const ABSENT: Reason = Reason::absent(concat!($id, ".absent"), 401, 0, "t", "h");
             const WRONG: Reason = Reason::refused(concat!($id, ".wrong"), 401, 0, "t", "h");
-            const SCOPE: Reason = Reason::refused(concat!($id, ".scope"), 403, 0, "t", "h");
         }
 
         impl Filter for $name {
@@ -55,7 +53,6 @@ macro_rules! key {
             async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
                 static ABSENT: Reason = $name::ABSENT;
                 static WRONG: Reason = $name::WRONG;
-                static SCOPE: Reason = $name::SCOPE;
                 let text = |name: &str| cx.req.fields().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
                 let good = self.0.key.as_deref().unwrap_or("good");
                 match text($field) {
@@ -63,11 +60,6 @@ macro_rules! key {
                     "down" => return Err(Fault::new(concat!($id, ".down"), "down")),
                     key if key != good => return Ok(Flow::Stop(WRONG.answer())),
                     _ => {}
-                }
-                let held: Vec<&str> = text("x-scopes").split(' ').collect();
-                let enough = |list: &Vec<String>| list.iter().all(|scope| held.contains(&scope.as_str()));
-                if !self.0.scopes.is_empty() && !self.0.scopes.iter().any(enough) {
-                    return Ok(Flow::Stop(SCOPE.answer()));
                 }
                 Ok(Flow::Next(Principal::new(PrincipalParts { filter: $id, ..PrincipalParts::default() })))
             }
