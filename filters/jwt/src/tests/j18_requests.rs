@@ -1,9 +1,9 @@
 //! J18, J19, J24: the cache, the challenge, and what of a request goes upstream.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
-use tollgate_filter_api::Meaning;
+use tollgate_filter_api::{Meaning, Principal};
 use tollgate_filter_testkit::{Harness, START};
 
 use super::kit::*;
