@@ -6,7 +6,9 @@
 mod load;
 mod model;
 mod proxies;
+mod security;
 
 pub use load::Config;
 pub use model::*;
 pub use proxies::TrustedProxies;
+pub use security::{Requirements, Security};

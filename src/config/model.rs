@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_filter_api::{ByteSize, Interval, Secret};
 
+use super::Security;
+
 /// The environment of a gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +44,9 @@ pub struct Gateway {
     /// One JSON line for each request.
     #[serde(default)]
     pub access_log: AccessLog,
+    /// How what definitions ask of callers is read.
+    #[serde(default)]
+    pub security: Security,
     /// Demands of the artifact that this environment does not enforce, by filter ID. Shown in `plan`, at start and as a metric.
     #[serde(default)]
     pub waive: Vec<String>,

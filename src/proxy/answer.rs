@@ -40,10 +40,11 @@ pub async fn write(session: &mut Session, exchange: &mut Exchange, answer: Answe
 /// A filter that says no to the header of an answer the gateway made changes nothing: the answer holds nothing of the upstream.
 fn respond_filters(exchange: &mut Exchange, header: &mut ResponseHeader) {
     let chain = exchange.served().map(|served| served.chain.clone());
-    if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call)
-        && let Err(fault) = run.response(&chain, ResponseHead::wrap_mut(header), call)
+    let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) else { return };
+    if let Err(fault) = run.response(&chain, ResponseHead::wrap_mut(header), call)
+        && let Some(served) = exchange.served()
     {
-        log::warn!("{fault}");
+        served.faults.tell(&served.info, &fault, std::time::Instant::now());
     }
 }
 

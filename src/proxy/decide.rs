@@ -108,7 +108,7 @@ impl Phases {
                 Verdict::Pass => break Ok(()),
                 Verdict::Stop(answer) => break Err(Box::new(answer)),
                 Verdict::Fault(fault) => {
-                    log::warn!("{fault}");
+                    served.faults.tell(&served.info, &fault, self.0.kernel.env.clock.instant());
                     break Err(Box::new(chain::render_fault(&fault)));
                 }
             }

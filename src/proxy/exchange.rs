@@ -16,7 +16,7 @@ use super::{
     snapshot::{Served, Snapshot},
 };
 use crate::{
-    chain::{Chain, Run},
+    chain::{Chain, Explanation, Run},
     upstreams::{Group, Order},
 };
 
@@ -140,6 +140,12 @@ impl Exchange {
     /// The caller, once known.
     pub fn principal(&self) -> Option<&Principal> {
         self.run.as_ref()?.facts.get::<Principal>()
+    }
+
+    /// Why a filter refused it, for the log.
+    pub fn explain(&self) -> Option<Explanation> {
+        let _ = self.reason?;
+        self.run.as_ref()?.explain(&self.served()?.chain)
     }
 
     /// Kind of the caller's key.

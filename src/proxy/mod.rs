@@ -11,6 +11,7 @@ mod decide;
 mod edge;
 mod endpoint;
 mod exchange;
+mod faults;
 mod forward;
 mod gateway;
 mod outcome;

@@ -6,7 +6,7 @@ use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
 use tollgate_filter_api::{Env, Kind, Metrics, OperationInfo, Problems};
 use tollgate_plan::{Operation, Target as PlanTarget};
 
-use super::{asked, endpoint::Endpoint, owned::Owned};
+use super::{asked, endpoint::Endpoint, faults::Faults, owned::Owned};
 use crate::{
     chain::{self, Chain},
     config::{Config, UpstreamHttp},
@@ -41,6 +41,8 @@ pub struct Served {
     pub allow: Option<http::HeaderValue>,
     /// Header that carries the credential, for error texts.
     pub auth_header: String,
+    /// What was said about its faults.
+    pub faults: Faults,
 }
 
 /// A configuration in force.
@@ -78,7 +80,14 @@ impl Snapshot {
         let mut problems = Problems::default();
         let mut gather = |found: Problems| problems.0.extend(found.0);
         let plan = &loaded.plan;
-        let inputs = chain::Inputs { plan, spec: &config.chain, kinds: kernel.kinds, env: &kernel.env, waive: &config.gateway.waive };
+        let inputs = chain::Inputs {
+            plan,
+            spec: &config.chain,
+            kinds: kernel.kinds,
+            env: &kernel.env,
+            requirements: config.gateway.security.requirements,
+            waive: &config.gateway.waive,
+        };
         let chains = chain::build(&inputs).map_err(&mut gather).ok();
         let router = Router::build(plan).map_err(&mut gather).ok();
         let variables = |name: &str| std::env::var(name).ok();
@@ -122,7 +131,14 @@ fn operations(loaded: &Loaded, chains: Vec<Arc<Chain>>) -> Vec<Served> {
                 path_methods: methods.get(&nameless(&operation.template)).cloned().unwrap_or_default(),
             };
             let auth_header = api.auth_header.clone().unwrap_or_else(|| "Authorization".to_owned());
-            served.push(Served { info: Arc::new(info), target: operation.target.clone(), chain, allow: allow(operation), auth_header });
+            served.push(Served {
+                info: Arc::new(info),
+                target: operation.target.clone(),
+                chain,
+                allow: allow(operation),
+                auth_header,
+                faults: Faults::default(),
+            });
         }
     }
     served

@@ -217,6 +217,7 @@ mod tests {
             operation: None,
             status: 200,
             reason: None,
+            explanation: None,
             detail: None,
             bytes_in: 0,
             bytes_out: 2,

@@ -2,7 +2,7 @@ use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{
-    BodyUse, Cx, Env, Fault, Filter, Flow, Kind, Principal, PrincipalParts, Problem, Reason, ResponseCx, UpstreamCx,
+    AllCredentials, BodyUse, Cx, Env, Fault, Filter, Flow, Kind, Principal, PrincipalParts, Problem, Reason, ResponseCx, UpstreamCx,
 };
 
 const ORDER: HeaderName = HeaderName::from_static("x-order");
@@ -61,6 +61,7 @@ macro_rules! key {
                     key if key != good => return Ok(Flow::Stop(WRONG.answer())),
                     _ => {}
                 }
+                cx.req.remove(&HeaderName::from_static($field));
                 Ok(Flow::Next(Principal::new(PrincipalParts { filter: $id, ..PrincipalParts::default() })))
             }
 
@@ -114,23 +115,27 @@ impl Filter for StandIn {
     }
 }
 
-/// Looks at credentials only.
-pub struct Judge;
+/// Looks at credentials only; the named ones are not enough for it.
+pub struct Judge(std::collections::BTreeMap<String, bool>);
+
+static FEW: Reason = Reason::insufficient("judge.few", 403, 900_910, "t", "h");
 
 impl Filter for Judge {
     const ID: &'static str = "judge";
     const CREDENTIALS_ONLY: bool = true;
-    type Config = std::collections::BTreeMap<String, String>;
-    type Needs = Principal;
+    type Config = std::collections::BTreeMap<String, bool>;
+    type Needs = AllCredentials;
     type Gives = ();
     type State = ();
 
-    fn build(_: Self::Config, _: &Env) -> Result<Self, Problem> {
-        Ok(Self)
+    fn build(config: Self::Config, _: &Env) -> Result<Self, Problem> {
+        Ok(Self(config))
     }
 
-    async fn on_request(&self, _: Cx<'_, Self>) -> Result<Flow, Fault> {
-        Ok(Flow::Next(()))
+    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
+        let known: Vec<&str> = cx.given.iter().map(|principal| principal.filter).collect();
+        let few = self.0.contains_key(&known.join("+"));
+        Ok(if few { Flow::Stop(FEW.answer().log(known.join("+"))) } else { Flow::Next(()) })
     }
 }
 

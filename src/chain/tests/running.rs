@@ -23,14 +23,14 @@ fn head(fields: &[(&str, &str)]) -> RequestHead {
     head
 }
 
-async fn run(chain: &Chain, fields: &[(&str, &str)], body: Option<&Bytes>) -> (Run, Verdict) {
+pub async fn run(chain: &Chain, fields: &[(&str, &str)], body: Option<&Bytes>) -> (Run, Verdict) {
     let mut run = Run::new(chain, Peer::Anonymous(NoCertificate::Plain));
     let verdict = run.request(chain, &mut head(fields), &call(), body).await;
     (run, verdict)
 }
 
 /// The filter that vouched for the caller, or the reason of the refusal or fault.
-async fn outcome(chain: &Chain, fields: &[(&str, &str)]) -> &'static str {
+pub async fn outcome(chain: &Chain, fields: &[(&str, &str)]) -> &'static str {
     match run(chain, fields, None).await {
         (run, Verdict::Pass) => run.facts.get::<Principal>().map_or("nobody", |principal| principal.filter),
         (_, Verdict::Stop(answer)) => answer.reason().id,
