@@ -4,6 +4,7 @@
 
 mod admin;
 mod artifact;
+mod authorize;
 mod commands;
 mod corpus;
 mod cors;

@@ -41,7 +41,8 @@ pub struct Gateway {
     /// Form of error answers.
     #[serde(default)]
     pub errors: Errors,
-    /// One JSON line for each request.
+    /// One JSON line for each request. Of a refusal it has reason, code and the line of the definition that asked (`asked_by`), and in
+    /// `alternatives` what came of each way to be let in.
     #[serde(default)]
     pub access_log: AccessLog,
     /// How what definitions ask of callers is read.
