@@ -17,5 +17,6 @@ mod limits;
 mod mtls;
 mod paths;
 mod reload;
+mod request_id;
 mod revocation;
 mod traps;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_filter_api::{ByteSize, Interval, Secret};
 
-use super::Security;
+use super::{RequestIds, Security};
 
 /// The environment of a gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -45,6 +45,9 @@ pub struct Gateway {
     /// `alternatives` what came of each way to be let in.
     #[serde(default)]
     pub access_log: AccessLog,
+    /// How requests are named.
+    #[serde(default)]
+    pub request_id: RequestIds,
     /// How what definitions ask of callers is read.
     #[serde(default)]
     pub security: Security,

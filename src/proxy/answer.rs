@@ -4,11 +4,7 @@ use http::{HeaderValue, Method, header};
 use pingora::{http::ResponseHeader, proxy::Session};
 use tollgate_filter_api::{Answer, ResponseHead};
 
-use super::{
-    admit,
-    exchange::Exchange,
-    forward::{REQUEST_ID, request_id},
-};
+use super::{admit, exchange::Exchange, forward::REQUEST_ID, ids};
 use crate::{
     chain::{Mention, Rendered, render},
     config::Errors,
@@ -21,11 +17,13 @@ use crate::{
 pub async fn write(session: &mut Session, exchange: &mut Exchange, answer: Answer) -> pingora::Result<()> {
     let rendered = body(session, exchange, &answer);
     let head = session.req_header().method == Method::HEAD;
-    let mut header = header(exchange, &answer, &rendered)?;
+    let mut header = header(&answer, &rendered)?;
     exchange.reason = Some(answer.reason());
     exchange.note = answer.get_log().map(|note| note.to_owned().into()).or(exchange.note.take());
     exchange.status = rendered.status;
     respond_filters(exchange, &mut header);
+    let field = exchange.snapshot.as_ref().map_or(REQUEST_ID, |snapshot| snapshot.ids.field.clone());
+    header.insert_header(field, ids::value(exchange.id))?;
     if admit::closes(answer.reason()) {
         session.set_keepalive(None);
     }
@@ -50,7 +48,7 @@ fn respond_filters(exchange: &mut Exchange, header: &mut ResponseHeader) {
 
 fn body(session: &Session, exchange: &Exchange, answer: &Answer) -> Rendered {
     let style = exchange.snapshot.as_ref().map_or(Errors::Problem, |snapshot| snapshot.config.gateway.errors);
-    let request_id = format!("{:032x}", exchange.id);
+    let request_id = exchange.id.to_string();
     let mention = Mention {
         path: session.req_header().uri.path(),
         method: session.req_header().method.as_str(),
@@ -61,7 +59,7 @@ fn body(session: &Session, exchange: &Exchange, answer: &Answer) -> Rendered {
     render(answer, style, mention)
 }
 
-fn header(exchange: &Exchange, answer: &Answer, rendered: &Rendered) -> pingora::Result<ResponseHeader> {
+fn header(answer: &Answer, rendered: &Rendered) -> pingora::Result<ResponseHeader> {
     let mut header = ResponseHeader::build(rendered.status, Some(answer.headers().len() + 6))?;
     for (name, value) in answer.headers() {
         header.append_header(name.clone(), value.clone())?;
@@ -75,6 +73,5 @@ fn header(exchange: &Exchange, answer: &Answer, rendered: &Rendered) -> pingora:
     if rendered.status >= 400 {
         header.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))?;
     }
-    header.insert_header(REQUEST_ID, request_id(exchange.id))?;
     Ok(header)
 }

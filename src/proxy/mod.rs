@@ -14,6 +14,7 @@ mod exchange;
 mod faults;
 mod forward;
 mod gateway;
+mod ids;
 mod outcome;
 mod owned;
 mod phases;

@@ -6,7 +6,7 @@ use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
 use tollgate_filter_api::{Env, Kind, Metrics, OperationInfo, Problems};
 use tollgate_plan::{Operation, Target as PlanTarget};
 
-use super::{asked, endpoint::Endpoint, faults::Faults, owned::Owned};
+use super::{asked, endpoint::Endpoint, faults::Faults, ids::Ids, owned::Owned};
 use crate::{
     chain::{self, Chain},
     config::{Config, UpstreamHttp},
@@ -57,8 +57,10 @@ pub struct Snapshot {
     pub upstreams: Upstreams,
     /// Connection parameters of each group's targets.
     pub peers: Vec<Vec<HttpPeer>>,
-    /// Fields that filters own.
+    /// Fields that filters own, and the one of ids when it is not the usual one.
     pub owned: Owned,
+    /// What requests are called.
+    pub ids: Ids,
     /// Series of the operations.
     pub metrics: Operations,
     /// TLS of each listener that is encrypted.
@@ -96,7 +98,10 @@ impl Snapshot {
         let upstreams = Upstreams::build(&inputs).map_err(&mut gather).ok();
         let endpoints = endpoints(&config, &kernel.env.metrics).map_err(&mut gather).ok();
         let asked = asked::certificates(plan, &config.gateway).map_err(&mut gather).ok();
-        let (Some(chains), Some(router), Some(upstreams), Some(endpoints), Some(())) = (chains, router, upstreams, endpoints, asked) else {
+        let ids = Ids::new(&config.gateway.request_id).map_err(|problem| gather(problem.into())).ok();
+        let (Some(chains), Some(router), Some(upstreams), Some(endpoints), Some(()), Some(ids)) =
+            (chains, router, upstreams, endpoints, asked, ids)
+        else {
             config.locate(&mut problems);
             return Err(problems.sorted());
         };
@@ -105,9 +110,9 @@ impl Snapshot {
         waived.sort();
         waived.dedup();
         let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(peer).collect()).collect();
-        let owned = chains.iter().flat_map(|chain| chain.owned_headers()).collect();
+        let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
         let operations = operations(&loaded, chains);
-        Ok(Self { generation, router, operations, upstreams, peers, owned, metrics, endpoints, config, loaded, waived })
+        Ok(Self { generation, router, operations, upstreams, peers, owned, ids, metrics, endpoints, config, loaded, waived })
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use tollgate_filter_api::{Method, OperationInfo, Principal, Reason};
+use tollgate_filter_api::{Method, OperationInfo, Principal, Reason, RequestId};
 
 use crate::chain::Explanation;
 
@@ -19,7 +19,7 @@ pub struct Line {
     /// When its head was read.
     pub time: SystemTime,
     /// The request's id.
-    pub request_id: u128,
+    pub request_id: RequestId,
     /// Address of the client.
     pub client: IpAddr,
     /// Method.
@@ -62,7 +62,7 @@ impl Serialize for Line {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("ts", &timestamp(self.time))?;
-        map.serialize_entry("request_id", &format_args!("{:032x}", self.request_id))?;
+        map.serialize_entry("request_id", &format_args!("{}", self.request_id))?;
         map.serialize_entry("client", &self.client)?;
         map.serialize_entry("method", self.method.as_str())?;
         map.serialize_entry("host", &self.host)?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tollgate_filter_api::{KeyType, Method, Metrics, OperationInfo, Principal, PrincipalParts, Reason};
+use tollgate_filter_api::{KeyType, Method, Metrics, OperationInfo, Principal, PrincipalParts, Reason, RequestId};
 use tollgate_plan::{Api, Operation, Plan, Source, Target, Transports};
 
 use crate::chain::{Explanation, Failure, gateway};
@@ -211,7 +211,7 @@ fn the_filters_series_are_shown_under_the_gateways_prefix() {
 fn line() -> Line {
     Line {
         time: UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
-        request_id: 0xabc,
+        request_id: RequestId::fresh(0xabc, false),
         client: "2001:db8::1".parse().unwrap(),
         method: Method::POST,
         host: "api.example".into(),

@@ -3,7 +3,7 @@ use std::{net::IpAddr, sync::Arc, time::SystemTime};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use serde_json::json;
-use tollgate_filter_api::{Answer, Call, NoCertificate, Peer, Principal, RequestHead, ResponseHead};
+use tollgate_filter_api::{Answer, Call, NoCertificate, Peer, Principal, RequestHead, RequestId, ResponseHead};
 use tollgate_plan::Target;
 
 use super::{Chain, any, built, credential, demand, plan};
@@ -12,7 +12,13 @@ use crate::chain::{Run, Verdict};
 const BOTH: &str = "chain: [key_a, key_b]\n";
 
 fn call() -> Call {
-    Call { operation: Arc::default(), client: IpAddr::from([192, 0, 2, 1]), secure: false, now: SystemTime::UNIX_EPOCH, request_id: 0 }
+    Call {
+        operation: Arc::default(),
+        client: IpAddr::from([192, 0, 2, 1]),
+        secure: false,
+        now: SystemTime::UNIX_EPOCH,
+        request_id: RequestId::default(),
+    }
 }
 
 fn head(fields: &[(&str, &str)]) -> RequestHead {
