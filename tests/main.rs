@@ -20,3 +20,4 @@ mod reload;
 mod request_id;
 mod revocation;
 mod traps;
+mod wso2;
