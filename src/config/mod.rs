@@ -6,7 +6,11 @@
 mod load;
 mod model;
 mod proxies;
+mod request_id;
+mod security;
 
 pub use load::Config;
 pub use model::*;
 pub use proxies::TrustedProxies;
+pub use request_id::{IdAnswers, IdFormat, IdSource, RequestIds};
+pub use security::{Requirements, Security};

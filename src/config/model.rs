@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_filter_api::{ByteSize, Interval, Secret};
 
+use super::{RequestIds, Security};
+
 /// The environment of a gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -39,9 +41,16 @@ pub struct Gateway {
     /// Form of error answers.
     #[serde(default)]
     pub errors: Errors,
-    /// One JSON line for each request.
+    /// One JSON line for each request. Of a refusal it has reason, code and the line of the definition that asked (`asked_by`), and in
+    /// `alternatives` what came of each way to be let in.
     #[serde(default)]
     pub access_log: AccessLog,
+    /// How requests are named.
+    #[serde(default)]
+    pub request_id: RequestIds,
+    /// How what definitions ask of callers is read.
+    #[serde(default)]
+    pub security: Security,
     /// Demands of the artifact that this environment does not enforce, by filter ID. Shown in `plan`, at start and as a metric.
     #[serde(default)]
     pub waive: Vec<String>,

@@ -1,6 +1,9 @@
 //! HTTP/2 frames by hand (RFC 9113): header blocks are literals without indexing and without Huffman coding.
 
-use std::io::{self, Read, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read, Write},
+};
 
 use crate::client::{Client, Stream};
 
@@ -49,6 +52,8 @@ impl Frame {
 /// A connection that has shaken hands.
 pub struct H2 {
     stream: Stream,
+    statuses: BTreeMap<u32, u16>,
+    ended: BTreeMap<u32, Outcome>,
 }
 
 impl H2 {
@@ -57,7 +62,7 @@ impl H2 {
     /// # Errors
     /// When the peer hangs up.
     pub fn start(client: Client) -> io::Result<Self> {
-        let mut h2 = Self { stream: client.stream.into_inner() };
+        let mut h2 = Self { stream: client.stream.into_inner(), statuses: BTreeMap::new(), ended: BTreeMap::new() };
         h2.stream.write_all(PREFACE)?;
         h2.send(SETTINGS, 0, 0, &[])?;
         Ok(h2)
@@ -119,30 +124,43 @@ impl H2 {
         Ok(frame)
     }
 
-    /// What becomes of a stream: the status of its answer once it has ended, or how it was refused.
+    /// What becomes of a stream: the status of its answer once it has ended, or how it was refused. Streams end in any order:
+    /// what is seen of others on the way is kept for when they are asked for.
     pub fn outcome(&mut self, stream: u32) -> Outcome {
-        let mut status = None;
         loop {
+            if let Some(outcome) = self.ended.remove(&stream) {
+                return outcome;
+            }
             match self.frame() {
                 Ok(frame) if frame.kind == GOAWAY => return Outcome::GoAway(frame.error()),
-                Ok(frame) if frame.stream != stream => {}
-                Ok(frame) if frame.kind == RST_STREAM => return status.map_or(Outcome::Reset(frame.error()), Outcome::Answered),
-                Ok(frame) => {
-                    if frame.kind == HEADERS && status.is_none() {
-                        status = Some(frame.status());
-                    }
-                    if frame.kind == DATA && !frame.payload.is_empty() {
-                        let size = (frame.payload.len() as u32).to_be_bytes();
-                        let _ = self.send(WINDOW_UPDATE, 0, 0, &size);
-                        let _ = self.send(WINDOW_UPDATE, 0, stream, &size);
-                    }
-                    if frame.ends_stream() {
-                        return Outcome::Answered(status.unwrap_or(0));
-                    }
-                }
+                Ok(frame) => self.follow(&frame),
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => return Outcome::Silence,
                 Err(_) => return Outcome::Closed,
             }
+        }
+    }
+
+    fn follow(&mut self, frame: &Frame) {
+        let status = self.statuses.get(&frame.stream).copied();
+        match frame.kind {
+            RST_STREAM => {
+                let outcome = status.map_or(Outcome::Reset(frame.error()), Outcome::Answered);
+                self.ended.entry(frame.stream).or_insert(outcome);
+                return;
+            }
+            HEADERS if status.is_none() => {
+                self.statuses.insert(frame.stream, frame.status());
+            }
+            DATA if !frame.payload.is_empty() => {
+                let size = (frame.payload.len() as u32).to_be_bytes();
+                let _ = self.send(WINDOW_UPDATE, 0, 0, &size);
+                let _ = self.send(WINDOW_UPDATE, 0, frame.stream, &size);
+            }
+            _ => {}
+        }
+        if frame.ends_stream() {
+            let status = self.statuses.get(&frame.stream).copied().unwrap_or(0);
+            self.ended.insert(frame.stream, Outcome::Answered(status));
         }
     }
 }
