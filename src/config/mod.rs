@@ -8,9 +8,11 @@ mod model;
 mod proxies;
 mod request_id;
 mod security;
+mod stores;
 
 pub use load::Config;
 pub use model::*;
 pub use proxies::TrustedProxies;
 pub use request_id::{IdAnswers, IdFormat, IdSource, RequestIds};
 pub use security::{Requirements, Security};
+pub use stores::{Broker, Missed, RevocationList, Stores};
