@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate_filter_api::{ByteSize, Interval, Secret};
+use tollgate_filter_api::{Interval, Secret};
 
 use super::{Limits, RequestIds, Security};
 
