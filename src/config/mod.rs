@@ -3,6 +3,7 @@
 //! Unknown keys, values without a unit and literal secrets are refused; every problem names file, line and pointer. Files
 //! that the configuration names are read when it is put to use, not here.
 
+mod limits;
 mod load;
 mod model;
 mod proxies;
@@ -10,6 +11,7 @@ mod request_id;
 mod security;
 mod stores;
 
+pub use limits::Limits;
 pub use load::Config;
 pub use model::*;
 pub use proxies::TrustedProxies;

@@ -138,3 +138,46 @@ async fn a_refusal_behind_the_credentials_names_the_line_and_no_alternative() {
     let chain = with_judge(&[&["key_b"], &["key_a"]], "");
     assert_eq!(explained(&chain, &[("x-a", "good"), ("x-stop", "end")]).await, json!({ "asked_by": "a.yaml:9", "alternatives": [] }));
 }
+
+/// Every list that can be made of these, in every order.
+fn orders<T: Clone>(items: &[T]) -> Vec<Vec<T>> {
+    let mut all = vec![Vec::new()];
+    for (index, item) in items.iter().enumerate() {
+        let rest: Vec<T> = items.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, other)| other.clone()).collect();
+        all.extend(orders(&rest).into_iter().map(|mut order| {
+            order.insert(0, item.clone());
+            order
+        }));
+    }
+    all
+}
+
+/// Whom a definition lets in, read off the specification: with good credentials, one alternative must have all of its own among them
+/// and be enough for the judge. Nobody in particular passes only where nothing else was found.
+fn lets_in(alternatives: &[&[&str]], held: &[&str], few: &[&str]) -> bool {
+    let found = |alternative: &&&[&str]| alternative.iter().all(|credential| held.contains(credential));
+    let somebody: Vec<&&[&str]> = alternatives.iter().filter(|alternative| !alternative.is_empty()).filter(found).collect();
+    let anonymous = alternatives.iter().any(|alternative| alternative.is_empty());
+    if somebody.is_empty() { anonymous } else { somebody.iter().any(|alternative| !few.contains(&alternative.join("+").as_str())) }
+}
+
+#[tokio::test]
+async fn every_list_of_requirements_lets_in_whom_the_specification_does() {
+    let every: [&[&str]; 4] = [&[], &["key_a"], &["key_b"], &["key_a", "key_b"]];
+    let judged = [&[][..], &["key_a"], &["key_b"], &["key_a+key_b"], &["key_a", "key_b"], &["key_a", "key_a+key_b"]];
+    let mut tried = 0;
+    for alternatives in orders(&every).into_iter().filter(|list| list.iter().any(|alternative| !alternative.is_empty())) {
+        for few in judged {
+            let settings: Vec<String> = few.iter().map(|name| format!("{name}: true")).collect();
+            let chain = with_judge(&alternatives, &settings.join(", "));
+            for held in every {
+                let fields: Vec<(&str, &str)> = held.iter().map(|key| (if *key == "key_a" { "x-a" } else { "x-b" }, "good")).collect();
+                let (_, verdict) = run(&chain, &fields, None).await;
+                let passes = matches!(verdict, Verdict::Pass);
+                assert_eq!(passes, lets_in(&alternatives, held, few), "{alternatives:?}, held {held:?}, not enough {few:?}: {verdict:?}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 1000, "only {tried}");
+}
