@@ -91,7 +91,8 @@ impl Stores {
         let Some(broker) = &mut self.broker else { return };
         broker.ca.iter_mut().for_each(join);
         if let Some(pair) = &mut broker.client_certificate {
-            (join(&mut pair.certificate), join(&mut pair.key));
+            join(&mut pair.certificate);
+            join(&mut pair.key);
         }
     }
 }
