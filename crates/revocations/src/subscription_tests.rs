@@ -86,7 +86,8 @@ fn what_was_heard_and_until_when_is_known_after_a_restart() {
     let subscription = durable(&first);
     subscription.connected();
     subscription.hear(said("a", now(&clock))).unwrap();
-    (subscription.alive(), subscription.alive());
+    subscription.alive();
+    subscription.alive();
     drop((subscription, first));
     clock.pass(Duration::from_secs(20));
     let second = place.book(&clock);
@@ -103,7 +104,8 @@ fn the_mark_of_another_subscription_says_nothing() {
     let (place, clock) = (Place::new("other"), Moved::new());
     let book = place.book(&clock);
     let subscription = durable(&book);
-    (subscription.connected(), subscription.alive());
+    subscription.connected();
+    subscription.alive();
     drop((subscription, book));
     let book = place.book(&clock);
     let other = Subscription::new(book.clone(), "two", true, Missed::Nothing).unwrap();
@@ -120,11 +122,13 @@ fn a_gap_is_shown_and_nothing_is_complete_until_etcd_makes_up_for_it() {
         let subscription = Subscription::new(book.clone(), "one", false, missed).unwrap();
         book.feed(Input::Etcd).unwrap().complete();
         subscription.connected();
-        (subscription.alive(), subscription.tick());
+        subscription.alive();
+        subscription.tick();
         assert_eq!((age(&book), &book.show()["inputs"]["broker"]["gap"]), (None, &true.into()));
         clock.pass(Duration::from_secs(1));
         book.feed(Input::Etcd).unwrap().complete();
-        (subscription.tick(), subscription.alive());
+        subscription.tick();
+        subscription.alive();
         assert_eq!(age(&book).is_some(), closed);
     }
 }
@@ -147,7 +151,8 @@ fn what_cannot_be_kept_is_in_force_and_left_with_the_broker_until_the_journal_is
     let (place, clock) = (Place::new("held"), Moved::new());
     let (first, second) = (place.book(&clock), place.book(&clock));
     let (old, new) = (durable(&first), durable(&second));
-    (old.connected(), old.alive());
+    old.connected();
+    old.alive();
     new.tick();
     assert_eq!(age(&second), Some(Duration::ZERO), "it reads along");
     assert!(new.hear(said("a", now(&clock))).is_err());
