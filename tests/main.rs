@@ -5,6 +5,7 @@
 mod admin;
 mod artifact;
 mod commands;
+mod cookie;
 mod corpus;
 mod cors;
 mod errors;
