@@ -4,6 +4,7 @@
 
 mod admin;
 mod artifact;
+mod authorize;
 mod commands;
 mod cookie;
 mod corpus;
@@ -17,5 +18,7 @@ mod limits;
 mod mtls;
 mod paths;
 mod reload;
+mod request_id;
 mod revocation;
 mod traps;
+mod wso2;

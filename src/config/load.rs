@@ -101,6 +101,9 @@ fn check(gateway: &Gateway, document: &Document, problems: &mut Problems) {
             refuse(format!("/listeners/{index}/address"), Problem::error("config.listener", message));
         }
     }
+    if let Err(problem) = gateway.request_id.field() {
+        refuse("/request_id/header".into(), problem);
+    }
     for name in zeros(&gateway.limits) {
         let problem = Problem::error("config.limits", format!("`{name}` is 0, so that no request could be served"));
         refuse(format!("/limits/{name}"), problem.hint("leave it out for the default"));

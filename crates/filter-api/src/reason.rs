@@ -10,6 +10,9 @@ use http::{HeaderName, HeaderValue};
 pub enum Meaning {
     /// The request carries no credential of this filter's kind; another alternative may have one.
     Absent,
+    /// The credentials are good and not enough: the caller may not do this as who they say. Another alternative's may be, when the
+    /// filter judges credentials and nothing else ([`crate::Filter::CREDENTIALS_ONLY`]).
+    Insufficient,
     /// The request is refused, and no alternative is asked.
     Refused,
     /// Not a refusal: the filter answers in place of the upstream, a CORS preflight for instance.
@@ -42,6 +45,11 @@ impl Reason {
     /// The credential this filter looks for is not there.
     pub const fn absent(id: &'static str, status: u16, code: u32, title: &'static str, help: &'static str) -> Self {
         Self { id, status, code, meaning: Meaning::Absent, title, help }
+    }
+
+    /// The credentials are good, and do not allow this.
+    pub const fn insufficient(id: &'static str, status: u16, code: u32, title: &'static str, help: &'static str) -> Self {
+        Self { id, status, code, meaning: Meaning::Insufficient, title, help }
     }
 
     /// An answer that is no refusal.
