@@ -5,6 +5,7 @@
 mod admin;
 mod artifact;
 mod authorize;
+mod brokers;
 mod commands;
 mod cookie;
 mod corpus;

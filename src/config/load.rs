@@ -148,7 +148,7 @@ fn resolve(gateway: &mut Gateway, base: &Path) {
     gateway.artifact.trusted_keys.iter_mut().for_each(join);
     gateway.trust.ca.iter_mut().for_each(join);
     gateway.process.upgrade_socket.iter_mut().for_each(join);
-    gateway.stores.revocations.journal.iter_mut().for_each(join);
+    gateway.stores.resolve(base);
     if !matches!(gateway.access_log.to.as_str(), "stdout" | "off") {
         gateway.access_log.to = base.join(&gateway.access_log.to).display().to_string();
     }

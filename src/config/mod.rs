@@ -9,6 +9,7 @@ mod model;
 mod proxies;
 mod request_id;
 mod security;
+mod stores;
 
 pub use limits::Limits;
 pub use load::Config;
@@ -16,3 +17,4 @@ pub use model::*;
 pub use proxies::TrustedProxies;
 pub use request_id::{IdAnswers, IdFormat, IdSource, RequestIds};
 pub use security::{Requirements, Security};
+pub use stores::{Broker, Missed, RevocationList, Stores};

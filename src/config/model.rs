@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_filter_api::{Interval, Secret};
 
-use super::{Limits, RequestIds, Security};
+use super::{Limits, RequestIds, Security, Stores};
 
 /// The environment of a gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -217,7 +217,7 @@ pub enum UpstreamHttp {
 }
 
 /// A certificate and its key.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyPair {
     /// Certificate chain, PEM, leaf first.
@@ -321,30 +321,6 @@ pub struct ArtifactTrust {
 pub struct OutgoingTrust {
     /// Certificates that chains must end in, PEM, instead of the system's. Read again at each reload.
     pub ca: Option<PathBuf>,
-}
-
-/// What the gateway keeps, and where it looks things up.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Stores {
-    /// The list of what was revoked.
-    pub revocations: RevocationList,
-}
-
-/// The list of what was revoked.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RevocationList {
-    /// File that keeps what the admin port's `/revocations` took, so that a restart knows it. Absent: the port takes nothing.
-    pub journal: Option<PathBuf>,
-    /// Most entries; one takes about 26 bytes of memory. What goes beyond is refused and shown, never dropped in silence.
-    pub max_entries: usize,
-}
-
-impl Default for RevocationList {
-    fn default() -> Self {
-        Self { journal: None, max_entries: 10_000_000 }
-    }
 }
 
 /// Stop and hand-over.
