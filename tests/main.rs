@@ -8,6 +8,7 @@ mod authorize;
 mod brokers;
 mod chaos;
 mod commands;
+mod cookie;
 mod corpus;
 mod cors;
 mod errors;

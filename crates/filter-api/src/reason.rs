@@ -59,7 +59,7 @@ impl Reason {
 
     /// An answer for this reason, to be completed with headers.
     pub fn answer(&'static self) -> Answer {
-        Answer { reason: self, detail: None, log: None, headers: Vec::new(), body: None }
+        Answer { reason: self, status: self.status, detail: None, log: None, headers: Vec::new(), body: None }
     }
 }
 
@@ -67,6 +67,7 @@ impl Reason {
 #[derive(Clone, Debug)]
 pub struct Answer {
     reason: &'static Reason,
+    status: u16,
     detail: Option<Cow<'static, str>>,
     log: Option<Cow<'static, str>>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -77,6 +78,20 @@ impl Answer {
     /// The reason it was made from.
     pub fn reason(&self) -> &'static Reason {
         self.reason
+    }
+
+    /// The status: the reason's, unless a reply has one of its own.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Another status than the reason's. For a [`Meaning::Reply`] alone: what a refusal's status is says its reason.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        if self.reason.meaning == Meaning::Reply {
+            self.status = status;
+        }
+        self
     }
 
     /// A sentence for this client (`detail` of RFC 9457); must not repeat a value the client sent.
