@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tollgate_tests::{
     Folder, Revoking,
-    parts::{ActiveMq, PASSWORD, RabbitMq, USER, rabbitmq},
+    parts::{ActiveMq, PASSWORD, Partition, RabbitMq, USER, rabbitmq},
     revoking::percentiles,
     until,
 };
@@ -92,6 +92,20 @@ fn a_broker_that_is_killed_is_found_again_and_meanwhile_a_gauge_says_so() {
     world.whole("broker");
     broker.publisher("revoked").map(&[("revokedToken", "after"), ("ttl", "3600")]);
     world.refused(&world.token("after"));
+}
+
+#[test]
+fn a_gateway_that_starts_without_its_broker_is_ready_and_refuses_until_it_is_there() {
+    let broker = ActiveMq::start();
+    let network = Partition::before(broker.stomp);
+    network.cut();
+    let world = world(&format!("stomp://127.0.0.1:{}", network.port), "revoked", Some("gateway-1"), json!({}));
+    let good = world.token("good");
+    assert_eq!(world.status(&good), 503);
+    assert_eq!(world.gateway.metric(r#"tollgate_revocation_connected{input="broker"}"#), Some(0.0));
+    network.heal();
+    world.whole("broker");
+    assert_eq!(world.status(&good), 200);
 }
 
 #[test]

@@ -81,8 +81,8 @@ impl Subscription {
         at.inspect(|at| self.feed.complete_at(*at)).is_some()
     }
 
-    /// The broker confirmed it.
-    pub fn connected(&self) {
+    /// The broker confirmed it. Says whether something may be missing that nothing has made up for.
+    pub fn connected(&self) -> bool {
         let mut state = self.state();
         let kept = self.book.writes().is_some();
         if !self.durable || (state.first && !kept) {
@@ -93,6 +93,7 @@ impl Subscription {
         let now = self.now();
         (state.first, state.connected, state.heard, state.message, state.caught_up) = (false, Some(now), now, false, false);
         self.feed.connected();
+        self.feed.is_torn()
     }
 
     /// Something came, in order: a message that was [heard](Self::hear) before, or a sign of life.

@@ -172,8 +172,14 @@ fn now() -> u32 {
 
 impl Listener for Ear {
     fn connected(&self) {
-        self.subscription.connected();
-        if !self.there.swap(true, Ordering::Relaxed) && self.may_log() {
+        let gap = self.subscription.connected();
+        let news = !self.there.swap(true, Ordering::Relaxed);
+        if news && gap && self.may_log() {
+            log::warn!(
+                "the broker that says what is revoked is there, but what it said before is not known, so the list is not complete: \
+                 set `subscription` and `revocations.journal`, or `missed: etcd`"
+            );
+        } else if news && self.may_log() {
             log::info!("the broker that says what is revoked is there");
         }
     }
