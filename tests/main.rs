@@ -4,7 +4,10 @@
 
 mod admin;
 mod artifact;
+mod authorize;
+mod brokers;
 mod commands;
+mod cookie;
 mod corpus;
 mod cors;
 mod errors;
@@ -16,5 +19,7 @@ mod limits;
 mod mtls;
 mod paths;
 mod reload;
+mod request_id;
 mod revocation;
 mod traps;
+mod wso2;

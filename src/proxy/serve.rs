@@ -34,6 +34,7 @@ use super::{
 use crate::{
     admin,
     config::{Gateway as GatewayConfig, Process},
+    stores::inputs,
 };
 
 /// Rounds of upstream choice; each target of a group is tried once, and a stale pooled connection costs one more.
@@ -58,6 +59,7 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     let census = Arc::new(Census::default());
     let (stop, _) = watch::channel(false);
     let (handed_over, _) = watch::channel(false);
+    inputs::start(gateway.revocations.clone(), gateway.stores.subscribe(), handed_over.subscribe())?;
     let mut proxy = http_proxy(&server.configuration, Phases(gateway.clone()));
     let mut options = HttpServerOptions::default();
     options.h2c = true;

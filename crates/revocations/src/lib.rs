@@ -13,10 +13,12 @@ mod entry;
 mod feed;
 mod journal;
 mod list;
+mod mark;
 mod message;
 mod record;
 mod shard;
 mod statement;
+mod subscription;
 
 pub use book::{Book, METRICS, RevokeError};
 pub use entry::{Input, Kind, Seed};
@@ -25,3 +27,4 @@ pub use journal::{Journal, JournalError, JournalState};
 pub use list::{Differences, Full, List};
 pub use message::{LONGEST_MESSAGE, pair, text, wire_map};
 pub use statement::{Bad, Instruction, Statement};
+pub use subscription::{Missed, Subscription};
