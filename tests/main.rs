@@ -6,6 +6,7 @@ mod admin;
 mod artifact;
 mod authorize;
 mod brokers;
+mod chaos;
 mod commands;
 mod cookie;
 mod corpus;

@@ -140,19 +140,21 @@ impl Book {
         Ok(sequence)
     }
 
-    /// Puts in force what a broker said, and then writes it to the journal, if there is one: the broker forgets what it was told
-    /// was heard. Waits for the disk.
+    /// Writes what a broker said to the journal, if there is one, and puts it in force: what was refused once is refused by the
+    /// next process too, and the broker forgets what it was told was heard. Waits for the disk.
     ///
     /// # Errors
     /// When it is not on the list, or not on the disk; the broker has to keep it then. It may be in force all the same.
     pub fn hear(&self, statement: &Statement) -> Result<(), RevokeError> {
         let now = self.now();
         let entries: Vec<Entry> = statement.entries(self.list.seed(), Input::Broker).collect();
-        let changes = entries.iter().map(|entry| Change { entry: *entry, remove: false }).collect();
-        self.list.change(changes, now).map_err(|_| RevokeError::Full)?;
-        if let Some(mut journal) = self.journal() {
-            journal.append(&entries, now)?;
+        if self.list.len() + entries.len() > self.list.capacity() {
+            return Err(RevokeError::Full);
         }
+        let kept = self.journal().map(|mut journal| journal.append(&entries, now));
+        let changes = entries.into_iter().map(|entry| Change { entry, remove: false }).collect();
+        self.list.change(changes, now).map_err(|_| RevokeError::Full)?;
+        kept.transpose()?;
         Ok(())
     }
 
