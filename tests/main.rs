@@ -21,6 +21,7 @@ mod mtls;
 mod paths;
 mod reload;
 mod request_id;
+mod respond;
 mod revocation;
 mod traps;
 mod wso2;

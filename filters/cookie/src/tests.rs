@@ -276,6 +276,20 @@ fn two_sessions_of_one_token_have_nothing_in_common() {
 }
 
 #[test]
+fn two_good_sessions_are_none() {
+    let keys = Keys::new();
+    let filter = keys.filter(&["a"], "");
+    let [one, two] = ["abc", "def"].map(|token| format!("{NAME}={}", keys.session("a", token, START + 60).0));
+    for request in [
+        filter.request("GET", "/").header("cookie", format!("{one}; {two}")),
+        filter.request("GET", "/").header("cookie", format!("{one}; {one}")),
+        filter.request("GET", "/").header("cookie", &one).header("cookie", &two),
+    ] {
+        request.run().assert_denied(401, "cookie.invalid");
+    }
+}
+
+#[test]
 fn a_token_that_was_sent_itself_counts_alone() {
     let keys = Keys::new();
     let filter = keys.filter(&["a"], "");
@@ -298,6 +312,8 @@ fn an_end_clears_both_cookies_for_whoever_had_something_to_end() {
         assert_eq!(kept(&resp), ["", ""], "{status}");
         assert!(cookies(&resp).iter().all(|cookie| cookie.contains("Max-Age=0; Path=/; Secure")), "{status}");
     }
+    let program = filter.request("DELETE", "/session").header("authorization", "Bearer abc").run().next().response(204);
+    assert_eq!(kept(&program), ["", ""]);
     // Nobody's page can end the session of a browser that does not send it.
     assert!(cookies(&filter.request("DELETE", "/session").run().next().response(401)).is_empty());
     filter.request("DELETE", "/session").header("cookie", format!("{NAME}={session}")).run().assert_denied(403, "cookie.csrf");
