@@ -4,17 +4,17 @@ use std::{
     future::Future,
     pin::pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::{oneshot, watch};
 use tollgate_broker::{ClientCertificate, Listener, Message, NotNow, Settings};
 use tollgate_revocations::{Bad, Book, Input, Missed, Statement, Subscription, text, wire_map};
 
-use super::supervisor::supervise;
+use super::{quiet::Quiet, supervisor::supervise};
 use crate::config::{self, Broker, Stores};
 
 /// How often the view is looked at.
@@ -22,9 +22,6 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// How long a goodbye to the broker may take.
 const GOODBYE: Duration = Duration::from_secs(1);
-
-/// One line in the log about a lost connection for so long.
-const LOG_GAP: Duration = Duration::from_secs(60);
 
 /// What the client wants to know.
 pub(super) fn settings(broker: &Broker) -> Settings {
@@ -139,21 +136,12 @@ async fn tick(ear: Arc<Ear>) -> std::convert::Infallible {
 struct Ear {
     subscription: Arc<Subscription>,
     there: AtomicBool,
-    logged: Mutex<Option<Instant>>,
+    quiet: Quiet,
 }
 
 impl Ear {
     fn new(subscription: Arc<Subscription>) -> Self {
-        Self { subscription, there: AtomicBool::new(false), logged: Mutex::default() }
-    }
-
-    fn may_log(&self) -> bool {
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = logged.is_none_or(|last| last.elapsed() >= LOG_GAP);
-        if may {
-            *logged = Some(Instant::now());
-        }
-        may
+        Self { subscription, there: AtomicBool::new(false), quiet: Quiet::default() }
     }
 }
 
@@ -174,12 +162,12 @@ impl Listener for Ear {
     fn connected(&self) {
         let gap = self.subscription.connected();
         let news = !self.there.swap(true, Ordering::Relaxed);
-        if news && gap && self.may_log() {
+        if news && gap && self.quiet.may_log() {
             log::warn!(
                 "the broker that says what is revoked is there, but what it said before is not known, so the list is not complete: \
                  set `subscription` and `revocations.journal`, or `missed: etcd`"
             );
-        } else if news && self.may_log() {
+        } else if news && self.quiet.may_log() {
             log::info!("the broker that says what is revoked is there");
         }
     }
@@ -199,7 +187,7 @@ impl Listener for Ear {
     fn lost(&self, cause: &str) {
         self.there.store(false, Ordering::Relaxed);
         self.subscription.lost(cause);
-        if self.may_log() {
+        if self.quiet.may_log() {
             log::warn!("the broker that says what is revoked is away: {cause}");
         }
     }

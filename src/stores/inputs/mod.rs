@@ -4,6 +4,7 @@
 //! may wait with it. A task that fails is started again. What it does not protect against: a source that is wrong.
 
 mod broker;
+mod quiet;
 mod supervisor;
 
 use std::{io, sync::Arc};
