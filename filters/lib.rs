@@ -8,6 +8,8 @@ use tollgate_filter_api::Kind;
 pub const FILTERS: &[Kind] = &[
     // A preflight carries no credentials: it is answered before anyone asks for some.
     filter_cors::KIND,
+    // Puts the token of a browser's session where the next ones look for it.
+    filter_cookie::KIND,
     // Says who is calling.
     filter_jwt::KIND,
     // Takes the tokens that are no JWT.
@@ -21,6 +23,8 @@ pub const FILTERS: &[Kind] = &[
     filter_headers::KIND,
     // Tells the upstream what the others found out.
     filter_backend_jwt::KIND,
+    // Answers in the upstream's place, when nobody before it had anything against it.
+    filter_respond::KIND,
 ];
 
 /// The filter of that ID.

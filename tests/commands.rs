@@ -37,7 +37,7 @@ fn a_fresh_project_checks_builds_and_is_served() {
     let gateway = Gateway::start(
         &artifact,
         Settings::of(json!({ "chain": [{ "jwt": { "issuers": [{
-        "issuer": "tests", "any_audience": true, "keys": { "pem": project.join("conf/dev-issuer.pem") } }] } }, "cors"] })),
+        "issuer": "tests", "any_audience": true, "keys": { "pem": project.join("conf/dev-issuer.pem") } }] } }, "authorize", "cors"] })),
     );
     let plan: Value = serde_json::from_slice(&gateway.admin("/plan").body).unwrap();
     let base = plan["apis"][0]["base_path"].as_str().unwrap();

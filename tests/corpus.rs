@@ -18,7 +18,7 @@ use tollgate_tests::{
 /// What only later filters enforce.
 const WAIVED: &str = "throttle,basic_auth,api_key,interceptor,resilience,response_cache,mtls,upstream_digest,oauth2,validate";
 
-fn definitions(folder: &Path, found: &mut Vec<PathBuf>) {
+pub fn definitions(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -32,7 +32,7 @@ fn definitions(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// A path that a template matches.
-fn sample(template: &str) -> String {
+pub fn sample(template: &str) -> String {
     let mut path = String::new();
     let mut rest = template;
     while let Some(open) = rest.find('{') {
@@ -61,7 +61,7 @@ impl World {
             (Upstream::start(), Folder::new(), Issuer::new("https://issuer.example"), Authority::new("root"));
         let (certificate, key) = authority.issue("gateway", 2, &["localhost"]).write(&folder, "gateway");
         let public = issuer.write(&folder, "issuer.pem");
-        let chain = json!([{ "jwt": { "issuers": [issuer.config(&public)] } }, "cors", "headers"]);
+        let chain = json!([{ "jwt": { "issuers": [issuer.config(&public)] } }, "authorize", "cors", "headers"]);
         Self { upstream, issuer, authority, folder, tls: json!({ "certificate": certificate, "key": key }), chain }
     }
 
@@ -150,7 +150,7 @@ fn scopes(plan: &Value) -> String {
 }
 
 /// What of a template a client must escape.
-fn encoded(path: &str) -> String {
+pub fn encoded(path: &str) -> String {
     path.replace(' ', "%20")
 }
 

@@ -129,3 +129,22 @@ fn nothing_a_client_sent_comes_back_in_a_problem_document() {
         gateway.send("GET", "/pets/1/needle-in-path?needle-in-query", &["X-A: needle-in-field", "Authorization: Bearer needle"], b"");
     assert!(!answer.text().contains("needle"), "{}", answer.text());
 }
+
+#[test]
+fn a_fault_that_every_request_meets_is_told_to_the_process_log_once() {
+    let upstream = Upstream::start();
+    let keys = json!({ "jwks": format!("http://127.0.0.1:{}/keys", tollgate_tests::ports::free_port()) });
+    let issuer = Issuer::new("https://issuer.example");
+    let jwt = json!({ "jwt": { "issuers": [{ "issuer": issuer.name, "audiences": ["tests"], "keys": keys }] } });
+    let mut definition = tollgate_tests::project::open_api("/a", &upstream.url(), tollgate_tests::project::everything());
+    definition["x-wso2-disable-security"] = false.into();
+    let gateway = Gateway::serving(&definition, Settings::of(json!({ "chain": [jwt] })));
+    let token = format!("Authorization: Bearer {}", issuer.token(json!({})));
+    for _ in 0..20 {
+        assert_eq!(gateway.send("GET", "/a/x", &[&token], b"").status(), 503);
+    }
+    let detailed =
+        gateway.log_of(20).iter().filter(|line| line["detail"].as_str().is_some_and(|text| text.contains("keys_unavailable"))).count();
+    let told = gateway.stderr().matches("jwt.keys_unavailable").count();
+    assert_eq!((detailed, told, upstream.count()), (20, 1, 0), "{}", gateway.stderr());
+}

@@ -27,7 +27,7 @@ fn definition(endpoint: &str) -> Value {
 fn world() -> World {
     let (upstream, keys, issuer) = (Upstream::start(), Folder::new(), Issuer::new("https://issuer.example"));
     let key = issuer.write(&keys, "issuer.pem");
-    let config = json!({ "chain": [{ "jwt": { "issuers": [issuer.config(&key)] } }] });
+    let config = json!({ "chain": [{ "jwt": { "issuers": [issuer.config(&key)] } }, "authorize"] });
     let gateway = Gateway::serving(&definition(&upstream.url()), Settings::of(config));
     World { upstream, gateway, issuer, keys }
 }
@@ -118,7 +118,8 @@ fn a_token_that_expires_while_it_is_cached_is_refused() {
     let (upstream, keys, issuer) = (Upstream::start(), Folder::new(), Issuer::new("https://issuer.example"));
     let mut config = issuer.config(&issuer.write(&keys, "issuer.pem"));
     config["clock_skew"] = "0s".into();
-    let gateway = Gateway::serving(&definition(&upstream.url()), Settings::of(json!({ "chain": [{ "jwt": { "issuers": [config] } }] })));
+    let gateway =
+        Gateway::serving(&definition(&upstream.url()), Settings::of(json!({ "chain": [{ "jwt": { "issuers": [config] } }, "authorize"] })));
     let token = format!("Authorization: Bearer {}", issuer.token(json!({ "exp": now() + 3 })));
     assert_eq!(gateway.send("GET", "/a/x", &[&token], b"").status(), 200);
     until("the token to expire", || (gateway.send("GET", "/a/x", &[&token], b"").status() == 401).then_some(()));
@@ -132,7 +133,7 @@ fn keys_of_a_url_are_fetched_once_and_an_unreachable_one_fails_closed() {
     let config = json!({ "issuer": issuer.name, "audiences": ["tests"], "keys": { "jwks": format!("{}/keys", set.url()) } });
     let folder = Folder::new();
     let artifact = tollgate_tests::project::artifact(&folder, &definition(&upstream.url()));
-    let gateway = Gateway::start(&artifact, Settings::of(json!({ "chain": [{ "jwt": { "issuers": [config] } }] })));
+    let gateway = Gateway::start(&artifact, Settings::of(json!({ "chain": [{ "jwt": { "issuers": [config] } }, "authorize"] })));
     let token = format!("Authorization: Bearer {}", issuer.token(json!({})));
     for _ in 0..20 {
         let answer = gateway.send("GET", "/a/x", &[&token], b"");
@@ -149,7 +150,8 @@ fn a_key_set_of_a_url_is_fetched_once_for_many_requests_and_outlives_its_server(
     let set = issuer.jwks().to_string();
     let server = Upstream::answering(move |_| Reply::with(200, &["Content-Type: application/json"], &set));
     let config = json!({ "issuer": issuer.name, "audiences": ["tests"], "keys": { "jwks": format!("{}/keys", server.url()) } });
-    let gateway = Gateway::serving(&definition(&upstream.url()), Settings::of(json!({ "chain": [{ "jwt": { "issuers": [config] } }] })));
+    let gateway =
+        Gateway::serving(&definition(&upstream.url()), Settings::of(json!({ "chain": [{ "jwt": { "issuers": [config] } }, "authorize"] })));
     let ask = || gateway.send("GET", "/a/x", &[&format!("Authorization: Bearer {}", issuer.token(json!({ "jti": "x" })))], b"").status();
     for _ in 0..30 {
         assert_eq!(ask(), 200);
@@ -167,7 +169,8 @@ fn a_flood_of_unknown_keys_does_not_become_a_flood_of_fetches() {
     let set = issuer.jwks().to_string();
     let server = Upstream::answering(move |_| Reply::with(200, &["Content-Type: application/json"], &set));
     let config = json!({ "issuer": issuer.name, "audiences": ["tests"], "keys": { "jwks": format!("{}/keys", server.url()) } });
-    let gateway = Gateway::serving(&definition(&upstream.url()), Settings::of(json!({ "chain": [{ "jwt": { "issuers": [config] } }] })));
+    let gateway =
+        Gateway::serving(&definition(&upstream.url()), Settings::of(json!({ "chain": [{ "jwt": { "issuers": [config] } }, "authorize"] })));
     for n in 0..50 {
         let token = stranger.token(json!({ "jti": n.to_string() }));
         assert_eq!(gateway.send("GET", "/a/x", &[&format!("Authorization: Bearer {token}")], b"").status(), 401);

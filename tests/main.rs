@@ -4,7 +4,11 @@
 
 mod admin;
 mod artifact;
+mod authorize;
+mod brokers;
+mod chaos;
 mod commands;
+mod cookie;
 mod corpus;
 mod cors;
 mod errors;
@@ -16,5 +20,8 @@ mod limits;
 mod mtls;
 mod paths;
 mod reload;
+mod request_id;
+mod respond;
 mod revocation;
 mod traps;
+mod wso2;

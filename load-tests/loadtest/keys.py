@@ -5,6 +5,8 @@ import json
 import subprocess
 import time
 
+from .identity import REVOKED, SUBSCRIPTIONS
+
 
 class Keys:
     """Everything secret in this test; it lives in the run's folder only."""
@@ -25,16 +27,21 @@ class Keys:
         self.openssl("pkey", "-in", self.signer, "-pubout", "-out", self.public)
         self.good = self.token(self.signer)
         self.bad = self.token(self.stranger)
+        subscribed = {"azp": "client", "subscribedAPIs": SUBSCRIPTIONS}
+        self.full = self.token(self.signer, jti="good", **subscribed)
+        self.revoked = self.token(self.signer, jti=REVOKED, **subscribed)
+        self.scopeless = self.token(self.signer, jti="scopeless", **subscribed | {"scope": "other"})
+        self.unsubscribed = self.token(self.signer, jti="unsubscribed", azp="client", subscribedAPIs=[])
         self.jwks = {"keys": [{"kty": "RSA", "kid": "load", "alg": "RS256", "use": "sig", "n": self.modulus(), "e": "AQAB"}]}
 
     def openssl(self, *arguments, given=None):
         done = subprocess.run(["openssl", *map(str, arguments)], input=given, check=True, capture_output=True)
         return done.stdout
 
-    def token(self, key):
-        """RS256, six claims, valid for a day."""
+    def token(self, key, **more):
+        """RS256, six claims and more, valid for a day."""
         now = int(time.time())
-        claims = {"iss": self.issuer, "sub": "load", "aud": "load", "iat": now, "exp": now + 86400, "scope": "read write"}
+        claims = {"iss": self.issuer, "sub": "load", "aud": "load", "iat": now, "exp": now + 86400, "scope": "read write"} | more
         head = {"alg": "RS256", "typ": "JWT", "kid": "load"}
         signed = b".".join(encode(json.dumps(part, separators=(",", ":")).encode()) for part in (head, claims))
         return (signed + b"." + encode(self.openssl("dgst", "-sha256", "-sign", key, given=signed))).decode()

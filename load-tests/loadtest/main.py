@@ -11,7 +11,17 @@ from .keys import Keys
 from .machine import HERE, Failed, build, describe, install
 from .parts import Contestant, Field
 
-COUNTED = ("bare Pingora", "bare Pingora, requests with a token", "Tollgate", "Tollgate, access log on", "Tollgate, jwt (cached token)", "nginx", "HAProxy")
+COUNTED = (
+    "bare Pingora",
+    "bare Pingora, requests with a token",
+    "Tollgate",
+    "Tollgate, access log on",
+    "Tollgate, jwt (cached token)",
+    report.FULL,
+    report.IDENTITY,
+    "nginx",
+    "HAProxy",
+)
 COUNTED_TLS = ("bare Pingora, TLS", "Tollgate, TLS")
 
 
@@ -33,7 +43,7 @@ def parse():
     parser.add_argument("--rounds", type=int, default=3, help="rounds under load; 0 leaves them out")
     parser.add_argument("--seconds", type=int, default=6, help="length of a round")
     parser.add_argument("--warm", type=int, default=2, help="seconds before each round that do not count")
-    parser.add_argument("--only", default="", help="only contestants whose name holds this")
+    parser.add_argument("--only", default="", help="only contestants whose name holds this, or one of these, separated by commas")
     parser.add_argument("--no-build", action="store_true", help="measure the binaries that are there")
     parser.add_argument("--no-instructions", action="store_true", help="leave callgrind out")
     parser.add_argument("--output", type=Path, help="where the page goes; default: results/ with date and commit")
@@ -47,7 +57,8 @@ def run(arguments, folder):
     field = Field(folder, Keys(folder))
     backend = field.backend()
     try:
-        contestants = [each for each in field.contestants() if arguments.only in each.name]
+        wanted = arguments.only.split(",")
+        contestants = [each for each in field.contestants() if any(word in each.name for word in wanted)]
         starts = {each.name: say(each.name, "start", measure.start(field, each)) for each in contestants}
         samples = rounds(arguments, field, contestants)
         instructions, extra = {}, {}

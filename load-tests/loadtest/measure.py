@@ -85,6 +85,8 @@ def prove(field, contestant, port):
 def refuses(field, contestant, port):
     expect(port, PATH, 401, field.keys.bad, contestant.tls, f"{contestant.name}, a stranger's token")
     expect(port, PATH, 401, None, contestant.tls, f"{contestant.name}, no token")
+    if contestant.proof:
+        contestant.proof(port)
 
 
 def wrk(field, contestant, port, seconds):
@@ -93,8 +95,8 @@ def wrk(field, contestant, port, seconds):
     scheme = "https" if contestant.tls else "http"
     # The address needs no resolver; the Host field is the one the other client sends.
     command = ["taskset", "-c", BACKEND_CORE, find("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script, "-H", "Host: localhost"]
-    if contestant.bearer(field.keys):
-        command += ["-H", f"Authorization: Bearer {field.keys.good}"]
+    if token := contestant.bearer(field.keys):
+        command += ["-H", f"Authorization: Bearer {token}"]
     command.append(f"{scheme}://127.0.0.1:{port}{PATH}")
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=seconds + 60)
     line = next((line for line in done.stdout.splitlines() if line.startswith("{")), None)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from . import envoy
+from .identity import Identity
 from .machine import ENVOY, ROOT, Process, find, free_port
 from .tollgate import Tollgate
 
@@ -22,9 +23,14 @@ class Contestant:
     """Sends a token; a bad one must be refused."""
     carries: bool = False
     """Sends a token that nobody looks at."""
+    full: bool = False
+    """The token has an id, a client and a subscription."""
+    proof: callable = None
+    """From its port: what else must be refused."""
 
     def bearer(self, keys):
-        return keys.good if self.token or self.carries else None
+        token = keys.full if self.full else keys.good
+        return token if self.token or self.carries else None
 
 
 class Field:
@@ -56,12 +62,15 @@ class Field:
     def contestants(self):
         """Every row, the reference first."""
         gateway = Tollgate(self)
+        identity = Identity(self, gateway)
         return [
             Contestant("bare Pingora", lambda port, **how: self.bare(port, **how)),
             Contestant("bare Pingora, requests with a token", lambda port, **how: self.bare(port, **how), carries=True),
             Contestant("Tollgate", lambda port, **how: gateway.start("pass", port, **how)),
             Contestant("Tollgate, access log on", lambda port, **how: gateway.start("logged", port, log="access.log", **how)),
             Contestant("Tollgate, jwt (cached token)", lambda port, **how: gateway.start("jwt", port, jwt=True, **how), token=True),
+            Contestant("bare Pingora, requests with a full token", lambda port, **how: self.bare(port, **how), carries=True, full=True),
+            Contestant("Tollgate, identity chain", lambda port, **how: identity.start(port, **how), token=True, full=True, proof=identity.prove),
             Contestant("nginx", lambda port, **how: self.nginx(port, **how)),
             Contestant("HAProxy", lambda port, **how: self.haproxy(port, **how)),
             Contestant("Envoy", lambda port, **how: self.envoy(port, **how)),

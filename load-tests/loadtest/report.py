@@ -58,12 +58,16 @@ def rows(contestants, samples, instructions, starts):
 
 
 TOKENS = "bare Pingora, requests with a token"
+FULL = "bare Pingora, requests with a full token"
+IDENTITY = "Tollgate, identity chain"
 
 
 def peer(contestant):
     """Who is sent the same bytes by the same client and forwards them without looking."""
     if contestant.tls:
         return "bare Pingora, TLS"
+    if contestant.full:
+        return FULL
     return TOKENS if contestant.token or contestant.carries else "bare Pingora"
 
 
@@ -99,6 +103,10 @@ def targets(samples, instructions, starts, extra):
         at_most("pass-through, CPU over bare Pingora", cpu_ratio(samples, ours, bare), 1.15),
         at_most("jwt with a cached token, instructions over bare Pingora with the same requests", ratio(instructions, jwt, TOKENS), 1.20),
         at_most("jwt with a cached token, CPU over bare Pingora with the same requests", cpu_ratio(samples, jwt, TOKENS), 1.20),
+        at_most("identity chain, CPU over bare Pingora with the same requests", cpu_ratio(samples, IDENTITY, FULL), 1.35),
+        at_most("identity chain, instructions over bare Pingora with the same requests", ratio(instructions, IDENTITY, FULL), 1.35),
+        Target("for comparison: identity chain, CPU over bare Pingora without a token", show(cpu_ratio(samples, IDENTITY, bare)), "–", None),
+        Target("for comparison: identity chain, instructions over the same", show(ratio(instructions, IDENTITY, bare)), "–", None),
         Target("for comparison: jwt, instructions over bare Pingora without a token", show(ratio(instructions, jwt, bare)), "–", None),
         at_most("start to first answer, median", median(seconds) * 1e3 if seconds else None, 60, " ms"),
         at_most("idle memory", median(sizes) if sizes else None, 30, " MiB"),

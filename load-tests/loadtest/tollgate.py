@@ -18,7 +18,10 @@ class Tollgate:
 
     def start(self, name, port, jwt=False, tls=False, log="off", artifact=None, core=1, under=()):
         artifact = artifact or self.project("jwt" if jwt else "pass", {"load.json": definition(6, open=not jwt)})
-        config = self.field.write(f"{name}.gateway.json", json.dumps(self.environment(port, jwt, tls, log)))
+        return self.serve(name, self.environment(port, jwt, tls, log), artifact, core, under)
+
+    def serve(self, name, environment, artifact, core, under):
+        config = self.field.write(f"{name}.gateway.json", json.dumps(environment))
         return self.field.process(f"tollgate-{name}", [*under, BINARY, "run", artifact, "--config", config], core)
 
     def environment(self, port, jwt, tls, log):

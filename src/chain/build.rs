@@ -1,18 +1,17 @@
 //! The operator's list and the Plan's demands, made into one checked chain for each operation.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
 use tollgate_filter_api::{BodyUse, DynFilter, Env, Fact, Kind, Peer, Principal, Problem, Problems};
-use tollgate_plan::{Alternative, Api, Credential, Operation, Plan, Source, Target};
+use tollgate_plan::{Alternative, Api, Operation, Plan, Source, Target};
 
 use super::{
-    run::{Chain, Step},
+    alternatives::{Wanted, enforced, grouped},
     spec::{ChainSpec, FilterSpec, StepSpec, gives_principal},
+    steps::{AnyOf, Chain, Part, Step},
 };
+use crate::config::Requirements;
 
 /// What chains are built from.
 pub struct Inputs<'a> {
@@ -24,6 +23,8 @@ pub struct Inputs<'a> {
     pub kinds: &'a [Kind],
     /// What filters are given.
     pub env: &'a Env,
+    /// What a list of security requirements means.
+    pub requirements: Requirements,
     /// Demands that this environment does not enforce.
     pub waive: &'a [String],
 }
@@ -66,7 +67,8 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn operation(&mut self, api: &Api, operation: &Operation) -> Chain {
-        let alternatives = self.alternatives(operation);
+        let Inputs { requirements, waive, .. } = self.inputs;
+        let alternatives = enforced(&operation.security, *requirements, waive);
         let must_answer = operation.target == Target::Endpoints { production: None, sandbox: None };
         let mut chain = Chain { open: alternatives.is_empty(), must_answer, ..Chain::default() };
         let mut known = vec![Peer::NAME];
@@ -90,22 +92,6 @@ impl<'a> Builder<'a> {
             self.nobody_authenticates(operation, &alternatives);
         }
         chain
-    }
-
-    /// The alternatives that are enforced here. One that is enforced whole goes before one of which a part is waived; only when
-    /// nothing is left of any, the operation is open.
-    fn alternatives(&self, operation: &Operation) -> Vec<Alternative> {
-        let waived = |credential: &Credential| self.inputs.waive.contains(&credential.filter);
-        let all = &operation.security.alternatives;
-        let anonymous = all.iter().filter(|alternative| alternative.credentials.is_empty()).cloned();
-        let whole = all.iter().filter(|alternative| !alternative.credentials.iter().any(waived)).cloned();
-        let rest = all.iter().map(|alternative| Alternative {
-            credentials: alternative.credentials.iter().filter(|credential| !waived(credential)).cloned().collect(),
-        });
-        let demanding = |alternative: &Alternative| !alternative.credentials.is_empty();
-        let whole: Vec<Alternative> = whole.filter(demanding).collect();
-        let enforced = if whole.is_empty() { rest.filter(demanding).collect() } else { whole };
-        if enforced.is_empty() { enforced } else { enforced.into_iter().chain(anonymous).collect() }
     }
 
     fn demands_are_offered(&mut self, operation: &Operation) {
@@ -182,8 +168,23 @@ impl<'a> Builder<'a> {
             }
             known.push(fact);
         }
-        chain.steps.push(Step::One(chain.filters.len()));
-        chain.filters.push(filter);
+        chain.push(filter, self.asked_by(operation, spec, by), kind.credentials_only);
+    }
+
+    /// The line that asked for a filter: the definition's, or the operator's; none when nobody wrote one.
+    fn asked_by(&self, operation: &Operation, spec: &FilterSpec, by: By<'_>) -> Option<String> {
+        match () {
+            () if by.demanded => Some(self.written(by.source)),
+            () if spec.id == AUTHORIZE => Some(self.written(&operation.security.source)),
+            () if spec.line > 0 => Some(format!("{}:{}", self.inputs.spec.file, spec.line)),
+            () => None,
+        }
+    }
+
+    /// `file:line`.
+    fn written(&self, source: &Source) -> String {
+        let document = self.inputs.plan.documents.get(source.document as usize);
+        format!("{}:{}", document.map_or("", |document| document.path.as_str()), source.line)
     }
 
     fn kind(&self, id: &str) -> Option<&'a Kind> {
@@ -207,45 +208,51 @@ impl<'a> Builder<'a> {
     /// All credential filters of an operation stand where the first of them is listed.
     fn authenticate(&mut self, api: &Api, operation: &Operation, alternatives: &[Alternative], known: &[&str], chain: &mut Chain) {
         let anonymous = alternatives.iter().any(|alternative| alternative.credentials.is_empty());
-        let mut branches = Vec::new();
-        let mut needs = Vec::new();
+        let (since, mut branches, mut needs) = (chain.filters.len(), Vec::new(), Vec::new());
         for wanted in grouped(alternatives) {
             for combination in self.combinations(operation, &wanted) {
-                let begin = chain.filters.len();
                 needs.extend(self.scopes(operation, &combination));
+                let mut branch = Vec::new();
                 for (spec, credential) in combination {
                     self.needs_are_known(operation, &spec, known);
-                    chain.filters.extend(self.credential(api, operation, &spec, &credential));
+                    let Some(filter) = self.credential(api, operation, &spec, &credential) else { continue };
+                    branch.push(chain.shared_part(filter, since, Some(self.places(&credential))));
                 }
-                branches.push(begin..chain.filters.len());
+                branches.push(branch);
             }
         }
         chain.scopes = needs;
-        match branches.as_slice() {
-            [one] if !anonymous && one.len() == 1 => chain.steps.push(Step::One(one.start)),
+        match branches.as_mut_slice() {
+            [one] if !anonymous && one.len() == 1 => chain.push_credentials(Step::One(one.remove(0))),
             _ => {
                 self.no_body_in(&branches, chain, operation);
-                chain.steps.push(Step::AnyOf { branches, anonymous });
+                chain.push_credentials(Step::AnyOf(AnyOf { branches, anonymous }));
             }
         }
     }
 
+    /// Every line that asked for a credential.
+    fn places(&self, credential: &Wanted) -> String {
+        let mut places: Vec<String> = credential.asks.iter().map(|ask| self.written(&ask.source)).collect();
+        places.dedup();
+        places.join(", ")
+    }
+
     /// What `authorize` is told of one way to be let in: an alternative for each list of scopes that is enough.
     fn scopes(&mut self, operation: &Operation, combination: &[(FilterSpec, Wanted)]) -> Vec<Value> {
-        let demanded = combination.iter().find(|(spec, wanted)| !holds_scopes(spec) && wanted.asks_for_scopes());
+        let demanded = combination.iter().find(|(_, wanted)| wanted.asks_for_scopes());
         if let Some((_, wanted)) = demanded
             && !self.authorizes()
             && !self.inputs.waive.iter().any(|id| id == AUTHORIZE)
         {
-            self.not_enforced(operation, AUTHORIZE, &wanted.source);
+            self.not_enforced(operation, AUTHORIZE, &wanted.source());
         }
-        let lists = combination.iter().map(|(_, wanted)| wanted.scopes.len()).max().unwrap_or(0);
+        let lists = combination.iter().map(|(_, wanted)| wanted.asks.len()).max().unwrap_or(0);
         let need = |spec: &FilterSpec, wanted: &Wanted, list: usize| {
-            let path = self.inputs.plan.documents.get(wanted.source.document as usize).map_or("", |document| document.path.as_str());
-            let scopes = wanted.scopes.get(list).or(wanted.scopes.first());
-            json!({"filter": spec.id, "scopes": scopes, "source": format!("{path}:{}", wanted.source.line)})
+            let ask = wanted.asks.get(list)?;
+            Some(json!({"filter": spec.id, "scopes": ask.scopes, "source": self.written(&ask.source)}))
         };
-        (0..lists).map(|list| combination.iter().map(|(spec, wanted)| need(spec, wanted, list)).collect()).collect()
+        (0..lists).map(|list| combination.iter().filter_map(|(spec, wanted)| need(spec, wanted, list)).collect()).collect()
     }
 
     fn authorizes(&self) -> bool {
@@ -256,19 +263,20 @@ impl<'a> Builder<'a> {
     fn credential(&mut self, api: &Api, operation: &Operation, spec: &FilterSpec, credential: &Wanted) -> Option<Arc<dyn DynFilter>> {
         let demands = operation.demands.iter().filter(|demand| demand.filter == spec.id);
         let settings = demands.fold(spec.settings.clone(), |under, demand| merge(&under, &demand.settings));
-        let settings = merge(&settings, &credential.settings(api, !self.authorizes() && holds_scopes(spec)));
-        let by = By { source: &credential.source, demanded: false };
+        let settings = merge(&settings, &credential.settings(api));
+        let source = credential.source();
+        let by = By { source: &source, demanded: false };
         let built = self.filter(spec, settings, by).ok()?;
         if built.is_none() {
             let message = format!("`{}` demands `{}`, which checks nothing with these settings", operation.id, spec.id);
             let problem = Problem::error("chain.not_enforced", message);
-            self.problems.push(self.at(problem, &credential.source));
+            self.problems.push(self.at(problem, &source));
         }
         built
     }
 
-    fn no_body_in(&mut self, branches: &[std::ops::Range<usize>], chain: &Chain, operation: &Operation) {
-        for index in branches.iter().cloned().flatten() {
+    fn no_body_in(&mut self, branches: &[Vec<Part>], chain: &Chain, operation: &Operation) {
+        for index in branches.iter().flatten().map(|part| part.filter) {
             if chain.filters[index].body() != BodyUse::None {
                 let message = format!("`{}` reads the body and cannot be an alternative", chain.filters[index].id());
                 let problem = Problem::error("chain.any_of", message);
@@ -285,7 +293,7 @@ impl<'a> Builder<'a> {
             let accepts = |spec: &&FilterSpec| self.kind(&spec.id).is_some_and(|kind| kind.accepts.contains(&credential.filter.as_str()));
             let listed: Vec<FilterSpec> = self.inputs.spec.filters().filter(accepts).cloned().collect();
             if listed.is_empty() {
-                self.not_enforced(operation, &credential.filter, &credential.source);
+                self.not_enforced(operation, &credential.filter, &credential.source());
             }
             let extend = |(begun, spec): (&Vec<_>, &FilterSpec)| {
                 let mut more: Vec<(FilterSpec, Wanted)> = begun.clone();
@@ -335,65 +343,6 @@ fn is_credential(step: &StepSpec, kinds: &[Kind]) -> bool {
 
 /// The filter that compares scopes.
 const AUTHORIZE: &str = "authorize";
-
-/// Whether a filter can compare scopes by itself when `authorize` is not listed.
-fn holds_scopes(spec: &FilterSpec) -> bool {
-    spec.id == "jwt"
-}
-
-/// A credential with every list of scopes that is enough.
-#[derive(Clone)]
-struct Wanted {
-    filter: String,
-    scopes: Vec<Vec<String>>,
-    settings: BTreeMap<String, Value>,
-    source: Source,
-}
-
-impl Wanted {
-    fn asks_for_scopes(&self) -> bool {
-        self.scopes.iter().all(|scopes| !scopes.is_empty())
-    }
-
-    /// The operation's part of the filter's settings.
-    fn settings(&self, api: &Api, with_scopes: bool) -> Value {
-        let mut settings: Map<String, Value> = self.settings.clone().into_iter().collect();
-        if with_scopes && self.asks_for_scopes() {
-            settings.insert("scopes".to_owned(), Value::from(self.scopes.clone()));
-        }
-        if let (Some(header), "jwt" | "introspection") = (&api.auth_header, self.filter.as_str()) {
-            settings.insert("header".to_owned(), Value::from(header.as_str()));
-        }
-        Value::Object(settings)
-    }
-}
-
-/// Alternatives that ask one filter for different scopes become one, so that a missing scope of the first does not hide the
-/// second; alternatives without credentials are left out.
-fn grouped(alternatives: &[Alternative]) -> Vec<Vec<Wanted>> {
-    let mut groups: Vec<Vec<Wanted>> = Vec::new();
-    for alternative in alternatives.iter().filter(|alternative| !alternative.credentials.is_empty()) {
-        let wanted: Vec<Wanted> = alternative.credentials.iter().map(want).collect();
-        if let [one] = wanted.as_slice() {
-            let same = |group: &&mut Vec<Wanted>| matches!(group.as_slice(), [other] if other.filter == one.filter && other.settings == one.settings);
-            if let Some(group) = groups.iter_mut().find(same) {
-                group[0].scopes.extend(one.scopes.clone());
-                continue;
-            }
-        }
-        groups.push(wanted);
-    }
-    groups
-}
-
-fn want(credential: &Credential) -> Wanted {
-    Wanted {
-        filter: credential.filter.clone(),
-        scopes: vec![credential.scopes.clone()],
-        settings: credential.settings.clone(),
-        source: credential.source.clone(),
-    }
-}
 
 /// The operation's settings over the operator's, key by key; maps are merged, everything else is replaced.
 fn merge(under: &Value, over: &Value) -> Value {

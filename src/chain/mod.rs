@@ -6,17 +6,22 @@
 //!
 //! This does not protect against a filter that decides wrongly, or that never ends.
 
+mod alternatives;
+mod attempts;
 mod build;
 mod reasons;
 mod render;
 mod run;
 mod spec;
+mod steps;
 
+pub use attempts::{Explanation, Failure};
 pub use build::{Inputs, build};
 pub use reasons::{GATEWAY_REASONS, gateway};
 pub use render::{Mention, Rendered, render, render_fault};
-pub use run::{Chain, Run, Verdict};
+pub use run::{Run, Verdict};
 pub use spec::{ChainSpec, FilterSpec, StepSpec};
+pub use steps::Chain;
 
 #[cfg(test)]
 mod tests;

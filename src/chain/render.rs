@@ -38,7 +38,7 @@ pub struct Rendered {
 /// The body of an answer.
 pub fn render(answer: &Answer, style: Errors, mention: Mention<'_>) -> Rendered {
     let reason = answer.reason();
-    let status = reason.status;
+    let status = answer.status();
     if let Some(body) = answer.get_body() {
         return Rendered { status, content_type: "", body: body.to_vec() };
     }

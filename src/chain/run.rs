@@ -1,43 +1,18 @@
 //! One request through its chain.
 
-use std::{any::Any, ops::Range, sync::Arc};
+use std::any::Any;
 
 use bytes::Bytes;
-use http::{HeaderName, header::WWW_AUTHENTICATE};
+use http::header::WWW_AUTHENTICATE;
 use tollgate_filter_api::{
-    Answer, BodyUse, Call, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, Facts, Fault, Meaning, Outcome, Peer, Principal,
+    Answer, BodyUse, Call, DynChunk, DynCx, DynDone, DynResponse, DynUpstream, Facts, Fault, Meaning, Outcome, Peer, Principal,
     RequestHead, ResponseHead,
 };
 
-/// The filters of one operation, in order.
-#[derive(Default)]
-pub struct Chain {
-    pub(super) filters: Vec<Arc<dyn DynFilter>>,
-    pub(super) steps: Vec<Step>,
-    /// Nobody checks credentials here: the caller is anonymous from the start.
-    pub(super) open: bool,
-    /// There is no endpoint: a filter has to answer.
-    pub(super) must_answer: bool,
-    /// The alternatives with their scopes, for the filter that compares them.
-    pub(super) scopes: Vec<serde_json::Value>,
-}
-
-impl Chain {
-    /// Fields in which the upstream reads a filter's own word.
-    pub fn owned_headers(&self) -> impl Iterator<Item = HeaderName> {
-        self.filters.iter().flat_map(|filter| filter.owned_headers())
-    }
-}
-
-pub(super) enum Step {
-    One(usize),
-    AnyOf {
-        /// Filters of each alternative, all of which must let the request pass.
-        branches: Vec<Range<usize>>,
-        /// A request that carries none of the credentials passes as anonymous.
-        anonymous: bool,
-    },
-}
+use super::{
+    attempts::{Attempts, Explanation, Heard},
+    steps::{AnyOf, Chain, Part, Step},
+};
 
 /// What a chain comes to.
 #[derive(Debug)]
@@ -59,6 +34,9 @@ pub struct Run {
     states: Vec<Box<dyn Any + Send + Sync>>,
     ran: Vec<usize>,
     at: usize,
+    attempts: Attempts,
+    /// A filter has ended the request.
+    refused: bool,
 }
 
 impl Run {
@@ -70,7 +48,7 @@ impl Run {
             facts.set(Principal::anonymous());
         }
         let states = chain.filters.iter().map(|filter| filter.state()).collect();
-        Self { facts, states, ran: Vec::with_capacity(chain.filters.len()), at: 0 }
+        Self { facts, states, ran: Vec::with_capacity(chain.filters.len()), at: 0, attempts: Attempts::default(), refused: false }
     }
 
     /// Whether no filter let the request pass yet, so that none has a say in what comes after.
@@ -82,15 +60,20 @@ impl Run {
     pub async fn request(&mut self, chain: &Chain, req: &mut RequestHead, call: &Call, body: Option<&Bytes>) -> Verdict {
         while let Some(step) = chain.steps.get(self.at) {
             let ended = match step {
-                Step::One(index) => match chain.filters[*index].body() {
+                Step::One(part) => match chain.filters[part.filter].body() {
                     BodyUse::Whole(limit) if body.is_none() => return Verdict::NeedBody(limit),
-                    _ => self.one(chain, *index, req, call, body).await,
+                    _ => self.one(chain, part.filter, req, call, body).await,
                 },
-                Step::AnyOf { branches, anonymous } => self.any_of(chain, branches, *anonymous, req, call).await,
+                Step::AnyOf(any) => self.any_of(chain, any, req, call).await,
             };
             match ended {
                 Ok(None) => self.at += 1,
-                Ok(Some(answer)) => return Verdict::Stop(answer),
+                Ok(Some(answer)) => {
+                    if let Some(answer) = self.goes_back(chain, answer) {
+                        self.refused = answer.reason().meaning != Meaning::Reply;
+                        return Verdict::Stop(answer);
+                    }
+                }
                 Err(fault) => return Verdict::Fault(fault),
             }
         }
@@ -108,33 +91,43 @@ impl Run {
         call: &Call,
         body: Option<&Bytes>,
     ) -> Result<Option<Answer>, Fault> {
-        let state = self.states[index].as_mut();
-        let answer = chain.filters[index].on_request(DynCx { req, call, facts: &mut self.facts, body, state }).await?;
-        if answer.is_none() {
-            self.ran.push(index);
+        let answer = self.ask(chain, index, req, call, body).await?;
+        match &answer {
+            Some(answer) => self.attempts.failed(self.at, self.attempts.next.saturating_sub(1), 0, answer),
+            None => self.ran.push(index),
         }
         Ok(answer)
     }
 
-    /// The first alternative that finds its credential decides; when none does, the first one's answer is given with the
-    /// challenges of all.
-    async fn any_of(
+    async fn ask(
         &mut self,
         chain: &Chain,
-        branches: &[Range<usize>],
-        anonymous: bool,
+        index: usize,
         req: &mut RequestHead,
         call: &Call,
+        body: Option<&Bytes>,
     ) -> Result<Option<Answer>, Fault> {
+        let state = self.states[index].as_mut();
+        chain.filters[index].on_request(DynCx { req, call, facts: &mut self.facts, body, state }).await
+    }
+
+    /// The first alternative that finds its credential decides; when none does, the first one's answer is given with the
+    /// challenges of all. Begins where the last one was not enough, and then ends with the answer of that one.
+    async fn any_of(&mut self, chain: &Chain, any: &AnyOf, req: &mut RequestHead, call: &Call) -> Result<Option<Answer>, Fault> {
         let mut absent: Option<Answer> = None;
-        for branch in branches {
-            match self.all_of(chain, branch.clone(), req, call).await? {
-                None => return Ok(None),
-                Some(answer) if answer.reason().meaning == Meaning::Absent => absent = Some(join(absent, answer)),
-                refused => return Ok(refused),
+        while let Some(branch) = any.branches.get(self.attempts.next) {
+            self.attempts.next += 1;
+            match self.all_of(chain, branch, req, call).await? {
+                Came::Verified => return Ok(None),
+                Came::KnownToEnd => {}
+                Came::Ended(answer) if answer.reason().meaning == Meaning::Absent => absent = Some(join(absent, answer)),
+                Came::Ended(answer) => return Ok(self.attempts.insufficient.take().or(Some(answer))),
             }
         }
-        if anonymous {
+        if let Some(answer) = self.attempts.insufficient.take() {
+            return Ok(Some(answer));
+        }
+        if any.anonymous {
             self.facts.set(Principal::anonymous());
             return Ok(None);
         }
@@ -142,22 +135,51 @@ impl Run {
     }
 
     /// Every filter of an alternative must let the request pass; the first one's principal counts, the others' are kept beside.
-    async fn all_of(&mut self, chain: &Chain, branch: Range<usize>, req: &mut RequestHead, call: &Call) -> Result<Option<Answer>, Fault> {
-        let mark = self.ran.len();
-        let mut verified = Vec::new();
-        for index in branch {
-            if let Some(answer) = self.one(chain, index, req, call, None).await? {
-                self.ran.truncate(mark);
-                return Ok(Some(answer));
+    async fn all_of(&mut self, chain: &Chain, branch: &[Part], req: &mut RequestHead, call: &Call) -> Result<Came, Fault> {
+        let (step, alternative) = (self.at, self.attempts.next - 1);
+        for (place, part) in branch.iter().enumerate() {
+            match self.attempts.heard.iter().find(|(filter, _)| *filter == part.filter) {
+                Some((_, Heard::Verified(_))) => continue,
+                Some((_, Heard::Ended(reason))) => {
+                    self.attempts.failed_again(step, alternative, place, reason);
+                    return Ok(Came::KnownToEnd);
+                }
+                None => {}
             }
-            verified.extend(self.facts.get::<Principal>().cloned());
+            if let Some(answer) = self.ask(chain, part.filter, req, call, None).await? {
+                self.attempts.heard.push((part.filter, Heard::Ended(answer.reason())));
+                self.attempts.failed(step, alternative, place, &answer);
+                return Ok(Came::Ended(answer));
+            }
+            let principal =
+                self.facts.get::<Principal>().cloned().ok_or_else(|| Fault::new("chain.principal", "a filter let nobody in"))?;
+            self.attempts.heard.push((part.filter, Heard::Verified(principal)));
         }
-        let mut verified = verified.into_iter();
-        if let Some(principal) = verified.next() {
-            self.facts.set(principal);
+        self.attempts.mark = self.ran.len();
+        self.ran.extend(branch.iter().map(|part| part.filter));
+        self.facts.set_credentials(branch.iter().filter_map(|part| self.attempts.verified(part.filter)));
+        Ok(Came::Verified)
+    }
+
+    /// Goes back to the alternatives when the one that let the caller in is not enough for those who judge credentials, and there
+    /// is another; otherwise the answer comes back.
+    fn goes_back(&mut self, chain: &Chain, answer: Answer) -> Option<Answer> {
+        let Some((at, end)) = chain.credentials else { return Some(answer) };
+        let Step::AnyOf(any) = &chain.steps[at] else { return Some(answer) };
+        let judged = self.at > at && self.at < end && answer.reason().meaning == Meaning::Insufficient;
+        if !judged || self.attempts.next >= any.branches.len() {
+            return Some(self.attempts.insufficient.take().filter(|_| judged).unwrap_or(answer));
         }
-        verified.for_each(|credential| self.facts.add_credential(credential));
-        Ok(None)
+        self.attempts.insufficient.get_or_insert(answer);
+        self.ran.truncate(self.attempts.mark);
+        self.at = at;
+        None
+    }
+
+    /// Why a filter refused the request, and what came of the alternatives; `None` when none did. Makes words: for requests that
+    /// have ended.
+    pub fn explain(&self, chain: &Chain) -> Option<Explanation> {
+        self.refused.then(|| self.attempts.explain(chain))
     }
 
     /// Before the header goes upstream, for each attempt.
@@ -200,6 +222,14 @@ impl Run {
             chain.filters[*index].on_done(DynDone { call, outcome, state: self.states[*index].as_mut() });
         }
     }
+}
+
+/// What came of one alternative.
+enum Came {
+    Verified,
+    /// A filter that it shares with one before it had said no.
+    KnownToEnd,
+    Ended(Answer),
 }
 
 /// The first answer, with the challenges of the second.

@@ -59,7 +59,9 @@ fn prepared() -> PathBuf {
     let folder = std::env::temp_dir().join(format!("tollgate-conf-{}", std::process::id()));
     fs::create_dir_all(folder.join("certs")).unwrap();
     for example in examples() {
-        fs::copy(&example, folder.join(example.file_name().unwrap())).unwrap();
+        // The only path in the examples that is not relative: secrets are where a container has them.
+        let text = fs::read_to_string(&example).unwrap().replace("/run/secrets", folder.join("certs").to_str().unwrap());
+        fs::write(folder.join(example.file_name().unwrap()), text).unwrap();
     }
     let write = |name: &str, content: &[u8]| fs::write(folder.join("certs").join(name), content).unwrap();
     let ec = ec_key();
@@ -68,6 +70,7 @@ fn prepared() -> PathBuf {
         write(name, &certificate(&key));
     }
     write("server.key", &key.private_key_to_pem_pkcs8().unwrap());
+    write("cookie.key", jwks(&ec).as_bytes());
     write("issuer.jwks.json", jwks(&ec).as_bytes());
     let release = PKey::generate_ed25519().unwrap();
     write("release.pem", &release.public_key_to_pem().unwrap());

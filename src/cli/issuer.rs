@@ -100,7 +100,7 @@ pub(super) fn config(listen: std::net::SocketAddr, admin: std::net::SocketAddr, 
     format!(
         "listeners:\n  - address: {listen}\nadmin:\n  address: {admin}\naccess_log:\n  to: \"{access_log}\"\n\
          chain:\n  - cors\n  - jwt:\n      issuers:\n        - issuer: {ISSUER}\n          audiences: [{AUDIENCE}]\n          \
-         keys: {{ pem: {} }}\n  - headers\n",
+         keys: {{ pem: {} }}\n  - authorize\n  - headers\n",
         key.display()
     )
 }

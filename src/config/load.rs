@@ -101,6 +101,9 @@ fn check(gateway: &Gateway, document: &Document, problems: &mut Problems) {
             refuse(format!("/listeners/{index}/address"), Problem::error("config.listener", message));
         }
     }
+    if let Err(problem) = gateway.request_id.field() {
+        refuse("/request_id/header".into(), problem);
+    }
     for name in zeros(&gateway.limits) {
         let problem = Problem::error("config.limits", format!("`{name}` is 0, so that no request could be served"));
         refuse(format!("/limits/{name}"), problem.hint("leave it out for the default"));
@@ -145,7 +148,7 @@ fn resolve(gateway: &mut Gateway, base: &Path) {
     gateway.artifact.trusted_keys.iter_mut().for_each(join);
     gateway.trust.ca.iter_mut().for_each(join);
     gateway.process.upgrade_socket.iter_mut().for_each(join);
-    gateway.stores.revocations.journal.iter_mut().for_each(join);
+    gateway.stores.resolve(base);
     if !matches!(gateway.access_log.to.as_str(), "stdout" | "off") {
         gateway.access_log.to = base.join(&gateway.access_log.to).display().to_string();
     }

@@ -3,10 +3,18 @@
 //! Unknown keys, values without a unit and literal secrets are refused; every problem names file, line and pointer. Files
 //! that the configuration names are read when it is put to use, not here.
 
+mod limits;
 mod load;
 mod model;
 mod proxies;
+mod request_id;
+mod security;
+mod stores;
 
+pub use limits::Limits;
 pub use load::Config;
 pub use model::*;
 pub use proxies::TrustedProxies;
+pub use request_id::{IdAnswers, IdFormat, IdSource, RequestIds};
+pub use security::{Requirements, Security};
+pub use stores::{Broker, Missed, RevocationList, Stores};

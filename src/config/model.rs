@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate_filter_api::{ByteSize, Interval, Secret};
+use tollgate_filter_api::{Interval, Secret};
+
+use super::{Limits, RequestIds, Security, Stores};
 
 /// The environment of a gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -39,9 +41,16 @@ pub struct Gateway {
     /// Form of error answers.
     #[serde(default)]
     pub errors: Errors,
-    /// One JSON line for each request.
+    /// One JSON line for each request. Of a refusal it has reason, code and the line of the definition that asked (`asked_by`), and in
+    /// `alternatives` what came of each way to be let in.
     #[serde(default)]
     pub access_log: AccessLog,
+    /// How requests are named.
+    #[serde(default)]
+    pub request_id: RequestIds,
+    /// How what definitions ask of callers is read.
+    #[serde(default)]
+    pub security: Security,
     /// Demands of the artifact that this environment does not enforce, by filter ID. Shown in `plan`, at start and as a metric.
     #[serde(default)]
     pub waive: Vec<String>,
@@ -208,7 +217,7 @@ pub enum UpstreamHttp {
 }
 
 /// A certificate and its key.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyPair {
     /// Certificate chain, PEM, leaf first.
@@ -250,59 +259,6 @@ pub struct Basic {
     pub username: Option<String>,
     /// Password, by reference.
     pub password: Secret,
-}
-
-/// What clients may spend. Each limit has a counter under its name in `tollgate_limits_total`, except `h2_streams`: it is
-/// announced to the client, and the HTTP/2 library refuses what goes beyond without telling.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Connections at the same time, all listeners together.
-    pub connections: usize,
-    /// Connections at the same time from one address.
-    pub connections_per_client: usize,
-    /// Time for a TLS handshake.
-    pub handshake_time: Interval,
-    /// Total time for a request header, from its first byte.
-    pub header_time: Interval,
-    /// Bytes of a request header, all fields together.
-    pub header_bytes: ByteSize,
-    /// Fields of a request header, crumbs of a cookie counted one by one.
-    pub header_fields: usize,
-    /// Bytes of the request target.
-    pub target_bytes: ByteSize,
-    /// Bytes of a request body.
-    pub body_bytes: ByteSize,
-    /// Least pace of a request body, bytes a second, after ten seconds of grace.
-    pub body_pace: ByteSize,
-    /// How long a connection may be idle between requests.
-    pub idle_time: Interval,
-    /// Longest standstill while an answer is written to a client.
-    pub write_time: Interval,
-    /// Requests on one HTTP/1.1 connection.
-    pub requests_per_connection: u32,
-    /// HTTP/2 streams at the same time on one connection.
-    pub h2_streams: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 10_000,
-            connections_per_client: 1_000,
-            handshake_time: Interval::seconds(10),
-            header_time: Interval::seconds(10),
-            header_bytes: ByteSize(32 << 10),
-            header_fields: 100,
-            target_bytes: ByteSize(8 << 10),
-            body_bytes: ByteSize(10 << 20),
-            body_pace: ByteSize(240),
-            idle_time: Interval::seconds(60),
-            write_time: Interval::seconds(30),
-            requests_per_connection: 10_000,
-            h2_streams: 100,
-        }
-    }
 }
 
 /// How a path is brought to its normal form.
@@ -365,30 +321,6 @@ pub struct ArtifactTrust {
 pub struct OutgoingTrust {
     /// Certificates that chains must end in, PEM, instead of the system's. Read again at each reload.
     pub ca: Option<PathBuf>,
-}
-
-/// What the gateway keeps, and where it looks things up.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Stores {
-    /// The list of what was revoked.
-    pub revocations: RevocationList,
-}
-
-/// The list of what was revoked.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RevocationList {
-    /// File that keeps what the admin port's `/revocations` took, so that a restart knows it. Absent: the port takes nothing.
-    pub journal: Option<PathBuf>,
-    /// Most entries; one takes about 26 bytes of memory. What goes beyond is refused and shown, never dropped in silence.
-    pub max_entries: usize,
-}
-
-impl Default for RevocationList {
-    fn default() -> Self {
-        Self { journal: None, max_entries: 10_000_000 }
-    }
 }
 
 /// Stop and hand-over.

@@ -4,11 +4,7 @@ use http::{HeaderValue, Method, header};
 use pingora::{http::ResponseHeader, proxy::Session};
 use tollgate_filter_api::{Answer, ResponseHead};
 
-use super::{
-    admit,
-    exchange::Exchange,
-    forward::{REQUEST_ID, request_id},
-};
+use super::{admit, exchange::Exchange, forward::REQUEST_ID, ids};
 use crate::{
     chain::{Mention, Rendered, render},
     config::Errors,
@@ -21,11 +17,13 @@ use crate::{
 pub async fn write(session: &mut Session, exchange: &mut Exchange, answer: Answer) -> pingora::Result<()> {
     let rendered = body(session, exchange, &answer);
     let head = session.req_header().method == Method::HEAD;
-    let mut header = header(exchange, &answer, &rendered)?;
+    let mut header = header(&answer, &rendered)?;
     exchange.reason = Some(answer.reason());
     exchange.note = answer.get_log().map(|note| note.to_owned().into()).or(exchange.note.take());
     exchange.status = rendered.status;
     respond_filters(exchange, &mut header);
+    let field = exchange.snapshot.as_ref().map_or(REQUEST_ID, |snapshot| snapshot.ids.field.clone());
+    header.insert_header(field, ids::value(exchange.id))?;
     if admit::closes(answer.reason()) {
         session.set_keepalive(None);
     }
@@ -40,16 +38,17 @@ pub async fn write(session: &mut Session, exchange: &mut Exchange, answer: Answe
 /// A filter that says no to the header of an answer the gateway made changes nothing: the answer holds nothing of the upstream.
 fn respond_filters(exchange: &mut Exchange, header: &mut ResponseHeader) {
     let chain = exchange.served().map(|served| served.chain.clone());
-    if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call)
-        && let Err(fault) = run.response(&chain, ResponseHead::wrap_mut(header), call)
+    let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) else { return };
+    if let Err(fault) = run.response(&chain, ResponseHead::wrap_mut(header), call)
+        && let Some(served) = exchange.served()
     {
-        log::warn!("{fault}");
+        served.faults.tell(&served.info, &fault, std::time::Instant::now());
     }
 }
 
 fn body(session: &Session, exchange: &Exchange, answer: &Answer) -> Rendered {
     let style = exchange.snapshot.as_ref().map_or(Errors::Problem, |snapshot| snapshot.config.gateway.errors);
-    let request_id = format!("{:032x}", exchange.id);
+    let request_id = exchange.id.to_string();
     let mention = Mention {
         path: session.req_header().uri.path(),
         method: session.req_header().method.as_str(),
@@ -60,7 +59,7 @@ fn body(session: &Session, exchange: &Exchange, answer: &Answer) -> Rendered {
     render(answer, style, mention)
 }
 
-fn header(exchange: &Exchange, answer: &Answer, rendered: &Rendered) -> pingora::Result<ResponseHeader> {
+fn header(answer: &Answer, rendered: &Rendered) -> pingora::Result<ResponseHeader> {
     let mut header = ResponseHeader::build(rendered.status, Some(answer.headers().len() + 6))?;
     for (name, value) in answer.headers() {
         header.append_header(name.clone(), value.clone())?;
@@ -74,6 +73,5 @@ fn header(exchange: &Exchange, answer: &Answer, rendered: &Rendered) -> pingora:
     if rendered.status >= 400 {
         header.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))?;
     }
-    header.insert_header(REQUEST_ID, request_id(exchange.id))?;
     Ok(header)
 }

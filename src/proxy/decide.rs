@@ -25,6 +25,8 @@ pub(super) type Early = Box<Answer>;
 impl Phases {
     /// From head to endpoint group, or to an answer.
     pub(super) async fn decide(&self, session: &mut Session, exchange: &mut Exchange, snapshot: &Snapshot) -> Result<(), Early> {
+        let trusted = || exchange.connection.as_ref().is_some_and(|connection| forward::is_trusted(connection, &snapshot.config.proxies));
+        exchange.id = snapshot.ids.of(&session.req_header().headers, exchange.id.value, trusted);
         self.admitted(session, exchange, snapshot)?;
         let (index, base_len) = routed(session, exchange, snapshot)?;
         exchange.base_len = base_len;
@@ -108,7 +110,7 @@ impl Phases {
                 Verdict::Pass => break Ok(()),
                 Verdict::Stop(answer) => break Err(Box::new(answer)),
                 Verdict::Fault(fault) => {
-                    log::warn!("{fault}");
+                    served.faults.tell(&served.info, &fault, self.0.kernel.env.clock.instant());
                     break Err(Box::new(chain::render_fault(&fault)));
                 }
             }

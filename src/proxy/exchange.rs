@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tollgate_filter_api::{Call, KeyType, Outcome, Principal, Reason};
+use tollgate_filter_api::{Call, KeyType, Outcome, Principal, Reason, RequestId};
 
 use super::{
     admit::Seen,
@@ -16,7 +16,7 @@ use super::{
     snapshot::{Served, Snapshot},
 };
 use crate::{
-    chain::{Chain, Run},
+    chain::{Chain, Explanation, Run},
     upstreams::{Group, Order},
 };
 
@@ -38,7 +38,7 @@ pub struct Exchange {
     /// The same, on the wall clock.
     pub time: SystemTime,
     /// Its id.
-    pub id: u128,
+    pub id: RequestId,
     /// The client's connection.
     pub connection: Option<Arc<Connection>>,
     /// The configuration it is judged by.
@@ -91,7 +91,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// A request of which nothing is known.
-    pub fn new(id: u128, time: SystemTime) -> Self {
+    pub fn new(id: RequestId, time: SystemTime) -> Self {
         Self {
             begun: Instant::now(),
             time,
@@ -140,6 +140,12 @@ impl Exchange {
     /// The caller, once known.
     pub fn principal(&self) -> Option<&Principal> {
         self.run.as_ref()?.facts.get::<Principal>()
+    }
+
+    /// Why a filter refused it, for the log.
+    pub fn explain(&self) -> Option<Explanation> {
+        let _ = self.reason?;
+        self.run.as_ref()?.explain(&self.served()?.chain)
     }
 
     /// Kind of the caller's key.

@@ -8,7 +8,7 @@
 //! - `X-Forwarded-For`, `-Proto` and `-Host` are written anew. What a client sent is dropped; what a trusted proxy sent is
 //!   continued: the address list is appended to, proto and host are kept. `X-Forwarded-Port` and `Forwarded` (RFC 7239) are
 //!   dropped, whoever sent them: upstreams must not find two accounts that differ.
-//! - `X-Request-Id` is the gateway's own.
+//! - `X-Request-Id`, or what `request_id.header` names, is written by the gateway alone.
 //! - Names of fields are sent in lower case, but for `Host` and a few more: as over HTTP/2, whatever the client spoke.
 //! - `X-Real-IP` and `X-JWT-Assertion` of clients are dropped; an upstream's `X-JWT-Assertion` never reaches a client.
 
@@ -16,9 +16,14 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use pingora::http::RequestHeader;
-use tollgate_filter_api::IllegalHeader;
+use tollgate_filter_api::{IllegalHeader, RequestId};
 
-use super::{admit::Seen, connection::Connection, owned::Owned};
+use super::{
+    admit::Seen,
+    connection::Connection,
+    ids::{self, Ids},
+    owned::Owned,
+};
 use crate::{config::TrustedProxies, upstreams::Target};
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -28,7 +33,7 @@ const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// The gateway's word on the caller, for upstreams only.
 pub const ASSERTION: HeaderName = HeaderName::from_static("x-jwt-assertion");
-/// The request's id, towards upstreams and clients.
+/// The request's id, unless the settings name another field.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How many fields the gateway adds at most.
 const WRITTEN: usize = 5;
@@ -123,17 +128,6 @@ fn value(text: &str) -> Result<HeaderValue, IllegalHeader> {
     HeaderValue::from_str(text).map_err(|_| IllegalHeader)
 }
 
-/// A request's id as it is written: 32 hex digits.
-pub fn request_id(id: u128) -> HeaderValue {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [0; 32];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(id.to_be_bytes()) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
-    HeaderValue::from_bytes(&text).expect("hex digits are legal in a field")
-}
-
 /// Takes away the fields that the client's `Connection` names. The engine does so too, but only after the filters: what they and
 /// the gateway wrote under such a name would go with it. What frames the message cannot be named.
 fn drop_nominated(headers: &mut HeaderMap) -> Result<(), IllegalHeader> {
@@ -192,8 +186,8 @@ pub struct Heading<'a> {
     pub path_and_query: String,
     /// The client's host, in normal form.
     pub host: &'a str,
-    /// The request's id.
-    pub id: u128,
+    /// What the request is called, and where that is written.
+    pub ids: Option<(&'a Ids, RequestId)>,
     /// What must not go there, when the client sent some of it.
     pub owned: Option<&'a Owned>,
 }
@@ -211,7 +205,11 @@ pub fn aim(req: &mut RequestHeader, to: Heading<'_>) -> Result<(), IllegalHeader
         let kept = to.target.preserve_host && !to.host.is_empty();
         let host = if kept { value(to.host)? } else { to.target.host_header.clone() };
         parts.headers.insert(header::HOST, host);
-        parts.headers.insert(REQUEST_ID, request_id(to.id));
+        match to.ids {
+            Some((ids, id)) if ids.upstream => parts.headers.insert(ids.field.clone(), ids::value(id)),
+            Some((ids, _)) => parts.headers.remove(&ids.field),
+            None => None,
+        };
         if let Some(authorization) = &to.target.authorization {
             parts.headers.insert(header::AUTHORIZATION, authorization.clone());
         }

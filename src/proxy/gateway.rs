@@ -13,6 +13,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tollgate_filter_api::{Env, Kind, Metrics, Problem, Problems, Shared};
 
 use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError};
@@ -21,10 +22,10 @@ use super::snapshot::{Kernel, Snapshot};
 use crate::{
     admin::{AdminView, BoxFuture, RevocationRefused},
     chain::GATEWAY_REASONS,
-    config::Config,
+    config::{Config, Stores},
     routes::{host, normal},
     source::PlanSource,
-    stores::{Documents, Resolver, SystemClock, Trust},
+    stores::{Documents, Resolver, SystemClock, Trust, inputs},
     telemetry::{AccessLog, Telemetry},
 };
 
@@ -63,6 +64,8 @@ pub struct Gateway {
     pub revocations: Arc<Book>,
     /// Where requests are logged.
     pub access_log: AccessLog,
+    /// Settings of what is listened to.
+    pub(super) stores: watch::Sender<Stores>,
     source: Arc<dyn PlanSource>,
     config: ConfigSource,
     current: ArcSwap<Snapshot>,
@@ -80,6 +83,7 @@ impl Gateway {
     /// Every problem of artifact and configuration.
     pub fn load(source: Arc<dyn PlanSource>, config: ConfigSource, kinds: &'static [Kind]) -> Result<Arc<Self>, Problems> {
         let loaded_config = config.load(kinds)?;
+        inputs::check(&loaded_config)?;
         let metrics = Metrics::default();
         let clock = Arc::new(SystemClock);
         let trust = loaded_config.gateway.trust.ca.clone().map_or(Trust::System, Trust::File);
@@ -93,6 +97,7 @@ impl Gateway {
         let telemetry = Arc::new(Telemetry::new(own.chain(kinds.iter().flat_map(|kind| kind.reasons))));
         let kernel = Kernel { env, kinds, telemetry, resolver };
         let access_log = AccessLog::open(&loaded_config.gateway.access_log, kernel.telemetry.access_log_dropped.clone())?;
+        let stores = watch::Sender::new(loaded_config.gateway.stores.clone());
         let first = Snapshot::build(&kernel, source.load()?, loaded_config, 1)?;
         kernel.telemetry.running(1, &first.loaded.digest, first.waived.iter().map(String::as_str));
         Ok(Arc::new(Self {
@@ -100,6 +105,7 @@ impl Gateway {
             documents,
             revocations,
             access_log,
+            stores,
             source,
             config,
             current: ArcSwap::from_pointee(first),
@@ -139,12 +145,15 @@ impl Gateway {
         let running = self.current();
         let config = self.config.load(self.kernel.kinds)?;
         fixed(&running.config, &config)?;
+        inputs::check(&config)?;
+        let stores = config.gateway.stores.clone();
         let generation = running.generation + 1;
         let trust = self.documents.read_trust().map_err(|problem| blame_trust(problem, &config))?;
         let next = Snapshot::build(&self.kernel, self.source.load()?, config, generation)?;
         self.documents.renew_trust(trust);
         self.kernel.telemetry.running(generation, &next.loaded.digest, next.waived.iter().map(String::as_str));
         next.announce();
+        self.stores.send_replace(stores);
         self.current.store(Arc::new(next));
         Ok(generation)
     }
@@ -177,7 +186,9 @@ fn fixed(running: &Config, next: &Config) -> Result<(), Problems> {
     refuse(running.gateway.process != next.gateway.process, "/process");
     refuse(running.gateway.access_log != next.gateway.access_log, "/access_log");
     refuse(running.gateway.trust != next.gateway.trust, "/trust");
-    refuse(running.gateway.stores != next.gateway.stores, "/stores");
+    let (old, new) = (&running.gateway.stores, &next.gateway.stores);
+    refuse(old.revocations != new.revocations, "/stores/revocations");
+    refuse(old.broker.is_some() != new.broker.is_some(), "/stores/broker");
     // The engine takes these once: its HTTP/2 settings, the names' refresh, the bundle that stands for the system's.
     let (old, new) = (&running.gateway, &next.gateway);
     refuse(old.limits.h2_streams != new.limits.h2_streams, "/limits/h2_streams");
@@ -199,8 +210,9 @@ fn blame_trust(problem: Problem, config: &Config) -> Problems {
 
 fn open_book(config: &Config, clock: Arc<SystemClock>, metrics: &Metrics) -> Result<Book, Problems> {
     let settings = &config.gateway.stores.revocations;
+    let inputs = inputs::inputs(&config.gateway.stores);
     let opened = settings.journal.as_deref().map(Journal::open).transpose();
-    opened.and_then(|journal| Book::open(journal, settings.max_entries, &[], clock, metrics)).map_err(|error| {
+    opened.and_then(|journal| Book::open(journal, settings.max_entries, &inputs, clock, metrics)).map_err(|error| {
         let problem = Problem::error("revocations.journal", error.to_string()).at(config.file(), 0, "/stores/revocations/journal");
         let mut problems = Problems::from(problem.hint("restore the file, or take it away and revoke anew what it held"));
         config.locate(&mut problems);

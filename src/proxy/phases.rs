@@ -14,7 +14,7 @@ use pingora::{
     proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session},
     upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy},
 };
-use tollgate_filter_api::{RequestHead, ResponseHead};
+use tollgate_filter_api::{RequestHead, RequestId, ResponseHead};
 
 use super::{
     answer,
@@ -22,6 +22,7 @@ use super::{
     exchange::Exchange,
     forward,
     gateway::Gateway,
+    ids,
     outcome::{faulted, line, may_repeat, reason_of},
     whole_body,
 };
@@ -39,7 +40,7 @@ impl ProxyHttp for Phases {
     type CTX = Box<Exchange>;
 
     fn new_ctx(&self) -> Self::CTX {
-        Box::new(Exchange::new(self.0.next_id(), self.0.kernel.env.clock.now()))
+        Box::new(Exchange::new(RequestId::fresh(self.0.next_id(), false), self.0.kernel.env.clock.now()))
     }
 
     /// No module: the engine's compression costs two per cent of a request at level zero.
@@ -87,7 +88,7 @@ impl ProxyHttp for Phases {
             };
             exchange.target = target;
             exchange.attempts += 1;
-            let turn = (exchange.id as usize).wrapping_add(exchange.attempts as usize);
+            let turn = (exchange.id.value as usize).wrapping_add(exchange.attempts as usize);
             let found = match group.targets[target].address(turn) {
                 Some(address) => Ok(address),
                 None => group.targets[target].look_up(turn).await,
@@ -126,7 +127,8 @@ impl ProxyHttp for Phases {
             whole_body::frame(req, body.len())?;
         }
         let owned = exchange.snapshot.as_ref().filter(|_| exchange.seen.owned).map(|snapshot| &snapshot.owned);
-        let heading = forward::Heading { target, path_and_query: outgoing, host: &exchange.host, id: exchange.id, owned };
+        let ids = exchange.snapshot.as_ref().map(|snapshot| (&snapshot.ids, exchange.id));
+        let heading = forward::Heading { target, path_and_query: outgoing, host: &exchange.host, ids, owned };
         forward::aim(req, heading).map_err(|_| Error::new(ErrorType::InternalError))?;
         let chain = exchange.running();
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
@@ -200,6 +202,9 @@ impl ProxyHttp for Phases {
         let chain = exchange.running();
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
             run.response(&chain, ResponseHead::wrap_mut(resp), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;
+        }
+        if let Some(snapshot) = exchange.snapshot.as_ref().filter(|snapshot| snapshot.ids.all_answers) {
+            resp.insert_header(snapshot.ids.field.clone(), ids::value(exchange.id))?;
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
+use tollgate_revocations::Book;
 
 use super::{
     edge::{Census, Edge, Sockets},
@@ -34,6 +35,7 @@ use super::{
 use crate::{
     admin,
     config::{Gateway as GatewayConfig, Process},
+    stores::inputs,
 };
 
 /// Rounds of upstream choice; each target of a group is tried once, and a stale pooled connection costs one more.
@@ -52,12 +54,16 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     let addresses = config.listeners.iter().map(|listener| listener.address).chain([config.admin.address]);
     let sockets = Arc::new(if upgrade { Sockets::default() } else { Sockets::open(addresses)? });
     gateway.kernel.telemetry.count_panics();
+    let (handed_over, _) = watch::channel(false);
+    inputs::start(gateway.revocations.clone(), gateway.stores.subscribe(), handed_over.subscribe())?;
+    if upgrade {
+        await_revocations(&gateway.revocations);
+    }
     let opt = Opt { upgrade, daemon: false, nocapture: false, test: false, conf: None };
     let mut server = Server::new_with_opt_and_conf(opt, conf(config));
     server.bootstrap();
     let census = Arc::new(Census::default());
     let (stop, _) = watch::channel(false);
-    let (handed_over, _) = watch::channel(false);
     let mut proxy = http_proxy(&server.configuration, Phases(gateway.clone()));
     let mut options = HttpServerOptions::default();
     options.h2c = true;
@@ -95,6 +101,18 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     gateway.access_log.flush(Duration::from_secs(5));
     Ok(())
+}
+
+/// How long a process that takes over waits for what was revoked before it asks for the sockets.
+const FIRST_VIEW: Duration = Duration::from_secs(10);
+
+/// Waits until the list is whole: the process that hands over goes on meanwhile, and after the time is over it is as it would
+/// be at any start.
+fn await_revocations(book: &Book) {
+    let begun = std::time::Instant::now();
+    while book.missing().is_some() && begun.elapsed() < FIRST_VIEW {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn conf(config: &GatewayConfig) -> ServerConf {

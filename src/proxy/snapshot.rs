@@ -6,7 +6,7 @@ use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
 use tollgate_filter_api::{Env, Kind, Metrics, OperationInfo, Problems};
 use tollgate_plan::{Operation, Target as PlanTarget};
 
-use super::{asked, endpoint::Endpoint, owned::Owned};
+use super::{asked, endpoint::Endpoint, faults::Faults, ids::Ids, owned::Owned};
 use crate::{
     chain::{self, Chain},
     config::{Config, UpstreamHttp},
@@ -41,6 +41,8 @@ pub struct Served {
     pub allow: Option<http::HeaderValue>,
     /// Header that carries the credential, for error texts.
     pub auth_header: String,
+    /// What was said about its faults.
+    pub faults: Faults,
 }
 
 /// A configuration in force.
@@ -55,8 +57,10 @@ pub struct Snapshot {
     pub upstreams: Upstreams,
     /// Connection parameters of each group's targets.
     pub peers: Vec<Vec<HttpPeer>>,
-    /// Fields that filters own.
+    /// Fields that filters own, and the one of ids when it is not the usual one.
     pub owned: Owned,
+    /// What requests are called.
+    pub ids: Ids,
     /// Series of the operations.
     pub metrics: Operations,
     /// TLS of each listener that is encrypted.
@@ -78,7 +82,14 @@ impl Snapshot {
         let mut problems = Problems::default();
         let mut gather = |found: Problems| problems.0.extend(found.0);
         let plan = &loaded.plan;
-        let inputs = chain::Inputs { plan, spec: &config.chain, kinds: kernel.kinds, env: &kernel.env, waive: &config.gateway.waive };
+        let inputs = chain::Inputs {
+            plan,
+            spec: &config.chain,
+            kinds: kernel.kinds,
+            env: &kernel.env,
+            requirements: config.gateway.security.requirements,
+            waive: &config.gateway.waive,
+        };
         let chains = chain::build(&inputs).map_err(&mut gather).ok();
         let router = Router::build(plan).map_err(&mut gather).ok();
         let variables = |name: &str| std::env::var(name).ok();
@@ -87,7 +98,10 @@ impl Snapshot {
         let upstreams = Upstreams::build(&inputs).map_err(&mut gather).ok();
         let endpoints = endpoints(&config, &kernel.env.metrics).map_err(&mut gather).ok();
         let asked = asked::certificates(plan, &config.gateway).map_err(&mut gather).ok();
-        let (Some(chains), Some(router), Some(upstreams), Some(endpoints), Some(())) = (chains, router, upstreams, endpoints, asked) else {
+        let ids = Ids::new(&config.gateway.request_id).map_err(|problem| gather(problem.into())).ok();
+        let (Some(chains), Some(router), Some(upstreams), Some(endpoints), Some(()), Some(ids)) =
+            (chains, router, upstreams, endpoints, asked, ids)
+        else {
             config.locate(&mut problems);
             return Err(problems.sorted());
         };
@@ -96,9 +110,9 @@ impl Snapshot {
         waived.sort();
         waived.dedup();
         let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(peer).collect()).collect();
-        let owned = chains.iter().flat_map(|chain| chain.owned_headers()).collect();
+        let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
         let operations = operations(&loaded, chains);
-        Ok(Self { generation, router, operations, upstreams, peers, owned, metrics, endpoints, config, loaded, waived })
+        Ok(Self { generation, router, operations, upstreams, peers, owned, ids, metrics, endpoints, config, loaded, waived })
     }
 }
 
@@ -122,7 +136,14 @@ fn operations(loaded: &Loaded, chains: Vec<Arc<Chain>>) -> Vec<Served> {
                 path_methods: methods.get(&nameless(&operation.template)).cloned().unwrap_or_default(),
             };
             let auth_header = api.auth_header.clone().unwrap_or_else(|| "Authorization".to_owned());
-            served.push(Served { info: Arc::new(info), target: operation.target.clone(), chain, allow: allow(operation), auth_header });
+            served.push(Served {
+                info: Arc::new(info),
+                target: operation.target.clone(),
+                chain,
+                allow: allow(operation),
+                auth_header,
+                faults: Faults::default(),
+            });
         }
     }
     served

@@ -1,4 +1,5 @@
-//! The outside world behind the traits of `filter-api`: the clock, documents from files and URLs, servers to ask, DNS.
+//! The outside world behind the traits of `filter-api`: the clock, documents from files and URLs, servers to ask, DNS,
+//! sources that say what was revoked.
 //!
 //! Documents and names are fetched in the background and read as a snapshot: a request waits for none of it, except for the
 //! first look-up of a name and for a refresh that a filter asks for itself. It does wait for a server that a filter asks. What a source says last stays until it says
@@ -11,6 +12,7 @@ mod document;
 mod documents;
 mod file;
 mod http;
+pub mod inputs;
 mod remote;
 mod tended;
 mod trust;

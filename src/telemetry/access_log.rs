@@ -157,7 +157,7 @@ mod tests {
         time::SystemTime,
     };
 
-    use tollgate_filter_api::Method;
+    use tollgate_filter_api::{Method, RequestId};
 
     use super::*;
 
@@ -209,7 +209,7 @@ mod tests {
     fn line(path: &str) -> Line {
         Line {
             time: SystemTime::UNIX_EPOCH,
-            request_id: 7,
+            request_id: RequestId::default(),
             client: [192, 0, 2, 1].into(),
             method: Method::GET,
             host: "a.example".into(),
@@ -217,6 +217,7 @@ mod tests {
             operation: None,
             status: 200,
             reason: None,
+            explanation: None,
             detail: None,
             bytes_in: 0,
             bytes_out: 2,

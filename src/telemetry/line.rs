@@ -8,7 +8,9 @@ use std::{
 };
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use tollgate_filter_api::{Method, OperationInfo, Principal};
+use tollgate_filter_api::{Method, OperationInfo, Principal, Reason, RequestId};
+
+use crate::chain::Explanation;
 
 /// A request that has ended. Holds no query string and no credential; of the caller only which filter vouched and the client
 /// application's key.
@@ -17,7 +19,7 @@ pub struct Line {
     /// When its head was read.
     pub time: SystemTime,
     /// The request's id.
-    pub request_id: u128,
+    pub request_id: RequestId,
     /// Address of the client.
     pub client: IpAddr,
     /// Method.
@@ -31,7 +33,9 @@ pub struct Line {
     /// Status the client got; 0 when the connection broke before an answer.
     pub status: u16,
     /// Why the gateway answered itself.
-    pub reason: Option<&'static str>,
+    pub reason: Option<&'static Reason>,
+    /// Which alternatives failed how, and the line that asked.
+    pub explanation: Option<Explanation>,
     /// A note for the operator.
     pub detail: Option<Cow<'static, str>>,
     /// Bytes of the request body.
@@ -58,7 +62,7 @@ impl Serialize for Line {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("ts", &timestamp(self.time))?;
-        map.serialize_entry("request_id", &format_args!("{:032x}", self.request_id))?;
+        map.serialize_entry("request_id", &format_args!("{}", self.request_id))?;
         map.serialize_entry("client", &self.client)?;
         map.serialize_entry("method", self.method.as_str())?;
         map.serialize_entry("host", &self.host)?;
@@ -69,8 +73,13 @@ impl Serialize for Line {
             map.serialize_entry("operation", &operation.id)?;
         }
         map.serialize_entry("status", &self.status)?;
-        optional(&mut map, "reason", self.reason)?;
+        optional(&mut map, "reason", self.reason.map(|reason| reason.id))?;
+        optional(&mut map, "code", self.reason.map(|reason| reason.code).filter(|code| *code != 0))?;
         optional(&mut map, "detail", self.detail.as_deref())?;
+        if let Some(Explanation { asked_by, alternatives }) = &self.explanation {
+            optional(&mut map, "asked_by", asked_by.as_deref())?;
+            optional(&mut map, "alternatives", Some(alternatives).filter(|all| !all.is_empty()))?;
+        }
         map.serialize_entry("bytes_in", &self.bytes_in)?;
         map.serialize_entry("bytes_out", &self.bytes_out)?;
         map.serialize_entry("duration_ms", &milliseconds(self.duration))?;

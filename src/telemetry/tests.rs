@@ -6,8 +6,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tollgate_filter_api::{KeyType, Method, Metrics, OperationInfo, Principal, PrincipalParts, Reason};
+use tollgate_filter_api::{KeyType, Method, Metrics, OperationInfo, Principal, PrincipalParts, Reason, RequestId};
 use tollgate_plan::{Api, Operation, Plan, Source, Target, Transports};
+
+use crate::chain::{Explanation, Failure, gateway};
 
 use super::{LimitCounters, Line, Telemetry, line::timestamp};
 
@@ -209,7 +211,7 @@ fn the_filters_series_are_shown_under_the_gateways_prefix() {
 fn line() -> Line {
     Line {
         time: UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
-        request_id: 0xabc,
+        request_id: RequestId::fresh(0xabc, false),
         client: "2001:db8::1".parse().unwrap(),
         method: Method::POST,
         host: "api.example".into(),
@@ -221,7 +223,18 @@ fn line() -> Line {
             ..OperationInfo::default()
         })),
         status: 503,
-        reason: Some("chain.fault"),
+        reason: Some(&gateway::FAULT),
+        explanation: Some(Explanation {
+            asked_by: Some("pets.yaml:7".into()),
+            alternatives: vec![Failure {
+                credentials: vec!["jwt", "mtls"],
+                refused_by: "mtls",
+                reason: "mtls.missing",
+                code: 900_902,
+                asked_by: Some("pets.yaml:7".into()),
+                note: None,
+            }],
+        }),
         detail: Some("jwt: no keys".into()),
         bytes_in: 12,
         bytes_out: 34,
@@ -252,7 +265,11 @@ fn a_line_says_what_happened() {
         json!({
             "ts": "2023-11-14T22:13:20.123Z", "request_id": "00000000000000000000000000000abc", "client": "2001:db8::1",
             "method": "POST", "host": "api.example", "path": "/pets/1", "api": "pets", "version": "1.0", "operation": "addPet",
-            "status": 503, "reason": "chain.fault", "detail": "jwt: no keys", "bytes_in": 12, "bytes_out": 34,
+            "status": 503, "reason": "chain.fault", "code": 900_900, "detail": "jwt: no keys", "asked_by": "pets.yaml:7",
+            "alternatives": [{
+                "credentials": ["jwt", "mtls"], "refused_by": "mtls", "reason": "mtls.missing", "code": 900_902, "asked_by": "pets.yaml:7",
+            }],
+            "bytes_in": 12, "bytes_out": 34,
             "duration_ms": 2.5, "upstream_ms": 2.0, "gateway_ms": 0.5, "upstream": "192.0.2.1:8080", "attempts": 2,
             "protocol": "HTTP/2", "tls": "TLSv1.3", "filter": "jwt", "client_id": "app-1",
         })
@@ -272,6 +289,7 @@ fn what_is_not_known_is_left_out() {
     let bare = Line {
         operation: None,
         reason: None,
+        explanation: None,
         detail: None,
         upstream_duration: None,
         upstream: None,
@@ -280,7 +298,21 @@ fn what_is_not_known_is_left_out() {
         ..line()
     };
     let written: Value = serde_json::to_value(bare).unwrap();
-    for absent in ["api", "version", "operation", "reason", "detail", "upstream_ms", "upstream", "tls", "filter", "client_id"] {
+    for absent in [
+        "api",
+        "version",
+        "operation",
+        "reason",
+        "code",
+        "asked_by",
+        "alternatives",
+        "detail",
+        "upstream_ms",
+        "upstream",
+        "tls",
+        "filter",
+        "client_id",
+    ] {
         assert!(written.get(absent).is_none(), "{absent}: {written}");
     }
     assert_eq!(written["gateway_ms"], written["duration_ms"]);

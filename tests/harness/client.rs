@@ -65,6 +65,14 @@ impl Client {
         Self { stream: BufReader::new(Stream::Plain(tcp(port))) }
     }
 
+    /// Connects, if somebody listens.
+    ///
+    /// # Errors
+    /// When nobody does.
+    pub fn try_connect(port: u16) -> io::Result<Self> {
+        Ok(Self { stream: BufReader::new(Stream::Plain(try_tcp(port)?)) })
+    }
+
     /// Connects over TLS.
     ///
     /// # Errors
@@ -144,11 +152,15 @@ impl Client {
 }
 
 fn tcp(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap_or_else(|error| panic!("port {port}: {error}"));
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
+    try_tcp(port).unwrap_or_else(|error| panic!("port {port}: {error}"))
+}
+
+fn try_tcp(port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// A request as bytes: `Host` unless one is given, and a length when there is a body.

@@ -17,6 +17,7 @@ pub mod message;
 pub mod parts;
 pub mod ports;
 pub mod project;
+pub mod revoking;
 pub mod token;
 pub mod upstream;
 
@@ -32,6 +33,7 @@ pub use folder::Folder;
 pub use gateway::{Gateway, Settings};
 pub use message::Message;
 pub use project::Project;
+pub use revoking::Revoking;
 pub use upstream::{Reply, Upstream};
 
 /// How long a condition may take to become true on a loaded machine.

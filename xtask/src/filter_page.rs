@@ -101,6 +101,7 @@ pub fn reason_table(reasons: &[Reason], text: &mut String) {
     for reason in reasons {
         let meaning = match reason.meaning {
             Meaning::Absent => "no such credential",
+            Meaning::Insufficient => "not enough",
             Meaning::Refused => "refused",
             Meaning::Reply => "answered",
         };

@@ -4,6 +4,8 @@ use std::{io, time::Duration};
 
 use tollgate_filter_api::Problem;
 
+use crate::listener::NotNow;
+
 /// Longest text of a broker that is passed on.
 const LONGEST: usize = 300;
 
@@ -34,6 +36,8 @@ pub(crate) enum Lost {
     Told(String),
     #[error("this broker cannot be used: {0}")]
     Unfit(&'static str),
+    #[error("a message was left with the broker: {0}")]
+    NotNow(#[from] NotNow),
 }
 
 /// What the broker sent cannot be read, or is over a limit.

@@ -22,6 +22,6 @@ mod testing;
 mod tls;
 mod wire;
 
-pub use listener::{Listener, Message, Refused};
+pub use listener::{Listener, Message, NotNow};
 pub use settings::{ClientCertificate, Settings, check};
 pub use subscriber::run;

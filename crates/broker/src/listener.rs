@@ -35,11 +35,11 @@ impl Message {
     }
 }
 
-/// The listener could make nothing of a message. It is acknowledged all the same: a broker that delivers it again and
-/// again would keep every later one back.
+/// The listener cannot take a message now, as when it has no place to keep it. It is not acknowledged: the connection ends,
+/// and with a durable subscription the broker delivers the message again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Refused(pub String);
+pub struct NotNow(pub String);
 
 /// Hears what happens to a subscription. All calls come from one task, in order, and must not block.
 pub trait Listener: Send + Sync + 'static {
@@ -50,11 +50,15 @@ pub trait Listener: Send + Sync + 'static {
     /// Something came in order from the broker, a heartbeat at the least: what was published until now has been heard.
     fn alive(&self);
 
-    /// One message, before it is acknowledged.
+    /// One message, before it is acknowledged. One of which nothing can be made is the listener's to count, and no error: a
+    /// broker that delivers it again and again would keep every later one back.
     ///
     /// # Errors
-    /// When nothing can be made of it; to count that is the listener's part. It is acknowledged and not delivered again.
-    fn message(&self, message: Message) -> Result<(), Refused>;
+    /// When it cannot be taken now, and is to come again.
+    fn message(&self, message: Message) -> Result<(), NotNow>;
+
+    /// A message was over a limit, or could not be read. It was acknowledged, so that it does not come again for ever.
+    fn unread(&self, why: &str);
 
     /// The connection is gone, or could not be made; another attempt follows. What is published meanwhile is lost unless
     /// the subscription is durable.

@@ -15,7 +15,7 @@ use tollgate_filter_api::Problem;
 use crate::{
     amqp10, amqp091,
     endpoint::{Endpoint, Protocol},
-    failure::Lost,
+    failure::{Broken, Lost},
     listener::{Listener, Message},
     settings::{Settings, check},
     stomp,
@@ -108,9 +108,15 @@ impl Peer<'_> {
         Some((name, self.settings.password.as_ref().map_or("", |password| password.expose())))
     }
 
-    /// Tells the listener. What it refuses is its own affair: the broker is told that the message was taken.
-    pub(crate) fn heard(&self, message: Message) {
-        let _counted_by_the_listener = self.listener.message(message);
+    /// Tells the listener of a message, or that there was one that cannot be read.
+    pub(crate) fn heard(&self, message: Result<Message, Broken>) -> Result<(), Lost> {
+        match message {
+            Ok(message) => Ok(self.listener.message(message)?),
+            Err(Broken(why)) => {
+                self.listener.unread(why);
+                Ok(())
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-use crate::listener::{Listener, Message, Refused};
+use crate::listener::{Listener, Message, NotNow};
 
 /// Numbers that look random and are the same in every run (splitmix64).
 pub(crate) struct Random(pub(crate) u64);
@@ -44,6 +44,7 @@ pub(crate) enum Told {
     Connected,
     Alive,
     Message(Message),
+    Unread(String),
     Lost(String),
 }
 
@@ -100,10 +101,14 @@ impl Listener for Recorder {
         self.add(Told::Alive);
     }
 
-    fn message(&self, message: Message) -> Result<(), Refused> {
-        let refused = matches!(&message, Message::Text(text) if text == "refuse me");
+    fn message(&self, message: Message) -> Result<(), NotNow> {
+        let later = matches!(&message, Message::Text(text) if text == "not now") && !self.messages().contains(&message);
         self.add(Told::Message(message));
-        if refused { Err(Refused("as it wished".to_owned())) } else { Ok(()) }
+        if later { Err(NotNow("the disk is full".to_owned())) } else { Ok(()) }
+    }
+
+    fn unread(&self, why: &str) {
+        self.add(Told::Unread(why.to_owned()));
     }
 
     fn lost(&self, cause: &str) {

@@ -5,7 +5,7 @@
 
 use std::{io, pin::Pin, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -26,6 +26,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 const ROOM: usize = 8 << 10;
 /// Answers wait for each other up to this size.
 const OUTBOX: usize = 16 << 10;
+/// Longest message that is left out; behind a longer one nothing more would be heard for too long.
+pub(crate) const MAX_SKIPPED: usize = 64 << 20;
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -100,6 +102,35 @@ impl Wire {
             if let Some(frame) = decode(&mut self.inbox)? {
                 return Ok(frame);
             }
+            self.flush().await?;
+            self.fill().await?;
+        }
+    }
+
+    /// Leaves out so many bytes.
+    pub(crate) async fn skip(&mut self, mut count: usize) -> Result<(), Lost> {
+        loop {
+            let here = count.min(self.inbox.len());
+            self.inbox.advance(here);
+            count -= here;
+            if count == 0 {
+                return Ok(());
+            }
+            self.flush().await?;
+            self.fill().await?;
+        }
+    }
+
+    /// Leaves out everything up to a byte and that one too, which has to come within `most` bytes.
+    pub(crate) async fn skip_past(&mut self, byte: u8, mut most: usize) -> Result<(), Lost> {
+        loop {
+            let here = self.inbox.len();
+            if let Some(place) = memchr::memchr(byte, &self.inbox) {
+                self.inbox.advance(place + 1);
+                return Ok(());
+            }
+            most = most.checked_sub(here).ok_or(Broken("a message without an end"))?;
+            self.inbox.clear();
             self.flush().await?;
             self.fill().await?;
         }

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
+use crate::RequestId;
+
 /// The operation a request was routed to. One for each operation, made at load.
 #[derive(Clone, Debug, Default)]
 pub struct OperationInfo {
@@ -33,12 +35,5 @@ pub struct Call {
     /// Wall-clock time at which the request was routed.
     pub now: SystemTime,
     /// The request's id, in the log and in error answers.
-    pub request_id: u128,
-}
-
-impl Call {
-    /// The request id as it is written: 32 hex digits.
-    pub fn request_id_hex(&self) -> String {
-        format!("{:032x}", self.request_id)
-    }
+    pub request_id: RequestId,
 }

@@ -77,9 +77,12 @@ impl Facts {
         F::read(self)
     }
 
-    /// Records that one more credential was verified, beside the principal's.
-    pub fn add_credential(&mut self, credential: Principal) {
-        self.further.push(credential);
+    /// Records the credentials that were verified, in place of those recorded before: the first is the principal.
+    pub fn set_credentials(&mut self, credentials: impl IntoIterator<Item = Principal>) {
+        let mut credentials = credentials.into_iter();
+        self.principal = credentials.next();
+        self.further.clear();
+        self.further.extend(credentials);
     }
 }
 

@@ -111,6 +111,10 @@ pub trait Filter: Send + Sync + Sized + 'static {
 
     /// Changes the header that goes to the client, the upstream's or one the gateway made.
     ///
+    /// Runs again when the header it has seen is thrown away and the gateway answers in its place: another filter could not decide
+    /// about it, for instance. What the filter did to the first must then be done to the second, and what it counts or takes out of
+    /// its state here may be counted or missed twice; what must happen once belongs into [`Filter::on_done`].
+    ///
     /// # Errors
     /// When the response must not go out.
     fn on_response(&self, _cx: ResponseCx<'_, Self>) -> Result<(), Fault> {

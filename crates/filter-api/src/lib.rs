@@ -18,6 +18,7 @@ mod kind;
 mod outside;
 mod problem;
 mod reason;
+mod request_id;
 mod secret;
 mod units;
 
@@ -33,6 +34,7 @@ pub use kind::{BuildFilter, DynChunk, DynCx, DynDone, DynFilter, DynResponse, Dy
 pub use outside::{Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest, RemoteResponse, Revocations, RevokedBy};
 pub use problem::{Problem, Problems, Severity};
 pub use reason::{Answer, Meaning, Reason};
+pub use request_id::RequestId;
 pub use secret::Secret;
 pub use units::{ByteSize, Interval};
 

@@ -10,6 +10,9 @@ use http::{HeaderName, HeaderValue};
 pub enum Meaning {
     /// The request carries no credential of this filter's kind; another alternative may have one.
     Absent,
+    /// The credentials are good and not enough: the caller may not do this as who they say. Another alternative's may be, when the
+    /// filter judges credentials and nothing else ([`crate::Filter::CREDENTIALS_ONLY`]).
+    Insufficient,
     /// The request is refused, and no alternative is asked.
     Refused,
     /// Not a refusal: the filter answers in place of the upstream, a CORS preflight for instance.
@@ -44,6 +47,11 @@ impl Reason {
         Self { id, status, code, meaning: Meaning::Absent, title, help }
     }
 
+    /// The credentials are good, and do not allow this.
+    pub const fn insufficient(id: &'static str, status: u16, code: u32, title: &'static str, help: &'static str) -> Self {
+        Self { id, status, code, meaning: Meaning::Insufficient, title, help }
+    }
+
     /// An answer that is no refusal.
     pub const fn reply(id: &'static str, status: u16, title: &'static str, help: &'static str) -> Self {
         Self { id, status, code: 0, meaning: Meaning::Reply, title, help }
@@ -51,7 +59,7 @@ impl Reason {
 
     /// An answer for this reason, to be completed with headers.
     pub fn answer(&'static self) -> Answer {
-        Answer { reason: self, detail: None, log: None, headers: Vec::new(), body: None }
+        Answer { reason: self, status: self.status, detail: None, log: None, headers: Vec::new(), body: None }
     }
 }
 
@@ -59,6 +67,7 @@ impl Reason {
 #[derive(Clone, Debug)]
 pub struct Answer {
     reason: &'static Reason,
+    status: u16,
     detail: Option<Cow<'static, str>>,
     log: Option<Cow<'static, str>>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -69,6 +78,20 @@ impl Answer {
     /// The reason it was made from.
     pub fn reason(&self) -> &'static Reason {
         self.reason
+    }
+
+    /// The status: the reason's, unless a reply has one of its own.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Another status than the reason's. For a [`Meaning::Reply`] alone: what a refusal's status is says its reason.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        if self.reason.meaning == Meaning::Reply {
+            self.status = status;
+        }
+        self
     }
 
     /// A sentence for this client (`detail` of RFC 9457); must not repeat a value the client sent.

@@ -46,6 +46,9 @@ pub(crate) fn check(harness: &Harness, file: &CaseFile, case: &Case) -> Verdict 
     if let Some(response) = &case.response {
         back(&mut run, response)?;
     }
+    if matches!(run.outcome(), Ok(None)) {
+        twice(&mut run)?;
+    }
     run.done(200);
     Ok(())
 }
@@ -111,6 +114,17 @@ fn back(run: &mut Run, response: &CaseResponse) -> Verdict {
     let before = head.fields().clone();
     run.try_response(&mut head).map_err(|fault| format!("the response is held back: {fault}"))?;
     changes(&before, head.fields(), &response.expect).map_err(|error| format!("on the way back, {error}"))
+}
+
+/// A header that takes the place of another one that was judged before is given the same fields.
+fn twice(run: &mut Run) -> Verdict {
+    let mut names = || -> Result<Vec<(HeaderName, usize)>, String> {
+        let mut head = ResponseHead::build(503).map_err(|_| "503 is no status")?;
+        run.try_response(&mut head).map_err(|fault| format!("a response in place of another is held back: {fault}"))?;
+        Ok(head.fields().keys().map(|name| (name.clone(), head.get_all(name).count())).collect())
+    };
+    let (first, second) = (names()?, names()?);
+    if first == second { Ok(()) } else { Err(format!("a response gets {first:?}, and one in its place {second:?}")) }
 }
 
 fn header_name(name: &str) -> Result<HeaderName, String> {

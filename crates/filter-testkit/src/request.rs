@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use tollgate_filter_api::{
-    Bytes, Call, Clock, DynCx, Fact, Facts, HeaderName, HeaderValue, NoCertificate, OperationInfo, Peer, RequestHead,
+    Bytes, Call, Clock, DynCx, Fact, Facts, HeaderName, HeaderValue, NoCertificate, OperationInfo, Peer, RequestHead, RequestId,
 };
 
 use crate::{harness::Core, poll::drive, run::Run};
@@ -32,7 +32,7 @@ impl<'h> Request<'h> {
             client: IpAddr::from([192, 0, 2, 1]),
             secure: true,
             now: core.clock.now(),
-            request_id: REQUEST_ID,
+            request_id: RequestId::fresh(REQUEST_ID, false),
         };
         let mut facts = Facts::default();
         // The gateway knows it of every request.

@@ -23,7 +23,7 @@ pub struct Run {
 fn told(outcome: &Result<Option<Answer>, Fault>) -> String {
     match outcome {
         Ok(None) => "let the request pass".into(),
-        Ok(Some(answer)) => format!("answered {} {} {:?}", answer.reason().status, answer.reason().id, answer.get_log()),
+        Ok(Some(answer)) => format!("answered {} {} {:?}", answer.status(), answer.reason().id, answer.get_log()),
         Err(fault) => format!("could not decide: {fault}"),
     }
 }
@@ -87,7 +87,7 @@ impl Run {
         let expected = format!("expected {status} {reason}");
         match &self.outcome {
             Ok(Some(answer)) if answer.reason().id == reason => {
-                assert_eq!(answer.reason().status, status, "the status of {reason}");
+                assert_eq!(answer.status(), status, "the status of {reason}");
                 self
             }
             other => panic!("`{}` {}; {expected}", self.kind.id, told(other)),

@@ -9,7 +9,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{
-    Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Kind, Location, MetricDoc, Posture, Problem, Reason,
+    Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Kind, Location, MetricDoc, Posture, Problem, Reason, ResponseCx,
 };
 use tollgate_filter_testkit::{Conformance, Harness};
 
@@ -45,6 +45,7 @@ const WAITS: u8 = 3;
 const COUNTS_IN_SECRET: u8 = 4;
 const HIDES_A_REASON: u8 = 5;
 const FAILS_ONCE_WITH_A_PANIC: u8 = 6;
+const ANSWERS_ONCE: u8 = 7;
 
 /// Settings.
 #[derive(Deserialize, JsonSchema)]
@@ -64,7 +65,7 @@ impl<const WRONG: u8> Filter for Gate<WRONG> {
     type Config = Config;
     type Needs = ();
     type Gives = ();
-    type State = ();
+    type State = bool;
 
     fn build(config: Config, env: &Env) -> Result<Self, Problem> {
         let hour = Duration::from_secs(3600);
@@ -94,7 +95,16 @@ impl<const WRONG: u8> Filter for Gate<WRONG> {
             return Ok(Flow::Stop(CLOSED.answer()));
         }
         cx.req.set(HeaderName::from_static("x-gate"), HeaderValue::from_static("open"));
+        *cx.state = true;
         Ok(Flow::Next(()))
+    }
+
+    fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
+        if *cx.state {
+            cx.resp.set(HeaderName::from_static("x-gate"), HeaderValue::from_static("passed"));
+        }
+        *cx.state = WRONG != ANSWERS_ONCE;
+        Ok(())
     }
 }
 
@@ -134,6 +144,11 @@ fn a_filter_that_panics_on_a_hostile_value_is_found() {
 #[test]
 fn a_filter_that_waits_without_leave_is_found() {
     assert!(gate::<WAITS>().contains("waited; say .may_wait()"));
+}
+
+#[test]
+fn a_filter_that_forgets_the_header_in_place_of_another_is_found() {
+    assert!(gate::<ANSWERS_ONCE>().contains("a response gets [(\"x-gate\", 1)], and one in its place []"), "{}", gate::<ANSWERS_ONCE>());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The list with its inputs and its journal: what the gateway holds, one for the life of the process.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -27,6 +28,7 @@ pub const METRICS: &[MetricDoc] = &[
         name: "revocation_gaps_total",
         help: "Times after which something may have been said that was not heard, as when a subscription is not durable.",
     },
+    MetricDoc { name: "revocation_restarts_total", help: "Times the task that listens to the input failed and was started again." },
     MetricDoc {
         name: "revocation_differences_total",
         help: "Differences between the list and its source that a full reading found and mended; each is a fault of somebody.",
@@ -96,11 +98,14 @@ impl Book {
     pub fn follow(&self) -> Result<(), JournalError> {
         let Some(mut journal) = self.journal() else { return Ok(()) };
         if let Some(entries) = journal.follow(self.now())? {
-            let view: Vec<Entry> = entries.into_iter().map(|entry| entry.with_input(Input::Admin)).collect();
-            // More than fits was acknowledged once, under a larger setting: forgetting it would let it pass.
-            if let Err(full) = self.list.replace(Input::Admin, view, self.now()) {
-                log::error!("the journal holds more than the list may: {full}");
-                return Err(JournalError::Full);
+            let (broker, admin): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|entry| entry.input() == Input::Broker as u8);
+            for (input, view) in [(Input::Admin, admin), (Input::Broker, broker)] {
+                let view = view.into_iter().map(|entry| entry.with_input(input)).collect();
+                // More than fits was acknowledged once, under a larger setting: forgetting it would let it pass.
+                if let Err(full) = self.list.replace(input, view, self.now()) {
+                    log::error!("the journal holds more than the list may: {full}");
+                    return Err(JournalError::Full);
+                }
             }
             self.admin().reached(i64::try_from(journal.sequence()).unwrap_or(i64::MAX));
         }
@@ -133,6 +138,45 @@ impl Book {
         self.list.change(changes, now).map_err(|_| RevokeError::Full)?;
         self.admin().reached(i64::try_from(sequence).unwrap_or(i64::MAX));
         Ok(sequence)
+    }
+
+    /// Writes what a broker said to the journal, if there is one, and puts it in force: what was refused once is refused by the
+    /// next process too, and the broker forgets what it was told was heard. Waits for the disk.
+    ///
+    /// # Errors
+    /// When it is not on the list, or not on the disk; the broker has to keep it then. It may be in force all the same.
+    pub fn hear(&self, statement: &Statement) -> Result<(), RevokeError> {
+        let now = self.now();
+        let entries: Vec<Entry> = statement.entries(self.list.seed(), Input::Broker).collect();
+        if self.list.len() + entries.len() > self.list.capacity() {
+            return Err(RevokeError::Full);
+        }
+        let kept = self.journal().map(|mut journal| journal.append(&entries, now));
+        let changes = entries.into_iter().map(|entry| Change { entry, remove: false }).collect();
+        self.list.change(changes, now).map_err(|_| RevokeError::Full)?;
+        kept.transpose()?;
+        Ok(())
+    }
+
+    /// Leaves the journal to the next process; what that one writes is read along.
+    pub fn hand_over(&self) {
+        if let Some(mut journal) = self.journal() {
+            journal.leave();
+        }
+    }
+
+    /// Whether this process writes the journal; `None` without one.
+    pub(crate) fn writes(&self) -> Option<bool> {
+        Some(self.journal()?.state() == JournalState::Writing)
+    }
+
+    /// A file beside the journal.
+    pub(crate) fn beside(&self, ending: &str) -> Option<PathBuf> {
+        Some(self.journal()?.beside(ending))
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
     }
 
     /// Once a second: lets go of what is over, and brings the gauges up to date.
@@ -187,6 +231,38 @@ impl Revocations for Book {
     fn age(&self) -> Option<Duration> {
         let sources = self.feeds.iter().filter(|feed| feed.input() != Input::Admin);
         sources.map(|feed| feed.age()).try_fold(Duration::ZERO, |oldest, age| Some(oldest.max(age?)))
+    }
+}
+
+/// What the crate's tests share.
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::{
+        sync::{Arc, Mutex},
+        time::{Duration, Instant, SystemTime},
+    };
+
+    /// A clock that the test moves.
+    pub(crate) struct Moved(Instant, Mutex<Duration>);
+
+    impl Moved {
+        pub(crate) fn new() -> Arc<Self> {
+            Arc::new(Self(Instant::now(), Mutex::default()))
+        }
+
+        pub(crate) fn pass(&self, time: Duration) {
+            *self.1.lock().unwrap() += time;
+        }
+    }
+
+    impl tollgate_filter_api::Clock for Moved {
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + *self.1.lock().unwrap()
+        }
+
+        fn instant(&self) -> Instant {
+            self.0 + *self.1.lock().unwrap()
+        }
     }
 }
 

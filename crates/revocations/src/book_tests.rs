@@ -1,24 +1,10 @@
-use std::time::{Instant, SystemTime};
-
 use tollgate_filter_api::{PrincipalParts, Token};
 
-use super::*;
+use super::{testing::Moved, *};
 use crate::Instruction;
 
-/// A clock that the test moves.
-struct Moved(Instant, Mutex<Duration>);
-
-impl Clock for Moved {
-    fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + *self.1.lock().unwrap()
-    }
-    fn instant(&self) -> Instant {
-        self.0 + *self.1.lock().unwrap()
-    }
-}
-
 fn clock() -> Arc<Moved> {
-    Arc::new(Moved(Instant::now(), Mutex::default()))
+    Moved::new()
 }
 
 fn book(journal: Option<Journal>, inputs: &[Input], clock: Arc<Moved>) -> Book {
@@ -63,7 +49,7 @@ fn the_horizon_is_that_of_the_least_fresh_source() {
     book.feed(Input::Etcd).unwrap().complete();
     assert_eq!(book.age(), None);
     assert!(book.missing().is_none());
-    *clock.1.lock().unwrap() += Duration::from_secs(5);
+    clock.pass(Duration::from_secs(5));
     book.feed(Input::Broker).unwrap().complete();
     assert_eq!(book.age(), Some(Duration::from_secs(5)));
 }

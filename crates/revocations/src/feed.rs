@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -27,6 +27,17 @@ pub enum FeedError {
     Full(#[from] Full),
 }
 
+/// The view was not complete yet.
+const NEVER: i64 = i64::MIN;
+
+/// One line in the log for so long, however much is bad.
+const LOG_GAP: Duration = Duration::from_secs(60);
+
+/// Milliseconds; a length that does not fit is longer than any process lives.
+fn millis(length: Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Seconds since 1970, until 2106.
 pub(crate) fn seconds(time: SystemTime) -> u32 {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
@@ -41,6 +52,7 @@ struct Series {
     bad: Counter,
     gaps: Counter,
     differences: Counter,
+    restarts: Counter,
 }
 
 impl Series {
@@ -54,6 +66,7 @@ impl Series {
             bad: metrics.counter("revocation_bad_entries_total", label),
             gaps: metrics.counter("revocation_gaps_total", label),
             differences: metrics.counter("revocation_differences_total", label),
+            restarts: metrics.counter("revocation_restarts_total", label),
         }
     }
 }
@@ -64,8 +77,12 @@ pub struct Feed {
     list: Arc<List>,
     clock: Arc<dyn Clock>,
     begun: Instant,
-    /// Milliseconds from `begun` at which the view was last known to be complete, plus 1; 0 for never.
-    complete: AtomicU64,
+    /// Milliseconds after `begun`, or before, at which the view was last known to be complete; [`NEVER`] before the first time.
+    complete: AtomicI64,
+    /// Something may be missing that nothing has made up for yet; until then no later time is known to be complete.
+    torn: AtomicBool,
+    /// When something bad was last logged.
+    logged: Mutex<Option<Instant>>,
     connected: AtomicBool,
     sequence: AtomicI64,
     /// Something it said is missing for want of room; the view is not complete until it is replaced.
@@ -82,7 +99,9 @@ impl Feed {
             list,
             begun: clock.instant(),
             clock,
-            complete: AtomicU64::new(0),
+            complete: AtomicI64::new(NEVER),
+            torn: AtomicBool::new(false),
+            logged: Mutex::default(),
             connected: AtomicBool::new(false),
             sequence: AtomicI64::new(0),
             overflowed: AtomicBool::new(false),
@@ -120,10 +139,25 @@ impl Feed {
         cause.clone_into(&mut self.cause.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// The view was complete at that time.
+    /// The view was complete at that time; says nothing while there is a gap.
     pub fn complete_at(&self, at: Instant) {
-        let at = u64::try_from(at.saturating_duration_since(self.begun).as_millis()).unwrap_or(u64::MAX - 1) + 1;
-        self.complete.fetch_max(at, Ordering::Relaxed);
+        if !self.torn.load(Ordering::Relaxed) {
+            let at = millis(at.saturating_duration_since(self.begun)) - millis(self.begun.saturating_duration_since(at));
+            self.complete.fetch_max(at, Ordering::Relaxed);
+        }
+    }
+
+    /// When the view was last known to be complete.
+    pub fn completed(&self) -> Option<Instant> {
+        let at = self.complete.load(Ordering::Relaxed);
+        let length = Duration::from_millis(at.unsigned_abs());
+        if at >= 0 {
+            Some(self.begun + length)
+        } else if at > NEVER {
+            self.begun.checked_sub(length)
+        } else {
+            None
+        }
     }
 
     /// The view is complete now.
@@ -137,15 +171,41 @@ impl Feed {
         self.series.sequence.set(sequence);
     }
 
-    /// Something may have been said that was not heard.
-    pub fn gap(&self) {
+    /// Something may have been said that was not heard. With `open`, the view is not complete until [`mend`](Self::mend).
+    pub fn gap(&self, open: bool) {
         self.series.gaps.inc();
+        self.torn.fetch_or(open, Ordering::Relaxed);
+    }
+
+    /// What was missed is known now from somewhere else.
+    pub fn mend(&self) {
+        self.torn.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether something may be missing.
+    pub fn is_torn(&self) -> bool {
+        self.torn.load(Ordering::Relaxed)
+    }
+
+    /// Whether the source is there.
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
+    }
+
+    /// Counts a task that failed and was started again.
+    pub fn restarted(&self) {
+        self.series.restarts.inc();
     }
 
     /// Counts something that cannot be understood.
     pub fn bad(&self, bad: &Bad) {
         self.series.bad.inc();
-        log::warn!("an entry for the revocation list from {} is refused: {bad}", self.input.name());
+        let now = self.clock.instant();
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.is_none_or(|last| now.saturating_duration_since(last) >= LOG_GAP) {
+            *logged = Some(now);
+            log::warn!("an entry for the revocation list from {} is refused ({} so far): {bad}", self.input.name(), self.series.bad.get());
+        }
     }
 
     /// Puts statements in force.
@@ -209,11 +269,11 @@ impl Feed {
 
     /// How long ago the view was last known to be complete; `None` when it never was, or is known not to be.
     pub fn age(&self) -> Option<Duration> {
-        let complete = self.complete.load(Ordering::Relaxed).checked_sub(1)?;
+        let complete = self.completed()?;
         if self.overflowed.load(Ordering::Relaxed) {
             return None;
         }
-        Some(self.clock.instant().saturating_duration_since(self.begun + Duration::from_millis(complete)))
+        Some(self.clock.instant().saturating_duration_since(complete))
     }
 
     pub(crate) fn publish(&self) {
@@ -227,12 +287,14 @@ impl Feed {
         let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner).clone();
         json!({
             "connected": self.connected.load(Ordering::Relaxed),
-            "complete": self.age().is_some(),
+            "complete": self.age().is_some() && !self.is_torn(),
+            "gap": self.is_torn(),
             "age_seconds": self.age().map(|age| age.as_millis() as f64 / 1000.0),
             "sequence": self.sequence.load(Ordering::Relaxed),
             "entries": self.list.count(self.input),
             "bad_entries": self.series.bad.get(),
             "gaps": self.series.gaps.get(),
+            "restarts": self.series.restarts.get(),
             "differences": self.series.differences.get(),
             "cause": if cause.is_empty() { Value::Null } else { cause.into() },
         })

@@ -1,4 +1,4 @@
-//! What came in by the operator's port, in a file: known again after a restart, and synced to the disk before anyone is told
+//! What came in by the operator's port, and what a broker was told was heard, in a file: known again after a restart, and synced to the disk before anyone is told
 //! that it is in force.
 //!
 //! One process writes; it holds a lock on `PATH.lock`. Others, such as the next process of a hand-over, read along until they
@@ -107,6 +107,8 @@ pub struct Journal {
     file: Option<File>,
     lock: Option<File>,
     broken: bool,
+    /// It was left to another process.
+    left: bool,
 }
 
 impl Journal {
@@ -128,6 +130,7 @@ impl Journal {
             file: None,
             lock: None,
             broken: false,
+            left: false,
         })
     }
 
@@ -177,11 +180,24 @@ impl Journal {
         Ok(Some(live.into_iter().map(|record| record.entry).collect()))
     }
 
+    /// Writes no more, so that another process may; [`follow`](Self::follow) reads along from then on.
+    pub(crate) fn leave(&mut self) {
+        self.left = true;
+        self.stamp = stamp(&self.path);
+        self.file = None;
+        self.lock = None;
+    }
+
+    /// The journal's path with this ending.
+    pub(crate) fn beside(&self, ending: &str) -> PathBuf {
+        beside(&self.path, ending)
+    }
+
     fn try_lock(&mut self) -> Result<(), JournalError> {
-        if self.lock.is_some() {
+        if self.lock.is_some() || self.left {
             return Ok(());
         }
-        let path = lock_path(&self.path);
+        let path = beside(&self.path, ".lock");
         let file = options().create(true).truncate(false).open(&path).map_err(|error| failed(&path, error))?;
         match file.try_lock() {
             Ok(()) => self.lock = Some(file),
@@ -273,9 +289,9 @@ fn options() -> OpenOptions {
     options
 }
 
-fn lock_path(path: &Path) -> PathBuf {
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
+    name.push(ending);
     name.into()
 }
 

@@ -22,17 +22,48 @@ pub(crate) struct Change {
     pub remove: bool,
 }
 
-/// Index of the first entry that is not before the digest. Digests are evenly spread, so the place is guessed within four
-/// standard deviations, and looked for in the whole only when it is not there.
+/// How far ahead a search looks at first: within one cache line or the next.
+const STEP: usize = 2;
+
+/// `part` of a whole that is 2^64, of so many entries.
+fn share(part: i128, count: usize) -> i128 {
+    (part * count as i128) >> 64
+}
+
+/// Index of the first entry that is not before the digest. Digests are evenly spread, so its place is guessed, and guessed
+/// again from what is found there: that is a few entries off, which are in a cache line or two. It is looked for further and
+/// further away only as long as it is not there.
 fn position(entries: &[Entry], digest: Digest) -> usize {
-    let count = entries.len();
-    let guess = ((u128::from(digest.high << SHARD_BITS) * count as u128) >> 64) as usize;
-    let span = 2 * count.isqrt() + 8;
-    let (low, high) = (guess.saturating_sub(span), (guess + span).min(count));
-    let before = |entry: &Entry| entry.digest() < digest;
-    let fits = (low == 0 || before(&entries[low - 1])) && (high == count || !before(&entries[high]));
-    let (low, high) = if fits { (low, high) } else { (0, count) };
-    low + entries[low..high].partition_point(before)
+    let Some(last) = entries.len().checked_sub(1) else { return 0 };
+    let within = |index: i128| usize::try_from(index.max(0)).unwrap_or(last).min(last);
+    let guess = within(share(i128::from(digest.high << SHARD_BITS), entries.len()));
+    let off = i128::from(digest.high) - i128::from(entries[guess].identity().0);
+    let guess = within(guess as i128 + share(off << SHARD_BITS, entries.len()));
+    let before = |index: usize| entries[index].digest() < digest;
+    let mut step = STEP;
+    let (mut low, mut high) = (0, entries.len());
+    if before(guess) {
+        low = guess + 1;
+        while low + step < high {
+            if !before(low + step) {
+                high = low + step;
+                break;
+            }
+            low += step + 1;
+            step *= 2;
+        }
+    } else {
+        high = guess;
+        while step < high {
+            if before(high - step) {
+                low = high - step + 1;
+                break;
+            }
+            high -= step;
+            step *= 2;
+        }
+    }
+    low + entries[low..high].partition_point(|entry| entry.digest() < digest)
 }
 
 /// Everything that the inputs say of a digest.
@@ -105,4 +136,40 @@ pub(crate) fn replace(old: &[Entry], input: Input, view: &[Entry], now: u32) -> 
     }
     merged.extend(others);
     Replaced { changed: changed || surplus > 0, entries: merged.into_boxed_slice(), missing, surplus }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{ALWAYS, Kind, NEVER, Seed};
+
+    fn sorted(mut entries: Vec<Entry>) -> Vec<Entry> {
+        entries.sort_by_key(Entry::identity);
+        entries
+    }
+
+    fn is_right(entries: &[Entry], digest: Digest) {
+        let expected = entries.partition_point(|entry| entry.digest() < digest);
+        assert_eq!(position(entries, digest), expected, "of {} entries", entries.len());
+    }
+
+    #[test]
+    fn every_place_is_found_however_many_entries_there_are_and_however_they_are_spread() {
+        let seed = Seed::random();
+        for count in (0..70).chain([1000, 2500]) {
+            let digests: Vec<Digest> = (0..count).map(|number| seed.digest(Kind::TokenId, &format!("{number}"))).collect();
+            let others = (0..200).map(|number| seed.digest(Kind::Client, &format!("{number}")));
+            let ends = [Digest { high: 0, low: 0 }, Digest { high: u64::MAX, low: u64::MAX << 8 }];
+            let all: Vec<Digest> = digests.iter().copied().chain(others).chain(ends).collect();
+            let entry = |digest: &Digest| Entry::new(*digest, 1, Input::Etcd, NEVER, ALWAYS);
+            let evenly = sorted(digests.iter().map(entry).collect());
+            // All in one place, which no key of ours does.
+            let heaped = sorted(digests.iter().map(|digest| entry(&Digest { high: digest.high >> 40, ..*digest })).collect());
+            for digest in &all {
+                is_right(&evenly, *digest);
+                is_right(&heaped, *digest);
+                is_right(&heaped, Digest { high: digest.high >> 40, ..*digest });
+            }
+        }
+    }
 }

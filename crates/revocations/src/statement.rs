@@ -29,8 +29,8 @@ impl Bad {
 }
 
 /// Names something.
-#[derive(Clone, PartialEq, Eq)]
-enum What {
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum What {
     TokenId(String),
     Signature(String),
     /// `jti`, signature or opaque token: the reference's messages do not say which.
@@ -228,6 +228,16 @@ impl What {
 impl Statement {
     fn new(what: What, before: u32, expires: u32) -> Self {
         Self { what, before, expires }
+    }
+
+    /// Whether it is of a client or a subject, and not of one token.
+    pub(crate) fn is_of_a_name(&self) -> bool {
+        matches!(self.what, What::Client(_) | What::Subject(_))
+    }
+
+    /// What it names, whatever it says of it.
+    pub(crate) fn what(&self) -> &What {
+        &self.what
     }
 
     /// What the reference's messages say: a token by `jti`, signature, or as it is sent.

@@ -50,20 +50,17 @@ impl Authorize {
         }
         let vouched =
             |alternative: &&Vec<Requirement>| alternative.iter().map(|need| need.filter.as_str()).eq(given.iter().map(|p| p.filter));
-        let mut first = None;
+        let mut lacking = Vec::new();
         for alternative in alternatives.iter().filter(vouched) {
-            let lacking: Vec<&Requirement> = alternative
-                .iter()
-                .zip(given.iter())
-                .filter(|(need, principal)| !holds(need, principal, *scopes))
-                .map(|(need, _)| need)
-                .collect();
-            if lacking.is_empty() {
+            let both = alternative.iter().zip(given.iter());
+            let without: Vec<&Requirement> =
+                both.filter(|(need, principal)| !holds(need, principal, *scopes)).map(|(need, _)| need).collect();
+            if without.is_empty() {
                 return Ok(());
             }
-            first.get_or_insert(lacking);
+            lacking.push(without);
         }
-        Err(lacks(&first.unwrap_or_default()))
+        Err(lacks(&lacking, *scopes))
     }
 
     fn subscription(&self, given: Credentials<'_>, operation: &OperationInfo) -> Result<(), &'static Reason> {
@@ -98,14 +95,22 @@ fn holds(need: &Requirement, principal: &Principal, scopes: Scopes) -> bool {
     }
 }
 
-/// The scopes that RFC 6750 §3 wants named, and the lines that asked for them.
-fn lacks(needs: &[&Requirement]) -> Answer {
+/// Names the scopes of the first alternative, as RFC 6750 §3 wants it; the log has all of them, with the lines that asked.
+fn lacks(alternatives: &[Vec<&Requirement>], scopes: Scopes) -> Answer {
     // Scopes come from definitions; one that is none of RFC 6749 cannot be named in a header.
     let legal = |scope: &&String| !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
-    let names: Vec<&str> = needs.iter().flat_map(|need| &need.scopes).filter(legal).map(String::as_str).collect();
-    let sources: Vec<&str> = needs.iter().map(|need| need.source.as_str()).collect();
+    let first = alternatives.first().into_iter().flatten();
+    let names: Vec<&str> = first.flat_map(|need| &need.scopes).filter(legal).map(String::as_str).collect();
+    let quantity = if scopes == Scopes::All { "all" } else { "one" };
+    let need = |need: &&Requirement| format!("{quantity} of {:?} for {} ({})", need.scopes, need.filter, need.source);
+    let together = |needs: &Vec<&Requirement>| needs.iter().map(need).collect::<Vec<_>>().join(" and ");
+    let note = alternatives.iter().map(together).collect::<Vec<_>>().join(", or ");
     let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", names.join(" "));
-    challenged(&SCOPE, challenge).log(format!("asked for by {}", sources.join(", ")))
+    challenged(&SCOPE, challenge).log(if note.is_empty() {
+        "no alternative asks for these credentials".to_owned()
+    } else {
+        format!("lacks {note}")
+    })
 }
 
 fn plain(reason: &'static Reason) -> Answer {

@@ -18,6 +18,7 @@ pub const KIND: Kind = Kind::of::<Authorize>(
     &[
         ("pass.yaml", include_str!("../cases/pass.yaml")),
         ("refused.yaml", include_str!("../cases/refused.yaml")),
+        ("unnamable.yaml", include_str!("../cases/unnamable.yaml")),
         ("hostile.yaml", include_str!("../cases/hostile.yaml")),
     ],
 );

@@ -2,7 +2,7 @@
 
 use tollgate_filter_api::Reason;
 
-pub(crate) const SCOPE: Reason = Reason::refused(
+pub(crate) const SCOPE: Reason = Reason::insufficient(
     "authorize.scope",
     403,
     900_910,

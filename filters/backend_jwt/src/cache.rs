@@ -1,12 +1,12 @@
-//! Tokens for callers that come again. Bounded: a full cache is emptied of what has ended, and then of everything.
+//! Tokens for callers that come again.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::SystemTime,
-};
+use std::time::SystemTime;
 
 use tollgate_filter_api::{HeaderValue, OperationInfo, Principal};
+use tollgate_recent::Recent;
+
+/// Tokens, and until when they are good.
+pub(crate) type Cache = Recent<CallerKey, (HeaderValue, SystemTime)>;
 
 /// Everything that a token says differs with these.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -27,37 +27,6 @@ impl CallerKey {
             filter: principal.filter,
             claims,
             api: [operation.api.clone(), operation.version.clone(), operation.base_path.clone()],
-        }
-    }
-}
-
-/// The tokens.
-pub(crate) struct Cache {
-    entries: usize,
-    kept: Mutex<HashMap<CallerKey, (HeaderValue, SystemTime)>>,
-}
-
-impl Cache {
-    pub(crate) fn new(entries: usize) -> Self {
-        Self { entries, kept: Mutex::default() }
-    }
-
-    /// The token for that caller, when it is good for a while after that time.
-    pub(crate) fn get(&self, key: &CallerKey, after: SystemTime) -> Option<HeaderValue> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(key).filter(|(_, until)| after < *until).map(|(token, _)| token.clone())
-    }
-
-    pub(crate) fn put(&self, key: CallerKey, token: HeaderValue, until: SystemTime, now: SystemTime) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= self.entries {
-            kept.retain(|_, (_, until)| now < *until);
-        }
-        if kept.len() >= self.entries {
-            kept.clear();
-        }
-        if self.entries > 0 {
-            kept.insert(key, (token, until));
         }
     }
 }

@@ -84,7 +84,8 @@ impl Filter for BackendJwt {
 impl BackendJwt {
     fn token(&self, principal: &Principal, call: &Call) -> Result<HeaderValue, Fault> {
         let key = CallerKey::of(principal, &call.operation);
-        if let Some(token) = self.cache.get(&key, call.now + MARGIN) {
+        let good = |(token, until): &(HeaderValue, _)| (call.now + MARGIN < *until).then(|| token.clone());
+        if let Some(token) = self.cache.find(&key, good) {
             return Ok(token);
         }
         let fault = |cause: &'static str| Fault::new("backend_jwt.not_made", cause);
@@ -99,7 +100,7 @@ impl BackendJwt {
         }
         let mut token = HeaderValue::try_from(token).map_err(|_| fault("the token is no text"))?;
         token.set_sensitive(true);
-        self.cache.put(key, token.clone(), until, call.now);
+        self.cache.put(key, (token.clone(), until));
         Ok(token)
     }
 }

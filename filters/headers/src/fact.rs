@@ -66,7 +66,7 @@ impl Fact {
         let operation = &call.operation;
         match self {
             Self::ClientAddress => text.value(&call.client.to_string()),
-            Self::RequestId => text.value(&call.request_id_hex()),
+            Self::RequestId => text.value(&call.request_id.to_string()),
             Self::OperationId => text.value(&operation.id),
             Self::OperationMethod => text.value(&operation.method),
             Self::OperationTemplate => text.value(&operation.template),

@@ -20,7 +20,8 @@ const FRAMING: [&str; 13] = [
 ];
 
 /// The gateway writes them itself, from what it knows of the connection.
-const GATEWAY: [&str; 6] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"];
+const GATEWAY: [&str; 7] =
+    ["forwarded", "via", "x-request-id", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"];
 
 /// Why a header must not be touched; `None` when it may.
 pub(crate) fn why(name: &HeaderName) -> Option<&'static str> {

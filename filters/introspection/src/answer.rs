@@ -4,7 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
-use tollgate_filter_api::{Peer, Principal, PrincipalParts, Reason, RemoteResponse, Token};
+use tollgate_filter_api::{KeyType, Peer, Principal, PrincipalParts, Reason, RemoteResponse, Token};
 
 use crate::{
     config::Config,
@@ -35,7 +35,8 @@ pub(crate) fn read(response: &RemoteResponse, token: &str, config: &Config) -> R
     let (issued, expires) = (time(&claims, "iat")?, time(&claims, "exp")?);
     let token = Some(Token { id: text(&claims, "jti")?, signature: Some(token.to_owned()), issued, expires });
     let (client, not_before) = (text(&claims, "client_id")?, time(&claims, "nbf")?);
-    let parts = PrincipalParts { filter: "introspection", subject, issuer, client, scopes, claims, token, ..PrincipalParts::default() };
+    let key_type = key_type(&claims, &config.key_type_claim)?;
+    let parts = PrincipalParts { filter: "introspection", subject, issuer, client, scopes, key_type, claims, token };
     Ok(Some(Arc::new(Grant { principal: Principal::new(parts), not_before })))
 }
 
@@ -92,6 +93,14 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, String> 
     match claims.get(name) {
         None => Ok(None),
         Some(value) => value.as_i64().map(Some).ok_or_else(|| format!("expected `{name}` to be whole seconds")),
+    }
+}
+
+fn key_type(claims: &Map<String, Value>, name: &str) -> Result<KeyType, String> {
+    match text(claims, name)?.as_deref().map(str::to_ascii_uppercase).as_deref() {
+        None | Some("PRODUCTION") => Ok(KeyType::Production),
+        Some("SANDBOX") => Ok(KeyType::Sandbox),
+        Some(_) => Err(format!("expected `{name}` to be PRODUCTION or SANDBOX")),
     }
 }
 

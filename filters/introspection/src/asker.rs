@@ -1,7 +1,7 @@
 //! Asks about a token once for all who hold it, and remembers the answer for a moment.
 //!
-//! A question belongs to everybody who waits for it: when the first one goes away, the others carry it on. Good and bad
-//! tokens have room of their own, so that a flood of made-up ones drives out no good one.
+//! A question belongs to everybody who waits for it: when the first one goes away, the others carry it on; when all have, it
+//! ends. Good and bad tokens have room of their own, so that a flood of made-up ones drives out no good one.
 
 use std::{
     collections::HashMap,
@@ -12,73 +12,124 @@ use std::{
 };
 
 use futures_util::future::{FutureExt, Shared, WeakShared};
+use tollgate_filter_api::Clock;
+use tollgate_recent::Recent;
 
-use crate::answer::Grant;
+use crate::{answer::Grant, config};
 
 /// By the token's SHA-256.
 pub(crate) type Key = [u8; 32];
+/// A token that is active, or one that is not.
+pub(crate) type Known = Option<Arc<Grant>>;
 /// What the issuer said, or why it said nothing.
-pub(crate) type Said = Result<Option<Arc<Grant>>, String>;
+pub(crate) type Said = Result<Known, String>;
 type Question = Pin<Box<dyn Future<Output = Said> + Send>>;
 
-#[derive(Default)]
-struct Kept {
-    entries: HashMap<Key, (Option<Arc<Grant>>, Instant)>,
+/// Where the answer is.
+pub(crate) enum Found {
+    /// Here: somebody asked a moment ago.
+    Here(Known),
+    /// On its way already.
+    Joined(Shared<Question>),
+    /// On its way from now on.
+    Asked(Shared<Question>),
 }
 
 /// Shared by all operations with the same settings.
-#[derive(Default)]
 pub(crate) struct Asker {
-    good: Mutex<Kept>,
-    bad: Mutex<Kept>,
-    flights: Mutex<HashMap<Key, WeakShared<Question>>>,
+    good: Recent<Key, (Arc<Grant>, Instant)>,
+    bad: Recent<Key, Instant>,
+    ttl: Duration,
+    negative_ttl: Duration,
+    clock: Arc<dyn Clock>,
+    flights: Mutex<Flights>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+#[derive(Default)]
+struct Flights {
+    number: u64,
+    flying: HashMap<Key, (u64, WeakShared<Question>)>,
+}
+
+/// Takes its flight off the list, however it ends.
+struct Landing {
+    asker: Arc<Asker>,
+    key: Key,
+    number: u64,
 }
 
 impl Asker {
-    /// What is remembered of a token.
-    pub(crate) fn remembered(&self, key: &Key, now: Instant) -> Option<Option<Arc<Grant>>> {
-        let find = |kept: &Mutex<Kept>| lock(kept).entries.get(key).filter(|(_, until)| now < *until).map(|(grant, _)| grant.clone());
-        find(&self.good).or_else(|| find(&self.bad))
+    pub(crate) fn new(cache: &config::Cache, clock: Arc<dyn Clock>) -> Self {
+        let (ttl, negative_ttl) = (cache.ttl.0, cache.negative_ttl.0);
+        let (good, bad) = (Recent::new(cache.entries), Recent::new(cache.entries));
+        Self { good, bad, ttl, negative_ttl, clock, flights: Mutex::default() }
     }
 
-    /// The question that is on its way, or this one.
-    pub(crate) fn flight(&self, key: Key, question: impl Future<Output = Said> + Send + 'static) -> Shared<Question> {
-        let mut flights = lock(&self.flights);
-        if let Some(flying) = flights.get(&key).and_then(WeakShared::upgrade) {
-            return flying;
+    /// What is remembered of a token, else the question on its way, else this one.
+    pub(crate) fn find<Q>(self: &Arc<Self>, key: Key, question: impl FnOnce() -> Q) -> Found
+    where
+        Q: Future<Output = Said> + Send + 'static,
+    {
+        if let Some(known) = self.remembered(&key) {
+            return Found::Here(known);
         }
-        let flight: Question = Box::pin(question);
-        let flight = flight.shared();
-        if flights.len() >= 1024 {
-            flights.retain(|_, flight| flight.upgrade().is_some());
+        let mut flights = self.flights();
+        if let Some(flight) = flights.flying.get(&key).and_then(|(_, flight)| flight.upgrade()) {
+            return Found::Joined(flight);
         }
-        if let Some(weak) = flight.downgrade() {
-            flights.insert(key, weak);
+        // It may have landed since; answers are remembered before their flight leaves the list.
+        if let Some(known) = self.remembered(&key) {
+            return Found::Here(known);
         }
-        flight
-    }
-
-    /// The question was answered, or will not be.
-    pub(crate) fn landed(&self, key: &Key) {
-        lock(&self.flights).remove(key);
-    }
-
-    /// Remembers an answer; when there is no room, forgets what has ended, then whatever comes first.
-    pub(crate) fn remember(&self, key: Key, grant: Option<Arc<Grant>>, now: Instant, ttl: Duration, room: usize) {
-        if ttl.is_zero() || room == 0 {
-            return;
-        }
-        let mut kept = lock(if grant.is_some() { &self.good } else { &self.bad });
-        if kept.entries.len() >= room && !kept.entries.contains_key(&key) {
-            let first = kept.entries.iter().find(|(_, (_, until))| *until <= now).or_else(|| kept.entries.iter().next());
-            if let Some(first) = first.map(|(key, _)| *key).filter(|_| kept.entries.len() >= room) {
-                kept.entries.remove(&first);
+        flights.number += 1;
+        let landing = Landing { asker: self.clone(), key, number: flights.number };
+        let question = question();
+        let flight: Question = Box::pin(async move {
+            let said = question.await;
+            if let Ok(known) = &said {
+                landing.asker.remember(key, known.clone());
             }
+            drop(landing);
+            said
+        });
+        let flight = flight.shared();
+        if let Some(weak) = flight.downgrade() {
+            let number = flights.number;
+            flights.flying.insert(key, (number, weak));
         }
-        kept.entries.insert(key, (grant, now + ttl));
+        Found::Asked(flight)
+    }
+
+    fn remembered(&self, key: &Key) -> Option<Known> {
+        let now = self.clock.instant();
+        let good = self.good.find(key, |(grant, until)| (now < *until).then(|| Some(grant.clone())));
+        good.or_else(|| self.bad.find(key, |until| (now < *until).then_some(None)))
+    }
+
+    fn remember(&self, key: Key, known: Known) {
+        let now = self.clock.instant();
+        match known {
+            Some(grant) if !self.ttl.is_zero() => self.good.put(key, (grant, now + self.ttl)),
+            None if !self.negative_ttl.is_zero() => self.bad.put(key, now + self.negative_ttl),
+            _ => {}
+        }
+    }
+
+    fn flights(&self) -> MutexGuard<'_, Flights> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let mut flights = self.asker.flights();
+        // All who waited may have gone and somebody else asked anew since.
+        if flights.flying.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+            flights.flying.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "asker_tests.rs"]
+mod tests;

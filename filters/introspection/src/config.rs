@@ -27,6 +27,9 @@ pub struct Config {
     /// servers then say a refresh token is good.
     #[serde(default = "types")]
     pub token_types: Vec<String>,
+    /// The member of the answer that says `PRODUCTION` or `SANDBOX`; a token without it is for production.
+    #[serde(default = "key_type_claim")]
+    pub key_type_claim: String,
     /// Time for one question.
     #[serde(default = "two_seconds")]
     pub timeout: Interval,
@@ -68,7 +71,7 @@ pub struct Cache {
     pub ttl: Interval,
     /// How long a bad one is not, at most 60s.
     pub negative_ttl: Interval,
-    /// Most tokens remembered, good and bad ones each.
+    /// Most tokens remembered, good and bad ones each; about 2 KiB a good one, 64 KiB when the issuer says that much.
     pub entries: usize,
 }
 
@@ -80,6 +83,10 @@ impl Default for Cache {
 
 fn types() -> Vec<String> {
     ["Bearer", "access_token"].map(str::to_owned).to_vec()
+}
+
+fn key_type_claim() -> String {
+    "keytype".to_owned()
 }
 
 fn two_seconds() -> Interval {

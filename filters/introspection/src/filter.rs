@@ -2,17 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use futures_util::future::{Either, ready};
 use http::{Method, header};
 use openssl::sha::sha256;
 use tollgate_filter_api::{
-    Answer, Clock, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
-    Remote, RemotePolicy, RemoteRequest,
+    Answer, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason, Remote,
+    RemotePolicy, RemoteRequest,
 };
 
 use crate::{
     answer,
-    asker::{Asker, Said},
+    asker::{Asker, Found, Said},
     config::Config,
     credential::token,
     reasons,
@@ -27,7 +31,6 @@ pub struct Introspection {
     header: HeaderName,
     remote: Arc<dyn Remote>,
     asker: Arc<Asker>,
-    clock: Arc<dyn Clock>,
     authorization: Option<HeaderValue>,
     hits: Counter,
     misses: Counter,
@@ -35,6 +38,14 @@ pub struct Introspection {
 
 fn problem(pointer: &str, message: impl Into<String>) -> Problem {
     Problem::error("introspection.settings", message).at("", 0, pointer)
+}
+
+/// A name for what has the same answers: everything that an answer depends on, the secret by its digest.
+fn same(config: &Config) -> String {
+    let secret = sha256(config.client.secret.expose().as_bytes());
+    let asked = (&config.url, &config.ca, &config.client.id, config.client.post, URL_SAFE_NO_PAD.encode(secret));
+    let read = (&config.issuer, &config.key_type_claim, config.timeout, &config.cache);
+    format!("introspection {asked:?} {read:?}")
 }
 
 /// `application/x-www-form-urlencoded`, of one value.
@@ -63,7 +74,7 @@ impl Filter for Introspection {
     const REASONS: &'static [Reason] = reasons::ALL;
     const POSTURE: Posture = Posture::Hardened;
     const METRICS: &'static [MetricDoc] = &[
-        MetricDoc { name: "introspection_cache_hits_total", help: "Tokens whose issuer was asked a moment ago" },
+        MetricDoc { name: "introspection_cache_hits_total", help: "Tokens whose issuer was asked a moment ago, or is being asked" },
         MetricDoc { name: "introspection_cache_misses_total", help: "Tokens about which the issuer had to be asked" },
     ];
     type Config = Config;
@@ -84,11 +95,9 @@ impl Filter for Introspection {
         let policy = RemotePolicy { timeout: config.timeout.0, max_bytes: MAX_ANSWER, ca: config.ca.clone() };
         let basic = format!("{}:{}", encoded(&config.client.id), encoded(config.client.secret.expose()));
         let basic = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(basic))).map_err(|_| problem("/client", "cannot be sent"))?;
-        let same = format!("introspection {:?} {:?} {:?} {:?}", config.url, config.client.id, config.issuer, config.cache);
         Ok(Self {
             remote: env.world.remote(&config.url, policy).map_err(|found| problem("/url", found.message))?,
-            asker: env.shared.get_or_make(&same, || Ok(Asker::default()))?,
-            clock: env.clock.clone(),
+            asker: env.shared.get_or_make(&same(&config), || Ok(Asker::new(&config.cache, env.clock.clone())))?,
             authorization: (!config.client.post).then_some(basic),
             hits: env.metrics.counter("introspection_cache_hits_total", None),
             misses: env.metrics.counter("introspection_cache_misses_total", None),
@@ -99,10 +108,10 @@ impl Filter for Introspection {
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
         let token = match token(cx.req, &self.header, self.config.max_length.0, self.config.jwt) {
-            Ok(token) => token.to_owned(),
+            Ok(token) => token,
             Err(reason) => return Ok(Flow::Stop(refuse(reason))),
         };
-        let said = self.ask(&token).await;
+        let said = self.ask(token).await;
         let said = said.map_err(|cause| Fault::new("introspection.unavailable", cause).retry_after(Duration::from_secs(1)))?;
         let Some(grant) = said else { return Ok(Flow::Stop(refuse(&reasons::INACTIVE))) };
         if let Err(reason) = grant.judge(&self.config, cx.call.now, cx.given) {
@@ -117,28 +126,21 @@ impl Filter for Introspection {
 
 impl Introspection {
     async fn ask(&self, token: &str) -> Said {
-        let key = sha256(token.as_bytes());
-        if let Some(known) = self.asker.remembered(&key, self.clock.instant()) {
-            self.hits.inc();
-            return Ok(known);
-        }
-        self.misses.inc();
-        let call = self.remote.call(self.question(token));
-        let (config, asked) = (self.config.clone(), token.to_owned());
-        let (asker, clock) = (self.asker.clone(), self.clock.clone());
-        let question = async move {
-            let said = match call.await {
-                Ok(response) => answer::read(&response, &asked, &config),
-                Err(error) => Err(error.to_string()),
-            };
-            if let Ok(grant) = &said {
-                let ttl = if grant.is_some() { config.cache.ttl.0 } else { config.cache.negative_ttl.0 };
-                asker.remember(key, grant.clone(), clock.instant(), ttl, config.cache.entries);
+        let question = || {
+            let call = self.remote.call(self.question(token));
+            let (config, token) = (self.config.clone(), token.to_owned());
+            async move {
+                let response = call.await.map_err(|error| error.to_string())?;
+                answer::read(&response, &token, &config)
             }
-            asker.landed(&key);
-            said
         };
-        self.asker.flight(key, question).await
+        let (said, series) = match self.asker.find(sha256(token.as_bytes()), question) {
+            Found::Here(known) => (Either::Left(ready(Ok(known))), &self.hits),
+            Found::Joined(flight) => (Either::Right(flight), &self.hits),
+            Found::Asked(flight) => (Either::Right(flight), &self.misses),
+        };
+        series.inc();
+        said.await
     }
 
     fn question(&self, token: &str) -> RemoteRequest {

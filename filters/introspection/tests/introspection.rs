@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use filter_introspection::{Introspection, KIND};
-use tollgate_filter_api::{Certificate, NoCertificate, Peer, RemoteError, RemoteRequest, RemoteResponse};
+use tollgate_filter_api::{Certificate, KeyType, NoCertificate, Peer, Principal, RemoteError, RemoteRequest, RemoteResponse};
 use tollgate_filter_testkit::{Conformance, Harness};
 
 /// What the issuer of the tests says about each token.
@@ -28,6 +28,8 @@ fn issuer(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
         "odd" => r#"{"active":true,"exp":"soon"}"#.to_owned(),
         "twice" => r#"{"active":false,"active":true}"#.to_owned(),
         "mtls" => format!("{{{good},\"cnf\":{{\"x5t#S256\":\"{}\"}}}}", "A".repeat(43)),
+        "sandbox" => format!("{{{good},\"keytype\":\"SANDBOX\"}}"),
+        "playground" => format!("{{{good},\"keytype\":\"PLAYGROUND\"}}"),
         "down" => return Err(RemoteError("away".to_owned())),
         _ => r#"{"active":false}"#.to_owned(),
     };
@@ -91,4 +93,42 @@ fn an_answer_that_says_two_things_is_none() {
     let h = setup.yaml(SETTINGS);
     let request = h.request("GET", "/").header("authorization", "Bearer twice").given(Peer::Anonymous(NoCertificate::Plain));
     request.may_wait().run().assert_fault("introspection.unavailable");
+}
+
+#[test]
+fn the_answer_says_which_endpoints_a_token_is_for() {
+    let setup = Harness::<Introspection>::setup();
+    setup.answer_with(issuer);
+    let (h, other) = (setup.yaml(SETTINGS), setup.yaml(&SETTINGS.replace("{url", "{key_type_claim: kind, url")));
+    let ask = |h: &Harness<Introspection>, token: &str| {
+        let request = h.request("GET", "/").header("authorization", format!("Bearer {token}"));
+        request.given(Peer::Anonymous(NoCertificate::Plain)).may_wait().run()
+    };
+    assert_eq!(ask(&h, "sandbox").next().fact::<Principal>().key_type, KeyType::Sandbox);
+    assert_eq!(ask(&h, "good").next().fact::<Principal>().key_type, KeyType::Production);
+    ask(&h, "playground").assert_fault("introspection.unavailable");
+    assert_eq!(ask(&other, "sandbox").next().fact::<Principal>().key_type, KeyType::Production);
+}
+
+#[test]
+fn operations_share_answers_only_when_they_would_get_the_same() {
+    let setup = Harness::<Introspection>::setup();
+    setup.answer_with(issuer);
+    let changes = [
+        ("{url", "{url"),
+        ("a.example/i", "a.example/j"),
+        ("id: g", "id: h"),
+        ("env:PATH", "env:CARGO_MANIFEST_DIR"),
+        ("id: g", "post: true, id: g"),
+        ("{url", "{timeout: 1s, url"),
+        ("{url", "{issuer: a, url"),
+        ("{url", "{key_type_claim: kind, url"),
+        ("{url", "{cache: {ttl: 1s}, url"),
+    ];
+    let all: Vec<_> = changes.iter().map(|(from, to)| setup.yaml(&SETTINGS.replace(from, to))).collect();
+    for h in [&setup.yaml(SETTINGS)].into_iter().chain(&all) {
+        h.request("GET", "/").header("authorization", "Bearer good").given(Peer::Anonymous(NoCertificate::Plain)).may_wait().run().next();
+    }
+    let metric = |name| all[0].metric(name, None);
+    assert_eq!((metric("introspection_cache_hits_total"), metric("introspection_cache_misses_total")), (1.0, changes.len() as f64));
 }

@@ -20,9 +20,6 @@ pub struct Config {
     pub header: String,
     /// The scheme before the token, compared without regard to case. Empty: the whole value is the token.
     pub scheme: String,
-    /// Alternatives of scopes, one of which the token must have whole: `[[read, list], [admin]]` is (read and list) or admin.
-    /// Usually filled from the definition. Empty: none is asked for.
-    pub scopes: Vec<Vec<String>>,
     /// Whether a token must be bound to its client by `cnf`.
     pub sender_constrained: SenderConstrained,
     /// Accept the scheme `DPoP` (RFC 9449) beside `scheme`. Off unless set; a token that is bound to a key is then refused.
@@ -47,7 +44,6 @@ impl Default for Config {
             issuers: Vec::new(),
             header: "authorization".to_owned(),
             scheme: "Bearer".to_owned(),
-            scopes: Vec::new(),
             sender_constrained: SenderConstrained::WhenBound,
             dpop: None,
             forward_token: false,

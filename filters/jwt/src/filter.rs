@@ -1,4 +1,4 @@
-//! The filter: finds the token, has it judged, compares scopes, answers.
+//! The filter: finds the token, has it judged, answers.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     config::{Config, SenderConstrained},
     credential::{has_scheme, token},
     dpop::{Dpop, PROOF},
-    reasons::{self, Failure, Refusal, Refuse, SCOPE},
+    reasons::{self, Failure, Refusal},
     setup,
     verifier::{Verified, Verifier},
 };
@@ -20,7 +20,6 @@ pub struct Jwt {
     verifier: Arc<Verifier>,
     header: HeaderName,
     scheme: String,
-    scopes: Vec<Vec<String>>,
     forward_token: bool,
     sender_constrained: SenderConstrained,
     dpop: Option<Dpop>,
@@ -33,8 +32,6 @@ struct Challenge {
     bare: String,
     /// The same for the scheme `DPoP`, with the algorithms of proofs, when it is accepted.
     dpop: Option<String>,
-    /// The scopes of the first alternative.
-    scope: String,
 }
 
 impl Filter for Jwt {
@@ -64,7 +61,6 @@ impl Filter for Jwt {
             challenge: Challenge::new(&config)?,
             dpop: setup::dpop(&config, env)?,
             scheme: config.scheme,
-            scopes: config.scopes,
             forward_token: config.forward_token,
             sender_constrained: config.sender_constrained,
         })
@@ -72,8 +68,7 @@ impl Filter for Jwt {
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
         let proving = self.dpop.as_ref().filter(|_| has_scheme(cx.req, &self.header, "DPoP"));
-        let verified = self.verified(cx.req, cx.call, cx.given, proving).await;
-        match verified.and_then(|principal| self.authorize(principal)) {
+        match self.verified(cx.req, cx.call, cx.given, proving).await {
             Ok(principal) => {
                 if !self.forward_token {
                     cx.req.remove(&self.header);
@@ -97,12 +92,6 @@ impl Jwt {
         confirmation.check(peer, key, self.sender_constrained)?;
         Ok(principal)
     }
-
-    fn authorize(&self, principal: Principal) -> Result<Principal, Failure> {
-        let has = |scope: &String| principal.scopes.contains(scope);
-        let enough = self.scopes.is_empty() || self.scopes.iter().any(|all| all.iter().all(has));
-        if enough { Ok(principal) } else { Err(SCOPE.refusal().into()) }
-    }
 }
 
 impl Challenge {
@@ -116,32 +105,28 @@ impl Challenge {
             return Err(at("/scheme", "the scheme is not one word"));
         }
         let scheme = if config.scheme.is_empty() { "Bearer" } else { &config.scheme };
-        // Scopes come from definitions; one that is none of RFC 6749 cannot be named in a header.
-        let legal = |scope: &&String| !scope.is_empty() && scope.chars().all(|c| plain(c) && c != ' ');
-        let names: Vec<&str> = config.scopes.first().into_iter().flatten().filter(legal).map(String::as_str).collect();
         let dpop = config.dpop.as_ref().map(|dpop| {
             let algorithms: Vec<&str> = dpop.algorithms.iter().map(|algorithm| algorithm.name()).collect();
             format!("DPoP realm=\"{}\", algs=\"{}\"", config.realm, algorithms.join(" "))
         });
-        Ok(Self { bare: format!("{scheme} realm=\"{}\"", config.realm), dpop, scope: names.join(" ") })
+        Ok(Self { bare: format!("{scheme} realm=\"{}\"", config.realm), dpop })
     }
 
     /// The answer, with `error=` only when a token was sent.
     fn answer(&self, refusal: Refusal, proving: bool) -> Answer {
         let reason = refusal.reason;
-        let Self { bare, dpop, scope } = self;
+        let Self { bare, dpop } = self;
         let scheme = dpop.as_ref().filter(|_| proving).unwrap_or(bare);
-        let (error, more) = match (reason.status, reason.id) {
+        let error = match (reason.status, reason.id) {
             (_, "jwt.missing" | "jwt.scheme") => {
                 let both = [Some(bare), dpop.as_ref()].into_iter().flatten();
                 return both.fold(answered(refusal), challenged);
             }
-            (_, "jwt.dpop_proof" | "jwt.dpop_replay") => ("invalid_dpop_proof", String::new()),
-            (403, _) => ("insufficient_scope", format!(", scope=\"{scope}\"")),
-            (400, _) => ("invalid_request", String::new()),
-            _ => ("invalid_token", String::new()),
+            (_, "jwt.dpop_proof" | "jwt.dpop_replay") => "invalid_dpop_proof",
+            (400, _) => "invalid_request",
+            _ => "invalid_token",
         };
-        let challenge = format!("{scheme}, error=\"{error}\", error_description=\"{}\"{more}", reason.title);
+        let challenge = format!("{scheme}, error=\"{error}\", error_description=\"{}\"", reason.title);
         challenged(answered(refusal), &challenge)
     }
 }

@@ -159,13 +159,6 @@ pub(crate) const DPOP_REPLAY: Reason = Reason::refused(
     "The DPoP proof was used before",
     "A proof with the same key and `jti` was accepted already. The client must make a new proof for each request; if it does, somebody repeats them.",
 );
-pub(crate) const SCOPE: Reason = Reason::refused(
-    "jwt.scope",
-    403,
-    900_910,
-    "The token does not allow access to this operation",
-    "The token is good but has not the scopes of any alternative of `scopes`. `WWW-Authenticate` names those of the first one.",
-);
 
 /// In the order in which they are tried.
 pub(crate) const ALL: &[Reason] = &[
@@ -190,7 +183,6 @@ pub(crate) const ALL: &[Reason] = &[
     NOT_BOUND,
     DPOP_PROOF,
     DPOP_REPLAY,
-    SCOPE,
 ];
 
 /// The issuer's keys never loaded, or are older than `max_age`.

@@ -77,7 +77,7 @@ impl Verifier {
         self.misses.inc();
         let entry = self.examine(token, now).await?;
         let verified = Verified { principal: entry.principal.clone(), confirmation: entry.confirmation };
-        self.cache.put(token, entry);
+        self.cache.put(token.into(), entry);
         Ok(verified)
     }
 

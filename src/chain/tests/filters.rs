@@ -2,7 +2,7 @@ use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{
-    BodyUse, Cx, Env, Fault, Filter, Flow, Kind, Principal, PrincipalParts, Problem, Reason, ResponseCx, UpstreamCx,
+    AllCredentials, BodyUse, Cx, Env, Fault, Filter, Flow, Kind, Principal, PrincipalParts, Problem, Reason, ResponseCx, UpstreamCx,
 };
 
 const ORDER: HeaderName = HeaderName::from_static("x-order");
@@ -21,7 +21,6 @@ pub const KINDS: &[Kind] = &[
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeyConfig {
-    scopes: Vec<Vec<String>>,
     /// The key that is good, in place of `good`.
     key: Option<String>,
     idle: bool,
@@ -34,7 +33,6 @@ macro_rules! key {
         impl $name {
             const ABSENT: Reason = Reason::absent(concat!($id, ".absent"), 401, 0, "t", "h");
             const WRONG: Reason = Reason::refused(concat!($id, ".wrong"), 401, 0, "t", "h");
-            const SCOPE: Reason = Reason::refused(concat!($id, ".scope"), 403, 0, "t", "h");
         }
 
         impl Filter for $name {
@@ -55,7 +53,6 @@ macro_rules! key {
             async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
                 static ABSENT: Reason = $name::ABSENT;
                 static WRONG: Reason = $name::WRONG;
-                static SCOPE: Reason = $name::SCOPE;
                 let text = |name: &str| cx.req.fields().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
                 let good = self.0.key.as_deref().unwrap_or("good");
                 match text($field) {
@@ -64,11 +61,7 @@ macro_rules! key {
                     key if key != good => return Ok(Flow::Stop(WRONG.answer())),
                     _ => {}
                 }
-                let held: Vec<&str> = text("x-scopes").split(' ').collect();
-                let enough = |list: &Vec<String>| list.iter().all(|scope| held.contains(&scope.as_str()));
-                if !self.0.scopes.is_empty() && !self.0.scopes.iter().any(enough) {
-                    return Ok(Flow::Stop(SCOPE.answer()));
-                }
+                cx.req.remove(&HeaderName::from_static($field));
                 Ok(Flow::Next(Principal::new(PrincipalParts { filter: $id, ..PrincipalParts::default() })))
             }
 
@@ -122,23 +115,27 @@ impl Filter for StandIn {
     }
 }
 
-/// Looks at credentials only.
-pub struct Judge;
+/// Looks at credentials only; the named ones are not enough for it.
+pub struct Judge(std::collections::BTreeMap<String, bool>);
+
+static FEW: Reason = Reason::insufficient("judge.few", 403, 900_910, "t", "h");
 
 impl Filter for Judge {
     const ID: &'static str = "judge";
     const CREDENTIALS_ONLY: bool = true;
-    type Config = std::collections::BTreeMap<String, String>;
-    type Needs = Principal;
+    type Config = std::collections::BTreeMap<String, bool>;
+    type Needs = AllCredentials;
     type Gives = ();
     type State = ();
 
-    fn build(_: Self::Config, _: &Env) -> Result<Self, Problem> {
-        Ok(Self)
+    fn build(config: Self::Config, _: &Env) -> Result<Self, Problem> {
+        Ok(Self(config))
     }
 
-    async fn on_request(&self, _: Cx<'_, Self>) -> Result<Flow, Fault> {
-        Ok(Flow::Next(()))
+    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
+        let known: Vec<&str> = cx.given.iter().map(|principal| principal.filter).collect();
+        let few = self.0.contains_key(&known.join("+"));
+        Ok(if few { Flow::Stop(FEW.answer().log(known.join("+"))) } else { Flow::Next(()) })
     }
 }
 

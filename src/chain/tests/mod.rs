@@ -1,6 +1,7 @@
 //! The chain with filters of its own: two that check credentials, one that leaves marks, one that needs a caller, one that
 //! reads the body.
 
+mod alternatives;
 mod building;
 mod filters;
 mod listing;
@@ -14,6 +15,7 @@ use tollgate_filter_api::{Env, Metrics, Problems, Shared};
 use tollgate_plan::{Alternative, Api, Credential, Demand, Operation, Plan, Security, Source, Target, Transports};
 
 use super::{Chain, ChainSpec, Inputs, build};
+use crate::config::Requirements;
 use crate::stores::{Documents, SystemClock, Trust};
 
 fn env() -> Env {
@@ -77,7 +79,11 @@ fn plan(alternatives: Vec<Alternative>, demands: Vec<Demand>) -> Plan {
 }
 
 fn built(plan: &Plan, chain: &str, waive: &[&str]) -> Result<Arc<Chain>, Problems> {
+    built_as(Requirements::Exact, plan, chain, waive)
+}
+
+fn built_as(requirements: Requirements, plan: &Plan, chain: &str, waive: &[&str]) -> Result<Arc<Chain>, Problems> {
     let waive: Vec<String> = waive.iter().map(|id| (*id).to_owned()).collect();
-    let inputs = Inputs { plan, spec: &listed(chain)?, kinds: filters::KINDS, env: &env(), waive: &waive };
+    let inputs = Inputs { plan, spec: &listed(chain)?, kinds: filters::KINDS, env: &env(), requirements, waive: &waive };
     build(&inputs).map(|mut chains| chains.remove(0))
 }

@@ -3,7 +3,7 @@ use std::{net::IpAddr, sync::Arc, time::SystemTime};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use serde_json::json;
-use tollgate_filter_api::{Answer, Call, NoCertificate, Peer, Principal, RequestHead, ResponseHead};
+use tollgate_filter_api::{Answer, Call, NoCertificate, Peer, Principal, RequestHead, RequestId, ResponseHead};
 use tollgate_plan::Target;
 
 use super::{Chain, any, built, credential, demand, plan};
@@ -12,7 +12,13 @@ use crate::chain::{Run, Verdict};
 const BOTH: &str = "chain: [key_a, key_b]\n";
 
 fn call() -> Call {
-    Call { operation: Arc::default(), client: IpAddr::from([192, 0, 2, 1]), secure: false, now: SystemTime::UNIX_EPOCH, request_id: 0 }
+    Call {
+        operation: Arc::default(),
+        client: IpAddr::from([192, 0, 2, 1]),
+        secure: false,
+        now: SystemTime::UNIX_EPOCH,
+        request_id: RequestId::default(),
+    }
 }
 
 fn head(fields: &[(&str, &str)]) -> RequestHead {
@@ -23,14 +29,14 @@ fn head(fields: &[(&str, &str)]) -> RequestHead {
     head
 }
 
-async fn run(chain: &Chain, fields: &[(&str, &str)], body: Option<&Bytes>) -> (Run, Verdict) {
+pub async fn run(chain: &Chain, fields: &[(&str, &str)], body: Option<&Bytes>) -> (Run, Verdict) {
     let mut run = Run::new(chain, Peer::Anonymous(NoCertificate::Plain));
     let verdict = run.request(chain, &mut head(fields), &call(), body).await;
     (run, verdict)
 }
 
 /// The filter that vouched for the caller, or the reason of the refusal or fault.
-async fn outcome(chain: &Chain, fields: &[(&str, &str)]) -> &'static str {
+pub async fn outcome(chain: &Chain, fields: &[(&str, &str)]) -> &'static str {
     match run(chain, fields, None).await {
         (run, Verdict::Pass) => run.facts.get::<Principal>().map_or("nobody", |principal| principal.filter),
         (_, Verdict::Stop(answer)) => answer.reason().id,

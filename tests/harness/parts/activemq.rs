@@ -56,6 +56,16 @@ impl ActiveMq {
         self.process = None;
     }
 
+    /// Stops it where it stands, with all its connections.
+    pub fn freeze(&self) {
+        self.process.as_ref().unwrap().signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.process.as_ref().unwrap().signal("CONT");
+    }
+
     /// A JMS publisher for a topic.
     pub fn publisher(&self, topic: &str) -> Publisher {
         let source = self.folder.write("Publisher.java", include_str!("Publisher.java"));

@@ -1,10 +1,12 @@
 //! Real brokers, started on free loopback ports and ended by pid. What they need is installed by `tests/install`.
 
 pub mod activemq;
+pub mod partition;
 pub mod process;
 pub mod rabbitmq;
 
 pub use activemq::ActiveMq;
+pub use partition::Partition;
 pub use rabbitmq::RabbitMq;
 
 /// The user that every broker lets in, and its password.

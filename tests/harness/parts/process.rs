@@ -39,6 +39,12 @@ impl Process {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Sends it, and its children, a signal.
+    pub fn signal(&self, name: &str) {
+        let group = format!("-{}", self.child.id());
+        assert!(Command::new("kill").args(["-s", name, "--", &group]).status().unwrap().success());
+    }
+
     /// Ends it at once, without giving it time to say goodbye.
     pub fn kill(&mut self) {
         let group = format!("-{}", self.child.id());

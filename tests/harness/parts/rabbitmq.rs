@@ -1,6 +1,11 @@
 //! RabbitMQ with its STOMP and AMQP 1.0 plugins, as the user `rabbitmq`.
 
-use std::{os::unix::fs::PermissionsExt, process::Command};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt,
+    process::Command,
+};
 
 use super::{PASSWORD, USER, process::Process};
 use crate::{Folder, ports::free_port, until};
@@ -94,5 +99,38 @@ impl RabbitMq {
 impl Drop for RabbitMq {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Publishes to a topic over STOMP; every call returns once the broker has the message.
+pub struct Publisher {
+    stream: TcpStream,
+    topic: String,
+}
+
+impl Publisher {
+    pub fn new(broker: &RabbitMq, topic: &str) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", broker.stomp)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut publisher = Self { stream, topic: topic.to_owned() };
+        publisher.say(&format!("CONNECT\naccept-version:1.2\nhost:/\nlogin:{USER}\npasscode:{PASSWORD}\n\n\0"), "CONNECTED");
+        publisher
+    }
+
+    pub fn publish(&mut self, body: &str) {
+        let topic = self.topic.clone();
+        self.say(&format!("SEND\ndestination:/topic/{topic}\npersistent:true\nreceipt:1\n\n{body}\0"), "RECEIPT");
+    }
+
+    fn say(&mut self, frame: &str, expected: &str) {
+        self.stream.write_all(frame.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while answer.last() != Some(&0) {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.trim_start().starts_with(expected), "{answer}");
     }
 }

@@ -16,12 +16,13 @@ use crate::{
     failure::{Broken, Lost, quoted},
     listener::Message,
     subscriber::Peer,
+    wire::MAX_SKIPPED,
 };
 pub(crate) use binding::Binding;
 use wire::{FRAME_MAX, Fields, Frame, HEARTBEAT, Kind, Method, decode};
 
 /// Longest body of a message.
-const MAX_BODY: u64 = 1 << 20;
+const MAX_BODY: usize = 1 << 20;
 /// Messages under way to us without an acknowledgement.
 const PREFETCH: u16 = 256;
 /// Tables, as they are written: entries with their names and types.
@@ -44,12 +45,19 @@ pub(crate) async fn open(peer: Peer<'_>) -> Result<Session<'_>, Lost> {
 /// A message whose body is still coming.
 struct Partial {
     tag: u64,
-    content: Option<(Content, BytesMut)>,
+    content: Option<Content>,
 }
 
-/// What a content header says.
+/// A content header, and what came of the body.
 struct Content {
-    size: usize,
+    /// Bytes of the body that are still to come.
+    missing: usize,
+    /// What cannot be read, or is too long, is not kept.
+    read: Result<(Properties, BytesMut), Broken>,
+}
+
+/// What a content header says of a message.
+struct Properties {
     kind: String,
     headers: serde_json::Map<String, Value>,
 }
@@ -84,15 +92,18 @@ impl Session<'_> {
         let turn = Broken("a content out of turn");
         let mut partial = partial.ok_or(turn)?;
         match (&mut partial.content, frame.kind) {
-            (None, Kind::Header) => partial.content = Some((content(&frame.payload)?, BytesMut::new())),
-            (Some((content, body)), Kind::Body) if body.len() + frame.payload.len() <= content.size => {
-                body.extend_from_slice(&frame.payload);
+            (None, Kind::Header) => partial.content = Some(content(&frame.payload)?),
+            (Some(content), Kind::Body) if frame.payload.len() <= content.missing => {
+                content.missing -= frame.payload.len();
+                if let Ok((_, body)) = &mut content.read {
+                    body.extend_from_slice(&frame.payload);
+                }
             }
             _ => return Err(turn.into()),
         }
         match partial.content {
-            Some((content, body)) if body.len() == content.size => {
-                self.peer.heard(message(content, body.freeze()));
+            Some(Content { missing: 0, read }) => {
+                self.peer.heard(read.map(|(properties, body)| message(properties, body.freeze())))?;
                 self.peer.wire.queue(&Method::new(1, 60, 80).u64(partial.tag).u8(0).frame()).await?;
                 Ok(None)
             }
@@ -187,23 +198,27 @@ fn credentials(lost: Lost) -> Lost {
     }
 }
 
+/// One message that cannot be read is left out; it would come again after every new connection.
 fn content(payload: &Bytes) -> Result<Content, Broken> {
     let mut fields = Fields(payload.clone());
-    let (_class, _weight, size, flags) = (fields.u16()?, fields.u16()?, fields.u64()?, fields.u16()?);
-    if size > MAX_BODY {
-        return Err(Broken("a body that is too long"));
-    }
+    let (_class, _weight, size) = (fields.u16()?, fields.u16()?, fields.u64()?);
+    let missing = usize::try_from(size).ok().filter(|size| *size <= MAX_SKIPPED).ok_or(Broken("a body that is too long"))?;
+    let read = if missing > MAX_BODY { Err(Broken("a body that is too long")) } else { properties(&mut fields) };
+    Ok(Content { missing, read: read.map(|properties| (properties, BytesMut::new())) })
+}
+
+fn properties(fields: &mut Fields) -> Result<Properties, Broken> {
+    let flags = fields.u16()?;
     let kind = if flags & 0x8000 == 0 { String::new() } else { fields.short()? };
     if flags & 0x4000 != 0 {
         fields.short()?;
     }
     let headers = if flags & 0x2000 == 0 { serde_json::Map::new() } else { fields.table()? };
-    let size = usize::try_from(size).map_err(|_| Broken("a body that is too long"))?;
-    Ok(Content { size, kind, headers })
+    Ok(Properties { kind, headers })
 }
 
 /// A map that cannot be read is passed on as the bytes it is: one bad message ends no subscription.
-fn message(content: Content, body: Bytes) -> Message {
+fn message(content: Properties, body: Bytes) -> Message {
     if content.kind == "jms/map-message" {
         return jms_map::read(body.clone()).map_or(Message::Bytes(body), Message::Map);
     }

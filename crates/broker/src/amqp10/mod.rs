@@ -48,7 +48,8 @@ pub(crate) struct Session<'a> {
 struct Partial {
     id: u32,
     settled: bool,
-    payload: BytesMut,
+    /// What is too long is not kept.
+    payload: Result<BytesMut, Broken>,
 }
 
 /// Connects and attaches; ends when the broker confirmed.
@@ -176,12 +177,14 @@ impl Session<'_> {
         self.incoming = self.incoming.wrapping_add(1);
         self.spent.1 += 1;
         let mut partial =
-            self.partial.take().unwrap_or_else(|| Partial { id: number(frame.field(1)), settled: false, payload: BytesMut::new() });
+            self.partial.take().unwrap_or_else(|| Partial { id: number(frame.field(1)), settled: false, payload: Ok(BytesMut::new()) });
         partial.settled |= frame.field(4).is_true();
-        if partial.payload.len() + frame.payload.len() > MAX_MESSAGE {
-            return Err(Broken("a message that is too long").into());
+        if let Ok(payload) = &mut partial.payload {
+            payload.extend_from_slice(&frame.payload);
+            if payload.len() > MAX_MESSAGE {
+                partial.payload = Err(Broken("a message that is too long"));
+            }
         }
-        partial.payload.extend_from_slice(&frame.payload);
         let (more, aborted) = (frame.field(5).is_true(), frame.field(9).is_true());
         if more && !aborted {
             self.partial = Some(partial);
@@ -197,9 +200,8 @@ impl Session<'_> {
 
     /// A message that cannot be read is passed on as the bytes it is: one bad message ends no subscription.
     async fn delivery(&mut self, partial: Partial) -> Result<(), Lost> {
-        let payload: Bytes = partial.payload.freeze();
-        let message = frame::message(payload.clone()).unwrap_or(Message::Bytes(payload));
-        self.peer.heard(message);
+        let read = |payload: Bytes| frame::message(payload.clone()).unwrap_or(Message::Bytes(payload));
+        self.peer.heard(partial.payload.map(|payload| read(payload.freeze())))?;
         if partial.settled {
             return Ok(());
         }

@@ -1,13 +1,18 @@
-//! STOMP 1.2 frames as bytes. Head, number of headers and body have limits; what is not STOMP 1.2 is refused.
+//! STOMP 1.2 frames as bytes. Head, number of headers and body have limits; what is not STOMP 1.2 is refused. A message that is
+//! too long is left out, because it would come again after every new connection.
+
+use std::borrow::Cow;
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::failure::Broken;
 
 /// Longest command and headers together.
-const MAX_HEAD: usize = 32 << 10;
-/// Most headers. A JMS property is one.
-const MAX_HEADERS: usize = 256;
+const MAX_HEAD: usize = 1 << 20;
+/// Most headers that are kept. A JMS property is one, and whoever publishes chooses their number.
+const MAX_HEADERS: usize = 64;
+/// Headers that are kept whatever their place.
+const NEEDED: [&str; 4] = ["ack", "content-length", "transformation", "message"];
 /// Longest body.
 const MAX_BODY: usize = 1 << 20;
 
@@ -41,6 +46,15 @@ pub(crate) enum Incoming {
     /// A line end between frames.
     Beat,
     Frame(Frame),
+    /// A message without its body, which is too long, and what is to be left out.
+    TooLong(Frame, Rest),
+}
+
+/// What is left of a frame that is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    Bytes(usize),
+    UntilNul,
 }
 
 /// Takes one frame or heartbeat off the front, if it is there whole.
@@ -52,12 +66,21 @@ pub(crate) fn decode(inbox: &mut BytesMut) -> Result<Option<Incoming>, Broken> {
         _ => (),
     }
     let Some((head, start)) = head_of(inbox)? else { return Ok(None) };
-    let (command, headers) = read_head(head)?;
-    let Some((length, whole)) = extent(&headers, &inbox[start..])? else { return Ok(None) };
-    inbox.advance(start);
-    let mut body = inbox.split_to(whole).freeze();
-    body.truncate(length);
-    Ok(Some(Incoming::Frame(Frame { command, headers, body })))
+    let (command, headers) = read_head(&head)?;
+    match extent(&headers, &inbox[start..])? {
+        Extent::Open => Ok(None),
+        Extent::Whole(length) => {
+            inbox.advance(start);
+            let mut body = inbox.split_to(length + 1).freeze();
+            body.truncate(length);
+            Ok(Some(Incoming::Frame(Frame { command, headers, body })))
+        }
+        Extent::TooLong(rest) if command == Command::Message => {
+            inbox.advance(start);
+            Ok(Some(Incoming::TooLong(Frame { command, headers, body: Bytes::new() }, rest)))
+        }
+        Extent::TooLong(_) => Err(Broken("a body that is too long")),
+    }
 }
 
 fn beat(inbox: &mut BytesMut, length: usize) -> Result<Option<Incoming>, Broken> {
@@ -66,7 +89,7 @@ fn beat(inbox: &mut BytesMut, length: usize) -> Result<Option<Incoming>, Broken>
 }
 
 /// The head without the empty line that ends it, and where the body begins.
-fn head_of(inbox: &[u8]) -> Result<Option<(&str, usize)>, Broken> {
+fn head_of(inbox: &[u8]) -> Result<Option<(Cow<'_, str>, usize)>, Broken> {
     let window = &inbox[..inbox.len().min(MAX_HEAD)];
     for end in memchr::memchr_iter(b'\n', window) {
         let after = match window.get(end + 1..) {
@@ -74,8 +97,8 @@ fn head_of(inbox: &[u8]) -> Result<Option<(&str, usize)>, Broken> {
             Some([b'\r', b'\n', ..]) => end + 3,
             _ => continue,
         };
-        let head = std::str::from_utf8(&window[..end]).map_err(|_| Broken("a head that is not UTF-8"))?;
-        return Ok(Some((head, after)));
+        // Whoever publishes may have chosen bytes that are not UTF-8; the headers that count are the broker's own.
+        return Ok(Some((String::from_utf8_lossy(&window[..end]), after)));
     }
     if inbox.len() >= MAX_HEAD { Err(Broken("a head that is too long")) } else { Ok(None) }
 }
@@ -93,12 +116,12 @@ fn read_head(head: &str) -> Result<(Command, Headers), Broken> {
     };
     let mut headers = Vec::new();
     for line in lines {
-        if headers.len() == MAX_HEADERS {
-            return Err(Broken("too many headers"));
-        }
         let (name, value) = line.split_once(':').ok_or(Broken("a header without a colon"))?;
         if name.is_empty() {
             return Err(Broken("a header without a name"));
+        }
+        if headers.len() >= MAX_HEADERS && !NEEDED.contains(&name) {
+            continue;
         }
         // The answer to CONNECT is not escaped, for the sake of older clients.
         headers.push(match command {
@@ -109,24 +132,32 @@ fn read_head(head: &str) -> Result<(Command, Headers), Broken> {
     Ok((command, headers))
 }
 
-/// Length of the body, and of body and the NUL after it; `None` while they are not there whole.
-fn extent(headers: &Headers, rest: &[u8]) -> Result<Option<(usize, usize)>, Broken> {
+/// Where the body ends, and the NUL after it.
+enum Extent {
+    /// Not there yet.
+    Open,
+    /// So many bytes before the NUL.
+    Whole(usize),
+    TooLong(Rest),
+}
+
+fn extent(headers: &Headers, rest: &[u8]) -> Result<Extent, Broken> {
     let Some((_, announced)) = headers.iter().find(|(name, _)| name == "content-length") else {
         let window = &rest[..rest.len().min(MAX_BODY + 1)];
-        return match memchr::memchr(0, window) {
-            Some(length) => Ok(Some((length, length + 1))),
-            None if window.len() > MAX_BODY => Err(Broken("a body that is too long")),
-            None => Ok(None),
-        };
+        return Ok(match memchr::memchr(0, window) {
+            Some(length) => Extent::Whole(length),
+            None if window.len() > MAX_BODY => Extent::TooLong(Rest::UntilNul),
+            None => Extent::Open,
+        });
     };
     let digits = !announced.is_empty() && announced.bytes().all(|byte| byte.is_ascii_digit());
     let length: usize = announced.parse().ok().filter(|_| digits).ok_or(Broken("a content-length that is no number"))?;
     if length > MAX_BODY {
-        return Err(Broken("a body that is too long"));
+        return Ok(Extent::TooLong(Rest::Bytes(length.saturating_add(1))));
     }
     match rest.get(length) {
-        None => Ok(None),
-        Some(0) => Ok(Some((length, length + 1))),
+        None => Ok(Extent::Open),
+        Some(0) => Ok(Extent::Whole(length)),
         Some(_) => Err(Broken("a body without a NUL behind it")),
     }
 }

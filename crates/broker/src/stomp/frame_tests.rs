@@ -69,9 +69,8 @@ fn nothing_is_found_before_a_frame_is_whole() {
 #[test]
 fn what_is_over_a_limit_is_refused_before_it_is_whole() {
     assert_eq!(cause(format!("MESSAGE\na:{}", "x".repeat(MAX_HEAD))), "a head that is too long");
-    assert_eq!(cause(format!("MESSAGE\n{}\n\0", "a:b\n".repeat(MAX_HEADERS + 1))), "too many headers");
-    assert_eq!(cause(format!("MESSAGE\ncontent-length:{}\n\n", MAX_BODY + 1)), "a body that is too long");
-    assert_eq!(cause(format!("MESSAGE\n\n{}", "x".repeat(MAX_BODY + 1))), "a body that is too long");
+    assert_eq!(cause(format!("RECEIPT\ncontent-length:{}\n\n", MAX_BODY + 1)), "a body that is too long");
+    assert_eq!(cause(format!("ERROR\n\n{}", "x".repeat(MAX_BODY + 1))), "a body that is too long");
 }
 
 #[test]
@@ -88,7 +87,6 @@ fn what_is_not_stomp_is_refused() {
     ] {
         assert_eq!(cause(bytes), expected, "{bytes:?}");
     }
-    assert_eq!(cause(b"MESSAGE\na:\xff\n\n\0"), "a head that is not UTF-8");
 }
 
 #[test]
@@ -108,4 +106,24 @@ fn garbled_frames_are_refused_or_waited_for_and_never_more() {
 fn what_is_sent_is_escaped_except_in_connect() {
     assert_eq!(&encode("ACK", &[("id", "a:b\\c\nd\r")])[..], b"ACK\nid:a\\cb\\\\c\\nd\\r\n\n\0");
     assert_eq!(&encode("CONNECT", &[("passcode", "a:b\\c")])[..], b"CONNECT\npasscode:a:b\\c\n\n\0");
+}
+
+#[test]
+fn a_message_that_is_too_long_is_known_by_its_head_before_its_body_came() {
+    let rest = |bytes: String| match all(&bytes).unwrap().remove(0) {
+        Incoming::TooLong(frame, rest) => (frame.header("ack").map(str::to_owned), rest),
+        other => panic!("expected a long message, found {other:?}"),
+    };
+    let announced = format!("MESSAGE\nack:7\ncontent-length:{}\n\n", MAX_BODY + 1);
+    assert_eq!(rest(announced), (Some("7".to_owned()), Rest::Bytes(MAX_BODY + 2)));
+    let mut inbox = BytesMut::from(format!("MESSAGE\nack:7\n\n{}", "x".repeat(MAX_BODY + 1)).as_bytes());
+    assert!(matches!(decode(&mut inbox), Ok(Some(Incoming::TooLong(_, Rest::UntilNul)))));
+    assert_eq!(inbox.len(), MAX_BODY + 1);
+}
+
+#[test]
+fn what_a_publisher_writes_into_headers_cannot_keep_a_message_from_being_acknowledged() {
+    let many = one(format!("MESSAGE\n{}ack:7\n\nx\0", "a:b\n".repeat(10 * MAX_HEADERS))).unwrap();
+    assert_eq!((many.header("ack"), many.headers.len()), (Some("7"), MAX_HEADERS + 1));
+    assert_eq!(one(b"MESSAGE\nack:7\na:\xff\n\n\0").unwrap().header("ack"), Some("7"));
 }

@@ -12,8 +12,9 @@ use crate::{
     failure::{Broken, Lost, quoted},
     listener::Message,
     subscriber::Peer,
+    wire::MAX_SKIPPED,
 };
-use frame::{Command, Frame, Incoming, decode, encode};
+use frame::{Command, Frame, Incoming, Rest, decode, encode};
 
 /// Messages under way to us without an acknowledgement.
 const PREFETCH: &str = "256";
@@ -39,7 +40,7 @@ impl Session<'_> {
     /// Passes messages on until the connection ends.
     pub(crate) async fn listen(mut self) -> Result<Infallible, Lost> {
         loop {
-            if let Incoming::Frame(frame) = self.peer.wire.next(decode).await? {
+            if let Some(frame) = self.incoming().await? {
                 match frame.command {
                     Command::Message => self.message(&frame).await?,
                     Command::Receipt => (),
@@ -117,14 +118,30 @@ impl Session<'_> {
 
     async fn frame(&mut self) -> Result<Frame, Lost> {
         loop {
-            if let Incoming::Frame(frame) = self.peer.wire.next(decode).await? {
+            if let Some(frame) = self.incoming().await? {
                 return Ok(frame);
             }
         }
     }
 
+    /// A frame, or nothing but a sign of life.
+    async fn incoming(&mut self) -> Result<Option<Frame>, Lost> {
+        match self.peer.wire.next(decode).await? {
+            Incoming::Beat => Ok(None),
+            Incoming::Frame(frame) => Ok(Some(frame)),
+            Incoming::TooLong(frame, rest) => {
+                match rest {
+                    Rest::Bytes(count) if count > MAX_SKIPPED => return Err(Broken("a body that is too long").into()),
+                    Rest::Bytes(count) => self.peer.wire.skip(count).await?,
+                    Rest::UntilNul => self.peer.wire.skip_past(0, MAX_SKIPPED).await?,
+                }
+                self.heard(&frame, Err(Broken("a body that is too long"))).await?;
+                Ok(None)
+            }
+        }
+    }
+
     async fn message(&mut self, frame: &Frame) -> Result<(), Lost> {
-        let ack = frame.header("ack").ok_or(Broken("a message that cannot be acknowledged"))?;
         let mut message = Message::plain(frame.body.clone());
         let transformed = frame.header("transformation") == Some("jms-map-json");
         if let Message::Text(text) = &message
@@ -133,7 +150,12 @@ impl Session<'_> {
         {
             message = Message::Map(fields);
         }
-        self.peer.heard(message);
+        self.heard(frame, Ok(message)).await
+    }
+
+    async fn heard(&mut self, frame: &Frame, message: Result<Message, Broken>) -> Result<(), Lost> {
+        let ack = frame.header("ack").ok_or(Broken("a message that cannot be acknowledged"))?;
+        self.peer.heard(message)?;
         self.peer.wire.queue(&encode("ACK", &[("id", ack)])).await
     }
 }

@@ -117,13 +117,33 @@ async fn a_transformed_map_is_a_map_and_any_other_text_stays_text() {
 }
 
 #[tokio::test]
-async fn a_refused_message_is_acknowledged_all_the_same() {
+async fn a_message_that_cannot_be_taken_now_is_left_with_the_broker() {
     let broker = Broker::start().await;
     let running = broker.subscriber();
     let mut connection = broker.confirmed().await;
-    connection.say("MESSAGE\nack:1\n\nrefuse me\0").await;
-    assert_eq!(connection.frame().await, "ACK\nid:1\n\n");
-    running.stop().await;
+    connection.say("MESSAGE\nack:1\n\nnot now\0").await;
+    assert_eq!(connection.frame().await, "");
+    let mut second = broker.confirmed().await;
+    second.say("MESSAGE\nack:2\n\nnot now\0").await;
+    assert_eq!(second.frame().await, "ACK\nid:2\n\n");
+    assert_eq!(running.stop().await.causes(), ["a message was left with the broker: the disk is full"]);
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_long_is_acknowledged_unread_and_the_next_one_is_heard() {
+    let broker = Broker::start().await;
+    let running = broker.subscriber();
+    let mut connection = broker.confirmed().await;
+    let long = "x".repeat(3 << 20);
+    connection.say(format!("MESSAGE\nack:1\ncontent-length:{}\n\n{long}\0", long.len())).await;
+    connection.say(format!("MESSAGE\nack:2\n\n{long}\0")).await;
+    connection.say("MESSAGE\nack:3\n\nshort\0").await;
+    for id in 1..=3 {
+        assert_eq!(connection.frame().await, format!("ACK\nid:{id}\n\n"));
+    }
+    let recorder = running.stop().await;
+    assert_eq!(recorder.all().iter().filter(|told| matches!(told, Told::Unread(_))).count(), 2);
+    assert_eq!(recorder.messages(), [Message::Text("short".into())]);
 }
 
 #[tokio::test]

@@ -1,16 +1,12 @@
 //! RabbitMQ over STOMP and both versions of AMQP.
 
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use tollgate_broker::{Message, Settings};
 use tollgate_filter_api::Secret;
-use tollgate_tests::parts::{PASSWORD, RabbitMq, USER};
+use tollgate_tests::parts::{RabbitMq, rabbitmq::Publisher};
 
-use super::subscriber::{Subscriber, print_latency, settings};
+use super::subscriber::{Subscriber, Told, print_latency, settings};
 
 fn stomp(broker: &RabbitMq) -> Settings {
     settings(format!("stomp://127.0.0.1:{}", broker.stomp), "revoked")
@@ -20,37 +16,13 @@ fn amqp(broker: &RabbitMq) -> Settings {
     settings(format!("amqp://127.0.0.1:{}", broker.amqp), "revoked")
 }
 
-/// Publishes over STOMP; every call returns once the broker has the message.
-struct Publisher(TcpStream);
-
-impl Publisher {
-    fn new(broker: &RabbitMq) -> Self {
-        let mut publisher = Self(TcpStream::connect(("127.0.0.1", broker.stomp)).unwrap());
-        publisher.0.set_nodelay(true).unwrap();
-        publisher.say(&format!("CONNECT\naccept-version:1.2\nhost:/\nlogin:{USER}\npasscode:{PASSWORD}\n\n\0"), "CONNECTED");
-        publisher
-    }
-
-    fn publish(&mut self, body: &str) {
-        self.say(&format!("SEND\ndestination:/topic/revoked\nreceipt:1\n\n{body}\0"), "RECEIPT");
-    }
-
-    fn say(&mut self, frame: &str, expected: &str) {
-        self.0.write_all(frame.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        while answer.last() != Some(&0) {
-            let mut byte = [0];
-            self.0.read_exact(&mut byte).unwrap();
-            answer.push(byte[0]);
-        }
-        let answer = String::from_utf8(answer).unwrap();
-        assert!(answer.trim_start().starts_with(expected), "{answer}");
-    }
+fn publisher(broker: &RabbitMq) -> Publisher {
+    Publisher::new(broker, "revoked")
 }
 
 fn hears_in_time(broker: &RabbitMq, settings: Settings, what: &str) {
     let subscriber = Subscriber::confirmed(settings);
-    let mut publisher = Publisher::new(broker);
+    let mut publisher = publisher(broker);
     let sent: Vec<Instant> = (0..200)
         .map(|number| {
             let now = Instant::now();
@@ -74,12 +46,12 @@ fn names_a_wrong_password(mut settings: Settings) {
 fn catches_up_and_comes_back(broker: &mut RabbitMq, mut settings: Settings) {
     settings.subscription = Some("gateway-1".to_owned());
     drop(Subscriber::confirmed(settings.clone()));
-    Publisher::new(broker).publish("while away");
+    publisher(broker).publish("while away");
     let subscriber = Subscriber::confirmed(settings);
     assert_eq!(subscriber.messages(1)[0].1, Message::Text("while away".to_owned()));
     broker.restart();
     subscriber.connections(2);
-    Publisher::new(broker).publish("after the restart");
+    publisher(broker).publish("after the restart");
     let last = subscriber.messages(2).pop().unwrap().1;
     assert_eq!(last, Message::Text("after the restart".to_owned()));
 }
@@ -125,7 +97,7 @@ fn amqp_1_0_hears_and_comes_back() {
     let subscriber = Subscriber::confirmed(settings);
     broker.restart();
     subscriber.connections(2);
-    Publisher::new(&broker).publish("after the restart");
+    publisher(&broker).publish("after the restart");
     assert_eq!(subscriber.messages(1)[0].1, Message::Text("after the restart".to_owned()));
 }
 
@@ -136,4 +108,19 @@ fn amqp_1_0_on_a_topic_that_rabbitmq_does_not_keep_is_refused_where_a_durable_on
     durable.subscription = Some("gateway-1".to_owned());
     let cause = Subscriber::start(durable).cause();
     assert!(cause.contains("RabbitMQ keeps only queues"), "{cause}");
+}
+
+#[test]
+fn a_message_that_is_too_long_does_not_keep_back_those_after_it() {
+    let broker = RabbitMq::start();
+    let amqp10 = settings(format!("amqp10://127.0.0.1:{}", broker.amqp), "/topic/revoked");
+    for settings in [stomp(&broker), amqp(&broker), amqp10] {
+        let subscriber = Subscriber::confirmed(settings);
+        let mut publisher = publisher(&broker);
+        publisher.publish(&"x".repeat(2 << 20));
+        publisher.publish("short");
+        assert_eq!(subscriber.messages(1)[0].1, Message::Text("short".to_owned()));
+        let unread = subscriber.all().iter().filter(|(_, told)| matches!(told, Told::Unread(_))).count();
+        assert_eq!(unread, 1);
+    }
 }

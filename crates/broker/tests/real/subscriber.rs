@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tollgate_broker::{Listener, Message, Refused, Settings, run};
+use tollgate_broker::{Listener, Message, NotNow, Settings, run};
 use tollgate_filter_api::Secret;
 use tollgate_tests::{
     parts::{PASSWORD, USER},
@@ -17,6 +17,7 @@ pub enum Told {
     Connected,
     Alive,
     Message(Message),
+    Unread(String),
     Lost(String),
 }
 
@@ -38,9 +39,13 @@ impl Listener for Recorder {
         self.add(Told::Alive);
     }
 
-    fn message(&self, message: Message) -> Result<(), Refused> {
+    fn message(&self, message: Message) -> Result<(), NotNow> {
         self.add(Told::Message(message));
         Ok(())
+    }
+
+    fn unread(&self, why: &str) {
+        self.add(Told::Unread(why.to_owned()));
     }
 
     fn lost(&self, cause: &str) {

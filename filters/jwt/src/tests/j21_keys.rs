@@ -243,7 +243,7 @@ fn several_sources_are_one_set() {
 fn operations_with_the_same_issuer_share_its_keys() {
     let setup = Harness::<Jwt>::setup().document(SET, set(&[P256.named("k1")]));
     let first = setup.yaml(&settings(none(), none()));
-    let second = setup.yaml(&settings(json!({ "audiences": ["other"] }), json!({ "scopes": [["x"]] })));
+    let second = setup.yaml(&settings(json!({ "audiences": ["other"] }), none()));
     first.document(SET).set("broken");
     accepted(&first, &token(&P256, "k1"));
     refused(&second, &token(&P256, "k1"), "jwt.audience");

@@ -20,7 +20,6 @@ fn tokens() -> Vec<(&'static str, String)> {
     let proved = Proof::token(none());
     vec![
         ("sandbox", of(none(), json!({ "keytype": "SANDBOX" }))),
-        ("reader", of(none(), json!({ "scope": "read" }))),
         ("foreign", of(none(), json!({ "iss": "https://other.example" }))),
         ("bound", of(none(), json!({ "cnf": { "x5t#S256": b64([0; 32]) } }))),
         ("proof", Proof::new(&proved).seal()),

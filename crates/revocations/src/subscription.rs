@@ -1,0 +1,181 @@
+//! A broker as an input: what is known, and until when.
+//!
+//! A broker says only what is new. So the view is complete when nothing was missed: the subscription is durable, what was
+//! heard was kept, and the broker has said everything that it kept. Where that is not so there is a gap, which nothing but
+//! another source that says everything can close.
+//!
+//! What it does not protect against: what was published before the subscription was first made. It is counted as a gap, and
+//! taken for nothing.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{Bad, Book, Feed, Input, RevokeError, Statement, mark::Mark};
+
+/// How long a broker is quiet, after a connection, when it has said what it had kept.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// How often the mark is set.
+const MARK_EVERY: Duration = Duration::from_secs(1);
+
+/// What makes up for what was published while nobody listened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// Nothing.
+    Nothing,
+    /// etcd, which has everything that the broker says.
+    Etcd,
+}
+
+/// One subscription, over all its connections.
+pub struct Subscription {
+    book: Arc<Book>,
+    feed: Arc<Feed>,
+    durable: bool,
+    missed: Missed,
+    state: Mutex<State>,
+}
+
+struct State {
+    mark: Option<Mark>,
+    marked: Option<Instant>,
+    /// Whether there was no connection yet.
+    first: bool,
+    connected: Option<Instant>,
+    /// When something last came.
+    heard: Instant,
+    /// Whether what came last was a message.
+    message: bool,
+    /// Whether the broker has said what it had kept.
+    caught_up: bool,
+    messages: i64,
+}
+
+impl Subscription {
+    /// A subscription of a book that was opened with a broker as input. `name` tells it from any other; `durable` says that the
+    /// broker keeps what is published while nobody listens.
+    pub fn new(book: Arc<Book>, name: &str, durable: bool, missed: Missed) -> Option<Self> {
+        let feed = book.feed(Input::Broker)?.clone();
+        let mark = book.beside(".broker").filter(|_| durable).map(|path| Mark::new(path, name));
+        let heard = book.clock().instant();
+        let state = State { mark, marked: None, first: true, connected: None, heard, message: false, caught_up: false, messages: 0 };
+        let subscription = Self { book, feed, durable, missed, state: Mutex::new(state) };
+        subscription.remember(&subscription.state());
+        Some(subscription)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Instant {
+        self.book.clock().instant()
+    }
+
+    /// Takes over what the mark says: of an earlier process, or of the one that writes the journal.
+    fn remember(&self, state: &State) -> bool {
+        let age = state.mark.as_ref().and_then(|mark| mark.age(self.book.clock().now()));
+        let at = age.and_then(|age| self.now().checked_sub(age));
+        at.inspect(|at| self.feed.complete_at(*at)).is_some()
+    }
+
+    /// The broker confirmed it. Says whether something may be missing that nothing has made up for.
+    pub fn connected(&self) -> bool {
+        let mut state = self.state();
+        let kept = self.book.writes().is_some();
+        if !self.durable || (state.first && !kept) {
+            self.feed.gap(true);
+        } else if state.first && !self.remember(&state) {
+            self.feed.gap(false);
+        }
+        let now = self.now();
+        (state.first, state.connected, state.heard, state.message, state.caught_up) = (false, Some(now), now, false, false);
+        self.feed.connected();
+        self.feed.is_torn()
+    }
+
+    /// Something came, in order: a message that was [heard](Self::hear) before, or a sign of life.
+    pub fn alive(&self) {
+        let mut state = self.state();
+        let message = std::mem::take(&mut state.message);
+        state.heard = self.now();
+        state.caught_up |= !message && state.connected.is_some();
+        self.reckon(&mut state);
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// When the broker has to keep it. What cannot be understood is counted, and no error.
+    pub fn hear(&self, read: Result<Statement, Bad>) -> Result<(), RevokeError> {
+        {
+            let mut state = self.state();
+            state.message = true;
+            state.messages += 1;
+            self.feed.reached(state.messages);
+        }
+        match read {
+            Ok(statement) => self.book.hear(&statement),
+            Err(bad) => {
+                self.feed.bad(&bad);
+                Ok(())
+            }
+        }
+    }
+
+    /// A message that could not be read.
+    pub fn unread(&self, why: &str) {
+        self.feed.bad(&Bad::new(why));
+    }
+
+    /// The connection is gone.
+    pub fn lost(&self, cause: &str) {
+        let mut state = self.state();
+        (state.connected, state.caught_up) = (None, false);
+        self.feed.lost(cause);
+    }
+
+    /// Several times a second.
+    pub fn tick(&self) {
+        let mut state = self.state();
+        let now = self.now();
+        if state.connected.is_none() {
+            if self.book.writes() == Some(false) {
+                self.remember(&state);
+            }
+            return;
+        }
+        if !state.caught_up && now.saturating_duration_since(state.heard) >= QUIET {
+            state.caught_up = true;
+            self.reckon(&mut state);
+        }
+        if self.feed.is_torn() && self.missed == Missed::Etcd {
+            let etcd = self.book.feed(Input::Etcd).and_then(|etcd| etcd.completed());
+            if etcd.zip(state.connected).is_some_and(|(etcd, connected)| etcd > connected) {
+                self.feed.mend();
+            }
+        }
+    }
+
+    /// As of the last thing that came, everything is known.
+    fn reckon(&self, state: &mut State) {
+        if !state.caught_up {
+            return;
+        }
+        self.feed.complete_at(state.heard);
+        let due = state.marked.is_none_or(|last| state.heard.saturating_duration_since(last) >= MARK_EVERY);
+        if due && !self.feed.is_torn() && self.book.writes() == Some(true) {
+            state.marked = Some(state.heard);
+            let now = self.book.clock().now();
+            if let Some(Err(error)) = state.mark.as_mut().map(|mark| mark.set(now)) {
+                log::warn!("how far the broker was heard cannot be kept: {error}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "subscription_tests.rs"]
+mod tests;

@@ -1,0 +1,176 @@
+use std::path::PathBuf;
+
+use tollgate_filter_api::{Clock, Metrics, Principal, PrincipalParts, Revocations, Token};
+
+use super::*;
+use crate::{Journal, book::testing::Moved, text};
+
+/// A journal that goes away with what was written beside it.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("tollgate-subscription-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn book(&self, clock: &Arc<Moved>) -> Arc<Book> {
+        book(Some(Journal::open(&self.0.join("journal")).unwrap()), clock)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn book(journal: Option<Journal>, clock: &Arc<Moved>) -> Arc<Book> {
+    Arc::new(Book::open(journal, 100, &[Input::Broker, Input::Etcd], clock.clone(), &Metrics::default()).unwrap())
+}
+
+fn age(book: &Book) -> Option<Duration> {
+    book.feed(Input::Broker).unwrap().age()
+}
+
+fn durable(book: &Arc<Book>) -> Subscription {
+    Subscription::new(book.clone(), "one", true, Missed::Nothing).unwrap()
+}
+
+fn said(token: &str, now: u32) -> Result<Statement, Bad> {
+    text(format!(r#"{{"revokedToken":"{token}","ttl":3600}}"#).as_bytes(), now)
+}
+
+fn token(id: &str) -> Principal {
+    let token = Token { id: Some(id.into()), ..Token::default() };
+    Principal::new(PrincipalParts { filter: "test", token: Some(token), ..PrincipalParts::default() })
+}
+
+fn now(clock: &Moved) -> u32 {
+    crate::feed::seconds(clock.now())
+}
+
+#[test]
+fn a_sign_of_life_behind_what_was_kept_makes_the_view_complete_and_a_message_does_not() {
+    let (place, clock) = (Place::new("alive"), Moved::new());
+    let book = place.book(&clock);
+    let subscription = durable(&book);
+    subscription.connected();
+    subscription.hear(said("a", now(&clock))).unwrap();
+    subscription.alive();
+    assert_eq!(age(&book), None);
+    subscription.alive();
+    assert_eq!(age(&book), Some(Duration::ZERO));
+    assert_eq!(book.show()["inputs"]["broker"]["gaps"], 1, "nobody knows what was said before the first time");
+}
+
+#[test]
+fn a_broker_that_is_quiet_has_said_what_it_had_kept() {
+    let (place, clock) = (Place::new("quiet"), Moved::new());
+    let book = place.book(&clock);
+    let subscription = durable(&book);
+    subscription.connected();
+    subscription.tick();
+    assert_eq!(age(&book), None);
+    clock.pass(QUIET);
+    subscription.tick();
+    assert_eq!(age(&book), Some(QUIET));
+}
+
+#[test]
+fn what_was_heard_and_until_when_is_known_after_a_restart() {
+    let (place, clock) = (Place::new("restart"), Moved::new());
+    let first = place.book(&clock);
+    let subscription = durable(&first);
+    subscription.connected();
+    subscription.hear(said("a", now(&clock))).unwrap();
+    subscription.alive();
+    subscription.alive();
+    drop((subscription, first));
+    clock.pass(Duration::from_secs(20));
+    let second = place.book(&clock);
+    let subscription = durable(&second);
+    assert_eq!(age(&second), Some(Duration::from_secs(20)));
+    assert!(second.find(&token("a")).is_some());
+    assert_eq!((second.list().count(Input::Broker), second.list().count(Input::Admin)), (1, 0));
+    subscription.connected();
+    assert_eq!(second.show()["inputs"]["broker"]["gaps"], 0);
+}
+
+#[test]
+fn the_mark_of_another_subscription_says_nothing() {
+    let (place, clock) = (Place::new("other"), Moved::new());
+    let book = place.book(&clock);
+    let subscription = durable(&book);
+    subscription.connected();
+    subscription.alive();
+    drop((subscription, book));
+    let book = place.book(&clock);
+    let other = Subscription::new(book.clone(), "two", true, Missed::Nothing).unwrap();
+    assert_eq!(age(&book), None);
+    other.connected();
+    assert_eq!(book.show()["inputs"]["broker"]["gaps"], 1);
+}
+
+#[test]
+fn a_gap_is_shown_and_nothing_is_complete_until_etcd_makes_up_for_it() {
+    let clock = Moved::new();
+    for (missed, closed) in [(Missed::Nothing, false), (Missed::Etcd, true)] {
+        let book = book(None, &clock);
+        let subscription = Subscription::new(book.clone(), "one", false, missed).unwrap();
+        book.feed(Input::Etcd).unwrap().complete();
+        subscription.connected();
+        subscription.alive();
+        subscription.tick();
+        assert_eq!((age(&book), &book.show()["inputs"]["broker"]["gap"]), (None, &true.into()));
+        clock.pass(Duration::from_secs(1));
+        book.feed(Input::Etcd).unwrap().complete();
+        subscription.tick();
+        subscription.alive();
+        assert_eq!(age(&book).is_some(), closed);
+    }
+}
+
+#[test]
+fn a_durable_subscription_without_a_journal_has_a_gap_at_its_start_and_none_at_a_new_connection() {
+    let clock = Moved::new();
+    let book = book(None, &clock);
+    let subscription = durable(&book);
+    subscription.connected();
+    book.feed(Input::Broker).unwrap().mend();
+    subscription.lost("gone");
+    subscription.connected();
+    subscription.alive();
+    assert_eq!((age(&book), &book.show()["inputs"]["broker"]["gaps"]), (Some(Duration::ZERO), &1.into()));
+}
+
+#[test]
+fn what_cannot_be_kept_is_in_force_and_left_with_the_broker_until_the_journal_is_ours() {
+    let (place, clock) = (Place::new("held"), Moved::new());
+    let (first, second) = (place.book(&clock), place.book(&clock));
+    let (old, new) = (durable(&first), durable(&second));
+    old.connected();
+    old.alive();
+    new.tick();
+    assert_eq!(age(&second), Some(Duration::ZERO), "it reads along");
+    assert!(new.hear(said("a", now(&clock))).is_err());
+    assert!(second.find(&token("a")).is_some());
+    first.hand_over();
+    second.follow().unwrap();
+    new.hear(said("a", now(&clock))).unwrap();
+    first.follow().unwrap();
+    assert!(first.find(&token("a")).is_some(), "and now the other one does");
+    assert_eq!(first.writes(), Some(false));
+}
+
+#[test]
+fn what_cannot_be_understood_is_counted_and_not_asked_for_again() {
+    let clock = Moved::new();
+    let book = book(None, &clock);
+    let subscription = durable(&book);
+    subscription.hear(text(b"{}", now(&clock))).unwrap();
+    subscription.unread("too long");
+    assert_eq!(book.show()["inputs"]["broker"]["bad_entries"], 2);
+}

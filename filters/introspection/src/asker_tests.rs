@@ -1,0 +1,132 @@
+use std::{
+    future::poll_fn,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    task::Poll,
+    thread,
+    time::SystemTime,
+};
+
+use futures_util::future::ready;
+use serde_json::json;
+use tollgate_filter_api::{Interval, RemoteResponse};
+
+use super::*;
+use crate::config::Config;
+
+struct Still(Instant);
+
+impl Clock for Still {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+
+    fn instant(&self) -> Instant {
+        self.0
+    }
+}
+
+fn asker(entries: usize) -> Arc<Asker> {
+    let cache = config::Cache { ttl: Interval::seconds(60), negative_ttl: Interval::seconds(10), entries };
+    Arc::new(Asker::new(&cache, Arc::new(Still(Instant::now()))))
+}
+
+fn key(n: usize) -> Key {
+    openssl::sha::sha256(&n.to_be_bytes())
+}
+
+fn grant() -> Known {
+    let settings = json!({ "url": "https://a.example/", "client": { "id": "a", "secret": "${env:PATH}" } });
+    let config: Config = serde_json::from_value(settings).unwrap();
+    let response = RemoteResponse { status: 200, content_type: None, body: r#"{"active":true}"#.into() };
+    crate::answer::read(&response, "token", &config).unwrap()
+}
+
+/// A question that is answered once `go` is set.
+fn when(go: &Arc<AtomicBool>) -> impl Future<Output = Said> + Send + 'static {
+    let go = go.clone();
+    poll_fn(move |_| if go.load(Ordering::Relaxed) { Poll::Ready(Ok(None)) } else { Poll::Pending })
+}
+
+fn never() -> std::future::Ready<Said> {
+    panic!("asked a second time")
+}
+
+fn flight(found: Found) -> Shared<Question> {
+    match found {
+        Found::Joined(flight) | Found::Asked(flight) => flight,
+        Found::Here(_) => panic!("it is remembered"),
+    }
+}
+
+#[test]
+fn a_question_outlives_the_one_who_asked_first() {
+    let (asker, go) = (asker(10), Arc::default());
+    let first = flight(asker.find(key(1), || when(&go)));
+    assert!(first.clone().now_or_never().is_none());
+    let second = flight(asker.find(key(1), never));
+    drop(first);
+    assert!(second.clone().now_or_never().is_none());
+    go.store(true, Ordering::Relaxed);
+    assert!(matches!(second.now_or_never(), Some(Ok(None))));
+    assert!(matches!(asker.find(key(1), never), Found::Here(None)));
+    assert!(asker.flights().flying.is_empty());
+}
+
+#[test]
+fn a_question_that_everybody_left_is_asked_anew_and_leaves_nothing_behind() {
+    let (asker, go) = (asker(10), Arc::default());
+    for _ in 0..3 {
+        let flight = asker.find(key(1), || when(&go));
+        assert!(matches!(flight, Found::Asked(_)));
+        drop(flight);
+        assert!(asker.flights().flying.is_empty());
+    }
+}
+
+#[test]
+fn no_answer_is_not_remembered() {
+    let asker = asker(10);
+    for _ in 0..2 {
+        let said = flight(asker.find(key(1), || ready(Err("away".to_owned())))).now_or_never();
+        assert!(matches!(said, Some(Err(_))));
+    }
+}
+
+#[test]
+fn a_flood_of_bad_tokens_is_bounded_and_drives_out_no_good_one() {
+    let asker = asker(100);
+    for n in 0..100 {
+        flight(asker.find(key(n), || ready(Ok(grant())))).now_or_never().unwrap().unwrap();
+    }
+    for n in 1000..20_000 {
+        flight(asker.find(key(n), || ready(Ok(None)))).now_or_never().unwrap().unwrap();
+    }
+    assert!(asker.bad.len() <= 100);
+    // Shards are not filled evenly; what the good ones lost, they lost to each other.
+    let kept = asker.good.len();
+    assert!(kept > 50);
+    assert_eq!((0..100).filter(|n| matches!(asker.remembered(&key(*n)), Some(Some(_)))).count(), kept);
+}
+
+/// Four threads ask the same in the same order, so that they often meet just when an answer comes.
+#[test]
+fn however_close_the_askers_are_there_is_one_question() {
+    const TOKENS: usize = 50_000;
+    let (asked, asker) = (AtomicUsize::new(0), asker(TOKENS * 64));
+    let ask = |n: usize| {
+        let question = || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            ready(Ok(None))
+        };
+        if let Found::Asked(flight) | Found::Joined(flight) = asker.find(key(n), question) {
+            // When another thread is just polling it, it ends there.
+            let _ = flight.now_or_never();
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..TOKENS).for_each(ask));
+        }
+    });
+    assert_eq!(asked.load(Ordering::Relaxed), TOKENS);
+}

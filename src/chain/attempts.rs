@@ -1,0 +1,120 @@
+//! The alternatives of one request: who was asked already, which were not enough, and what an operator is told about it.
+
+use serde::Serialize;
+use tollgate_filter_api::{Answer, Principal, Reason};
+
+use super::steps::{Chain, Part, Step};
+
+/// What came of the alternatives so far.
+#[derive(Default)]
+pub(super) struct Attempts {
+    /// What their filters said: none is asked twice.
+    pub heard: Vec<(usize, Heard)>,
+    /// The alternative that is asked next.
+    pub next: usize,
+    /// How many filters had run before them.
+    pub mark: usize,
+    /// The answer to a caller who is known by one of them, which is not enough.
+    pub insufficient: Option<Answer>,
+    failed: Vec<Failed>,
+}
+
+/// What a filter said of its credential.
+pub(super) enum Heard {
+    /// It is good.
+    Verified(Principal),
+    /// It is not there, or not good.
+    Ended(&'static Reason),
+}
+
+/// One refusal. Says where it happened; words are made of it only when somebody asks.
+struct Failed {
+    step: usize,
+    alternative: usize,
+    part: usize,
+    reason: &'static Reason,
+    note: Option<String>,
+}
+
+/// Why a request was refused, for the operator.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// `file:line` that asked for the filter which refused.
+    pub asked_by: Option<String>,
+    /// What came of each way to be let in, as far as they were tried.
+    pub alternatives: Vec<Failure>,
+}
+
+/// Why one way to be let in did not do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The filters that would have had to vouch for the caller.
+    pub credentials: Vec<&'static str>,
+    /// The filter that refused.
+    pub refused_by: &'static str,
+    /// Its reason.
+    pub reason: &'static str,
+    /// The reference product's code for it.
+    #[serde(skip_serializing_if = "is_none")]
+    pub code: u32,
+    /// `file:line` that asked for the filter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<String>,
+    /// Its note.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+fn is_none(code: &u32) -> bool {
+    *code == 0
+}
+
+impl Attempts {
+    /// Remembers a refusal. `part` counts within an alternative, or is 0.
+    pub fn failed(&mut self, step: usize, alternative: usize, part: usize, answer: &Answer) {
+        let note = answer.get_log().map(str::to_owned);
+        self.failed.push(Failed { step, alternative, part, reason: answer.reason(), note });
+    }
+
+    /// The same, for a refusal that another alternative met before.
+    pub fn failed_again(&mut self, step: usize, alternative: usize, part: usize, reason: &'static Reason) {
+        self.failed.push(Failed { step, alternative, part, reason, note: None });
+    }
+
+    /// Whom a filter has vouched for.
+    pub fn verified(&self, filter: usize) -> Option<Principal> {
+        self.heard.iter().find_map(|(index, heard)| match heard {
+            Heard::Verified(principal) if *index == filter => Some(principal.clone()),
+            _ => None,
+        })
+    }
+
+    /// What is known of the last refusal and those before it.
+    pub fn explain(&self, chain: &Chain) -> Explanation {
+        let asked_by = self.failed.last().and_then(|failed| failed.by(chain)?.asked_by.clone());
+        let judged = chain.credentials.map_or(0..0, |(at, end)| at..end);
+        let let_in = self.failed.last().is_none_or(|failed| !judged.contains(&failed.step));
+        let tried = self.failed.iter().filter(|_| !let_in);
+        Explanation { asked_by, alternatives: tried.filter_map(|failed| failed.explain(chain)).collect() }
+    }
+}
+
+impl Failed {
+    fn by<'c>(&self, chain: &'c Chain) -> Option<&'c Part> {
+        match chain.steps.get(self.step)? {
+            Step::One(part) => Some(part),
+            Step::AnyOf(any) => any.branches.get(self.alternative)?.get(self.part),
+        }
+    }
+
+    fn explain(&self, chain: &Chain) -> Option<Failure> {
+        let (by, id) = (self.by(chain)?, |part: &Part| chain.filters[part.filter].id());
+        let credentials = match chain.steps.get(chain.credentials?.0)? {
+            Step::One(part) => vec![id(part)],
+            Step::AnyOf(any) => any.branches.get(self.alternative)?.iter().map(id).collect(),
+        };
+        let Self { reason, note, .. } = self;
+        let (refused_by, asked_by) = (id(by), by.asked_by.clone());
+        Some(Failure { credentials, refused_by, reason: reason.id, code: reason.code, asked_by, note: note.clone() })
+    }
+}

@@ -1,0 +1,80 @@
+//! A checked chain: the filters of one operation and the order in which they run.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+use tollgate_filter_api::DynFilter;
+
+/// The filters of one operation, in order.
+#[derive(Default)]
+pub struct Chain {
+    pub(super) filters: Vec<Arc<dyn DynFilter>>,
+    pub(super) steps: Vec<Step>,
+    /// Nobody checks credentials here: the caller is anonymous from the start.
+    pub(super) open: bool,
+    /// There is no endpoint: a filter has to answer.
+    pub(super) must_answer: bool,
+    /// The alternatives with their scopes, for the filter that compares them.
+    pub(super) scopes: Vec<serde_json::Value>,
+    /// The step that checks credentials, and the first behind it that does something else than judge them.
+    pub(super) credentials: Option<(usize, usize)>,
+}
+
+impl Chain {
+    /// Fields in which the upstream reads a filter's own word.
+    pub fn owned_headers(&self) -> impl Iterator<Item = HeaderName> {
+        self.filters.iter().flat_map(|filter| filter.owned_headers())
+    }
+
+    /// Adds the step that checks credentials.
+    pub(super) fn push_credentials(&mut self, step: Step) {
+        let at = self.steps.len();
+        self.steps.push(step);
+        self.credentials = Some((at, at + 1));
+    }
+
+    /// Adds any other step.
+    pub(super) fn push(&mut self, filter: Arc<dyn DynFilter>, asked_by: Option<String>, judges: bool) {
+        let behind = self.steps.len();
+        if let Some((_, end)) = &mut self.credentials
+            && *end == behind
+            && judges
+        {
+            *end += 1;
+        }
+        let part = self.part(filter, asked_by);
+        self.steps.push(Step::One(part));
+    }
+
+    /// The place of a filter. One that alternatives share has one place, so that it runs once.
+    pub(super) fn shared_part(&mut self, filter: Arc<dyn DynFilter>, since: usize, asked_by: Option<String>) -> Part {
+        match self.filters[since..].iter().position(|known| Arc::ptr_eq(known, &filter)) {
+            Some(known) => Part { filter: since + known, asked_by },
+            None => self.part(filter, asked_by),
+        }
+    }
+
+    fn part(&mut self, filter: Arc<dyn DynFilter>, asked_by: Option<String>) -> Part {
+        self.filters.push(filter);
+        Part { filter: self.filters.len() - 1, asked_by }
+    }
+}
+
+/// A filter, and the line that asked for it: `file:line`.
+pub(super) struct Part {
+    pub filter: usize,
+    pub asked_by: Option<String>,
+}
+
+pub(super) enum Step {
+    One(Part),
+    AnyOf(AnyOf),
+}
+
+/// Alternatives.
+pub(super) struct AnyOf {
+    /// The filters of each, all of which must let the request pass.
+    pub branches: Vec<Vec<Part>>,
+    /// A request that carries none of the credentials passes as anonymous.
+    pub anonymous: bool,
+}

@@ -1,0 +1,183 @@
+//! What requirements mean, which of their credentials are asked for, and what an operator is told when none will do.
+
+use serde_json::{Value, json};
+use tollgate_filter_api::Principal;
+use tollgate_plan::{Alternative, Plan};
+
+use super::{
+    any, built, built_as, credential, demand, plan,
+    running::{outcome, run},
+};
+use crate::{
+    chain::{Chain, Verdict, alternatives::enforced},
+    config::Requirements,
+};
+
+const BOTH: &str = "chain: [key_a, key_b]\n";
+
+fn with_judge(alternatives: &[&[&str]], few: &str) -> std::sync::Arc<Chain> {
+    let yaml = format!("chain: [key_a, key_b, judge: {{{few}}}, mark]\n");
+    built(&plan(any(alternatives), vec![demand("mark", json!({"name": "end"}))]), &yaml, &[]).unwrap()
+}
+
+/// The filters of each alternative, with the scopes they are asked for.
+fn read_as(requirements: Requirements, alternatives: Vec<Alternative>) -> Value {
+    let plan: Plan = plan(alternatives, vec![]);
+    let enforced = enforced(&plan.apis[0].operations[0].security, requirements, &[]);
+    let name = |credential: &tollgate_plan::Credential| format!("{} {}", credential.filter, credential.scopes.join(" ")).trim().to_owned();
+    enforced.iter().map(|alternative| alternative.credentials.iter().map(name).collect::<Vec<_>>()).collect::<Vec<_>>().into()
+}
+
+/// Everything that is said of a refusal.
+async fn explained(chain: &Chain, fields: &[(&str, &str)]) -> Value {
+    let (run, verdict) = run(chain, fields, None).await;
+    assert!(matches!(verdict, Verdict::Stop(_)), "{verdict:?}");
+    json!(run.explain(chain))
+}
+
+#[test]
+fn requirements_are_or_of_and_unless_each_scheme_is_to_be_enough() {
+    let both = || any(&[&["jwt", "basic_auth"], &["api_key"]]);
+    assert_eq!(read_as(Requirements::Exact, both()), json!([["jwt", "basic_auth"], ["api_key"]]));
+    assert_eq!(read_as(Requirements::Any, both()), json!([["jwt"], ["basic_auth"], ["api_key"]]));
+    assert_eq!(read_as(Requirements::Any, any(&[&["jwt", "basic_auth"], &[]])), json!([["jwt"], ["basic_auth"], []]));
+}
+
+#[test]
+fn a_certificate_stays_needed_when_each_scheme_is_enough() {
+    assert_eq!(
+        read_as(Requirements::Any, any(&[&["jwt", "basic_auth", "mtls"], &["mtls"]])),
+        json!([["jwt", "mtls"], ["basic_auth", "mtls"], ["mtls"]])
+    );
+}
+
+#[test]
+fn when_each_scheme_is_enough_tokens_and_users_need_the_scopes_of_the_others_and_keys_none() {
+    let alternatives = vec![
+        Alternative { credentials: vec![credential("jwt", &["read"]), credential("basic_auth", &[])] },
+        Alternative { credentials: vec![credential("jwt", &["write"]), credential("api_key", &[])] },
+    ];
+    assert_eq!(read_as(Requirements::Any, alternatives), json!([["jwt read"], ["basic_auth read write"], ["jwt write"], ["api_key"]]));
+}
+
+#[tokio::test]
+async fn each_scheme_is_enough_by_setting_only() {
+    let plan = plan(any(&[&["key_a", "key_b"]]), vec![]);
+    for (requirements, expected) in [(Requirements::Exact, "key_a.absent"), (Requirements::Any, "key_b")] {
+        let chain = built_as(requirements, &plan, BOTH, &[]).unwrap();
+        assert_eq!(outcome(&chain, &[("x-b", "good")]).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_alternatives_share_is_asked_for_once() {
+    // The filter takes the credential out of the request: asked again, it would find none.
+    let chain = built(&plan(any(&[&["key_a", "key_b"], &["key_a"]]), vec![]), BOTH, &[]).unwrap();
+    assert_eq!(chain.filters.len(), 2);
+    assert_eq!(outcome(&chain, &[("x-a", "good")]).await, "key_a");
+    let (run, _) = run(&chain, &[("x-a", "good"), ("x-b", "good")], None).await;
+    assert_eq!(run.facts.get::<Principal>().map(|principal| principal.filter), Some("key_a"));
+}
+
+#[tokio::test]
+async fn a_caller_whose_credential_is_not_enough_may_be_let_in_by_another() {
+    let chain = with_judge(&[&["key_a"], &["key_b"]], "key_a: true");
+    assert_eq!(outcome(&chain, &[("x-a", "good")]).await, "judge.few");
+    assert_eq!(outcome(&chain, &[("x-b", "good")]).await, "key_b");
+    assert_eq!(outcome(&chain, &[("x-a", "good"), ("x-b", "good")]).await, "key_b");
+    assert_eq!(outcome(&chain, &[("x-a", "good"), ("x-b", "bad")]).await, "judge.few");
+    assert_eq!(outcome(&chain, &[("x-a", "good"), ("x-b", "down")]).await, "key_b.down");
+}
+
+#[tokio::test]
+async fn credentials_that_are_enough_only_together_are_tried_together() {
+    let chain = with_judge(&[&["key_a"], &["key_a", "key_b"]], "key_a: true");
+    assert_eq!(outcome(&chain, &[("x-a", "good")]).await, "judge.few");
+    assert_eq!(outcome(&chain, &[("x-a", "good"), ("x-b", "good")]).await, "key_a");
+}
+
+#[tokio::test]
+async fn who_is_known_and_may_not_does_not_pass_as_nobody() {
+    let chain = with_judge(&[&["key_a"], &["key_b"], &[]], "key_a: true");
+    assert_eq!(outcome(&chain, &[]).await, "");
+    assert_eq!(outcome(&chain, &[("x-a", "good")]).await, "judge.few");
+}
+
+#[tokio::test]
+async fn the_log_is_told_which_alternative_failed_how_and_which_line_asked_for_it() {
+    let chain = with_judge(&[&["key_a"], &["key_a", "key_b"]], "key_a: true");
+    let told = explained(&chain, &[("x-a", "good")]).await;
+    assert_eq!(
+        told,
+        json!({ "asked_by": "a.yaml:7", "alternatives": [
+            { "credentials": ["key_a"], "refused_by": "judge", "reason": "judge.few", "code": 900_910, "asked_by": "gateway.yaml:1", "note": "key_a" },
+            { "credentials": ["key_a", "key_b"], "refused_by": "key_b", "reason": "key_b.absent", "asked_by": "a.yaml:7" },
+        ] })
+    );
+}
+
+#[tokio::test]
+async fn one_credential_is_an_alternative_too() {
+    let chain = built(&plan(any(&[&["key_a"]]), vec![]), BOTH, &[]).unwrap();
+    let told = explained(&chain, &[("x-a", "bad")]).await;
+    assert_eq!(
+        told["alternatives"],
+        json!([{ "credentials": ["key_a"], "refused_by": "key_a", "reason": "key_a.wrong", "asked_by": "a.yaml:7" }])
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_passes_needs_no_explanation() {
+    let chain = with_judge(&[&["key_b"], &["key_a"]], "");
+    let (run, verdict) = run(&chain, &[("x-a", "good")], None).await;
+    assert!(matches!(verdict, Verdict::Pass) && run.explain(&chain).is_none(), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_behind_the_credentials_names_the_line_and_no_alternative() {
+    let chain = with_judge(&[&["key_b"], &["key_a"]], "");
+    assert_eq!(explained(&chain, &[("x-a", "good"), ("x-stop", "end")]).await, json!({ "asked_by": "a.yaml:9", "alternatives": [] }));
+}
+
+/// Every list that can be made of these, in every order.
+fn orders<T: Clone>(items: &[T]) -> Vec<Vec<T>> {
+    let mut all = vec![Vec::new()];
+    for (index, item) in items.iter().enumerate() {
+        let rest: Vec<T> = items.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, other)| other.clone()).collect();
+        all.extend(orders(&rest).into_iter().map(|mut order| {
+            order.insert(0, item.clone());
+            order
+        }));
+    }
+    all
+}
+
+/// Whom a definition lets in, read off the specification: with good credentials, one alternative must have all of its own among them
+/// and be enough for the judge. Nobody in particular passes only where nothing else was found.
+fn lets_in(alternatives: &[&[&str]], held: &[&str], few: &[&str]) -> bool {
+    let found = |alternative: &&&[&str]| alternative.iter().all(|credential| held.contains(credential));
+    let somebody: Vec<&&[&str]> = alternatives.iter().filter(|alternative| !alternative.is_empty()).filter(found).collect();
+    let anonymous = alternatives.iter().any(|alternative| alternative.is_empty());
+    if somebody.is_empty() { anonymous } else { somebody.iter().any(|alternative| !few.contains(&alternative.join("+").as_str())) }
+}
+
+#[tokio::test]
+async fn every_list_of_requirements_lets_in_whom_the_specification_does() {
+    let every: [&[&str]; 4] = [&[], &["key_a"], &["key_b"], &["key_a", "key_b"]];
+    let judged = [&[][..], &["key_a"], &["key_b"], &["key_a+key_b"], &["key_a", "key_b"], &["key_a", "key_a+key_b"]];
+    let mut tried = 0;
+    for alternatives in orders(&every).into_iter().filter(|list| list.iter().any(|alternative| !alternative.is_empty())) {
+        for few in judged {
+            let settings: Vec<String> = few.iter().map(|name| format!("{name}: true")).collect();
+            let chain = with_judge(&alternatives, &settings.join(", "));
+            for held in every {
+                let fields: Vec<(&str, &str)> = held.iter().map(|key| (if *key == "key_a" { "x-a" } else { "x-b" }, "good")).collect();
+                let (_, verdict) = run(&chain, &fields, None).await;
+                let passes = matches!(verdict, Verdict::Pass);
+                assert_eq!(passes, lets_in(&alternatives, held, few), "{alternatives:?}, held {held:?}, not enough {few:?}: {verdict:?}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 1000, "only {tried}");
+}

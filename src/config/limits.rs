@@ -1,0 +1,58 @@
+//! What clients may spend.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tollgate_filter_api::{ByteSize, Interval};
+
+/// What clients may spend. Each limit has a counter under its name in `tollgate_limits_total`, except `h2_streams`: it is
+/// announced to the client, and the HTTP/2 library refuses what goes beyond without telling.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections at the same time, all listeners together.
+    pub connections: usize,
+    /// Connections at the same time from one address.
+    pub connections_per_client: usize,
+    /// Time for a TLS handshake.
+    pub handshake_time: Interval,
+    /// Total time for a request header, from its first byte.
+    pub header_time: Interval,
+    /// Bytes of a request header, all fields together.
+    pub header_bytes: ByteSize,
+    /// Fields of a request header, crumbs of a cookie counted one by one.
+    pub header_fields: usize,
+    /// Bytes of the request target.
+    pub target_bytes: ByteSize,
+    /// Bytes of a request body.
+    pub body_bytes: ByteSize,
+    /// Least pace of a request body, bytes a second, after ten seconds of grace.
+    pub body_pace: ByteSize,
+    /// How long a connection may be idle between requests.
+    pub idle_time: Interval,
+    /// Longest standstill while an answer is written to a client.
+    pub write_time: Interval,
+    /// Requests on one HTTP/1.1 connection.
+    pub requests_per_connection: u32,
+    /// HTTP/2 streams at the same time on one connection.
+    pub h2_streams: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            connections_per_client: 1_000,
+            handshake_time: Interval::seconds(10),
+            header_time: Interval::seconds(10),
+            header_bytes: ByteSize(32 << 10),
+            header_fields: 100,
+            target_bytes: ByteSize(8 << 10),
+            body_bytes: ByteSize(10 << 20),
+            body_pace: ByteSize(240),
+            idle_time: Interval::seconds(60),
+            write_time: Interval::seconds(30),
+            requests_per_connection: 10_000,
+            h2_streams: 100,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `stores:`: what the gateway keeps, and where it looks things up.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tollgate_filter_api::{Interval, Secret};
+
+use super::KeyPair;
+
+/// What the gateway keeps, and where it looks things up. A reload takes new settings of a source, but can add or remove none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stores {
+    /// The list of what was revoked.
+    pub revocations: RevocationList,
+    /// A message broker that says what is revoked.
+    pub broker: Option<Broker>,
+}
+
+/// The list of what was revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RevocationList {
+    /// File that keeps what the admin port's `/revocations` took, and what the broker said, so that a restart knows it. Absent:
+    /// the port takes nothing, and what the broker said is forgotten at the end of the process.
+    pub journal: Option<PathBuf>,
+    /// Most entries; one takes about 26 bytes of memory. What goes beyond is refused and shown, never dropped in silence.
+    pub max_entries: usize,
+}
+
+impl Default for RevocationList {
+    fn default() -> Self {
+        Self { journal: None, max_entries: 10_000_000 }
+    }
+}
+
+/// A subscription to a topic on which revocations are published, as a MapMessage or TextMessage of the reference product.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Broker {
+    /// `SCHEME://HOST[:PORT][/VHOST]`; the scheme is the protocol: `stomp`, `stomp+tls` (STOMP 1.2), `amqp10`, `amqp10+tls`
+    /// (AMQP 1.0), `amqp`, `amqps` (AMQP 0-9-1).
+    pub url: String,
+    /// What to listen to. STOMP and AMQP 0-9-1: the topic's name. AMQP 1.0: the address as the broker spells it.
+    pub topic: String,
+    /// Name of a durable subscription, for which the broker keeps messages while the gateway is away. Each gateway needs its own.
+    /// Without it, or without `revocations.journal`, something may be missed, and the list does not count as complete: see `missed`.
+    #[serde(default)]
+    pub subscription: Option<String>,
+    /// User name. Absent: none.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Password, as a reference.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Certificates that the broker's must end in, PEM. Absent: the system's. Read at each connection.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// The gateway's own certificate. Read at each connection.
+    #[serde(default)]
+    pub client_certificate: Option<KeyPair>,
+    /// How often both sides say at least something, 1 s to 10 min. A broker that is silent for twice as long is given up.
+    #[serde(default = "ten_seconds")]
+    pub heartbeat: Interval,
+    /// What makes up for what was published while nobody listened. Matters where something can be missed.
+    #[serde(default)]
+    pub missed: Missed,
+}
+
+/// What makes up for messages that were missed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Missed {
+    /// Nothing: the list is as old as the gap, and the filter `revocation` does with it what its `stale` says.
+    #[default]
+    Nothing,
+    /// etcd, which holds everything that is published: a gap is closed when etcd was read whole after it.
+    Etcd,
+}
+
+fn ten_seconds() -> Interval {
+    Interval::seconds(10)
+}
+
+impl Stores {
+    /// Relative paths start at the configuration's folder.
+    pub(super) fn resolve(&mut self, base: &Path) {
+        let join = |path: &mut PathBuf| *path = base.join(&*path);
+        self.revocations.journal.iter_mut().for_each(join);
+        let Some(broker) = &mut self.broker else { return };
+        broker.ca.iter_mut().for_each(join);
+        if let Some(pair) = &mut broker.client_certificate {
+            join(&mut pair.certificate);
+            join(&mut pair.key);
+        }
+    }
+}

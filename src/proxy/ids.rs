@@ -1,0 +1,102 @@
+//! What requests are called: by the gateway, or by whoever may say so before it.
+//!
+//! Only what is an id by its form is taken over, and it is written anew: nothing else that a client sends under this name goes
+//! anywhere, not even into the log.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tollgate_filter_api::{Problem, RequestId};
+
+use super::forward::REQUEST_ID;
+use crate::config::{IdAnswers, IdFormat, IdSource, RequestIds};
+
+/// The settings, ready for use.
+#[derive(Debug)]
+pub struct Ids {
+    /// The field that carries them.
+    pub field: HeaderName,
+    /// Whether upstreams get them.
+    pub upstream: bool,
+    /// Whether answers of upstreams carry them.
+    pub all_answers: bool,
+    source: IdSource,
+    uuid: bool,
+}
+
+impl Ids {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// When the field cannot be used.
+    pub fn new(config: &RequestIds) -> Result<Self, Problem> {
+        Ok(Self {
+            field: config.field()?,
+            upstream: config.upstream,
+            all_answers: config.answers == IdAnswers::All,
+            source: config.from,
+            uuid: config.format == IdFormat::Uuid,
+        })
+    }
+
+    /// The field, when the gateway does not own it anyway.
+    pub fn own_field(&self) -> Option<HeaderName> {
+        (self.field != REQUEST_ID).then(|| self.field.clone())
+    }
+
+    /// The id of a request. `trusted` says whether its sender is a proxy that is believed.
+    pub fn of(&self, headers: &HeaderMap, fresh: u128, trusted: impl FnOnce() -> bool) -> RequestId {
+        let believed = match self.source {
+            IdSource::Gateway => false,
+            IdSource::TrustedProxies => trusted(),
+            IdSource::Clients => true,
+        };
+        let sent = believed.then(|| self.sent(headers)).flatten();
+        sent.unwrap_or_else(|| RequestId::fresh(fresh, self.uuid))
+    }
+
+    fn sent(&self, headers: &HeaderMap) -> Option<RequestId> {
+        let mut values = headers.get_all(&self.field).iter();
+        let (one, another) = (values.next()?, values.next());
+        RequestId::parse(one.as_bytes(), self.uuid).filter(|_| another.is_none())
+    }
+}
+
+/// An id as a field's value.
+pub fn value(id: RequestId) -> HeaderValue {
+    let (text, length) = id.text();
+    HeaderValue::from_bytes(&text[..length]).expect("hex digits and dashes are legal in a field")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SENT: &str = "93bac548d2de4546b106880a5018460d";
+
+    fn of(from: IdSource, sent: &[&str], trusted: bool) -> String {
+        let mut headers = HeaderMap::new();
+        for id in sent {
+            headers.append("x-request-id", id.parse().unwrap());
+        }
+        Ids::new(&RequestIds { from, ..RequestIds::default() }).unwrap().of(&headers, 7, || trusted).to_string()
+    }
+
+    #[test]
+    fn an_id_is_taken_over_from_whom_the_settings_name() {
+        for (from, trusted, taken) in [
+            (IdSource::Gateway, true, false),
+            (IdSource::TrustedProxies, false, false),
+            (IdSource::TrustedProxies, true, true),
+            (IdSource::Clients, false, true),
+        ] {
+            assert_eq!(of(from, &[SENT], trusted) == SENT, taken, "{from:?} {trusted}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_or_comes_twice_is_replaced() {
+        let fresh = format!("{:032x}", 7);
+        for sent in [&[][..], &["forged"], &[SENT, SENT], &[""], &["93bac548d2de4546b106880a5018460d, x"]] {
+            assert_eq!(of(IdSource::Clients, sent, false), fresh, "{sent:?}");
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! In place of the reference product: its definitions, its tokens, its codes and bodies, under the example configuration for it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE};
+use openssl::{
+    asn1::Asn1Time,
+    bn::BigNum,
+    hash::MessageDigest,
+    pkey::{PKey, Private},
+    rsa::Rsa,
+    sign::Signer,
+    x509::{X509, X509NameBuilder},
+};
+use serde_json::{Value, json};
+use tollgate_document::{Document, Limits};
+use tollgate_tests::{
+    Client, Folder, Gateway, Project, Response, Settings, Upstream,
+    certificates::{Authority, connector},
+    shared_cases,
+    token::now,
+    tollgate,
+};
+
+use crate::corpus::{definitions, encoded, sample};
+
+const ISSUER: &str = "https://localhost:9443/oauth2/token";
+
+/// What no filter enforces yet, or is not about tokens.
+const WAIVED: &str = "throttle,basic_auth,api_key,interceptor,resilience,response_cache,mtls,upstream_digest,oauth2,validate";
+
+const MISSING: &str = r#"{"fault":{"code":900902, "message":"Missing Credentials", "description":"Missing Credentials. Make sure your API invocation call has a header: \"HEADER\""}}"#;
+const INVALID: &str = r#"{"fault":{"code":900901, "message":"Invalid Credentials", "description":"Invalid Credentials. Make sure you have given the correct access token"}}"#;
+const SCOPE: &str = r#"{"fault":{"code":900910, "message":"The access token does not allow you to access the requested resource", "description":"The access token does not allow you to access the requested resource"}}"#;
+const FORBIDDEN: &str = r#"{"fault":{"code":900908, "message":"Resource forbidden ", "description":"Resource forbidden "}}"#;
+
+/// The reference product's key manager: RS256, segments of base64url with padding, `iat` in milliseconds.
+struct KeyManager(PKey<Private>);
+
+impl KeyManager {
+    fn new() -> Self {
+        Self(PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap())
+    }
+
+    fn certificate(&self) -> Vec<u8> {
+        let mut name = X509NameBuilder::new().unwrap();
+        name.append_entry_by_text("CN", "localhost").unwrap();
+        let name = name.build();
+        let mut builder = X509::builder().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
+        builder.set_subject_name(&name).unwrap();
+        builder.set_issuer_name(&name).unwrap();
+        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        builder.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
+        builder.set_pubkey(&self.0).unwrap();
+        builder.sign(&self.0, MessageDigest::sha256()).unwrap();
+        builder.build().to_pem().unwrap()
+    }
+
+    /// A token as its tests make them, with further claims.
+    fn token(&self, api: &Api, more: Value) -> String {
+        let mut claims = json!({
+            "sub": "admin@carbon.super", "iss": ISSUER, "aud": "http://org.wso2.apimgt/gateway", "jti": "6f2a", "keytype": "PRODUCTION",
+            "iat": now() * 1000, "exp": now() + 3600, "consumerKey": "xvzf",
+            "application": { "id": 1, "name": "jwtApp", "tier": "Unlimited", "owner": "admin" },
+            "subscribedAPIs": [{ "name": api.name, "version": api.version, "context": api.base, "publisher": "admin", "subscriptionTier": "Unlimited", "subscriberTenantDomain": "carbon.super" }],
+        });
+        for (name, value) in more.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let input = format!("{}.{}", URL_SAFE.encode(r#"{"alg":"RS256","typ":"JWT"}"#), URL_SAFE.encode(claims.to_string()));
+        let mut signer = Signer::new(MessageDigest::sha256(), &self.0).unwrap();
+        signer.update(input.as_bytes()).unwrap();
+        let token = format!("{input}.{}", URL_SAFE.encode(signer.sign_to_vec().unwrap()));
+        assert!(token.contains('='), "a token of the reference product is padded");
+        token
+    }
+}
+
+/// One API of the running plan.
+struct Api {
+    name: String,
+    version: String,
+    base: String,
+    header: String,
+    secure: bool,
+    operations: Vec<Value>,
+}
+
+struct World {
+    upstream: Upstream,
+    manager: KeyManager,
+    stranger: KeyManager,
+    authority: Authority,
+    folder: Folder,
+    config: Value,
+    tls: Value,
+}
+
+impl World {
+    /// The example configuration, with the files it names made here.
+    fn new() -> Self {
+        let (upstream, folder, authority) = (Upstream::start(), Folder::new(), Authority::new("root"));
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/wso2.yaml");
+        let document = Document::parse("wso2.yaml", &fs::read(example).unwrap(), &Limits::default()).unwrap();
+        let mut config = document.value();
+        let tls = config["listeners"][1]["tls"].clone();
+        config["endpoints"] = json!({ "*": { "production": [upstream.url()], "sandbox": [upstream.url()] } });
+        config["waive"] = WAIVED.split(',').collect();
+        Self { upstream, manager: KeyManager::new(), stranger: KeyManager::new(), authority, folder, config, tls }
+    }
+
+    /// With credentials for upstreams that ask for some.
+    fn with_upstream_credentials(mut self) -> Self {
+        let password = format!("${{file:{}}}", self.folder.write("password", "secret").display());
+        self.config["endpoints"]["*"]["basic"] = json!({ "username": "u", "password": password });
+        self
+    }
+
+    fn serve(&self, artifact: &Path) -> Gateway {
+        let folder = Folder::new();
+        let (certificate, key) = self.authority.issue("gateway", 2, &["localhost"]).write(&self.folder, "gateway");
+        for (name, content) in [
+            ("server.pem", fs::read(certificate).unwrap()),
+            ("server.key", fs::read(key).unwrap()),
+            ("clients.pem", fs::read(self.authority.write(&self.folder, "ca.pem")).unwrap()),
+            ("token-issuer.pem", self.manager.certificate()),
+        ] {
+            folder.write(&format!("certs/{name}"), content);
+        }
+        Gateway::start_in(folder, artifact, Settings { config: self.config.clone(), tls: Some(self.tls.clone()), h2c: false })
+    }
+
+    /// Asks for every operation in every way; the differences come back, and how many operations ask for a token.
+    fn judge(&self, gateway: &Gateway) -> (Vec<String>, usize) {
+        let mut secure = Client::tls(gateway.ports.tls, "localhost", &connector(&self.authority, None, b"", None)).unwrap();
+        let mut plain = gateway.connect();
+        let (mut wrong, mut closed) = (Vec::new(), 0);
+        for api in apis(gateway) {
+            let client = if api.secure { &mut secure } else { &mut plain };
+            for operation in &api.operations {
+                let cases = self.cases(&api, operation);
+                closed += usize::from(cases.len() > 1);
+                for (what, credential, expected) in cases {
+                    let (method, template) = (operation["method"].as_str().unwrap(), operation["template"].as_str().unwrap());
+                    let target = encoded(&format!("{}{}", api.base, sample(template)));
+                    let field: Vec<String> = credential.iter().map(|token| format!("{}: Bearer {token}", api.header)).collect();
+                    let field: Vec<&str> = field.iter().map(String::as_str).collect();
+                    let before = self.upstream.count();
+                    let answer = client.ask(method, &target, &field, b"").unwrap_or_else(|error| panic!("{method} {target}: {error}"));
+                    let arrived = self.upstream.count() - before;
+                    if let Some(difference) = different(&answer, method, arrived, expected.as_deref()) {
+                        wrong.push(format!("{method} {target}, {what}: {difference}"));
+                    }
+                }
+            }
+        }
+        (wrong, closed)
+    }
+
+    /// What is sent, and the body of the refusal; `None` for a request that passes.
+    fn cases(&self, api: &Api, operation: &Value) -> Vec<(&'static str, Option<String>, Option<String>)> {
+        let scopes = scopes(operation);
+        let Some(scopes) = scopes else { return vec![("open to everybody", None, None)] };
+        let missing = MISSING.replace("HEADER", &api.header);
+        let refused = |body: &str| Some(body.to_owned());
+        let all = self.manager.token(api, json!({ "scope": scopes.join(" ") }));
+        let (head, signature) = all.rsplit_once('.').unwrap();
+        let elsewhere = json!([{ "name": "another", "version": "1" }]);
+        let mut cases = vec![
+            ("no token", None, Some(missing)),
+            ("a good token", Some(all.clone()), None),
+            ("another key's", Some(self.stranger.token(api, json!({ "scope": scopes.join(" ") }))), refused(INVALID)),
+            ("another issuer's", Some(self.manager.token(api, json!({ "iss": "https://evil.example" }))), refused(INVALID)),
+            ("expired", Some(self.manager.token(api, json!({ "iat": (now() - 7200) * 1000, "exp": now() - 3600 }))), refused(INVALID)),
+            ("a cut signature", Some(format!("{head}.{}", &signature[4..])), refused(INVALID)),
+            ("no token at all", Some("a.b.c".to_owned()), refused(INVALID)),
+            (
+                "not subscribed",
+                Some(self.manager.token(api, json!({ "scope": scopes.join(" "), "subscribedAPIs": elsewhere }))),
+                refused(FORBIDDEN),
+            ),
+        ];
+        for scope in &scopes {
+            cases.push(("one of the scopes", Some(self.manager.token(api, json!({ "scope": scope }))), None));
+        }
+        if !scopes.is_empty() {
+            cases.push(("no scope", Some(self.manager.token(api, json!({}))), refused(SCOPE)));
+            cases.push(("another scope", Some(self.manager.token(api, json!({ "scope": "unheard_of" }))), refused(SCOPE)));
+        }
+        cases
+    }
+}
+
+/// The scopes of which a token needs one; `None` where it needs no token.
+fn scopes(operation: &Value) -> Option<Vec<String>> {
+    let alternatives = operation["security"]["alternatives"].as_array().unwrap();
+    let credentials = || alternatives.iter().flat_map(|alternative| alternative["credentials"].as_array().unwrap());
+    let anonymous = alternatives.iter().any(|alternative| alternative["credentials"].as_array().unwrap().is_empty());
+    if anonymous || !credentials().any(|credential| credential["filter"] == "jwt") {
+        return None;
+    }
+    let mut scopes: Vec<String> = credentials()
+        .flat_map(|credential| credential["scopes"].as_array().unwrap())
+        .map(|scope| scope.as_str().unwrap().to_owned())
+        .collect();
+    scopes.sort();
+    scopes.dedup();
+    Some(scopes)
+}
+
+/// What of an answer is not as it should be.
+fn different(answer: &Response, method: &str, arrived: usize, expected: Option<&str>) -> Option<String> {
+    let status = match expected {
+        None => 200,
+        Some(SCOPE | FORBIDDEN) => 403,
+        Some(_) => 401,
+    };
+    let body = expected.filter(|_| method != "HEAD").is_none_or(|body| answer.text() == body);
+    let as_expected = answer.status() == status && arrived == usize::from(expected.is_none()) && body;
+    (!as_expected)
+        .then(|| format!("{} {}, {arrived} arrived; expected {status} {}", answer.status(), answer.text(), expected.unwrap_or("to pass")))
+}
+
+/// The operations that reach an upstream, of each API.
+fn apis(gateway: &Gateway) -> Vec<Api> {
+    let plan: Value = serde_json::from_slice(&gateway.admin("/plan").body).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let read = |api: &Value| Api {
+        name: text(&api["title"]),
+        version: text(&api["version"]),
+        base: text(&api["base_path"]).trim_end_matches('/').to_owned(),
+        header: api["auth_header"].as_str().unwrap_or("Authorization").to_owned(),
+        secure: api["transports"]["https"] == true,
+        operations: api["operations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|operation| operation["target"]["options"].is_null())
+            .cloned()
+            .collect(),
+    };
+    plan["apis"].as_array().unwrap().iter().map(read).collect()
+}
+
+/// A definition with all that the reference product knows of tokens.
+const PETS: &str = r#"openapi: 3.0.1
+info: { title: Pets, version: 1.0.0 }
+x-wso2-basePath: /pets/v1
+x-wso2-production-endpoints: { urls: ["ENDPOINT"], type: http }
+security:
+  - OAuth2: [read]
+components:
+  securitySchemes:
+    OAuth2:
+      type: oauth2
+      flows:
+        authorizationCode:
+          authorizationUrl: https://example.com/oauth/authorize
+          tokenUrl: https://example.com/oauth/token
+          scopes: { read: r, write: w, admin: a }
+paths:
+  /pet:
+    get: { responses: { "200": { description: the scope of the API } } }
+    post:
+      security: [{ OAuth2: [write, admin] }]
+      responses: { "200": { description: one of its own scopes } }
+    head: { security: [{ OAuth2: [] }], responses: { "200": { description: no scope } } }
+  /pet/{id}:
+    get:
+      x-wso2-application-security: { security-types: [oauth2] }
+      responses: { "200": { description: by the extension } }
+    delete:
+      x-wso2-disable-security: true
+      responses: { "200": { description: open } }
+    put:
+      security: [{ OAuth2: [write] }, { OAuth2: [admin] }]
+      responses: { "200": { description: one of the requirements } }
+  /store:
+    get: { x-auth-type: None, responses: { "200": { description: open } } }
+    put: { x-wso2-disable-security: false, responses: { "200": { description: closed } } }
+"#;
+
+/// Another, which has its tokens in a header of its own and declares nothing.
+const OWN_HEADER: &str = r#"swagger: "2.0"
+info: { title: Orders, version: "2" }
+basePath: /orders
+x-wso2-auth-header: X-API-Token
+x-wso2-production-endpoints: { urls: ["ENDPOINT"], type: http }
+paths:
+  /:
+    get: { responses: { "200": { description: closed } } }
+    post: { x-scope: "write,admin", responses: { "200": { description: closed, with scopes } } }
+"#;
+
+#[test]
+fn its_tokens_codes_and_bodies_hold_for_every_way_to_ask_for_a_token() {
+    let world = World::new();
+    let endpoint = world.upstream.url();
+    let project = Project::new()
+        .definition("pets.yaml", PETS.replace("ENDPOINT", &endpoint))
+        .definition("orders.yaml", OWN_HEADER.replace("ENDPOINT", &endpoint));
+    let (wrong, closed) = world.judge(&world.serve(&project.build(&[])));
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+    assert_eq!(closed, 8);
+}
+
+#[test]
+fn with_a_header_of_its_own_the_usual_one_is_the_upstreams() {
+    let world = World::new();
+    let project = Project::new().definition("orders.yaml", OWN_HEADER.replace("ENDPOINT", &world.upstream.url()));
+    let gateway = world.serve(&project.build(&[]));
+    let api = apis(&gateway).remove(0);
+    let token = format!("X-API-Token: Bearer {}", world.manager.token(&api, json!({})));
+    let answer = gateway.send("GET", "/orders/", &[&token, "Authorization: Bearer the-upstreams"], b"");
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let received = world.upstream.only();
+    assert_eq!((received.field("authorization"), received.field("x-api-token")), (Some("Bearer the-upstreams"), None));
+}
+
+#[test]
+fn its_own_definitions_ask_for_tokens_as_it_did() {
+    let Some(folder) = shared_cases("12-wso2") else { return };
+    let mut files = Vec::new();
+    definitions(&folder, &mut files);
+    let world = World::new().with_upstream_credentials();
+    let (mut wrong, mut closed) = (Vec::new(), 0);
+    for (number, file) in files.iter().enumerate() {
+        match build(&world, file, number) {
+            Err(said) => wrong.push(format!("{}: {said}", file.display())),
+            Ok(artifact) => {
+                let (different, count) = world.judge(&world.serve(&artifact));
+                closed += count;
+                wrong.extend(different.into_iter().map(|one| format!("{}: {one}", file.display())));
+            }
+        }
+    }
+    println!("{} definitions, {closed} operations that ask for a token", files.len());
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(closed >= 100, "only {closed} operations ask for a token");
+}
+
+/// One definition with the policies that belong to it.
+fn build(world: &World, definition: &Path, number: usize) -> Result<PathBuf, String> {
+    let mut project = Project::new().definition(&definition.file_name().unwrap().to_string_lossy(), fs::read(definition).unwrap());
+    if let Some(policies) = definition.ancestors().map(|folder| folder.join("policies.yaml")).find(|path| path.is_file()) {
+        project = project.file("policies.yaml", fs::read(policies).unwrap());
+    }
+    let artifact = world.folder.join(&format!("{number}.toll"));
+    let (path, endpoint) = (project.path(), world.upstream.url());
+    let fixed = ["build".as_ref(), path.as_os_str(), "-o".as_ref(), artifact.as_os_str()];
+    let more = ["--waive", WAIVED, "--endpoint", endpoint.as_str()];
+    let ran = tollgate(fixed.into_iter().chain(more.iter().map(AsRef::as_ref)));
+    if ran.code == 0 { Ok(artifact) } else { Err(ran.stderr) }
+}
