@@ -239,7 +239,7 @@ fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-impl AdminView for Gateway {
+impl AdminView for Arc<Gateway> {
     fn ready(&self) -> Vec<String> {
         let mut missing = Vec::new();
         if self.draining.load(Ordering::Relaxed) {
@@ -287,7 +287,12 @@ impl AdminView for Gateway {
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<u64, Problems>> {
-        Box::pin(async move { Gateway::reload(self) })
+        // The port goes on answering meanwhile: whoever watches `/livez` must not take a long reload for a death.
+        let gateway = self.clone();
+        Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || Gateway::reload(&gateway)).await;
+            done.unwrap_or_else(|_| Err(Problem::error("reload.failed", "the gateway failed; its log has the cause").into()))
+        })
     }
 }
 

@@ -49,19 +49,53 @@ fn a_reload_puts_the_next_configuration_in_force_and_a_running_request_keeps_its
     let (gateway, source) = gateway();
     let running = gateway.current();
     *source.0.lock().unwrap() = Some("two");
-    assert_eq!(gateway.reload().unwrap(), 2);
+    assert_eq!(Gateway::reload(&gateway).unwrap(), 2);
     assert_eq!((running.loaded.digest.as_str(), gateway.current().loaded.digest.as_str()), ("one", "two"));
+}
+
+/// Says that it was asked, and waits for its word.
+struct Slow {
+    asked: Mutex<Option<tokio::sync::oneshot::Sender<()>>>,
+    word: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl PlanSource for Slow {
+    fn load(&self) -> Result<Loaded, Problems> {
+        if let Some(asked) = self.asked.lock().unwrap().take() {
+            asked.send(()).unwrap();
+        }
+        self.word.lock().unwrap().recv().unwrap();
+        Ok(Loaded { plan: Plan::default(), digest: "slow".to_owned(), signers: Vec::new() })
+    }
+}
+
+#[tokio::test]
+async fn the_admin_port_answers_while_a_reload_takes_its_time() {
+    let (say, word) = std::sync::mpsc::channel();
+    let source = Arc::new(Slow { asked: Mutex::new(None), word: Mutex::new(word) });
+    let config = ConfigSource::Text { name: "gateway.yaml".to_owned(), text: TEXT.to_owned(), base: ".".into() };
+    say.send(()).unwrap();
+    let gateway = Gateway::load(source.clone(), config, FILTERS).unwrap();
+    let (asked, begun) = tokio::sync::oneshot::channel();
+    *source.asked.lock().unwrap() = Some(asked);
+    let view = gateway.clone();
+    let reload = tokio::spawn(async move { AdminView::reload(&view).await });
+    // One thread runs both: a reload on it would leave this waiting for ever.
+    begun.await.unwrap();
+    assert_eq!(gateway.artifact()["generation"], 1);
+    say.send(()).unwrap();
+    assert_eq!(reload.await.unwrap().unwrap(), 2);
 }
 
 #[test]
 fn a_reload_that_fails_changes_nothing_and_is_counted() {
     let (gateway, source) = gateway();
     *source.0.lock().unwrap() = None;
-    assert!(gateway.reload().is_err());
+    assert!(Gateway::reload(&gateway).is_err());
     assert_eq!((gateway.current().generation, gateway.current().loaded.digest.as_str()), (1, "one"));
     assert!(gateway.metrics().contains("tollgate_reloads_total{result=\"failed\"} 1"));
     *source.0.lock().unwrap() = Some("two");
-    assert_eq!(gateway.reload().unwrap(), 2);
+    assert_eq!(Gateway::reload(&gateway).unwrap(), 2);
 }
 
 #[test]

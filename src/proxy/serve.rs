@@ -152,7 +152,7 @@ impl Service for Attendant {
         let documents = tokio::spawn(self.gateway.documents.clone().run(ended(shutdown.clone())));
         let names = tokio::spawn(self.gateway.kernel.resolver.clone().run(ended(shutdown.clone())));
         // Who asks after a hand-over means the new process.
-        let admin = tokio::spawn(admin::serve(listener, self.gateway.clone(), ended(self.handed_over.clone())));
+        let admin = tokio::spawn(admin::serve(listener, Arc::new(self.gateway.clone()), ended(self.handed_over.clone())));
         let revocations = tokio::spawn(attend_revocations(self.gateway.clone()));
         let hup = tokio::spawn(reload_on_hup(self.gateway.clone()));
         let tls = tokio::spawn(endpoint::keep_fresh(self.gateway.clone()));
