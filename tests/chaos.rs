@@ -16,7 +16,7 @@ use std::{
 use serde_json::{Value, json};
 use tollgate_tests::{
     Client, Folder, Revoking, client,
-    parts::{ActiveMq, PASSWORD, Partition, USER, activemq::Publisher},
+    parts::{ActiveMq, Etcd, PASSWORD, Partition, USER, activemq::Publisher},
     revoking::percentiles,
     until,
 };
@@ -146,10 +146,48 @@ impl Chaos {
         }
     }
 
-    /// Waits until the gauge says that the broker is not there.
-    fn degraded(&self) {
-        let gauge = || self.world.gateway.metric(r#"tollgate_revocation_connected{input="broker"}"#);
-        until("the gauge to say that the broker is away", || gauge().filter(|connected| *connected == 0.0));
+    /// Writes keys, and says what is to be in force by and by.
+    fn write(&mut self, etcd: &Etcd, count: usize) -> Vec<String> {
+        (0..count)
+            .map(|_| {
+                let (jti, token) = self.next();
+                etcd.put(&format!("/tollgate/revocations/{jti}"), "3600");
+                token
+            })
+            .collect()
+    }
+
+    /// Waits until the gauge says that a source is not there.
+    fn degraded(&self, input: &str) {
+        let gauge = || self.world.gateway.metric(&format!("tollgate_revocation_connected{{input=\"{input}\"}}"));
+        until(&format!("the gauge to say that {input} is away"), || gauge().filter(|connected| *connected == 0.0));
+    }
+
+    /// etcd is cut off, stands still and is killed, while others go on revoking.
+    fn etcd_fails(&mut self, etcd: &mut Etcd, network: &Partition) {
+        let written = self.write(etcd, 50);
+        self.arrived(written);
+
+        network.cut();
+        let written = self.write(etcd, 50);
+        self.degraded("etcd");
+        self.by_operator(25);
+        network.heal();
+        self.arrived(written);
+
+        let written = self.write(etcd, 25);
+        etcd.freeze();
+        self.degraded("etcd");
+        etcd.thaw();
+        self.arrived(written);
+
+        let written = self.write(etcd, 25);
+        etcd.kill();
+        self.degraded("etcd");
+        self.by_operator(25);
+        etcd.restart();
+        self.arrived(written);
+        self.world.whole("etcd");
     }
 
     /// A process is killed and the next one knows everything that was in force.
@@ -161,6 +199,7 @@ impl Chaos {
         self.world.ready();
         self.arrived(published);
         self.world.whole("broker");
+        self.world.whole("etcd");
     }
 }
 
@@ -174,14 +213,19 @@ fn whatever_fails_no_revoked_token_passes_no_good_one_is_refused_and_it_shows() 
     let network = Partition::before(broker.stomp);
     let folder = Folder::new();
     let password = format!("${{file:{}}}", folder.write("password", PASSWORD).display());
-    let stores: Value = json!({ "broker": {
-        "url": format!("stomp://127.0.0.1:{}", network.port), "topic": "revoked", "subscription": "gateway-1",
-        "username": USER, "password": password, "heartbeat": "1s",
-    } });
+    let mut etcd = Etcd::start();
+    let way_to_etcd = Partition::before(etcd.port);
+    let stores: Value = json!({
+        "broker": {
+            "url": format!("stomp://127.0.0.1:{}", network.port), "topic": "revoked", "subscription": "gateway-1",
+            "username": USER, "password": password, "heartbeat": "1s",
+        },
+        "etcd": { "endpoints": [format!("http://127.0.0.1:{}", way_to_etcd.port)], "heartbeat": "1s", "relist": "2s" },
+    });
     let world = Revoking::start(folder, stores, json!({}));
     world.whole("broker");
     let good = (0..50).map(|number| world.token(&format!("good-{number}"))).collect();
-    let left = (0..1000 * rounds()).map(|number| format!("bad-{number}")).map(|jti| (jti.clone(), world.token(&jti))).collect();
+    let left = (0..1200 * rounds()).map(|number| format!("bad-{number}")).map(|jti| (jti.clone(), world.token(&jti))).collect();
     let load = Load::start(world.gateway.ports.plain, good);
     let mut chaos = Chaos { world, load, left, propagated: Vec::new() };
     for _ in 0..rounds() {
@@ -191,15 +235,17 @@ fn whatever_fails_no_revoked_token_passes_no_good_one_is_refused_and_it_shows() 
 
         network.cut();
         let published = chaos.publish(&mut publisher, 150);
-        chaos.degraded();
+        chaos.degraded("broker");
         chaos.by_operator(50);
         network.heal();
         chaos.arrived(published);
         chaos.world.whole("broker");
 
+        chaos.etcd_fails(&mut etcd, &way_to_etcd);
+
         let published = chaos.publish(&mut publisher, 50);
         broker.freeze();
-        chaos.degraded();
+        chaos.degraded("broker");
         chaos.by_operator(50);
         broker.thaw();
         chaos.arrived(published);
@@ -207,7 +253,7 @@ fn whatever_fails_no_revoked_token_passes_no_good_one_is_refused_and_it_shows() 
 
         let published = chaos.publish(&mut publisher, 50);
         broker.kill();
-        chaos.degraded();
+        chaos.degraded("broker");
         chaos.by_operator(50);
         broker.restart();
         chaos.arrived(published);
@@ -219,11 +265,12 @@ fn whatever_fails_no_revoked_token_passes_no_good_one_is_refused_and_it_shows() 
     }
     assert!(chaos.left.is_empty(), "{} are left", chaos.left.len());
     assert_eq!(chaos.world.shown("broker")["gaps"], 0);
+    assert_eq!(chaos.world.shown("etcd")["differences"], 0);
     let (asked, wrong) = chaos.load.end();
     let (median, p99) = percentiles(chaos.propagated);
     println!(
         "{asked} requests beside {} revocations; ActiveMQ, before publishing to refusal: median {median:?}, p99 {p99:?}",
-        1000 * rounds()
+        1200 * rounds()
     );
     assert_eq!(wrong, Vec::<String>::new());
     assert!(median < Duration::from_millis(50), "{median:?}");

@@ -12,6 +12,7 @@ mod cookie;
 mod corpus;
 mod cors;
 mod errors;
+mod etcd;
 mod forwarding;
 mod framing;
 mod http2;

@@ -17,4 +17,4 @@ pub use model::*;
 pub use proxies::TrustedProxies;
 pub use request_id::{IdAnswers, IdFormat, IdSource, RequestIds};
 pub use security::{Requirements, Security};
-pub use stores::{Broker, Missed, RevocationList, Stores};
+pub use stores::{Broker, Etcd, Missed, RevocationList, Stores};

@@ -16,6 +16,8 @@ pub struct Stores {
     pub revocations: RevocationList,
     /// A message broker that says what is revoked.
     pub broker: Option<Broker>,
+    /// An etcd whose keys are what is revoked.
+    pub etcd: Option<Etcd>,
 }
 
 /// The list of what was revoked.
@@ -79,6 +81,50 @@ pub enum Missed {
     Etcd,
 }
 
+/// Keys of etcd 3.4 or later, each of which revokes something as long as it is there. The last segment of a key names a token
+/// (`jti`, signature, or as it is sent) while its value is empty or a time to live; a value that is a JSON object says what is
+/// revoked, as `/revocations` of the admin port takes it. Requests are refused until everything was read once.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Etcd {
+    /// URLs of the members, `http://HOST[:PORT]` or `https://HOST[:PORT]`, port 2379. After a failure the next one is tried.
+    pub endpoints: Vec<String>,
+    /// User name. Absent: none.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Password, as a reference.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Certificates that the members' must end in, PEM. Absent: the system's.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// The gateway's own certificate.
+    #[serde(default)]
+    pub client_certificate: Option<KeyPair>,
+    /// What the keys begin with.
+    #[serde(default = "prefix")]
+    pub prefix: String,
+    /// How often everything is read again and compared. Differences are mended, counted and logged.
+    #[serde(default = "ten_minutes")]
+    pub relist: Interval,
+    /// How often etcd is asked whether everything was told, which says how old the list is. After three times this without a word
+    /// the connection is given up.
+    #[serde(default = "five_seconds")]
+    pub heartbeat: Interval,
+}
+
+fn prefix() -> String {
+    "/tollgate/revocations/".to_owned()
+}
+
+fn five_seconds() -> Interval {
+    Interval::seconds(5)
+}
+
+fn ten_minutes() -> Interval {
+    Interval::seconds(600)
+}
+
 fn ten_seconds() -> Interval {
     Interval::seconds(10)
 }
@@ -88,11 +134,18 @@ impl Stores {
     pub(super) fn resolve(&mut self, base: &Path) {
         let join = |path: &mut PathBuf| *path = base.join(&*path);
         self.revocations.journal.iter_mut().for_each(join);
-        let Some(broker) = &mut self.broker else { return };
-        broker.ca.iter_mut().for_each(join);
-        if let Some(pair) = &mut broker.client_certificate {
-            join(&mut pair.certificate);
-            join(&mut pair.key);
+        let files = |ca: &mut Option<PathBuf>, pair: &mut Option<KeyPair>| {
+            ca.iter_mut().for_each(join);
+            if let Some(pair) = pair {
+                join(&mut pair.certificate);
+                join(&mut pair.key);
+            }
+        };
+        if let Some(broker) = &mut self.broker {
+            files(&mut broker.ca, &mut broker.client_certificate);
+        }
+        if let Some(etcd) = &mut self.etcd {
+            files(&mut etcd.ca, &mut etcd.client_certificate);
         }
     }
 }

@@ -189,6 +189,7 @@ fn fixed(running: &Config, next: &Config) -> Result<(), Problems> {
     let (old, new) = (&running.gateway.stores, &next.gateway.stores);
     refuse(old.revocations != new.revocations, "/stores/revocations");
     refuse(old.broker.is_some() != new.broker.is_some(), "/stores/broker");
+    refuse(old.etcd.is_some() != new.etcd.is_some(), "/stores/etcd");
     // The engine takes these once: its HTTP/2 settings, the names' refresh, the bundle that stands for the system's.
     let (old, new) = (&running.gateway, &next.gateway);
     refuse(old.limits.h2_streams != new.limits.h2_streams, "/limits/h2_streams");

@@ -6,9 +6,6 @@ use tollgate_filter_api::Problem;
 
 use crate::listener::NotNow;
 
-/// Longest text of a broker that is passed on.
-const LONGEST: usize = 300;
-
 /// Why there is no subscription now.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Lost {
@@ -44,20 +41,3 @@ pub(crate) enum Lost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Broken(pub(crate) &'static str);
-
-/// A broker's words, made fit for a log: one line, without control characters, cut to a length.
-pub(crate) fn quoted(text: &str) -> String {
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
-    text.trim().chars().take(LONGEST).map(clean).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_brokers_words_cannot_forge_or_flood_a_log() {
-        assert_eq!(quoted("no\r\n2026 ERROR forged\u{1b}[0m"), "no  2026 ERROR forged [0m");
-        assert_eq!(quoted(&"x".repeat(5000)).len(), LONGEST);
-    }
-}

@@ -19,9 +19,9 @@ mod stomp;
 mod subscriber;
 #[cfg(test)]
 mod testing;
-mod tls;
 mod wire;
 
 pub use listener::{Listener, Message, NotNow};
-pub use settings::{ClientCertificate, Settings, check};
+pub use settings::{Settings, check};
 pub use subscriber::run;
+pub use tollgate_outbound::tls::ClientCertificate;

@@ -3,11 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use tollgate_filter_api::{Problem, Secret};
+use tollgate_outbound::tls::{self, ClientCertificate, Files};
 
-use crate::{
-    endpoint::{Endpoint, Protocol},
-    tls,
-};
+use crate::endpoint::{Endpoint, Protocol};
 
 /// Shortest heartbeat: AMQP 0-9-1 counts in seconds.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -43,15 +41,6 @@ pub struct Settings {
     pub heartbeat: Duration,
 }
 
-/// A certificate and its key, both PEM files.
-#[derive(Clone, Debug)]
-pub struct ClientCertificate {
-    /// The certificate, followed by the intermediate ones.
-    pub certificate: PathBuf,
-    /// The private key, not encrypted.
-    pub key: PathBuf,
-}
-
 impl Settings {
     /// Settings without credentials, TLS files or durable subscription, with a heartbeat of 10 s.
     pub fn new(url: impl Into<String>, topic: impl Into<String>) -> Self {
@@ -65,6 +54,11 @@ impl Settings {
             client_certificate: None,
             heartbeat: Duration::from_secs(10),
         }
+    }
+
+    /// What TLS needs.
+    pub(crate) fn files(&self) -> Files {
+        Files { ca: self.ca.clone(), client_certificate: self.client_certificate.clone() }
     }
 }
 
@@ -95,7 +89,7 @@ pub fn check(settings: &Settings) -> Result<(), Problem> {
         crate::amqp091::Binding::parse(&settings.topic)?;
     }
     if endpoint.secure {
-        return tls::check(settings);
+        return tls::check(&settings.files());
     }
     if settings.ca.is_some() || settings.client_certificate.is_some() {
         return Err(Problem::error("broker.tls", format!("expected a URL that means TLS beside TLS files, found `{}`", settings.url))
@@ -143,7 +137,7 @@ mod tests {
     #[test]
     fn a_ca_file_that_cannot_be_read_is_found_before_a_connection_is_made() {
         let missing = std::env::temp_dir().join("tollgate-broker-no-such-file.pem");
-        assert_eq!(code(|s| (s.url, s.ca) = ("stomp+tls://broker".into(), Some(missing))), "broker.trust");
+        assert_eq!(code(|s| (s.url, s.ca) = ("stomp+tls://broker".into(), Some(missing))), "tls.ca");
     }
 
     #[test]

@@ -1,16 +1,10 @@
 //! One subscription, for as long as somebody wants it: connect, listen, and when that ends, again.
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    hash::{BuildHasher, RandomState},
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc};
 
 use tokio::time::{Instant, sleep, timeout};
 use tollgate_filter_api::Problem;
+use tollgate_outbound::Backoff;
 
 use crate::{
     amqp10, amqp091,
@@ -22,11 +16,6 @@ use crate::{
     wire::{PATIENCE, Wire},
 };
 
-/// First wait after a failure.
-const SHORTEST: Duration = Duration::from_millis(200);
-/// Longest wait.
-const LONGEST: Duration = Duration::from_secs(10);
-
 /// Listens until `shutdown` ends; connects again for ever, after 0.2 s at first and 10 s at most, less up to half of it
 /// at random. One task: dropping the future ends the connection and everything else. Messages are heard one by one; while
 /// the listener is busy nothing is read.
@@ -37,7 +26,7 @@ pub async fn run(settings: Settings, listener: Arc<dyn Listener>, shutdown: impl
     check(&settings)?;
     let endpoint = Endpoint::parse(&settings.url)?;
     let mut shutdown = pin!(shutdown);
-    let mut wait = SHORTEST;
+    let mut backoff = Backoff::default();
     loop {
         let mut attempt = Attempt { endpoint: &endpoint, settings: &settings, listener: &*listener, wire: None, confirmed: None };
         let lost = tokio::select! {
@@ -51,15 +40,13 @@ pub async fn run(settings: Settings, listener: Arc<dyn Listener>, shutdown: impl
             }
             return Ok(());
         };
-        if attempt.confirmed.is_some_and(|since| since.elapsed() > wait) {
-            wait = SHORTEST;
-        }
+        backoff.ended(attempt.confirmed.map(|since| since.elapsed()));
         drop(attempt);
         listener.lost(&lost.to_string());
         tokio::select! {
             biased;
             () = &mut shutdown => return Ok(()),
-            () = sleep(jittered(wait)) => wait = LONGEST.min(wait * 2),
+            () = sleep(backoff.wait()) => {}
         }
     }
 }
@@ -129,23 +116,4 @@ async fn confirmed<S>(
     *since = Some(Instant::now());
     listener.connected();
     Ok(session)
-}
-
-/// Between half of `time` and all of it: a broker that comes back is not met by all gateways at once.
-fn jittered(time: Duration) -> Duration {
-    let random = u32::try_from(RandomState::new().hash_one(0_u8) >> 32).unwrap_or(0);
-    time - time.mul_f64(0.5 * f64::from(random) / f64::from(u32::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn jitter_takes_away_at_most_half_and_differs() {
-        let whole = Duration::from_secs(100);
-        let all: std::collections::BTreeSet<_> = (0..50).map(|_| jittered(whole)).collect();
-        assert!(all.iter().all(|time| *time <= whole && *time >= whole / 2));
-        assert!(all.len() > 10);
-    }
 }

@@ -11,13 +11,12 @@ use tokio::{
     net::TcpStream,
     time::{Instant, sleep_until, timeout},
 };
-use tokio_openssl::SslStream;
+use tollgate_outbound::tls;
 
 use crate::{
     endpoint::Endpoint,
     failure::{Broken, Lost},
     settings::Settings,
-    tls,
 };
 
 /// How long a connection may take until the subscription is confirmed, and each step of it.
@@ -59,11 +58,10 @@ impl Wire {
         if !endpoint.secure {
             return Ok(Self::over(tcp));
         }
-        let (settings, host) = (settings.clone(), endpoint.host.clone());
-        let ssl = tokio::task::spawn_blocking(move || tls::client(&settings, &host)).await.map_err(|error| Lost::Tls(error.to_string()))?;
-        let mut stream = SslStream::new(ssl.map_err(Lost::Trust)?, tcp).map_err(|error| Lost::Tls(error.to_string()))?;
-        let shaken = Pin::new(&mut stream).connect().await;
-        shaken.map_err(|error| Lost::Tls(tls_cause(&stream, &error)))?;
+        let stream = tls::handshake(&settings.files(), &endpoint.host, &[], tcp).await.map_err(|failure| match failure {
+            tls::Failure::Files(problem) => Lost::Trust(problem),
+            tls::Failure::Handshake(cause) => Lost::Tls(cause),
+        })?;
         Ok(Self::over(stream))
     }
 
@@ -205,13 +203,6 @@ impl Wire {
 fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
-}
-
-fn tls_cause(stream: &SslStream<TcpStream>, error: &openssl::ssl::Error) -> String {
-    match stream.ssl().verify_result() {
-        openssl::x509::X509VerifyResult::OK => error.to_string(),
-        refused => format!("the broker's certificate is not accepted: {refused}"),
-    }
 }
 
 #[cfg(test)]

@@ -90,15 +90,15 @@ impl Mirrored {
         }
     }
 
-    /// The listing is whole; what it does not say is gone. It says everything until `revision`.
+    /// The listing is whole; what it does not say is gone. It says everything until `revision`. With `comparable`, nothing changed
+    /// while it was read: what it does not share with the view is a fault, unless the source was away.
     ///
     /// # Errors
     /// When there is no room; the old view stays, and is not complete.
-    pub fn replace(&self, revision: i64) -> Result<Differences, Full> {
-        let differences = self.feed.replace(self.followed.swap(true, Ordering::Relaxed))?;
+    pub fn replace(&self, revision: i64, comparable: bool) -> Result<Differences, Full> {
+        let differences = self.feed.replace(self.followed.swap(true, Ordering::Relaxed) && comparable)?;
         *lock(&self.said) = std::mem::take(&mut lock(&self.listed));
         self.complete(revision);
-        self.feed.connected();
         Ok(differences)
     }
 
@@ -135,8 +135,9 @@ impl Mirrored {
         self.feed.reached(revision);
     }
 
-    /// Everything until this revision is known now.
+    /// The source is there, and everything until this revision is known now.
     pub fn complete(&self, revision: i64) {
+        self.feed.connected();
         self.feed.reached(revision);
         self.feed.complete();
     }

@@ -25,7 +25,7 @@ fn find(book: &Book, jti: &str, client: &str) -> Option<RevokedBy> {
 fn list(mirrored: &Mirrored, keys: &[(&str, &str)], revision: i64) -> Differences {
     mirrored.begin();
     keys.iter().for_each(|(key, value)| mirrored.listed(key.as_bytes(), value.as_bytes()));
-    mirrored.replace(revision).unwrap()
+    mirrored.replace(revision, true).unwrap()
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_listing_is_in_force_as_a_whole_and_what_it_does_not_say_is_gone() {
     mirrored.begin();
     mirrored.listed(b"c", b"");
     assert!(find(&book, "a", "").is_some() && find(&book, "c", "").is_none(), "half a listing changes nothing");
-    mirrored.replace(8).unwrap();
+    mirrored.replace(8, true).unwrap();
     assert!(find(&book, "a", "").is_none() && find(&book, "c", "").is_some());
     assert_eq!(book.show()["inputs"]["etcd"]["sequence"], 8);
 }

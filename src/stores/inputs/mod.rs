@@ -4,6 +4,7 @@
 //! may wait with it. A task that fails is started again. What it does not protect against: a source that is wrong.
 
 mod broker;
+mod etcd;
 mod quiet;
 mod supervisor;
 
@@ -13,11 +14,16 @@ use tokio::sync::watch;
 use tollgate_filter_api::{Problem, Problems};
 use tollgate_revocations::{Book, Input};
 
-use crate::config::{Config, Stores};
+use crate::config::{Config, Missed, Stores};
+
+/// Settings that a problem's code may name.
+const BROKER: &[&str] = &["url", "topic", "subscription", "username", "password", "heartbeat", "ca", "client_certificate"];
+const ETCD: &[&str] = &["endpoints", "prefix", "username", "password", "relist", "heartbeat", "ca", "client_certificate"];
 
 /// Which sources there are.
 pub fn inputs(stores: &Stores) -> Vec<Input> {
-    stores.broker.iter().map(|_| Input::Broker).collect()
+    let broker = stores.broker.iter().map(|_| Input::Broker);
+    broker.chain(stores.etcd.iter().map(|_| Input::Etcd)).collect()
 }
 
 /// Judges what can be judged before a connection is made.
@@ -30,7 +36,16 @@ pub fn check(config: &Config) -> Result<(), Problems> {
     if let Some(broker) = &stores.broker
         && let Err(problem) = tollgate_broker::check(&broker::settings(broker))
     {
-        problems.push(blame(problem, config, "/stores/broker", &["url", "topic", "subscription", "username", "password", "heartbeat"]));
+        problems.push(blame(problem, config, "/stores/broker", BROKER));
+    }
+    if stores.etcd.is_none() && stores.broker.as_ref().is_some_and(|broker| broker.missed == Missed::Etcd) {
+        let message = "expected `stores.etcd` beside `missed: etcd`, found none";
+        problems.push(Problem::error("stores.broker.missed", message).at(config.file(), 0, "/stores/broker/missed"));
+    }
+    if let Some(etcd) = &stores.etcd
+        && let Err(problem) = tollgate_etcd::check(&etcd::settings(etcd))
+    {
+        problems.push(blame(problem, config, "/stores/etcd", ETCD));
     }
     config.locate(&mut problems);
     if problems.has_errors() { Err(problems) } else { Ok(()) }
@@ -57,9 +72,13 @@ pub fn start(book: Arc<Book>, stores: watch::Receiver<Stores>, handed_over: watc
                 std::future::pending::<()>().await;
             }
         };
-        broker::keep(book.clone(), stores, leave(handed_over.clone())).await;
-        leave(handed_over).await;
-        book.hand_over();
+        let subscribed = async {
+            broker::keep(book.clone(), stores.clone(), leave(handed_over.clone())).await;
+            leave(handed_over).await;
+            book.hand_over();
+        };
+        // What still runs here goes on being judged by what etcd says.
+        tokio::join!(subscribed, etcd::keep(book.clone(), stores.clone()));
     };
     std::thread::Builder::new().name("revocations".to_owned()).spawn(move || runtime.block_on(work))?;
     Ok(())

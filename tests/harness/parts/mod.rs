@@ -1,11 +1,13 @@
-//! Real brokers, started on free loopback ports and ended by pid. What they need is installed by `tests/install`.
+//! Real brokers and stores, started on free loopback ports and ended by pid. What they need is installed by `tests/install`.
 
 pub mod activemq;
+pub mod etcd;
 pub mod partition;
 pub mod process;
 pub mod rabbitmq;
 
 pub use activemq::ActiveMq;
+pub use etcd::Etcd;
 pub use partition::Partition;
 pub use rabbitmq::RabbitMq;
 

@@ -12,8 +12,10 @@ use std::{convert::Infallible, time::Duration};
 use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 
+use tollgate_outbound::quoted;
+
 use crate::{
-    failure::{Broken, Lost, quoted},
+    failure::{Broken, Lost},
     listener::Message,
     subscriber::Peer,
     wire::MAX_SKIPPED,

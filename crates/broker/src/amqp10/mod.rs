@@ -10,8 +10,10 @@ use std::{convert::Infallible, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 
+use tollgate_outbound::quoted;
+
 use crate::{
-    failure::{Broken, Lost, quoted},
+    failure::{Broken, Lost},
     listener::Message,
     subscriber::Peer,
 };

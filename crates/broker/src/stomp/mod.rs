@@ -8,8 +8,10 @@ mod jms_map;
 
 use std::{convert::Infallible, time::Duration};
 
+use tollgate_outbound::quoted;
+
 use crate::{
-    failure::{Broken, Lost, quoted},
+    failure::{Broken, Lost},
     listener::Message,
     subscriber::Peer,
     wire::MAX_SKIPPED,

@@ -1,0 +1,35 @@
+//! Who is told what etcd holds.
+
+/// There is no room for the listing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Full(pub String);
+
+/// Is told what etcd holds. All calls come from one task, in order, and must not block for long. Keys come without the prefix.
+pub trait Mirror: Send + Sync + 'static {
+    /// A listing of everything begins; one that had begun before is void. What was known stays in force until
+    /// [`replace`](Self::replace).
+    fn begin(&self);
+
+    /// One key of the listing. May come again with a later value.
+    fn listed(&self, key: &[u8], value: &[u8]);
+
+    /// The listing is whole: what it does not hold is gone. It is the state at `revision`. With `comparable`, nothing changed while it
+    /// was read, so that a difference to what was known is a fault.
+    ///
+    /// # Errors
+    /// When there is no room. What was known stays, and everything is listed again after a while.
+    fn replace(&self, revision: i64, comparable: bool) -> Result<(), Full>;
+
+    /// A key was written. May come again.
+    fn put(&self, key: &[u8], value: &[u8], revision: i64);
+
+    /// A key was deleted, or its lease ended. May come again.
+    fn delete(&self, key: &[u8], revision: i64);
+
+    /// Everything until this revision has been told, and etcd knows of nothing later. Comes at every heartbeat.
+    fn complete(&self, revision: i64);
+
+    /// The connection is gone, or could not be made; another attempt follows.
+    fn lost(&self, cause: &str);
+}

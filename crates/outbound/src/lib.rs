@@ -1,0 +1,11 @@
+//! What clients that keep a connection to a store share: TLS, how long to wait before the next attempt, and what may be repeated
+//! of the other side's words.
+//!
+//! Does **not** protect against: a server whose certificate is good and whose word is not.
+
+mod backoff;
+pub mod tls;
+mod words;
+
+pub use backoff::Backoff;
+pub use words::quoted;
