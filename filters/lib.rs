@@ -14,6 +14,8 @@ pub const FILTERS: &[Kind] = &[
     filter_jwt::KIND,
     // Takes the tokens that are no JWT.
     filter_introspection::KIND,
+    filter_basic_auth::KIND,
+    filter_api_key::KIND,
     filter_mtls::KIND,
     // Asks whether what they found was taken back.
     filter_revocation::KIND,

@@ -17,6 +17,8 @@ mod forwarding;
 mod framing;
 mod http2;
 mod jwt;
+mod jwt_rotation;
+mod keys;
 mod limits;
 mod mtls;
 mod paths;

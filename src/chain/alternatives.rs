@@ -99,7 +99,7 @@ impl Wanted {
     /// The operation's part of the filter's settings.
     pub fn settings(&self, api: &Api) -> Value {
         let mut settings: Map<String, Value> = self.settings.clone().into_iter().collect();
-        if let (Some(header), "jwt" | "introspection") = (&api.auth_header, self.filter.as_str()) {
+        if let (Some(header), "jwt" | "introspection" | "basic_auth") = (&api.auth_header, self.filter.as_str()) {
             settings.insert("header".to_owned(), Value::from(header.as_str()));
         }
         Value::Object(settings)

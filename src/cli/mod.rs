@@ -11,6 +11,8 @@ mod dev;
 mod docs;
 mod init;
 mod issuer;
+mod key;
+mod password;
 mod plan;
 mod project;
 mod report;
@@ -57,6 +59,8 @@ enum Command {
     Run(run::Args),
     Dev(dev::Args),
     Demo(demo::Args),
+    Key(key::Args),
+    Password(password::Args),
     Schema(schema::Args),
     #[command(hide = true)]
     Docs(docs::Args),
@@ -74,6 +78,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args, format),
         Command::Dev(args) => dev::run(&args, format),
         Command::Demo(args) => demo::run(&args, format),
+        Command::Key(args) => key::run(&args, format),
+        Command::Password(_) => password::run(),
         Command::Schema(_) => schema::run(),
         Command::Docs(args) => docs::run(&args),
     };

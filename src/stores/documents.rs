@@ -9,13 +9,16 @@ use std::{
 };
 
 use openssl::{sha::sha256, ssl::SslConnector};
-use tollgate_filter_api::{Clock, Document, DocumentPolicy, Location, Metrics, Problem, Remote, RemotePolicy, Revocations, World};
+use tollgate_filter_api::{
+    Clock, Document, DocumentPolicy, Judgement, Location, Metrics, Problem, Remote, RemotePolicy, Revocations, World,
+};
 
 use super::{
     Trust,
     document::{Entry, Origin},
     http::{Client, Target},
     remote::HttpRemote,
+    slow::Slow,
     tended::{Registry, lock},
 };
 
@@ -37,6 +40,7 @@ pub struct Documents {
     entries: Registry<Key, Entry>,
     remotes: Mutex<HashMap<RemoteKey, Weak<HttpRemote>>>,
     revocations: OnceLock<Arc<dyn Revocations>>,
+    slow: Slow,
 }
 
 impl Documents {
@@ -50,6 +54,7 @@ impl Documents {
             entries: Registry::default(),
             remotes: Mutex::default(),
             revocations: OnceLock::new(),
+            slow: Slow::default(),
         }
     }
 
@@ -94,6 +99,10 @@ impl Documents {
 }
 
 impl World for Documents {
+    fn judge(&self, work: Box<dyn FnOnce() -> bool + Send>) -> Judgement {
+        self.slow.judge(work)
+    }
+
     fn revocations(&self) -> Result<Arc<dyn Revocations>, Problem> {
         self.revocations.get().cloned().ok_or_else(|| Problem::error("world.revocations", "there is no revocation list here"))
     }

@@ -14,6 +14,7 @@ mod file;
 mod http;
 pub mod inputs;
 mod remote;
+mod slow;
 mod tended;
 mod trust;
 

@@ -79,6 +79,9 @@ pub trait Document: Send + Sync {
     fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
+/// What [`World::judge`] comes to: the answer, or `None` when too much is asked already.
+pub type Judgement = Pin<Box<dyn Future<Output = Option<bool>> + Send>>;
+
 /// What the gateway, or a test, offers to filters.
 pub trait World: Send + Sync {
     /// Keeps a document at hand.
@@ -93,6 +96,13 @@ pub trait World: Send + Sync {
     /// When the URL is not allowed.
     fn remote(&self, url: &str, _policy: RemotePolicy) -> Result<Arc<dyn Remote>, Problem> {
         Err(Problem::error("world.remote", format!("nothing here can ask `{url}`")))
+    }
+
+    /// Answers a question that takes the processor for long, such as the hash of a password, on a thread that serves no requests.
+    /// How many run and wait is bounded. A world without threads answers at once.
+    fn judge(&self, work: Box<dyn FnOnce() -> bool + Send>) -> Judgement {
+        let answer = work();
+        Box::pin(std::future::ready(Some(answer)))
     }
 
     /// The list of what was revoked. There is one, whoever fills it.

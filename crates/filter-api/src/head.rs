@@ -62,6 +62,19 @@ impl RequestHead {
     pub fn query(&self) -> Option<&str> {
         self.0.uri.query()
     }
+
+    /// Another query, or none; the path stays.
+    ///
+    /// # Errors
+    /// When it holds what no query may hold.
+    pub fn set_query(&mut self, query: Option<&str>) -> Result<(), IllegalHeader> {
+        let mut parts = self.0.uri.clone().into_parts();
+        let path = self.0.uri.path();
+        let target = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+        parts.path_and_query = Some(target.parse().map_err(|_| IllegalHeader)?);
+        self.0.set_uri(http::Uri::from_parts(parts).map_err(|_| IllegalHeader)?);
+        Ok(())
+    }
 }
 
 impl ResponseHead {

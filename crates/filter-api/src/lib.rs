@@ -23,7 +23,7 @@ mod secret;
 mod units;
 
 pub use call::{Call, OperationInfo};
-pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Location, Metrics, Shared, Version, World};
+pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Judgement, Location, Metrics, Shared, Version, World};
 pub use facts::{
     AllCredentials, Certificate, Credentials, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts, Token,
 };

@@ -123,7 +123,17 @@ impl KeyRing {
         {
             return Ok(proof);
         }
-        Err(newer.failure(jws, now))
+        if newer.knows(jws.kid.as_deref()) || newer.candidates(jws, now).next().is_some() || self.confirmed_since(now) {
+            return Err(newer.failure(jws, now));
+        }
+        // The source may have it by now, and was asked too short a while ago, or is away.
+        let fault = Fault::new(KEYS_UNAVAILABLE, "a key that is not known, and its source cannot be asked now");
+        Err(Failure::Undecided(fault.retry_after(RETRY)))
+    }
+
+    /// Whether every source said since then what its keys are.
+    fn confirmed_since(&self, time: SystemTime) -> bool {
+        self.sources.iter().all(|source| source.document.confirmed().is_some_and(|confirmed| confirmed >= time))
     }
 
     /// How many keys of that source can be used; `None` when it has not been read yet, or not successfully.

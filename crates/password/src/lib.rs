@@ -1,0 +1,28 @@
+//! Passwords that are stored as hashes: Argon2 (RFC 9106), bcrypt, and the plain digests of the reference product.
+//!
+//! Pure but for the random salt. Does **not** protect a list of hashes that was stolen when they are plain digests
+//! ([`Hash::is_weak`]) or the passwords can be guessed.
+
+mod argon2;
+mod hash;
+
+pub use hash::{Hash, NotAHash};
+
+/// A hash for a new password: Argon2id with a fresh salt and the parameters that OWASP recommends (19 MiB, 2 passes, 1 lane).
+///
+/// # Errors
+/// When there are no random bytes or no memory.
+pub fn hash(password: &str) -> Result<String, openssl::error::ErrorStack> {
+    argon2::Argon2::make(password.as_bytes()).map(|made| made.to_string())
+}
+
+/// What is wrong with a password that is to be set; `None` when it can be used in HTTP (RFC 7617 §2).
+pub fn objection(password: &str) -> Option<&'static str> {
+    if password.is_empty() {
+        Some("it is empty")
+    } else if password.chars().any(char::is_control) {
+        Some("it holds control characters")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,90 @@
+//! The filter: finds the key, judges it, takes it out.
+
+use std::time::Duration;
+
+use http::header;
+use tollgate_filter_api::{Call, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderValue, Location, Posture, Principal, Problem, Reason};
+
+use crate::{
+    config::Config,
+    place::Spot,
+    reasons,
+    signed::{Refusal, Signer, is_signed},
+    stored::Keys,
+};
+
+/// Files with certificates are a few KiB.
+const MAX_FILE: usize = 512 << 10;
+const REFRESH: Duration = Duration::from_secs(300);
+
+/// The `api_key` filter.
+pub struct ApiKey {
+    spot: Spot,
+    keys: Keys,
+    signer: Option<Signer>,
+    forward: bool,
+}
+
+fn problem(pointer: impl Into<String>, message: impl Into<String>) -> Problem {
+    Problem::error("api_key.settings", message).at("", 0, pointer)
+}
+
+fn signer(config: &Config, env: &Env) -> Result<Option<Signer>, Problem> {
+    const POINTER: &str = "/signed/certificate";
+    let Some(signed) = &config.signed else { return Ok(None) };
+    let policy = DocumentPolicy { refresh: REFRESH, least_gap: REFRESH, timeout: Duration::from_secs(3), max_bytes: MAX_FILE };
+    let document =
+        env.world.document(&Location::File(signed.certificate.clone()), policy).map_err(|found| problem(POINTER, found.message))?;
+    let content = document.version().map(|version| version.bytes.clone()).unwrap_or_default();
+    match Signer::new(signed, &content) {
+        Some(signer) => Ok(Some(signer)),
+        None => Err(problem(POINTER, "the file holds no certificate and no public key that can verify a key")
+            .hint("RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519, in PEM")),
+    }
+}
+
+impl Filter for ApiKey {
+    const ID: &'static str = "api_key";
+    const BY_DEFAULT: bool = false;
+    const REASONS: &'static [Reason] = reasons::ALL;
+    const POSTURE: Posture = Posture::Hardened;
+    type Config = Config;
+    type Needs = ();
+    type Gives = Principal;
+    type State = ();
+
+    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+        if config.keys.is_empty() && config.signed.is_none() {
+            return Err(problem("", "no key could ever be accepted").hint("list `keys`, or say with `signed` who signs them"));
+        }
+        let signer = signer(&config, env)?;
+        let spot = Spot::new(config.place, &config.name).ok_or_else(|| problem("/name", "expected a name that such a place can have"))?;
+        let keys = Keys::new(config.keys).map_err(|(number, member, message)| problem(format!("/keys/{number}/{member}"), message))?;
+        Ok(Self { spot, keys, signer, forward: config.forward })
+    }
+
+    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
+        let found = self.spot.find(cx.req).map_err(|reason| (reason, ""));
+        match found.and_then(|key| self.judge(&key, cx.call)) {
+            Ok(principal) => {
+                if !self.forward {
+                    self.spot.strip(cx.req)?;
+                }
+                Ok(Flow::Next(principal))
+            }
+            Err((reason, note)) => {
+                let answer = reason.answer().header(header::WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey realm=\"api\""));
+                Ok(Flow::Stop(if note.is_empty() { answer } else { answer.log(note) }))
+            }
+        }
+    }
+}
+
+impl ApiKey {
+    fn judge(&self, key: &str, call: &Call) -> Result<Principal, Refusal> {
+        match &self.signer {
+            Some(signer) if is_signed(key) => signer.find(key, call),
+            _ => self.keys.find(key, call).map_err(|reason| (reason, "")),
+        }
+    }
+}

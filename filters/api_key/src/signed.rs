@@ -1,0 +1,113 @@
+//! Keys that are signed: the reference product's, RFC 7519.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use serde_json::{Map, Value};
+use tollgate_filter_api::{Call, KeyType, Principal, PrincipalParts, Reason, Token};
+use tollgate_jose::{Format, Jws, Key, object, parse};
+
+use crate::{
+    config::Signed,
+    reasons::{API, TIME, UNKNOWN},
+};
+
+/// Why a key is refused, and what only the log is told.
+pub(crate) type Refusal = (&'static Reason, &'static str);
+
+/// Who signs keys.
+pub(crate) struct Signer {
+    issuer: String,
+    keys: Arc<[Arc<Key>]>,
+    any_api: bool,
+    skew: u64,
+    padded: bool,
+}
+
+/// Whether a text is a signed key rather than an opaque one.
+pub(crate) fn is_signed(key: &str) -> bool {
+    key.split('.').count() == 3
+}
+
+fn unknown(note: &'static str) -> Refusal {
+    (&UNKNOWN, note)
+}
+
+impl Signer {
+    /// `None` when the file holds no key that can verify a signature.
+    pub(crate) fn new(settings: &Signed, pem: &[u8]) -> Option<Self> {
+        let keys = parse(Format::Certificate, pem).or_else(|| parse(Format::Pem, pem)).filter(|keys| !keys.is_empty())?;
+        let skew = settings.clock_skew.0.as_secs();
+        Some(Self { issuer: settings.issuer.clone(), keys, any_api: settings.any_api, skew, padded: settings.padded })
+    }
+
+    pub(crate) fn find(&self, key: &str, call: &Call) -> Result<Principal, Refusal> {
+        let jws = Jws::parse(key, self.padded).map_err(|_| unknown("no JWS that can be read"))?;
+        let signed = |key: &Arc<Key>| key.fits(jws.algorithm, call.now) && key.verify(jws.algorithm, jws.input, &jws.signature);
+        if !self.keys.iter().any(signed) {
+            return Err(unknown("no key of the issuer made the signature"));
+        }
+        let claims = object(&jws.payload).map_err(|_| unknown("the claims are no strict JSON object"))?;
+        if claims.get("iss").and_then(Value::as_str) != Some(self.issuer.as_str()) {
+            return Err(unknown("another issuer"));
+        }
+        self.time(&claims, call.now)?;
+        if !self.names(&claims, call) {
+            return Err((&API, "the API is not among those the key names"));
+        }
+        principal(claims, key)
+    }
+
+    fn time(&self, claims: &Map<String, Value>, now: SystemTime) -> Result<(), Refusal> {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        let at = |name: &str| match claims.get(name) {
+            None => Ok(None),
+            Some(value) => value.as_u64().map(Some).ok_or_else(|| unknown("a time that is no whole number of seconds")),
+        };
+        if at("exp")?.is_some_and(|end| end.saturating_add(self.skew) <= now) {
+            return Err((&TIME, "`exp` has passed"));
+        }
+        for name in ["nbf", "iat"] {
+            if at(name)?.is_some_and(|begin| begin > now.saturating_add(self.skew)) {
+                return Err((&TIME, "`nbf` or `iat` is yet to come"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the key is for this API: it names it, or names none and need not.
+    fn names(&self, claims: &Map<String, Value>, call: &Call) -> bool {
+        let lists: Vec<&Vec<Value>> = ["allowedAPIs", "subscribedAPIs"].iter().filter_map(|name| claims.get(*name)?.as_array()).collect();
+        let is_ours = |api: &Value| {
+            let text = |name: &str| api.get(name).and_then(Value::as_str);
+            text("name") == Some(&call.operation.api)
+                && text("version").is_some_and(|version| version == "*" || version == call.operation.version)
+        };
+        if lists.iter().all(|list| list.is_empty()) { self.any_api } else { lists.into_iter().flatten().any(is_ours) }
+    }
+}
+
+fn principal(claims: Map<String, Value>, key: &str) -> Result<Principal, Refusal> {
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    let key_type = match claims.get("keytype").map(Value::as_str) {
+        None | Some(Some("PRODUCTION")) => KeyType::Production,
+        Some(Some("SANDBOX")) => KeyType::Sandbox,
+        Some(_) => return Err(unknown("`keytype` is neither PRODUCTION nor SANDBOX")),
+    };
+    let time = |name: &str| claims.get(name).and_then(Value::as_i64);
+    let signature = key.rsplit('.').next().map(str::to_owned);
+    let token = Token { id: text("jti"), signature, issued: time("iat"), expires: time("exp") };
+    let parts = PrincipalParts {
+        filter: "api_key",
+        subject: Some(text("sub").ok_or_else(|| unknown("no `sub`"))?),
+        issuer: text("iss"),
+        client: text("consumerKey"),
+        key_type,
+        token: Some(token),
+        claims,
+        ..PrincipalParts::default()
+    };
+    Ok(Principal::new(parts))
+}

@@ -1,0 +1,80 @@
+//! Keys that are known by their digests. The digest is what is looked for, so that the time a look-up takes says nothing of a key.
+
+use std::{collections::HashMap, time::SystemTime};
+
+use openssl::sha::sha256;
+use serde_json::{Map, Value};
+use tollgate_filter_api::{Call, KeyType, Principal, PrincipalParts, Reason, Token};
+
+use crate::{
+    config::StoredKey,
+    reasons::{API, TIME, UNKNOWN},
+};
+
+struct Stored {
+    principal: Principal,
+    apis: Vec<String>,
+    expires: Option<u64>,
+}
+
+/// The keys of one configuration.
+pub(crate) struct Keys(HashMap<[u8; 32], Stored>);
+
+impl Keys {
+    /// # Errors
+    /// The number of the first that cannot be used, the member, and why.
+    pub(crate) fn new(keys: Vec<StoredKey>) -> Result<Self, (usize, &'static str, &'static str)> {
+        let mut all = HashMap::new();
+        let mut ids: Vec<String> = Vec::new();
+        for (number, key) in keys.into_iter().enumerate() {
+            let digest = unhex(&key.sha256).ok_or((number, "sha256", "expected 64 hexadecimal digits"))?;
+            if key.apis.is_empty() {
+                return Err((number, "apis", "expected at least one API, or `*`"));
+            }
+            if key.id.is_empty() || ids.contains(&key.id) {
+                return Err((number, "id", "expected a name that no other key has"));
+            }
+            ids.push(key.id.clone());
+            if all.insert(digest, Stored::new(key)).is_some() {
+                return Err((number, "sha256", "expected a key that is listed once"));
+            }
+        }
+        Ok(Self(all))
+    }
+
+    pub(crate) fn find(&self, key: &str, call: &Call) -> Result<Principal, &'static Reason> {
+        let stored = self.0.get(&sha256(key.as_bytes())).ok_or(&UNKNOWN)?;
+        let now = call.now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        if stored.expires.is_some_and(|end| end <= now) {
+            return Err(&TIME);
+        }
+        let (title, version) = (&call.operation.api, &call.operation.version);
+        let named = |api: &String| {
+            api == "*" || api == title || api.strip_prefix(title.as_str()).and_then(|rest| rest.strip_prefix(':')) == Some(version)
+        };
+        if stored.apis.iter().any(named) { Ok(stored.principal.clone()) } else { Err(&API) }
+    }
+}
+
+impl Stored {
+    fn new(key: StoredKey) -> Self {
+        let token = Token { id: Some(key.id.clone()), expires: key.expires.and_then(|end| i64::try_from(end).ok()), ..Token::default() };
+        let subject = key.subject.unwrap_or_else(|| key.id.clone());
+        let parts = PrincipalParts {
+            filter: "api_key",
+            claims: Map::from_iter([("sub".to_owned(), Value::from(subject.as_str()))]),
+            subject: Some(subject),
+            scopes: key.scopes,
+            key_type: if key.sandbox { KeyType::Sandbox } else { KeyType::Production },
+            token: Some(token),
+            ..PrincipalParts::default()
+        };
+        Self { principal: Principal::new(parts), apis: key.apis, expires: key.expires }
+    }
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect::<Option<_>>()?;
+    let bytes: Vec<u8> = digits.chunks(2).filter_map(|pair| if let [high, low] = *pair { Some(high << 4 | low) } else { None }).collect();
+    if digits.len() == 64 { bytes.try_into().ok() } else { None }
+}

@@ -1,0 +1,136 @@
+//! The `api_key` filter from outside.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use filter_api_key::{ApiKey, KIND};
+use openssl::{
+    ec::{EcGroup, EcKey},
+    nid::Nid,
+    pkey::{PKey, Private},
+};
+use serde_json::{Value, json};
+use tollgate_filter_api::{KeyType, Principal};
+use tollgate_filter_testkit::{Harness, Run, START, conformance};
+use tollgate_jose::SigningKey;
+
+#[test]
+fn it_conforms() {
+    conformance::<ApiKey>(&KIND);
+}
+
+fn pair() -> PKey<Private> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+}
+
+struct World {
+    key: PKey<Private>,
+    harness: Harness<ApiKey>,
+}
+
+impl World {
+    fn new(more: &str) -> Self {
+        let key = pair();
+        let setup = Harness::<ApiKey>::setup().document("keys.pem", key.public_key_to_pem().unwrap());
+        let harness = setup.yaml(&format!("{{signed: {{issuer: 'https://gw/apikey', certificate: keys.pem{more}}}}}"));
+        Self { key, harness }
+    }
+
+    fn ask(&self, key: &str) -> Run {
+        self.harness.request("GET", "/").header("apikey", key).run()
+    }
+
+    fn with(&self, change: &dyn Fn(&mut Value)) -> Run {
+        self.ask(&sealed(&self.key, change))
+    }
+}
+
+/// A good key, changed.
+fn sealed(key: &PKey<Private>, change: &dyn Fn(&mut Value)) -> String {
+    let mut claims = json!({
+        "iss": "https://gw/apikey", "sub": "admin", "jti": "1", "iat": START, "exp": START + 3600, "keytype": "PRODUCTION",
+        "allowedAPIs": [{ "name": "Test", "version": "1.0.0" }],
+    });
+    change(&mut claims);
+    let signer = SigningKey::from_pem(&key.private_key_to_pem_pkcs8().unwrap(), None).unwrap();
+    let header = json!({ "typ": "JWT", "kid": "any" });
+    signer.seal(header.as_object().unwrap(), claims.as_object().unwrap()).unwrap()
+}
+
+#[test]
+fn a_signed_key_passes_for_the_apis_it_names() {
+    let world = World::new("");
+    let run = world.with(&|_| ()).next();
+    let principal = run.fact::<Principal>();
+    assert_eq!((principal.subject.as_deref(), principal.key_type), (Some("admin"), KeyType::Production));
+    assert_eq!(principal.token.as_ref().unwrap().id.as_deref(), Some("1"));
+    world.with(&|claims| claims["allowedAPIs"][0]["version"] = "*".into()).next();
+    world.with(&|claims| claims["subscribedAPIs"] = claims["allowedAPIs"].take()).next();
+    let sandbox = world.with(&|claims| claims["keytype"] = "SANDBOX".into()).next();
+    assert_eq!(sandbox.fact::<Principal>().key_type, KeyType::Sandbox);
+    for (name, version) in [("Other", "1.0.0"), ("Test", "2.0.0"), ("test", "1.0.0"), ("", "*")] {
+        let other = json!([{ "name": name, "version": version }]);
+        world.with(&|claims| claims["allowedAPIs"] = other.clone()).assert_denied(401, "api_key.api");
+    }
+    world.with(&|claims| claims["allowedAPIs"] = json!([{ "name": "Test" }])).assert_denied(401, "api_key.api");
+}
+
+#[test]
+fn a_key_that_names_no_api_passes_by_setting_only() {
+    let silent = |claims: &mut Value| drop(claims.as_object_mut().unwrap().remove("allowedAPIs"));
+    World::new("").with(&silent).assert_denied(401, "api_key.api");
+    let open = World::new(", any_api: true");
+    open.with(&silent).next();
+    open.with(&|claims| claims["allowedAPIs"] = json!([{ "name": "Other", "version": "*" }])).assert_denied(401, "api_key.api");
+}
+
+#[test]
+fn a_key_of_somebody_else_or_of_another_time_is_refused() {
+    let world = World::new("");
+    world.ask(&sealed(&pair(), &|_| ())).assert_denied(401, "api_key.unknown");
+    world.with(&|claims| claims["iss"] = "https://other".into()).assert_denied(401, "api_key.unknown");
+    world.with(&|claims| claims["sub"] = Value::Null).assert_denied(401, "api_key.unknown");
+    world.with(&|claims| claims["keytype"] = "PLAYGROUND".into()).assert_denied(401, "api_key.unknown");
+    world.with(&|claims| claims["exp"] = "soon".into()).assert_denied(401, "api_key.unknown");
+    world.with(&|claims| claims["exp"] = (START - 60).into()).assert_denied(401, "api_key.time");
+    world.with(&|claims| claims["exp"] = (START - 59).into()).next();
+    world.with(&|claims| claims["nbf"] = (START + 61).into()).assert_denied(401, "api_key.time");
+    world.with(&|claims| claims["iat"] = (START + 61).into()).assert_denied(401, "api_key.time");
+    let good = sealed(&world.key, &|_| ());
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    world.ask(&format!("{head}.")).assert_denied(401, "api_key.unknown");
+    world.ask(&format!("eyJhbGciOiJub25lIn0{}.", &head[head.find('.').unwrap()..])).assert_denied(401, "api_key.unknown");
+    world.ask(&format!("{head}.{}", signature.replace(|c: char| c.is_ascii_lowercase(), "A"))).assert_denied(401, "api_key.unknown");
+}
+
+#[test]
+fn a_key_is_taken_out_of_the_query_and_the_rest_stays_byte_for_byte() {
+    let digest: String = openssl::sha::sha256(b"secret").iter().map(|byte| format!("{byte:02x}")).collect();
+    let settings = format!("{{in: query, name: key, keys: [{{id: a, sha256: {digest}, apis: ['*']}}]}}");
+    let (h, forwarding) = (Harness::<ApiKey>::yaml(&settings), Harness::<ApiKey>::yaml(&settings.replace("{in", "{forward: true, in")));
+    let query = |h: &Harness<ApiKey>, query: &str| {
+        let run = h.request("GET", &format!("/a%2Fb{query}")).run().next();
+        assert_eq!(run.request().path(), "/a%2Fb");
+        run.request().query().map(str::to_owned)
+    };
+    assert_eq!(query(&h, "?key=secret"), None);
+    assert_eq!(query(&h, "?x=%2f&&key=secret&y=a+b&z"), Some("x=%2f&&y=a+b&z".to_owned()));
+    assert_eq!(query(&h, "?k%65y=s%65cret&key2=secret"), Some("key2=secret".to_owned()));
+    assert_eq!(query(&forwarding, "?x=1&key=secret"), Some("x=1&key=secret".to_owned()));
+}
+
+#[test]
+fn settings_that_can_accept_nothing_are_refused() {
+    let problem = |settings: &str| Harness::<ApiKey>::problem(settings).pointer;
+    let digest = "a".repeat(64);
+    assert_eq!(problem("{}"), "");
+    assert_eq!(problem("{keys: [{id: a, sha256: abc, apis: [x]}]}"), "/keys/0/sha256");
+    assert_eq!(problem(&format!("{{keys: [{{id: a, sha256: {digest}, apis: []}}]}}")), "/keys/0/apis");
+    assert_eq!(
+        problem(&format!("{{keys: [{{id: a, sha256: {digest}, apis: [x]}}, {{id: a, sha256: {digest}, apis: [x]}}]}}")),
+        "/keys/1/id"
+    );
+    assert_eq!(problem(&format!("{{name: 'a b', keys: [{{id: a, sha256: {digest}, apis: [x]}}]}}")), "/name");
+    let setup = Harness::<ApiKey>::setup().document("keys.pem", "no key");
+    assert_eq!(setup.problem("{signed: {issuer: i, certificate: keys.pem}}").pointer, "/signed/certificate");
+}

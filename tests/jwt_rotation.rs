@@ -1,0 +1,123 @@
+//! An issuer that changes its keys, or is away: a good token is never called a bad one.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tollgate_tests::{
+    Client, Folder, Gateway, Settings, Upstream,
+    certificates::ec_key,
+    project::{artifact, open_api, operation},
+    token::KeySet,
+    until,
+    upstream::Reply,
+};
+
+const ISSUER: &str = "https://issuer.example";
+
+/// Serves the keys of the moment.
+struct Issuer {
+    server: Upstream,
+    keys: Arc<Mutex<KeySet>>,
+    away: Arc<AtomicBool>,
+}
+
+impl Issuer {
+    fn start() -> Self {
+        let (keys, away) = (Arc::new(Mutex::new(KeySet::new(0))), Arc::new(AtomicBool::new(false)));
+        let (shown, gone) = (keys.clone(), away.clone());
+        let server = Upstream::answering(move |_| {
+            if gone.load(Ordering::SeqCst) {
+                return Reply::new(500, "");
+            }
+            Reply::new(200, shown.lock().unwrap().public().to_string())
+        });
+        Self { server, keys, away }
+    }
+
+    /// New keys, and nothing of the old ones.
+    fn rotate(&self, number: usize) {
+        *self.keys.lock().unwrap() = KeySet::new(number);
+    }
+
+    fn token(&self) -> String {
+        self.keys.lock().unwrap().token(ISSUER)
+    }
+
+    fn fetches(&self) -> usize {
+        self.server.count()
+    }
+}
+
+fn gateway(issuer: &Issuer, upstream: &Upstream) -> Gateway {
+    let folder = Folder::new();
+    let mut definition = open_api("/a", &upstream.url(), json!({ "/x": { "get": operation() } }));
+    definition["x-wso2-disable-security"] = false.into();
+    let built = artifact(&folder, &definition);
+    let keys = json!({ "jwks": format!("{}/jwks", issuer.server.url()) });
+    let chain: Value = json!([{ "jwt": { "issuers": [{ "issuer": ISSUER, "any_audience": true, "keys": keys }] } }]);
+    Gateway::start_in(folder, &built, Settings::of(json!({ "chain": chain })))
+}
+
+fn status(client: &mut Client, token: &str) -> (u16, Option<String>) {
+    let answer = client.ask("GET", "/a/x", &[&format!("Authorization: Bearer {token}")], b"").unwrap();
+    (answer.status(), answer.field("retry-after").map(str::to_owned))
+}
+
+#[test]
+fn new_keys_never_make_a_good_token_a_bad_one_and_the_issuer_is_asked_every_ten_seconds_at_most() {
+    let (issuer, upstream) = (Issuer::start(), Upstream::start());
+    let gateway = gateway(&issuer, &upstream);
+    let mut client = gateway.connect();
+    assert_eq!(status(&mut client, &issuer.token()).0, 200);
+    let (begun, fetches) = (Instant::now(), issuer.fetches());
+    let mut seen = [0; 2];
+    for number in 1..=2 {
+        issuer.rotate(number);
+        let token = issuer.token();
+        until("the new key to be known", || match status(&mut client, &token) {
+            (200, _) => {
+                seen[0] += 1;
+                Some(())
+            }
+            (503, Some(_)) => {
+                seen[1] += 1;
+                None
+            }
+            other => panic!("a good token was answered {other:?}"),
+        });
+    }
+    let allowed = begun.elapsed().as_secs() / 10 + 1;
+    let asked = issuer.fetches() - fetches;
+    println!("{seen:?} answers of 200 and 503 over two rotations; the issuer was asked {asked} times in {:?}", begun.elapsed());
+    assert!(asked as u64 <= allowed, "{asked} in {:?}", begun.elapsed());
+}
+
+#[test]
+fn an_issuer_that_is_away_leaves_known_keys_in_force_and_unknown_ones_undecided() {
+    let (issuer, upstream) = (Issuer::start(), Upstream::start());
+    let gateway = gateway(&issuer, &upstream);
+    let mut client = gateway.connect();
+    let known = issuer.token();
+    assert_eq!(status(&mut client, &known).0, 200);
+    issuer.away.store(true, Ordering::SeqCst);
+    issuer.rotate(1);
+    let unknown = issuer.token();
+    let made_up = KeySet::of(ec_key(), "made-up").token(ISSUER);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(12) {
+        assert_eq!(status(&mut client, &known).0, 200);
+        for token in [&unknown, &made_up] {
+            let (status, retry) = status(&mut client, token);
+            assert_eq!((status, retry.is_some()), (503, true));
+        }
+    }
+    issuer.away.store(false, Ordering::SeqCst);
+    until("the key to be known", || (status(&mut client, &unknown).0 == 200).then_some(()));
+    until("the made-up one to be told from it", || (status(&mut client, &made_up).0 == 401).then_some(()));
+}

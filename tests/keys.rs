@@ -1,0 +1,152 @@
+//! API keys and passwords, as the command line makes them and the gateway accepts them.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use tollgate_tests::{
+    Folder, Gateway, Settings, Upstream,
+    command::binary,
+    project::{artifact, open_api, operation},
+    tollgate,
+};
+
+/// An API that wants one of these schemes, and `jwt` of nobody.
+fn definition(endpoint: &str, scheme: Value) -> Value {
+    let mut definition = open_api("/a", endpoint, json!({ "/x": { "get": operation() } }));
+    definition["x-wso2-disable-security"] = false.into();
+    definition["components"] = json!({ "securitySchemes": { "Key": scheme } });
+    definition["security"] = json!([{ "Key": [] }]);
+    definition
+}
+
+fn gateway(upstream: &Upstream, scheme: Value, filter: Value) -> Gateway {
+    let folder = Folder::new();
+    let built = artifact(&folder, &definition(&upstream.url(), scheme));
+    Gateway::start_in(folder, &built, Settings::of(json!({ "chain": [filter] })))
+}
+
+/// What `tollgate password` makes of a line.
+fn password(line: &str) -> (i32, String) {
+    let mut child =
+        Command::new(binary()).arg("password").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"));
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+fn basic(name: &str, password: &str) -> String {
+    format!("Authorization: Basic {}", STANDARD.encode(format!("{name}:{password}")))
+}
+
+#[test]
+fn a_password_that_was_hashed_lets_its_user_in_and_goes_no_further() {
+    let (code, hash) = password("pä:ss wörd hunter2\n");
+    assert_eq!(code, 0);
+    assert_eq!(password("\n").0, 1);
+    let upstream = Upstream::start();
+    let scheme = json!({ "type": "http", "scheme": "basic" });
+    let gateway = gateway(&upstream, scheme, json!({ "basic_auth": { "users": { "alice": { "hash": hash } } } }));
+    let ask = |fields: &[&str]| gateway.send("GET", "/a/x", fields, b"");
+    for _ in 0..2 {
+        assert_eq!(ask(&[&basic("alice", "pä:ss wörd hunter2")]).status(), 200);
+    }
+    assert!(upstream.requests().iter().all(|request| request.message.field("authorization").is_none()));
+    for (name, password) in [("alice", "pä:ss wörd"), ("Alice", "pä:ss wörd hunter2"), ("eve", "x"), ("alice", "")] {
+        let answer = ask(&[&basic(name, password)]);
+        assert_eq!((answer.status(), answer.field("www-authenticate")), (401, Some("Basic realm=\"api\", charset=\"UTF-8\"")));
+    }
+    assert_eq!(ask(&[]).status(), 401);
+    assert_eq!(upstream.count(), 2);
+    assert_eq!(gateway.metric("tollgate_basic_auth_hashes_total"), Some(5.0));
+    let log = gateway.log_of(7);
+    assert!(log.iter().any(|line| line["reason"] == "basic_auth.wrong") && !gateway.stderr().contains("hunter2"), "{log:?}");
+}
+
+#[test]
+fn many_who_guess_at_once_are_held_off_and_who_is_known_is_served_meanwhile() {
+    let (_, hash) = password("right");
+    let upstream = Upstream::start();
+    let scheme = json!({ "type": "http", "scheme": "basic" });
+    let gateway = gateway(&upstream, scheme, json!({ "basic_auth": { "users": { "alice": { "hash": hash } } } }));
+    let right = basic("alice", "right");
+    assert_eq!(gateway.send("GET", "/a/x", &[&right], b"").status(), 200);
+    let port = gateway.ports.plain;
+    let guesses: Vec<_> = (0..200)
+        .map(|number| {
+            std::thread::spawn(move || {
+                let field = basic("alice", &format!("wrong-{number}"));
+                let answer = tollgate_tests::send(port, "GET", "/a/x", &[&field], b"");
+                (answer.status(), answer.field("retry-after").map(str::to_owned))
+            })
+        })
+        .collect();
+    for _ in 0..20 {
+        assert_eq!(gateway.send("GET", "/a/x", &[&right], b"").status(), 200);
+    }
+    for guess in guesses {
+        let (status, retry) = guess.join().unwrap();
+        assert!(status == 401 || (status == 503 && retry.is_some()), "{status}");
+    }
+}
+
+#[test]
+fn an_opaque_key_that_was_made_is_accepted_where_the_definition_says_and_goes_no_further() {
+    let made: Value =
+        serde_json::from_str(&tollgate(["key", "new", "--id", "shop-1", "--api", "Test", "--format", "json"]).ok().stdout).unwrap();
+    let key = made["key"].as_str().unwrap();
+    let text = tollgate(["key", "new", "--id", "shop-1", "--api", "*"]).ok().stdout;
+    assert!(text.lines().next().unwrap().starts_with("tg_") && !text.contains(key));
+    for place in ["header", "query", "cookie"] {
+        let upstream = Upstream::start();
+        let scheme = json!({ "type": "apiKey", "in": place, "name": "k" });
+        let mut definition = definition(&upstream.url(), scheme);
+        definition["info"]["title"] = "Test".into();
+        let folder = Folder::new();
+        let built = artifact(&folder, &definition);
+        let settings = Settings::of(json!({ "chain": [{ "api_key": { "keys": [made["entry"]] } }] }));
+        let gateway = Gateway::start_in(folder, &built, settings);
+        let ask = |key: &str| match place {
+            "header" => gateway.send("GET", "/a/x?a=%2f", &[&format!("k: {key}")], b""),
+            "query" => gateway.get(&format!("/a/x?k={key}&a=%2f")),
+            _ => gateway.send("GET", "/a/x?a=%2f", &[&format!("Cookie: k={key}; b=1")], b""),
+        };
+        assert_eq!(ask(key).status(), 200, "{place}");
+        assert_eq!(ask(&key[..key.len() - 1]).status(), 401, "{place}");
+        let arrived = upstream.requests();
+        assert_eq!(arrived.len(), 1);
+        assert!(arrived[0].message.target().ends_with("/x?a=%2f") && arrived[0].message.field("k").is_none(), "{}", arrived[0].message.target());
+        assert_eq!(arrived[0].message.field("cookie"), if place == "cookie" { Some("b=1") } else { None });
+    }
+}
+
+#[test]
+fn a_signed_key_that_was_issued_is_accepted_for_its_api_until_it_is_revoked() {
+    let folder = Folder::new();
+    let key = tollgate_tests::certificates::ec_key();
+    let private = folder.write("key.pem", key.private_key_to_pem_pkcs8().unwrap()).display().to_string();
+    let public = folder.write("public.pem", key.public_key_to_pem().unwrap());
+    let issue = |api: &str| {
+        let fixed = ["key", "issue", "--key", &private, "--issuer", "https://gw/apikey", "--subject", "admin", "--valid", "30d", "--api"];
+        tollgate(fixed.into_iter().chain([api])).ok().stdout.trim().to_owned()
+    };
+    let upstream = Upstream::start();
+    let mut definition = definition(&upstream.url(), json!({ "type": "apiKey", "in": "header", "name": "k" }));
+    definition["info"] = json!({ "title": "Test", "version": "1.0.0" });
+    let built = artifact(&folder, &definition);
+    let filter = json!({ "api_key": { "signed": { "issuer": "https://gw/apikey", "certificate": public } } });
+    let stores = json!({ "revocations": { "journal": folder.join("journal") } });
+    let gateway = Gateway::start(&built, Settings::of(json!({ "chain": [filter, "revocation"], "stores": stores })));
+    let ask = |key: &str| gateway.send("GET", "/a/x", &[&format!("k: {key}")], b"").status();
+    let (good, every, other) = (issue("Test:1.0.0"), issue("Test"), issue("Other:1.0.0"));
+    assert_eq!([ask(&good), ask(&every), ask(&other), ask("a.b.c")], [200, 200, 401, 401]);
+    let receipt = tollgate_tests::send(gateway.ports.admin, "POST", "/revocations", &[], json!({ "token": good }).to_string().as_bytes());
+    assert_eq!(receipt.status(), 200, "{}", receipt.text());
+    assert_eq!([ask(&good), ask(&every)], [401, 200]);
+    let bad = tollgate(["key", "issue", "--key", "no-such-file", "--issuer", "i", "--subject", "s", "--api", "A"]);
+    assert!(bad.code != 0 && bad.stderr.contains("no-such-file"), "{}", bad.stderr);
+}
