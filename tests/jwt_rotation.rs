@@ -10,10 +10,9 @@ use std::{
 
 use serde_json::{Value, json};
 use tollgate_tests::{
-    Client, Folder, Gateway, Settings, Upstream,
-    certificates::ec_key,
+    Folder, Gateway, Settings, Upstream,
     project::{artifact, open_api, operation},
-    token::KeySet,
+    token::Issuer,
     until,
     upstream::Reply,
 };
@@ -21,32 +20,32 @@ use tollgate_tests::{
 const ISSUER: &str = "https://issuer.example";
 
 /// Serves the keys of the moment.
-struct Issuer {
+struct Server {
     server: Upstream,
-    keys: Arc<Mutex<KeySet>>,
+    keys: Arc<Mutex<Issuer>>,
     away: Arc<AtomicBool>,
 }
 
-impl Issuer {
+impl Server {
     fn start() -> Self {
-        let (keys, away) = (Arc::new(Mutex::new(KeySet::new(0))), Arc::new(AtomicBool::new(false)));
+        let (keys, away) = (Arc::new(Mutex::new(Issuer::with_kid(ISSUER, "key-0"))), Arc::new(AtomicBool::new(false)));
         let (shown, gone) = (keys.clone(), away.clone());
         let server = Upstream::answering(move |_| {
             if gone.load(Ordering::SeqCst) {
                 return Reply::new(500, "");
             }
-            Reply::new(200, shown.lock().unwrap().public().to_string())
+            Reply::new(200, shown.lock().unwrap().jwks().to_string())
         });
         Self { server, keys, away }
     }
 
     /// New keys, and nothing of the old ones.
     fn rotate(&self, number: usize) {
-        *self.keys.lock().unwrap() = KeySet::new(number);
+        *self.keys.lock().unwrap() = Issuer::with_kid(ISSUER, &format!("key-{number}"));
     }
 
     fn token(&self) -> String {
-        self.keys.lock().unwrap().token(ISSUER)
+        self.keys.lock().unwrap().token(json!({}))
     }
 
     fn fetches(&self) -> usize {
@@ -54,7 +53,7 @@ impl Issuer {
     }
 }
 
-fn gateway(issuer: &Issuer, upstream: &Upstream) -> Gateway {
+fn gateway(issuer: &Server, upstream: &Upstream) -> Gateway {
     let folder = Folder::new();
     let mut definition = open_api("/a", &upstream.url(), json!({ "/x": { "get": operation() } }));
     definition["x-wso2-disable-security"] = false.into();
@@ -64,23 +63,22 @@ fn gateway(issuer: &Issuer, upstream: &Upstream) -> Gateway {
     Gateway::start_in(folder, &built, Settings::of(json!({ "chain": chain })))
 }
 
-fn status(client: &mut Client, token: &str) -> (u16, Option<String>) {
-    let answer = client.ask("GET", "/a/x", &[&format!("Authorization: Bearer {token}")], b"").unwrap();
+fn status(gateway: &Gateway, token: &str) -> (u16, Option<String>) {
+    let answer = gateway.send("GET", "/a/x", &[&format!("Authorization: Bearer {token}")], b"");
     (answer.status(), answer.field("retry-after").map(str::to_owned))
 }
 
 #[test]
 fn new_keys_never_make_a_good_token_a_bad_one_and_the_issuer_is_asked_every_ten_seconds_at_most() {
-    let (issuer, upstream) = (Issuer::start(), Upstream::start());
+    let (issuer, upstream) = (Server::start(), Upstream::start());
     let gateway = gateway(&issuer, &upstream);
-    let mut client = gateway.connect();
-    assert_eq!(status(&mut client, &issuer.token()).0, 200);
+    assert_eq!(status(&gateway, &issuer.token()).0, 200);
     let (begun, fetches) = (Instant::now(), issuer.fetches());
     let mut seen = [0; 2];
     for number in 1..=2 {
         issuer.rotate(number);
         let token = issuer.token();
-        until("the new key to be known", || match status(&mut client, &token) {
+        until("the new key to be known", || match status(&gateway, &token) {
             (200, _) => {
                 seen[0] += 1;
                 Some(())
@@ -100,24 +98,23 @@ fn new_keys_never_make_a_good_token_a_bad_one_and_the_issuer_is_asked_every_ten_
 
 #[test]
 fn an_issuer_that_is_away_leaves_known_keys_in_force_and_unknown_ones_undecided() {
-    let (issuer, upstream) = (Issuer::start(), Upstream::start());
+    let (issuer, upstream) = (Server::start(), Upstream::start());
     let gateway = gateway(&issuer, &upstream);
-    let mut client = gateway.connect();
     let known = issuer.token();
-    assert_eq!(status(&mut client, &known).0, 200);
+    assert_eq!(status(&gateway, &known).0, 200);
     issuer.away.store(true, Ordering::SeqCst);
     issuer.rotate(1);
     let unknown = issuer.token();
-    let made_up = KeySet::of(ec_key(), "made-up").token(ISSUER);
+    let made_up = Issuer::with_kid(ISSUER, "made-up").token(json!({}));
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(12) {
-        assert_eq!(status(&mut client, &known).0, 200);
+        assert_eq!(status(&gateway, &known).0, 200);
         for token in [&unknown, &made_up] {
-            let (status, retry) = status(&mut client, token);
+            let (status, retry) = status(&gateway, token);
             assert_eq!((status, retry.is_some()), (503, true));
         }
     }
     issuer.away.store(false, Ordering::SeqCst);
-    until("the key to be known", || (status(&mut client, &unknown).0 == 200).then_some(()));
-    until("the made-up one to be told from it", || (status(&mut client, &made_up).0 == 401).then_some(()));
+    until("the key to be known", || (status(&gateway, &unknown).0 == 200).then_some(()));
+    until("the made-up one to be told from it", || (status(&gateway, &made_up).0 == 401).then_some(()));
 }

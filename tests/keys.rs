@@ -119,7 +119,11 @@ fn an_opaque_key_that_was_made_is_accepted_where_the_definition_says_and_goes_no
         assert_eq!(ask(&key[..key.len() - 1]).status(), 401, "{place}");
         let arrived = upstream.requests();
         assert_eq!(arrived.len(), 1);
-        assert!(arrived[0].message.target().ends_with("/x?a=%2f") && arrived[0].message.field("k").is_none(), "{}", arrived[0].message.target());
+        assert!(
+            arrived[0].message.target().ends_with("/x?a=%2f") && arrived[0].message.field("k").is_none(),
+            "{}",
+            arrived[0].message.target()
+        );
         assert_eq!(arrived[0].message.field("cookie"), if place == "cookie" { Some("b=1") } else { None });
     }
 }

@@ -22,11 +22,17 @@ use crate::{Folder, certificates::ec_key};
 pub struct Issuer {
     pub name: String,
     key: PKey<Private>,
+    kid: Option<String>,
 }
 
 impl Issuer {
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), key: ec_key() }
+        Self { name: name.to_owned(), key: ec_key(), kid: None }
+    }
+
+    /// With a key that has a name.
+    pub fn with_kid(name: &str, kid: &str) -> Self {
+        Self { kid: Some(kid.to_owned()), ..Self::new(name) }
     }
 
     /// Writes the public key in PEM.
@@ -40,7 +46,11 @@ impl Issuer {
         let (mut x, mut y, mut context) = (BigNum::new().unwrap(), BigNum::new().unwrap(), BigNumContext::new().unwrap());
         key.public_key().affine_coordinates(key.group(), &mut x, &mut y, &mut context).unwrap();
         let encode = |number: &BigNum| BASE64.encode(number.to_vec_padded(32).unwrap());
-        json!({ "keys": [{ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "x": encode(&x), "y": encode(&y) }] })
+        let mut jwk = json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "x": encode(&x), "y": encode(&y) });
+        if let Some(kid) = &self.kid {
+            jwk["kid"] = kid.as_str().into();
+        }
+        json!({ "keys": [jwk] })
     }
 
     /// An entry of `issuers:` of the `jwt` filter.
@@ -55,7 +65,11 @@ impl Issuer {
 
     /// An ES256 token with these claims.
     pub fn sign(&self, claims: &Value) -> String {
-        let input = signing_input(&json!({ "alg": "ES256", "typ": "at+jwt" }), claims);
+        let mut header = json!({ "alg": "ES256", "typ": "at+jwt" });
+        if let Some(kid) = &self.kid {
+            header["kid"] = kid.as_str().into();
+        }
+        let input = signing_input(&header, claims);
         let signature = EcdsaSig::sign(&sha256(input.as_bytes()), &self.key.ec_key().unwrap()).unwrap();
         let raw = [signature.r().to_vec_padded(32).unwrap(), signature.s().to_vec_padded(32).unwrap()].concat();
         format!("{input}.{}", BASE64.encode(raw))

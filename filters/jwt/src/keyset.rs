@@ -123,7 +123,7 @@ impl KeyRing {
         {
             return Ok(proof);
         }
-        if newer.knows(jws.kid.as_deref()) || newer.candidates(jws, now).next().is_some() || self.confirmed_since(now) {
+        if newer.may_know(jws.kid.as_deref()) || self.confirmed_since(now) {
             return Err(newer.failure(jws, now));
         }
         // The source may have it by now, and was asked too short a while ago, or is away.
@@ -242,6 +242,11 @@ impl Snapshot {
     /// Whether a key of that name is there, so that asking again would bring nothing.
     fn knows(&self, kid: Option<&str>) -> bool {
         kid.is_some_and(|kid| self.keys.iter().any(|key| key.kid.as_deref() == Some(kid)))
+    }
+
+    /// Whether a key is there that may be the one of that name.
+    fn may_know(&self, kid: Option<&str>) -> bool {
+        kid.is_none() || self.keys.iter().any(|key| key.kid.as_deref().is_none_or(|name| Some(name) == kid))
     }
 
     fn failure(&self, jws: &Jws<'_>, now: SystemTime) -> Failure {
