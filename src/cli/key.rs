@@ -44,6 +44,7 @@ struct New {
 
 /// Print a signed key, as the reference product issues them.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "tollgate key issue --key FILE --issuer ISSUER --subject NAME --api API")]
 struct Issue {
     /// The private key to sign with, PEM.
     #[arg(long, value_name = "FILE")]

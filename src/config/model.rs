@@ -121,6 +121,21 @@ pub struct ClientAuth {
     /// Most certificates between a client's own and the one its chain ends in.
     #[serde(default = "eight")]
     pub depth: u8,
+    /// A load balancer in front, where the clients' TLS ends, forwards their certificates.
+    #[serde(default)]
+    pub forwarded: Option<ForwardedCertificate>,
+}
+
+/// A client's certificate in a header. It counts from a balancer alone, is judged by the same `ca` and `crl`, and is then the client's as
+/// if it had been shown in the handshake. The header never reaches an upstream, in no spelling.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardedCertificate {
+    /// The header's name. Its value is PEM, percent-encoded, or base64, bare or between colons as RFC 9440 has it.
+    pub header: String,
+    /// SHA-256 digests of the balancers' own certificates, in hexadecimal. What a balancer sends without the header comes from a
+    /// client without a certificate.
+    pub balancers: Vec<String>,
 }
 
 /// What a revocation list past its next update is worth.

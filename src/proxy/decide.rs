@@ -83,12 +83,14 @@ impl Phases {
         let Some(connection) = exchange.connection.clone() else { return Err(Box::new(reasons::INTERNAL.answer())) };
         let peer = match &snapshot.endpoints[connection.listener] {
             None => connection.peer.clone(),
-            Some(endpoint) => endpoint.peer(&connection.peer, connection.presented.as_ref()).map_err(|_| {
-                // The next handshake is refused; this connection is of no use any more.
-                session.set_keepalive(None);
-                let challenge = http::HeaderValue::from_static("MutualTLS realm=\"api\"");
-                Box::new(reasons::CERTIFICATE.answer().header(header::WWW_AUTHENTICATE, challenge))
-            })?,
+            Some(endpoint) => {
+                endpoint.peer(&connection.peer, connection.presented.as_ref(), &session.req_header().headers).map_err(|_| {
+                    // The next handshake is refused; this connection is of no use any more.
+                    session.set_keepalive(None);
+                    let challenge = http::HeaderValue::from_static("MutualTLS realm=\"api\"");
+                    Box::new(reasons::CERTIFICATE.answer().header(header::WWW_AUTHENTICATE, challenge))
+                })?
+            }
         };
         let client = forward::client(&session.req_header().headers, &connection, proxies);
         let call = Call { operation: served.info.clone(), client, secure: connection.secure, now: exchange.time, request_id: exchange.id };

@@ -12,10 +12,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use http::{HeaderMap, HeaderName};
 use openssl::{ssl::SslAcceptor, x509::X509};
 use tollgate_filter_api::{Gauge, MetricDoc, Metrics, NoCertificate, Peer, Problem};
 
 use super::{
+    forwarded::Forwarded,
     gateway::Gateway,
     tls,
     trust::{self, Trust},
@@ -52,6 +54,7 @@ pub struct Endpoint {
     seen: Mutex<Seen>,
     broken: Gauge,
     crl_ends: Gauge,
+    forwarded: Option<Forwarded>,
 }
 
 struct Seen {
@@ -68,7 +71,9 @@ impl Endpoint {
     pub fn new(tls: &Tls, address: String, metrics: &Metrics) -> Result<Self, Problem> {
         let stamps = stamps(tls);
         let state = tls::state(tls)?;
+        let forwarded = tls.client_auth.as_ref().and_then(|auth| auth.forwarded.as_ref());
         let endpoint = Self {
+            forwarded: forwarded.map(Forwarded::new).transpose()?,
             tls: tls.clone(),
             broken: metrics.gauge("tls_files_broken", Some(("listener", &address))),
             crl_ends: metrics.gauge("tls_crl_next_update_timestamp_seconds", Some(("listener", &address))),
@@ -117,11 +122,16 @@ impl Endpoint {
         self.crl_ends.set(next.unwrap_or(0));
     }
 
-    /// Who is at the other end of a connection, by the rules of now.
+    /// The header in which balancers forward certificates.
+    pub fn forwarded_header(&self) -> Option<HeaderName> {
+        self.forwarded.as_ref().map(Forwarded::header)
+    }
+
+    /// Who sends a request over a connection, by the rules of now.
     ///
     /// # Errors
-    /// When the listener lets nobody in without a certificate and this one is no longer good.
-    pub fn peer(&self, connected: &Peer, presented: Option<&Presented>) -> Result<Peer, Lapsed> {
+    /// When the listener lets nobody in without a certificate and the connection's is no longer good.
+    pub fn peer(&self, connected: &Peer, presented: Option<&Presented>, headers: &HeaderMap) -> Result<Peer, Lapsed> {
         let state = self.state.load();
         let Some(trust) = &state.trust else { return Ok(Peer::Anonymous(NoCertificate::NotAsked)) };
         let peer = match presented {
@@ -131,7 +141,10 @@ impl Endpoint {
         let required = self.tls.client_auth.as_ref().is_some_and(|auth| auth.mode == ClientAuthMode::Required);
         match peer {
             Peer::Anonymous(_) if required => Err(Lapsed),
-            peer => Ok(peer),
+            peer => Ok(match &self.forwarded {
+                Some(forwarded) => forwarded.peer(peer, headers, trust),
+                None => peer,
+            }),
         }
     }
 }

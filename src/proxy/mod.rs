@@ -13,6 +13,7 @@ mod endpoint;
 mod exchange;
 mod faults;
 mod forward;
+mod forwarded;
 mod gateway;
 mod ids;
 mod outcome;

@@ -198,7 +198,9 @@ impl ProxyHttp for Phases {
             session.set_keepalive(None);
         }
         // Between gateway and upstream only; whoever reads it from an answer could present it.
-        resp.remove_header(&forward::ASSERTION);
+        if resp.headers.keys().any(|name| *name == forward::ASSERTION) {
+            resp.remove_header(&forward::ASSERTION);
+        }
         let chain = exchange.running();
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
             run.response(&chain, ResponseHead::wrap_mut(resp), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;

@@ -110,7 +110,8 @@ impl Snapshot {
         waived.sort();
         waived.dedup();
         let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(peer).collect()).collect();
-        let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
+        let forwarded = endpoints.iter().flatten().filter_map(Endpoint::forwarded_header);
+        let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).chain(forwarded).collect();
         let operations = operations(&loaded, chains);
         Ok(Self { generation, router, operations, upstreams, peers, owned, ids, metrics, endpoints, config, loaded, waived })
     }

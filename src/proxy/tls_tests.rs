@@ -73,7 +73,7 @@ impl Drop for Folder {
 }
 
 fn ask(mode: ClientAuthMode, ca: PathBuf) -> ClientAuth {
-    ClientAuth { mode, ca, crl: Vec::new(), crl_stale: CrlStale::Closed, depth: 8 }
+    ClientAuth { mode, ca, crl: Vec::new(), crl_stale: CrlStale::Closed, depth: 8, forwarded: None }
 }
 
 struct World {

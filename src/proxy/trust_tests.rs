@@ -26,7 +26,7 @@ fn lines(path: &Path) -> Vec<Value> {
 
 fn trust(ca: PathBuf, crl: Vec<PathBuf>) -> Trust {
     let mode = ClientAuthMode::Required;
-    Trust::read(&ClientAuth { mode, ca, crl, crl_stale: CrlStale::Closed, depth: 8 }).unwrap()
+    Trust::read(&ClientAuth { mode, ca, crl, crl_stale: CrlStale::Closed, depth: 8, forwarded: None }).unwrap()
 }
 
 /// T3: the chain is judged here, not in a handshake.
@@ -89,7 +89,8 @@ fn no_chain_of_limbo_is_accepted_that_must_be_refused_and_none_takes_a_second() 
                 path
             })
             .collect();
-        let trust = Trust::read(&ClientAuth { mode: ClientAuthMode::Required, ca, crl, crl_stale: CrlStale::Closed, depth: 8 });
+        let trust =
+            Trust::read(&ClientAuth { mode: ClientAuthMode::Required, ca, crl, crl_stale: CrlStale::Closed, depth: 8, forwarded: None });
         fs::remove_dir_all(&folder).unwrap();
         let leaf = X509::from_pem(pem(&case["leaf"]).as_bytes());
         let chain: Result<Vec<X509>, _> =

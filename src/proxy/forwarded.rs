@@ -1,0 +1,161 @@
+//! A client's certificate that a load balancer forwards in a header, because the client's TLS ends there.
+//!
+//! The header counts from a connection that shows one of the balancers' own certificates, which must be trusted like any other. From
+//! everybody else it is not looked at; and nobody's reaches the upstream, in no spelling. The certificate is judged by the same rules as
+//! one of a handshake. Does **not** protect against a balancer that forwards certificates whose owner has not proved to have the
+//! key: the proof was made to the balancer.
+
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use openssl::{sha::sha256, x509::X509};
+use tollgate_filter_api::{NoCertificate, Peer, Problem};
+use tollgate_recent::Recent;
+
+use super::{
+    tls,
+    trust::{self, Trust},
+};
+use crate::config::ForwardedCertificate;
+
+/// Certificates whose verdict is remembered.
+const REMEMBERED: usize = 10_000;
+
+/// Names that mean something else to the gateway.
+const TAKEN: [&str; 6] = ["host", "authorization", "cookie", "content-length", "transfer-encoding", "connection"];
+
+/// Who may forward certificates, and where.
+pub struct Forwarded {
+    header: HeaderName,
+    balancers: Vec<[u8; 32]>,
+    judged: Recent<[u8; 32], Judged>,
+}
+
+#[derive(Clone)]
+struct Judged {
+    by: u64,
+    until: i64,
+    peer: Peer,
+}
+
+impl Forwarded {
+    /// Takes the settings.
+    ///
+    /// # Errors
+    /// A name that no header has, or that means something else; no balancer; what is no digest.
+    pub fn new(settings: &ForwardedCertificate) -> Result<Self, Problem> {
+        let wrong = |message: String| Problem::error("tls.forwarded", message);
+        let header = HeaderName::from_bytes(settings.header.as_bytes());
+        let header = header.map_err(|_| wrong(format!("expected the name of a header, found {:?}", settings.header)))?;
+        if TAKEN.contains(&header.as_str()) || header.as_str().starts_with("x-forwarded-") {
+            return Err(wrong(format!("expected a header that means nothing else, found `{header}`")));
+        }
+        let balancers: Option<Vec<_>> = settings.balancers.iter().map(|digest| unhex(digest)).collect();
+        match balancers {
+            Some(balancers) if !balancers.is_empty() => Ok(Self { header, balancers, judged: Recent::new(REMEMBERED) }),
+            Some(_) => Err(wrong("expected at least one balancer, found none".to_owned())),
+            None => Err(wrong("expected SHA-256 digests of 64 hexadecimal digits, with or without colons".to_owned())
+                .hint("`openssl x509 -noout -fingerprint -sha256 -in balancer.pem` prints it")),
+        }
+    }
+
+    /// The header, which is nobody's but a balancer's.
+    pub fn header(&self) -> HeaderName {
+        self.header.clone()
+    }
+
+    /// Who is at the other end: of the balancer's connection the client behind it, of any other the one that was found.
+    pub fn peer(&self, found: Peer, headers: &HeaderMap, trust: &Trust) -> Peer {
+        match &found {
+            Peer::Certified(certificate) if self.balancers.contains(&certificate.sha256) => {}
+            _ => return found,
+        }
+        let mut values = headers.get_all(&self.header).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Peer::Anonymous(NoCertificate::NotSent),
+            (Some(value), None) => self.judge(value, trust),
+            (Some(_), Some(_)) => Peer::Anonymous(NoCertificate::NotTrusted),
+        }
+    }
+
+    fn judge(&self, value: &HeaderValue, trust: &Trust) -> Peer {
+        let key = sha256(value.as_bytes());
+        let good = |judged: &Judged| (judged.by == trust.id() && trust::now() <= judged.until).then(|| judged.peer.clone());
+        if let Some(peer) = self.judged.find(&key, good) {
+            return peer;
+        }
+        let (until, peer) = judge(value.as_bytes(), trust).unwrap_or((i64::MAX, Peer::Anonymous(NoCertificate::NotTrusted)));
+        self.judged.put(key, Judged { by: trust.id(), until, peer: peer.clone() });
+        peer
+    }
+}
+
+fn judge(value: &[u8], trust: &Trust) -> Option<(i64, Peer)> {
+    let mut chain = read(value)?.into_iter();
+    let leaf = chain.next()?;
+    let until =
+        trust.judge(&leaf, &chain.collect::<Vec<_>>()).inspect_err(|why| log::debug!("a forwarded certificate is not trusted: {why}"));
+    let certificate = tls::describe(&leaf)?;
+    Some((until.ok()?, Peer::Certified(Arc::new(tollgate_filter_api::Certificate { forwarded: true, ..certificate }))))
+}
+
+/// The certificates of a value: PEM, percent-encoded; or one in base64, bare or between colons (RFC 9440 §2.1).
+fn read(value: &[u8]) -> Option<Vec<X509>> {
+    let text = std::str::from_utf8(value).ok()?.trim();
+    let bare = text.strip_prefix(':').and_then(|rest| rest.strip_suffix(':')).unwrap_or(text);
+    if let Ok(der) = STANDARD.decode(bare) {
+        return X509::from_der(&der).ok().map(|leaf| vec![leaf]);
+    }
+    X509::stack_from_pem(&decoded(text)?).ok()
+}
+
+/// Percent-decoded; a broken escape is no certificate.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    let mut parts = text.split('%');
+    let mut out = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let digits = part.get(..2).filter(|digits| !digits.starts_with('+'))?;
+        out.push(u8::from_str_radix(digits, 16).ok()?);
+        out.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    Some(out)
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> =
+        text.chars().filter(|c| *c != ':').map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect::<Option<_>>()?;
+    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+    if digits.len() == 64 { bytes.try_into().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(header: &str, balancers: &[&str]) -> ForwardedCertificate {
+        ForwardedCertificate { header: header.to_owned(), balancers: balancers.iter().map(|digest| (*digest).to_owned()).collect() }
+    }
+
+    #[test]
+    fn settings_that_trust_nobody_or_take_another_meaning_are_refused() {
+        let digest = "ab:".repeat(31) + "AB";
+        assert!(Forwarded::new(&settings("X-Client-Cert", &[&digest])).is_ok());
+        for (header, balancers) in [
+            ("x client", vec![&digest[..]]),
+            ("Cookie", vec![&digest]),
+            ("X-Forwarded-For", vec![&digest]),
+            ("a", vec![]),
+            ("a", vec!["ab"]),
+        ] {
+            assert!(Forwarded::new(&settings(header, &balancers)).is_err(), "{header} {balancers:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_none() {
+        for value in ["", ":", "::", "%", "%zz", "%+1", "AAAA", "-----BEGIN CERTIFICATE-----", "%ff%fe", ":AAAA:"] {
+            assert!(read(value.as_bytes()).is_none_or(|chain| chain.is_empty()), "{value}");
+        }
+    }
+}
