@@ -26,6 +26,7 @@ pub const FILTERS: &[Kind] = &[
     // Tells the upstream what the others found out.
     filter_backend_jwt::KIND,
     // Answers in the upstream's place, when nobody before it had anything against it.
+    filter_issue_key::KIND,
     filter_respond::KIND,
 ];
 

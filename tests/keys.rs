@@ -8,7 +8,8 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tollgate_tests::{
-    Folder, Gateway, Settings, Upstream,
+    Client, Folder, Gateway, Project, Settings, Upstream,
+    certificates::{Authority, connector},
     command::binary,
     project::{artifact, open_api, operation},
     tollgate,
@@ -153,4 +154,41 @@ fn a_signed_key_that_was_issued_is_accepted_for_its_api_until_it_is_revoked() {
     assert_eq!([ask(&good), ask(&every)], [401, 200]);
     let bad = tollgate(["key", "issue", "--key", "no-such-file", "--issuer", "i", "--subject", "s", "--api", "A"]);
     assert!(bad.code != 0 && bad.stderr.contains("no-such-file"), "{}", bad.stderr);
+}
+
+#[test]
+fn a_user_gets_a_key_at_the_endpoint_of_the_example_and_is_let_in_with_it() {
+    let (authority, folder) = (Authority::new("root"), Folder::new());
+    let key = tollgate_tests::certificates::ec_key();
+    let private = folder.write("key.pem", key.private_key_to_pem_pkcs8().unwrap());
+    let public = folder.write("public.pem", key.public_key_to_pem().unwrap());
+    let upstream = Upstream::start();
+    let mut api = definition(&upstream.url(), json!({ "type": "apiKey", "in": "header", "name": "k" }));
+    api["info"] = json!({ "title": "Test", "version": "1.0.0" });
+    let example = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/definitions/apikey.yaml")).unwrap();
+    let project = Project::new().definition("api.yaml", api.to_string()).definition("apikey.yaml", example);
+    let (_, hash) = password("right");
+    let (certificate, server_key) = authority.issue("gateway", 2, &["localhost"]).write(&folder, "gateway");
+    let issuer = "https://gw/apikey";
+    let chain = json!([
+        { "basic_auth": { "users": { "alice": { "hash": hash } } } },
+        { "api_key": { "signed": { "issuer": issuer, "certificate": public } } },
+        { "issue_key": { "issuer": issuer, "key": private, "apis": [{ "name": "Test" }], "valid": "90d" } },
+    ]);
+    let tls = json!({ "certificate": certificate, "key": server_key });
+    let gateway = Gateway::start(&project.build(&[]), Settings { config: json!({ "chain": chain }), tls: Some(tls), h2c: false });
+    let ask = |method: &str, target: &str, fields: &[&str], body: &[u8]| {
+        let mut client = Client::tls(gateway.ports.tls, "localhost", &connector(&authority, None, b"", None)).unwrap();
+        client.ask(method, target, fields, body).unwrap()
+    };
+    let user = basic("alice", "right");
+    for (method, body) in [("GET", ""), ("POST", r#"{"validityTime": 60}"#)] {
+        let issued = ask(method, "/apikey", &[&user], body.as_bytes());
+        assert_eq!((issued.status(), issued.field("content-type")), (200, Some("text/plain")), "{}", issued.text());
+        assert_eq!(ask("GET", "/a/x", &[&format!("k: {}", issued.text())], b"").status(), 200);
+    }
+    assert_eq!(ask("GET", "/apikey", &[], b"").status(), 401);
+    assert_eq!(ask("GET", "/apikey", &[&basic("alice", "wrong")], b"").status(), 401);
+    assert_ne!(gateway.send("GET", "/apikey", &[&user], b"").status(), 200, "not over plain HTTP");
+    assert_eq!(upstream.count(), 2);
 }

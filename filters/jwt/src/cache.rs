@@ -3,13 +3,51 @@
 //! What is found must still be judged by its times and the generation of its keys. Refused tokens are not remembered: there
 //! is no end to them, and each costs at most one signature check.
 
+use std::{
+    borrow::Borrow,
+    hash::{Hash, Hasher},
+};
+
+use ref_cast::RefCast;
 use tollgate_filter_api::Principal;
 use tollgate_recent::Recent;
 
 use crate::{binding::Confirmation, claims::Window};
 
 /// Verified tokens.
-pub(crate) type Cache = Recent<Box<str>, Entry>;
+pub(crate) type Cache = Recent<Kept, Entry>;
+
+/// How much of a token is hashed. It ends in its signature, so the last of it differs between good tokens; they are compared whole,
+/// and one that is forged over the end of a good one is not kept.
+const TAIL: usize = 64;
+
+/// A token that is looked for.
+#[derive(RefCast, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct Wanted(str);
+
+impl Hash for Wanted {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let bytes = self.0.as_bytes();
+        bytes[bytes.len().saturating_sub(TAIL)..].hash(state);
+    }
+}
+
+/// A token that is kept.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Kept(pub Box<str>);
+
+impl Borrow<Wanted> for Kept {
+    fn borrow(&self) -> &Wanted {
+        Wanted::ref_cast(&self.0)
+    }
+}
+
+impl Hash for Kept {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Borrow::<Wanted>::borrow(self).hash(state);
+    }
+}
 
 /// What is remembered of a token.
 #[derive(Clone, Debug)]
@@ -24,4 +62,20 @@ pub(crate) struct Entry {
     pub issuer: usize,
     /// Generation of the keys it was verified with.
     pub generation: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_that_end_alike_are_told_apart() {
+        let cache: Recent<Kept, u8> = Recent::new(10);
+        let (one, other) = (format!("a{}", "x".repeat(100)), format!("b{}", "x".repeat(100)));
+        cache.put(Kept(one.as_str().into()), 1);
+        assert_eq!(cache.get(Wanted::ref_cast(&one)), Some(1));
+        assert_eq!(cache.get(Wanted::ref_cast(&other)), None);
+        cache.put(Kept("short".into()), 2);
+        assert_eq!(cache.get(Wanted::ref_cast("short")), Some(2));
+    }
 }

@@ -4,13 +4,14 @@
 
 use std::{sync::Arc, time::SystemTime};
 
+use ref_cast::RefCast;
 use serde_json::{Map, Value};
 use tollgate_filter_api::{Counter, Principal};
 use tollgate_jose::{Algorithm, Jws};
 
 use crate::{
     binding::Confirmation,
-    cache::{Cache, Entry},
+    cache::{Cache, Entry, Kept, Wanted},
     claims::Rules,
     keyset::KeyRing,
     reasons::{ALGORITHM, Failure, MALFORMED, Refusal, Refuse, TOO_LONG, TYPE, UNKNOWN_ISSUER},
@@ -77,12 +78,12 @@ impl Verifier {
         self.misses.inc();
         let entry = self.examine(token, now).await?;
         let verified = Verified { principal: entry.principal.clone(), confirmation: entry.confirmation };
-        self.cache.put(token.into(), entry);
+        self.cache.put(Kept(token.into()), entry);
         Ok(verified)
     }
 
     fn remembered(&self, token: &str, now: SystemTime) -> Option<Verified> {
-        let entry = self.cache.get(token)?;
+        let entry = self.cache.get(Wanted::ref_cast(token))?;
         let issuer = self.issuers.get(entry.issuer)?;
         let in_time = now < entry.window.until && entry.window.from.is_none_or(|from| from <= now);
         let verified = Verified { principal: entry.principal, confirmation: entry.confirmation };

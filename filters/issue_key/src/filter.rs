@@ -1,0 +1,127 @@
+//! The filter: judges who asks and for how long, signs, answers.
+
+use std::time::{Duration, SystemTime};
+
+use http::header;
+use openssl::rand::rand_bytes;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tollgate_filter_api::{
+    BodyUse, Bytes, Call, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderValue, Location, Posture, Principal, Problem, Reason,
+};
+use tollgate_jose::SigningKey;
+
+use crate::{
+    config::Config,
+    reasons::{ALL, ANONYMOUS, BODY, ISSUED, PLAIN},
+};
+
+/// The file is read when the filter is built, and not again.
+const POLICY: DocumentPolicy = DocumentPolicy {
+    refresh: Duration::from_secs(3600),
+    least_gap: Duration::from_secs(3600),
+    timeout: Duration::from_secs(3),
+    max_bytes: 64 << 10,
+};
+/// `{"validityTime": 3600}` and some room.
+const MOST: usize = 1024;
+
+/// The `issue_key` filter.
+pub struct IssueKey {
+    signer: SigningKey,
+    header: Map<String, Value>,
+    issuer: String,
+    apis: Value,
+    valid: Option<Duration>,
+    plain_http: bool,
+}
+
+fn problem(pointer: &str, message: impl Into<String>) -> Problem {
+    Problem::error("issue_key.settings", message).at("", 0, pointer)
+}
+
+/// What a caller may ask for. Other members are for somebody else.
+#[derive(Deserialize)]
+struct Wish {
+    #[serde(rename = "validityTime")]
+    validity: Option<i64>,
+}
+
+impl Filter for IssueKey {
+    const ID: &'static str = "issue_key";
+    const ANSWERS: bool = true;
+    const BY_DEFAULT: bool = false;
+    const REASONS: &'static [Reason] = ALL;
+    const BODY: BodyUse = BodyUse::Whole(MOST);
+    const POSTURE: Posture = Posture::Hardened;
+    type Config = Config;
+    type Needs = Principal;
+    type Gives = ();
+    type State = ();
+
+    fn is_idle(config: &Config) -> bool {
+        !config.here
+    }
+
+    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+        if config.issuer.is_empty() {
+            return Err(problem("/issuer", "expected the issuer of the keys, found none"));
+        }
+        if config.apis.is_empty() {
+            return Err(problem("/apis", "expected at least one API, found none: the keys would be for nothing"));
+        }
+        let document = env.world.document(&Location::File(config.key.clone()), POLICY).map_err(|mut problem| {
+            problem.pointer = "/key".to_owned();
+            problem
+        })?;
+        let pem = document.version().ok_or_else(|| problem("/key", "the key cannot be read"))?;
+        let signer = SigningKey::from_pem(&pem.bytes, None).map_err(|error| problem("/key", error.to_string()))?;
+        let mut header = Map::from_iter([("typ".to_owned(), Value::from("JWT"))]);
+        header.extend(config.kid.map(|kid| ("kid".to_owned(), Value::from(kid))));
+        let apis = config.apis.iter().map(|api| json!({ "name": api.name, "version": api.version })).collect();
+        let valid = config.valid.map(|valid| valid.0);
+        Ok(Self { signer, header, issuer: config.issuer, apis, valid, plain_http: config.plain_http })
+    }
+
+    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
+        let refused = match (cx.given.subject.as_deref().filter(|_| !cx.given.is_anonymous()), wish(cx.body)) {
+            _ if !cx.call.secure && !self.plain_http => &PLAIN,
+            (None, _) => &ANONYMOUS,
+            (_, Err(())) => &BODY,
+            (Some(subject), Ok(wish)) => {
+                let key = self.issue(subject, wish, cx.call)?;
+                let answer = ISSUED.answer().header(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+                return Ok(Flow::Stop(answer.header(header::CACHE_CONTROL, HeaderValue::from_static("no-store")).body(Bytes::from(key))));
+            }
+        };
+        Ok(Flow::Stop(refused.answer()))
+    }
+}
+
+/// How long the caller wants the key to be valid. The reference product takes what is not positive for no wish.
+fn wish(body: Option<&Bytes>) -> Result<Option<Duration>, ()> {
+    let body = body.map(|body| body.trim_ascii()).unwrap_or_default();
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let wish: Wish = serde_json::from_slice(body).map_err(|_| ())?;
+    Ok(wish.validity.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0).map(Duration::from_secs))
+}
+
+impl IssueKey {
+    fn issue(&self, subject: &str, wish: Option<Duration>, call: &Call) -> Result<String, Fault> {
+        let mut jti = [0; 16];
+        rand_bytes(&mut jti).map_err(|error| Fault::new("issue_key.random", error.to_string()))?;
+        let jti: String = jti.iter().map(|byte| format!("{byte:02x}")).collect();
+        let now = call.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut claims = json!({
+            "sub": subject, "iss": self.issuer, "jti": jti, "iat": now, "keytype": "PRODUCTION", "allowedAPIs": self.apis,
+        });
+        // What is longer than the gateway's own limit is cut to it.
+        if let Some(valid) = wish.map(|wish| self.valid.map_or(wish, |valid| valid.min(wish))).or(self.valid) {
+            claims["exp"] = now.saturating_add(valid.as_secs()).into();
+        }
+        let claims = claims.as_object().ok_or_else(|| Fault::new("issue_key.claims", "the claims are no object"))?;
+        self.signer.seal(&self.header, claims).map_err(|error| Fault::new("issue_key.sign", error.to_string()))
+    }
+}
