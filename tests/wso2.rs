@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE},
+};
 use openssl::{
     asn1::Asn1Time,
     bn::BigNum,
@@ -30,11 +33,13 @@ use crate::corpus::{definitions, encoded, sample};
 const ISSUER: &str = "https://localhost:9443/oauth2/token";
 
 /// What no filter enforces yet, or is not about tokens.
-const WAIVED: &str = "throttle,basic_auth,api_key,interceptor,resilience,response_cache,mtls,upstream_digest,oauth2,validate";
+const WAIVED: &str = "throttle,interceptor,resilience,response_cache,mtls,upstream_digest,oauth2,validate";
 
 const MISSING: &str = r#"{"fault":{"code":900902, "message":"Missing Credentials", "description":"Missing Credentials. Make sure your API invocation call has a header: \"HEADER\""}}"#;
 const INVALID: &str = r#"{"fault":{"code":900901, "message":"Invalid Credentials", "description":"Invalid Credentials. Make sure you have given the correct access token"}}"#;
 const SCOPE: &str = r#"{"fault":{"code":900910, "message":"The access token does not allow you to access the requested resource", "description":"The access token does not allow you to access the requested resource"}}"#;
+const WRONG_PASSWORD: &str = r#"{"fault":{"code":900911, "message":"Invalid Credentials", "description":"Invalid Credentials. Make sure you have given the correct username and password"}}"#;
+const NO_COLON: &str = r#"{"fault":{"code":900912, "message":"Invalid Format", "description":"Invalid Format. Make sure you have given the credentials in correct format with \":\" character"}}"#;
 const FORBIDDEN: &str = r#"{"fault":{"code":900908, "message":"Resource forbidden ", "description":"Resource forbidden "}}"#;
 
 /// The reference product's key manager: RS256, segments of base64url with padding, `iat` in milliseconds.
@@ -106,7 +111,9 @@ impl World {
     fn new() -> Self {
         let (upstream, folder, authority) = (Upstream::start(), Folder::new(), Authority::new("root"));
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/wso2.yaml");
-        let document = Document::parse("wso2.yaml", &fs::read(example).unwrap(), &Limits::default()).unwrap();
+        let text = fs::read_to_string(example).unwrap().replace("/run/secrets", &folder.path().display().to_string());
+        folder.write("admin.hash", password_hash());
+        let document = Document::parse("wso2.yaml", text.as_bytes(), &Limits::default()).unwrap();
         let mut config = document.value();
         let tls = config["listeners"][1]["tls"].clone();
         config["endpoints"] = json!({ "*": { "production": [upstream.url()], "sandbox": [upstream.url()] } });
@@ -129,6 +136,7 @@ impl World {
             ("server.key", fs::read(key).unwrap()),
             ("clients.pem", fs::read(self.authority.write(&self.folder, "ca.pem")).unwrap()),
             ("token-issuer.pem", self.manager.certificate()),
+            ("key-issuer.pem", self.manager.certificate()),
         ] {
             folder.write(&format!("certs/{name}"), content);
         }
@@ -145,11 +153,10 @@ impl World {
             for operation in &api.operations {
                 let cases = self.cases(&api, operation);
                 closed += usize::from(cases.len() > 1);
-                for (what, credential, expected) in cases {
+                for (what, fields, query, expected) in cases {
                     let (method, template) = (operation["method"].as_str().unwrap(), operation["template"].as_str().unwrap());
-                    let target = encoded(&format!("{}{}", api.base, sample(template)));
-                    let field: Vec<String> = credential.iter().map(|token| format!("{}: Bearer {token}", api.header)).collect();
-                    let field: Vec<&str> = field.iter().map(String::as_str).collect();
+                    let target = format!("{}{query}", encoded(&format!("{}{}", api.base, sample(template))));
+                    let field: Vec<&str> = fields.iter().map(String::as_str).collect();
                     let before = self.upstream.count();
                     let answer = client.ask(method, &target, &field, b"").unwrap_or_else(|error| panic!("{method} {target}: {error}"));
                     let arrived = self.upstream.count() - before;
@@ -163,54 +170,114 @@ impl World {
     }
 
     /// What is sent, and the body of the refusal; `None` for a request that passes.
-    fn cases(&self, api: &Api, operation: &Value) -> Vec<(&'static str, Option<String>, Option<String>)> {
-        let scopes = scopes(operation);
-        let Some(scopes) = scopes else { return vec![("open to everybody", None, None)] };
-        let missing = MISSING.replace("HEADER", &api.header);
+    fn cases(&self, api: &Api, operation: &Value) -> Vec<Case> {
+        let asked = credentials(operation);
+        if asked.is_empty() {
+            return vec![("open to everybody", vec![], String::new(), None)];
+        }
+        let scopes = scopes(&asked);
+        let mut cases = vec![("no credential", vec![], String::new(), Some(MISSING.replace("HEADER", &api.header)))];
+        if asked.iter().any(|credential| credential["filter"] == "jwt") {
+            cases.extend(self.tokens(api, &scopes));
+        }
+        if asked.iter().any(|credential| credential["filter"] == "basic_auth") {
+            cases.extend(passwords(api, &scopes));
+        }
+        for credential in asked.iter().filter(|credential| credential["filter"] == "api_key") {
+            cases.extend(self.keys(api, &credential["settings"]));
+        }
+        cases
+    }
+
+    fn tokens(&self, api: &Api, scopes: &[String]) -> Vec<Case> {
         let refused = |body: &str| Some(body.to_owned());
         let all = self.manager.token(api, json!({ "scope": scopes.join(" ") }));
         let (head, signature) = all.rsplit_once('.').unwrap();
         let elsewhere = json!([{ "name": "another", "version": "1" }]);
         let mut cases = vec![
-            ("no token", None, Some(missing)),
-            ("a good token", Some(all.clone()), None),
-            ("another key's", Some(self.stranger.token(api, json!({ "scope": scopes.join(" ") }))), refused(INVALID)),
-            ("another issuer's", Some(self.manager.token(api, json!({ "iss": "https://evil.example" }))), refused(INVALID)),
-            ("expired", Some(self.manager.token(api, json!({ "iat": (now() - 7200) * 1000, "exp": now() - 3600 }))), refused(INVALID)),
-            ("a cut signature", Some(format!("{head}.{}", &signature[4..])), refused(INVALID)),
-            ("no token at all", Some("a.b.c".to_owned()), refused(INVALID)),
+            ("a good token", all.clone(), None),
+            ("another key's", self.stranger.token(api, json!({ "scope": scopes.join(" ") })), refused(INVALID)),
+            ("another issuer's", self.manager.token(api, json!({ "iss": "https://evil.example" })), refused(INVALID)),
+            ("expired", self.manager.token(api, json!({ "iat": (now() - 7200) * 1000, "exp": now() - 3600 })), refused(INVALID)),
+            ("a cut signature", format!("{head}.{}", &signature[4..]), refused(INVALID)),
+            ("no token at all", "a.b.c".to_owned(), refused(INVALID)),
             (
                 "not subscribed",
-                Some(self.manager.token(api, json!({ "scope": scopes.join(" "), "subscribedAPIs": elsewhere }))),
+                self.manager.token(api, json!({ "scope": scopes.join(" "), "subscribedAPIs": elsewhere })),
                 refused(FORBIDDEN),
             ),
         ];
-        for scope in &scopes {
-            cases.push(("one of the scopes", Some(self.manager.token(api, json!({ "scope": scope }))), None));
+        for scope in scopes {
+            cases.push(("one of the scopes", self.manager.token(api, json!({ "scope": scope })), None));
         }
         if !scopes.is_empty() {
-            cases.push(("no scope", Some(self.manager.token(api, json!({}))), refused(SCOPE)));
-            cases.push(("another scope", Some(self.manager.token(api, json!({ "scope": "unheard_of" }))), refused(SCOPE)));
+            cases.push(("no scope", self.manager.token(api, json!({})), refused(SCOPE)));
+            cases.push(("another scope", self.manager.token(api, json!({ "scope": "unheard_of" })), refused(SCOPE)));
         }
-        cases
+        let sent = |(what, token, expected)| (what, vec![format!("{}: Bearer {token}", api.header)], String::new(), expected);
+        cases.into_iter().map(sent).collect()
+    }
+
+    /// Keys that its own issuer made, in a header or the query.
+    fn keys(&self, api: &Api, settings: &Value) -> Vec<Case> {
+        let name = settings["name"].as_str().unwrap();
+        let sent = |key: String| match settings["in"].as_str().unwrap() {
+            "header" => (vec![format!("{name}: {key}")], String::new()),
+            _ => (vec![], format!("?{name}={key}")),
+        };
+        let issuer = "https://localhost:9095/apikey";
+        let claims = json!({ "iss": issuer, "iat": now(), "consumerKey": "x", "allowedAPIs": [{ "name": api.name, "version": "*" }] });
+        let key = |manager: &KeyManager| manager.token(api, claims.clone());
+        let cases = [("a good key", key(&self.manager), None), ("another's key", key(&self.stranger), Some(INVALID.to_owned()))];
+        let case = |(what, key, expected)| {
+            let (fields, query) = sent(key);
+            (what, fields, query, expected)
+        };
+        cases.into_iter().map(case).collect()
     }
 }
 
-/// The scopes of which a token needs one; `None` where it needs no token.
-fn scopes(operation: &Value) -> Option<Vec<String>> {
+/// What it is, the fields and the query that are sent, and the body of the refusal.
+type Case = (&'static str, Vec<String>, String, Option<String>);
+
+fn password_hash() -> String {
+    let digest: String = openssl::sha::sha256(b"right").iter().map(|byte| format!("{byte:02X}")).collect();
+    format!("@sha256:{{{digest}}}")
+}
+
+/// The user of the example configuration, who has no scopes.
+fn passwords(api: &Api, scopes: &[String]) -> Vec<Case> {
+    let sent = |text: &str| vec![format!("{}: Basic {}", api.header, STANDARD.encode(text))];
+    let good = if scopes.is_empty() { None } else { Some(SCOPE.to_owned()) };
+    vec![
+        ("a user", sent("admin:right"), String::new(), good),
+        ("a wrong password", sent("admin:wrong"), String::new(), Some(WRONG_PASSWORD.to_owned())),
+        ("nobody's name", sent("eve:right"), String::new(), Some(WRONG_PASSWORD.to_owned())),
+        ("no colon", sent("admin"), String::new(), Some(NO_COLON.to_owned())),
+    ]
+}
+
+/// The credentials of which one is enough; none where it is open.
+fn credentials(operation: &Value) -> Vec<Value> {
     let alternatives = operation["security"]["alternatives"].as_array().unwrap();
-    let credentials = || alternatives.iter().flat_map(|alternative| alternative["credentials"].as_array().unwrap());
-    let anonymous = alternatives.iter().any(|alternative| alternative["credentials"].as_array().unwrap().is_empty());
-    if anonymous || !credentials().any(|credential| credential["filter"] == "jwt") {
-        return None;
+    let of = |alternative: &Value| alternative["credentials"].as_array().unwrap().clone();
+    if alternatives.iter().any(|alternative| of(alternative).is_empty()) {
+        return Vec::new();
     }
-    let mut scopes: Vec<String> = credentials()
+    let enforced = |credential: &Value| ["jwt", "basic_auth", "api_key"].iter().any(|filter| credential["filter"] == *filter);
+    alternatives.iter().flat_map(of).filter(enforced).collect()
+}
+
+/// The scopes of which a caller needs one.
+fn scopes(asked: &[Value]) -> Vec<String> {
+    let mut scopes: Vec<String> = asked
+        .iter()
         .flat_map(|credential| credential["scopes"].as_array().unwrap())
         .map(|scope| scope.as_str().unwrap().to_owned())
         .collect();
     scopes.sort();
     scopes.dedup();
-    Some(scopes)
+    scopes
 }
 
 /// What of an answer is not as it should be.

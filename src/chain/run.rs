@@ -232,9 +232,13 @@ enum Came {
     Ended(Answer),
 }
 
-/// The first answer, with the challenges of the second.
+/// The first answer, with the challenges of the second; the second, when only that one says more than that nothing was sent.
 fn join(first: Option<Answer>, second: Answer) -> Answer {
+    /// The reference product's code for no credential at all.
+    const MISSING: u32 = 900_902;
     let Some(first) = first else { return second };
-    let challenges = second.headers().iter().filter(|(name, _)| name == WWW_AUTHENTICATE);
-    challenges.cloned().fold(first, |answer, (name, value)| answer.header(name, value))
+    let says_more = first.reason().code == MISSING && second.reason().code != MISSING;
+    let (kept, other) = if says_more { (second, first) } else { (first, second) };
+    let challenges: Vec<_> = other.headers().iter().filter(|(name, _)| name == WWW_AUTHENTICATE).cloned().collect();
+    challenges.into_iter().fold(kept, |answer, (name, value)| answer.header(name, value))
 }

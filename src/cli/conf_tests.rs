@@ -66,10 +66,11 @@ fn prepared() -> PathBuf {
     let write = |name: &str, content: &[u8]| fs::write(folder.join("certs").join(name), content).unwrap();
     let ec = ec_key();
     let key = PKey::from_ec_key(ec.clone()).unwrap();
-    for name in ["server.pem", "clients.pem", "upstreams.pem", "token-issuer.pem"] {
+    for name in ["server.pem", "clients.pem", "upstreams.pem", "token-issuer.pem", "key-issuer.pem"] {
         write(name, &certificate(&key));
     }
     write("server.key", &key.private_key_to_pem_pkcs8().unwrap());
+    write("admin.hash", b"@sha256:{8c6976e5b5410415bde908bd4dee15dfb167a9c873fc4bb8a81f6f2ab448a918}");
     write("cookie.key", jwks(&ec).as_bytes());
     write("issuer.jwks.json", jwks(&ec).as_bytes());
     let release = PKey::generate_ed25519().unwrap();
