@@ -192,3 +192,26 @@ fn a_renewed_certificate_is_in_force_after_a_reload_and_a_broken_one_is_not() {
     assert!(accepts(&new) && !accepts(&old));
     assert_eq!(kept.ask("GET", "/x", &[], b"").unwrap().status(), 200);
 }
+
+#[test]
+fn a_log_that_was_moved_away_goes_on_in_a_new_file_after_hup_and_no_line_is_lost() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::over(&upstream.url(), Settings::default());
+    let path = gateway.folder.join("access.log");
+    for round in 1..=3 {
+        assert_eq!(gateway.get("/before").status(), 200);
+        gateway.log_of(1);
+        let moved = gateway.folder.join(&format!("access.log.{round}"));
+        std::fs::rename(&path, &moved).unwrap();
+        assert_eq!(gateway.get("/between").status(), 200);
+        gateway.signal("HUP");
+        until("the new file", || path.exists().then_some(()));
+        assert_eq!(gateway.get("/after").status(), 200);
+        gateway.log_of(1);
+        let lines = |path: &std::path::Path| std::fs::read_to_string(path).unwrap().lines().count();
+        until("all lines", || {
+            (lines(&path) + (1..=round).map(|n| lines(&gateway.folder.join(&format!("access.log.{n}")))).sum::<usize>() == 3 * round)
+                .then_some(())
+        });
+    }
+}

@@ -312,7 +312,7 @@ pub enum Errors {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccessLog {
-    /// `stdout`, `off`, or a file that is appended to.
+    /// `stdout`, `off`, or a file that is appended to. HUP opens the file anew, so that it can be moved away.
     pub to: String,
 }
 

@@ -78,10 +78,12 @@ impl ProxyHttp for Phases {
     }
 
     async fn upstream_peer(&self, _: &mut Session, exchange: &mut Self::CTX) -> pingora::Result<Box<HttpPeer>> {
+        let exchange = &mut **exchange;
         exchange.upstream_begun.get_or_insert_with(Instant::now);
         exchange.upstream_ended = None;
-        let Some((group, index)) = exchange.group.clone() else { return Err(Error::new(ErrorType::InternalError)) };
-        let Some(snapshot) = exchange.snapshot.clone() else { return Err(Error::new(ErrorType::InternalError)) };
+        let (Some((group, index)), Some(snapshot)) = (&exchange.group, &exchange.snapshot) else {
+            return Err(Error::new(ErrorType::InternalError));
+        };
         loop {
             let Some(target) = exchange.order.as_mut().and_then(Iterator::next) else {
                 return Err(Error::explain(ErrorType::ConnectError, "no target is left").into_up());
@@ -96,7 +98,7 @@ impl ProxyHttp for Phases {
             match found {
                 Ok(address) => {
                     exchange.upstream = Some(address);
-                    let mut peer = snapshot.peers[index as usize][target].clone();
+                    let mut peer = snapshot.peers[*index as usize][target].clone();
                     peer._address = pingora::protocols::l4::socket::SocketAddr::Inet(address);
                     if !exchange.hop_by_hop {
                         // There is nothing for the engine to look for.

@@ -1,6 +1,6 @@
 //! The process around the gateway: threads, signals, stop and hand-over.
 //!
-//! - HUP reloads; a problem keeps the running configuration.
+//! - HUP opens the access log's file anew and reloads; a problem keeps the running configuration.
 //! - TERM stops: not ready, no new connections, `Connection: close` and GOAWAY, what is under way may finish within the grace
 //!   time. The process ends as soon as nothing is left.
 //! - QUIT hands the listening sockets to a process that was started with `--upgrade` and then stops the same way. When no
@@ -212,6 +212,7 @@ async fn reload_on_hup(gateway: Arc<Gateway>) {
     let Ok(mut hup) = signal(SignalKind::hangup()) else { return };
     while hup.recv().await.is_some() {
         let gateway = gateway.clone();
+        gateway.access_log.reopen();
         // Problems are logged by the reload itself.
         let _ = tokio::task::spawn_blocking(move || gateway.reload().is_ok()).await;
     }

@@ -4,9 +4,14 @@
 //! the queue by itself, soon while there is traffic and seldom while there is none. What does not fit is dropped and counted.
 
 use std::{
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io::{self, Write},
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     thread,
     time::Duration,
 };
@@ -35,6 +40,7 @@ struct Queue {
     lines: SyncSender<Box<Line>>,
     flushes: SyncSender<SyncSender<()>>,
     dropped: IntCounter,
+    reopen: Arc<AtomicBool>,
 }
 
 impl AccessLog {
@@ -47,10 +53,10 @@ impl AccessLog {
             "off" => Ok(Self(None)),
             "stdout" => Self::to(io::stdout(), dropped),
             path => {
-                let file = OpenOptions::new().append(true).create(true).open(path);
+                let file = append(path.as_ref());
                 let file =
                     file.map_err(|error| Problem::error("access_log.open", format!("cannot append to the access log {path}: {error}")))?;
-                Self::to(file, dropped)
+                Self::start(Box::new(file), Some(path.into()), dropped)
             }
         }
     }
@@ -60,14 +66,27 @@ impl AccessLog {
     /// # Errors
     /// When the writer cannot be started.
     pub fn to(sink: impl Write + Send + 'static, dropped: IntCounter) -> Result<Self, Problem> {
+        Self::start(Box::new(sink), None, dropped)
+    }
+
+    fn start(sink: Output, path: Option<PathBuf>, dropped: IntCounter) -> Result<Self, Problem> {
+        let reopen = Arc::new(AtomicBool::new(false));
         let (lines, waiting) = sync_channel(CAPACITY);
         let (flushes, asked) = sync_channel(1);
-        let writer = Writer { sink, waiting, asked, batch: Vec::with_capacity(BATCH) };
+        let writer = Writer { sink, path, reopen: reopen.clone(), waiting, asked, batch: Vec::with_capacity(BATCH) };
         thread::Builder::new()
             .name("access-log".into())
             .spawn(move || writer.run())
             .map_err(|error| Problem::error("access_log.thread", format!("cannot start the access log's writer: {error}")))?;
-        Ok(Self(Some(Queue { lines, flushes, dropped })))
+        Ok(Self(Some(Queue { lines, flushes, dropped, reopen })))
+    }
+
+    /// Opens the file anew before the next line is written, as when the old one was moved away. When that fails, the old one stays
+    /// in use, and the program's log says why.
+    pub fn reopen(&self) {
+        if let Some(queue) = &self.0 {
+            queue.reopen.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Whether there is a log at all; without one, nobody needs to make a line.
@@ -92,15 +111,24 @@ impl AccessLog {
     }
 }
 
+type Output = Box<dyn Write + Send>;
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
 /// The other end of the queue.
-struct Writer<W> {
-    sink: W,
+struct Writer {
+    sink: Output,
+    /// Where the sink is a file.
+    path: Option<PathBuf>,
+    reopen: Arc<AtomicBool>,
     waiting: Receiver<Box<Line>>,
     asked: Receiver<SyncSender<()>>,
     batch: Vec<u8>,
 }
 
-impl<W: Write> Writer<W> {
+impl Writer {
     /// Runs until the last handle is dropped and everything is written.
     fn run(mut self) {
         let [shortest, longest] = PAUSES;
@@ -125,6 +153,9 @@ impl<W: Write> Writer<W> {
 
     /// Writes everything that waits. Says whether there was something.
     fn drain(&mut self) -> bool {
+        if self.reopen.swap(false, Ordering::Relaxed) {
+            self.open();
+        }
         let mut some = false;
         while let Ok(line) = self.waiting.try_recv() {
             some = true;
@@ -141,6 +172,14 @@ impl<W: Write> Writer<W> {
         some
     }
 
+    fn open(&mut self) {
+        let Some(path) = &self.path else { return };
+        match append(path) {
+            Ok(file) => self.sink = Box::new(file),
+            Err(error) => log::error!("cannot open the access log {} anew, the old file stays in use: {error}", path.display()),
+        }
+    }
+
     fn write(&mut self) {
         if let Err(error) = self.sink.write_all(&self.batch).and_then(|()| self.sink.flush()) {
             log::error!("cannot write to the access log: {error}");
@@ -153,7 +192,7 @@ impl<W: Write> Writer<W> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::{
-        sync::{Arc, Condvar, Mutex},
+        sync::{Condvar, Mutex},
         time::SystemTime,
     };
 

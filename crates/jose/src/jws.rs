@@ -19,7 +19,7 @@ const PADDED: GeneralPurpose =
 /// Why a text is no token that can be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// Not a dot in it: an opaque token, which somebody else may know.
+    /// Neither three parts nor the five of an encrypted token (RFC 7516 §3.1): an opaque token, which somebody else may know.
     #[error("no JWS, but an opaque token")]
     Opaque,
     /// `alg` is unknown here, `none` or symmetric.
@@ -74,14 +74,14 @@ impl<'a> Jws<'a> {
     }
 }
 
-/// A token without any dot is somebody else's, an opaque one; every other that has not three parts is a broken one.
+/// What has not the shape of a JOSE object is somebody else's: opaque tokens may hold dots.
 fn parts(token: &str) -> Result<(&str, &str, &str), Malformed> {
     let mut parts = token.split('.');
-    let header = parts.next().unwrap_or_default();
-    let Some(payload) = parts.next() else { return Err(Malformed::Opaque) };
-    match (parts.next(), parts.next()) {
-        (Some(signature), None) if !header.is_empty() => Ok((header, payload, signature)),
-        _ => Err(Malformed::Form("not three parts")),
+    match (parts.next(), parts.next(), parts.next(), parts.count()) {
+        (Some(header), Some(payload), Some(signature), 0) if !header.is_empty() => Ok((header, payload, signature)),
+        (.., Some(_), 0) => Err(Malformed::Form("an empty header")),
+        (.., Some(_), 2) => Err(Malformed::Form("an encrypted token")),
+        _ => Err(Malformed::Opaque),
     }
 }
 
