@@ -30,12 +30,19 @@ impl Server {
     fn start() -> Self {
         let (keys, away) = (Arc::new(Mutex::new(Issuer::with_kid(ISSUER, "key-0"))), Arc::new(AtomicBool::new(false)));
         let (shown, gone) = (keys.clone(), away.clone());
-        let server = Upstream::answering(move |_| {
+        let base = Arc::new(Mutex::new(String::new()));
+        let own = base.clone();
+        let server = Upstream::answering(move |message| {
+            if message.target() == "/.well-known/openid-configuration" {
+                let uri = format!("{}/jwks", own.lock().unwrap());
+                return Reply::new(200, json!({ "issuer": ISSUER, "jwks_uri": uri }).to_string());
+            }
             if gone.load(Ordering::SeqCst) {
                 return Reply::new(500, "");
             }
             Reply::new(200, shown.lock().unwrap().jwks().to_string())
         });
+        *base.lock().unwrap() = server.url();
         Self { server, keys, away }
     }
 
@@ -54,11 +61,14 @@ impl Server {
 }
 
 fn gateway(issuer: &Server, upstream: &Upstream) -> Gateway {
+    gateway_with(json!({ "jwks": format!("{}/jwks", issuer.server.url()) }), upstream)
+}
+
+fn gateway_with(keys: Value, upstream: &Upstream) -> Gateway {
     let folder = Folder::new();
     let mut definition = open_api("/a", &upstream.url(), json!({ "/x": { "get": operation() } }));
     definition["x-wso2-disable-security"] = false.into();
     let built = artifact(&folder, &definition);
-    let keys = json!({ "jwks": format!("{}/jwks", issuer.server.url()) });
     let chain: Value = json!([{ "jwt": { "issuers": [{ "issuer": ISSUER, "any_audience": true, "keys": keys }] } }]);
     Gateway::start_in(folder, &built, Settings::of(json!({ "chain": chain })))
 }
@@ -117,4 +127,15 @@ fn an_issuer_that_is_away_leaves_known_keys_in_force_and_unknown_ones_undecided(
     issuer.away.store(false, Ordering::SeqCst);
     until("the key to be known", || (status(&gateway, &unknown).0 == 200).then_some(()));
     until("the made-up one to be told from it", || (status(&gateway, &made_up).0 == 401).then_some(()));
+}
+
+#[test]
+fn an_issuer_says_itself_where_its_keys_are() {
+    let (issuer, upstream) = (Server::start(), Upstream::start());
+    let gateway = gateway_with(json!({ "discovery": issuer.server.url() }), &upstream);
+    assert_eq!(status(&gateway, &issuer.token()).0, 200);
+    assert_eq!(status(&gateway, &Issuer::with_kid(ISSUER, "key-0").token(json!({}))).0, 401);
+    let asked: Vec<String> = issuer.server.requests().iter().map(|request| request.message.target().to_owned()).collect();
+    assert_eq!(asked[0], "/.well-known/openid-configuration");
+    assert!(asked[1..].iter().all(|target| target == "/jwks") && asked.len() > 1, "{asked:?}");
 }

@@ -175,6 +175,9 @@ pub struct IssuerConfig {
 pub enum KeySource {
     /// A JSON Web Key Set: a file, or an `https` URL.
     Jwks(String),
+    /// The `https` URL of an OpenID provider, whose document says where its keys are. The document is at
+    /// `/.well-known/openid-configuration` below the URL, and must name this `issuer`.
+    Discovery(String),
     /// A file with one or more public keys in PEM (`BEGIN PUBLIC KEY`).
     Pem(PathBuf),
     /// A file with one or more certificates in PEM. Only the public key and the validity period count, not who signed it.
@@ -192,6 +195,10 @@ impl JsonSchema for KeySource {
             "type": "object",
             "properties": {
                 "jwks": { "type": "string", "description": "A JSON Web Key Set: a file, or an `https` URL." },
+                "discovery": {
+                    "type": "string",
+                    "description": "The `https` URL of an OpenID provider, whose document says where its keys are. The document is at `/.well-known/openid-configuration` below the URL, and must name this `issuer`."
+                },
                 "pem": { "type": "string", "description": "A file with one or more public keys in PEM (`BEGIN PUBLIC KEY`)." },
                 "certificate": {
                     "type": "string",

@@ -8,6 +8,7 @@ mod cache;
 mod claims;
 mod config;
 mod credential;
+mod discovery;
 mod dpop;
 mod filter;
 mod keyset;

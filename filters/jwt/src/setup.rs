@@ -10,6 +10,7 @@ use crate::{
     cache::Cache,
     claims::Rules,
     config::{Config, IssuerConfig, KeySource},
+    discovery::Discovered,
     dpop::Dpop,
     keyset::{KeyRing, Meters, Source},
     replay::Replays,
@@ -92,6 +93,10 @@ fn key_ring(issuer: &IssuerConfig, i: usize, env: &Env) -> Result<KeyRing, Probl
     let mut sources = Vec::new();
     let mut files = Vec::new();
     for (k, source) in issuer.keys.0.iter().enumerate() {
+        if let KeySource::Discovery(url) = source {
+            sources.push(discovered(url, issuer, &format!("/issuers/{i}/keys/{k}"), env, policy)?);
+            continue;
+        }
         let (location, format) = place(source);
         if matches!(location, Location::File(_)) {
             files.push((k, location.clone()));
@@ -118,10 +123,20 @@ fn key_ring(issuer: &IssuerConfig, i: usize, env: &Env) -> Result<KeyRing, Probl
     Ok(ring)
 }
 
+fn discovered(url: &str, issuer: &IssuerConfig, pointer: &str, env: &Env, policy: DocumentPolicy) -> Result<Source, Problem> {
+    let (rules, at) = (issuer.clone(), pointer.to_owned());
+    let allowed = Box::new(move |uri: &str| check_url(&rules, uri, &at));
+    let document = Discovered::new(url, &issuer.issuer, allowed, env.world.clone(), policy).map_err(|mut problem| {
+        problem.pointer = pointer.to_owned();
+        problem
+    })?;
+    Ok(Source { document: Arc::new(document), format: Format::Jwks })
+}
+
 fn place(source: &KeySource) -> (Location, Format) {
     match source {
-        KeySource::Jwks(text) if is_url(text) => (Location::Url(text.clone()), Format::Jwks),
-        KeySource::Jwks(text) => (Location::File(PathBuf::from(text)), Format::Jwks),
+        KeySource::Jwks(text) | KeySource::Discovery(text) if is_url(text) => (Location::Url(text.clone()), Format::Jwks),
+        KeySource::Jwks(text) | KeySource::Discovery(text) => (Location::File(PathBuf::from(text)), Format::Jwks),
         KeySource::Pem(path) => (Location::File(path.clone()), Format::Pem),
         KeySource::Certificate(path) => (Location::File(path.clone()), Format::Certificate),
     }
@@ -165,10 +180,15 @@ fn check(issuer: &IssuerConfig, i: usize) -> Result<(), Problem> {
 }
 
 fn check_source(issuer: &IssuerConfig, source: &KeySource, pointer: &str) -> Result<(), Problem> {
-    let KeySource::Jwks(text) = source else { return Ok(()) };
-    if !is_url(text) {
-        return Ok(());
+    match source {
+        KeySource::Discovery(url) => check_url(issuer, url, pointer),
+        KeySource::Jwks(text) if is_url(text) => check_url(issuer, text, pointer),
+        _ => Ok(()),
     }
+}
+
+/// Whether keys, or what says where they are, may be fetched from there.
+fn check_url(issuer: &IssuerConfig, text: &str, pointer: &str) -> Result<(), Problem> {
     let url: http::Uri = text.parse().map_err(|error| problem(pointer, format!("{text:?} is not a URL: {error}")))?;
     match url.scheme_str() {
         Some("https") => Ok(()),

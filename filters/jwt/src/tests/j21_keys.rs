@@ -258,3 +258,42 @@ fn one_issuer_with_other_sources_has_other_keys() {
     refused(&second, &token(&P256, "k1"), "jwt.unknown_key");
     accepted(&second, &token(&P384, "k1"));
 }
+
+/// A filter whose issuer says itself where its keys are.
+fn discovering(about: &serde_json::Value) -> Harness<Jwt> {
+    Harness::<Jwt>::setup()
+        .document("https://op.example/.well-known/openid-configuration", about.to_string())
+        .document("https://keys.example/one", set(&[P256.named("k1")]))
+        .document("https://keys.example/two", set(&[P384.named("k2")]))
+        .yaml(&format!("{{issuers: [{{issuer: '{ISSUER}', any_audience: true, keys: {{discovery: 'https://op.example/'}}}}]}}"))
+}
+
+#[test]
+fn j21_keys_are_where_the_issuer_says_they_are() {
+    let filter = discovering(&json!({ "issuer": ISSUER, "jwks_uri": "https://keys.example/one" }));
+    accepted(&filter, &token(&P256, "k1"));
+    let about = filter.document("https://op.example/.well-known/openid-configuration");
+    about.set(json!({ "issuer": ISSUER, "jwks_uri": "https://keys.example/two" }).to_string());
+    accepted(&filter, &token(&P384, "k2"));
+    about.set(json!({ "issuer": "https://evil.example", "jwks_uri": "https://keys.example/one" }).to_string());
+    accepted(&filter, &token(&P384, "k2"));
+    refused(&filter, &token(&P256, "k1"), "jwt.unknown_key");
+}
+
+#[test]
+fn j21_an_issuer_that_says_it_is_another_or_names_no_safe_place_has_no_keys() {
+    for about in [
+        json!({ "issuer": "https://evil.example", "jwks_uri": "https://keys.example/one" }),
+        json!({ "jwks_uri": "https://keys.example/one" }),
+        json!({ "issuer": ISSUER }),
+        json!({ "issuer": ISSUER, "jwks_uri": "http://keys.example/one" }),
+        json!({ "issuer": ISSUER, "jwks_uri": "file:///etc/passwd" }),
+        json!({ "issuer": ISSUER, "jwks_uri": 7 }),
+        json!([]),
+    ] {
+        let filter = discovering(&about);
+        let request = filter.request("GET", "/").header("authorization", format!("Bearer {}", token(&P256, "k1")));
+        let peer = tollgate_filter_api::Peer::Anonymous(tollgate_filter_api::NoCertificate::Plain);
+        request.given(peer).may_wait().run().assert_fault("jwt.keys_unavailable");
+    }
+}

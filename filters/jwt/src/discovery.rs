@@ -1,0 +1,151 @@
+//! Keys whose place the issuer names itself (OpenID Connect Discovery 1.0 §4, RFC 8414).
+//!
+//! The document that describes the issuer is fetched like keys are, and followed when it changes. It counts only when its `issuer` is the
+//! configured one; its `jwks_uri` must be as well protected as keys of a fixed URL must be. Keys that were found stay while the
+//! document cannot be had or read.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use arc_swap::ArcSwapOption;
+use serde_json::Value;
+use tollgate_filter_api::{Document, DocumentPolicy, Location, Problem, Version, World};
+
+/// Where the document is, below the provider's URL.
+const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+/// Numbers of different key sets are so far apart.
+const APART: u64 = 1 << 32;
+
+/// Whether a key set may be fetched from a URL.
+pub(crate) type Allowed = Box<dyn Fn(&str) -> Result<(), Problem> + Send + Sync>;
+
+/// The key set that an issuer's document names.
+pub(crate) struct Discovered(Arc<Inner>);
+
+struct Inner {
+    about: Arc<dyn Document>,
+    issuer: String,
+    allowed: Allowed,
+    world: Arc<dyn World>,
+    policy: DocumentPolicy,
+    /// Number of the document that was followed last.
+    followed: AtomicU64,
+    keys: ArcSwapOption<Keys>,
+    following: Mutex<()>,
+}
+
+struct Keys {
+    uri: String,
+    document: Arc<dyn Document>,
+    /// Added to the numbers of its versions.
+    base: u64,
+}
+
+impl Discovered {
+    /// Of the provider at `url`, whose tokens are `issuer`'s.
+    ///
+    /// # Errors
+    /// When the location is not allowed.
+    pub(crate) fn new(url: &str, issuer: &str, allowed: Allowed, world: Arc<dyn World>, policy: DocumentPolicy) -> Result<Self, Problem> {
+        let about = world.document(&Location::Url(format!("{}{WELL_KNOWN}", url.trim_end_matches('/'))), policy)?;
+        let (keys, following) = (ArcSwapOption::empty(), Mutex::default());
+        let inner = Inner { about, issuer: issuer.to_owned(), allowed, world, policy, followed: AtomicU64::new(0), keys, following };
+        Ok(Self(Arc::new(inner)))
+    }
+}
+
+impl Inner {
+    /// The key set that is named now.
+    fn keys(&self) -> Option<Arc<Keys>> {
+        if self.about.number() != self.followed.load(Ordering::Acquire) {
+            self.follow();
+        }
+        self.keys.load_full()
+    }
+
+    fn follow(&self) {
+        let _one = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(version) = self.about.version() else { return };
+        if version.number == self.followed.load(Ordering::Acquire) {
+            return;
+        }
+        match self.named(&version.bytes) {
+            Ok(uri) => self.take(uri),
+            Err(why) => log::warn!("what {} says of itself cannot be used: {why}", self.issuer),
+        }
+        self.followed.store(version.number, Ordering::Release);
+    }
+
+    /// The `jwks_uri` of a document.
+    fn named(&self, bytes: &[u8]) -> Result<String, String> {
+        let fields = tollgate_jose::object(bytes).map_err(|_| "it is not one strict JSON object".to_owned())?;
+        let text = |name: &str| fields.get(name).and_then(Value::as_str);
+        if text("issuer") != Some(self.issuer.as_str()) {
+            return Err("its `issuer` is another one".to_owned());
+        }
+        let uri = text("jwks_uri").ok_or("it names no `jwks_uri`")?;
+        (self.allowed)(uri).map_err(|problem| problem.message)?;
+        Ok(uri.to_owned())
+    }
+
+    fn take(&self, uri: String) {
+        let before = self.keys.load_full();
+        if before.as_ref().is_some_and(|keys| keys.uri == uri) {
+            return;
+        }
+        match self.world.document(&Location::Url(uri.clone()), self.policy) {
+            Ok(document) => {
+                let base = before.map_or(0, |keys| keys.base + APART);
+                self.keys.store(Some(Arc::new(Keys { uri, document, base })));
+            }
+            Err(problem) => log::warn!("the keys of {} cannot be fetched: {}", self.issuer, problem.message),
+        }
+    }
+}
+
+impl Keys {
+    /// 0 before there are any.
+    fn number(&self) -> u64 {
+        match self.document.number() {
+            0 => 0,
+            number => self.base + number,
+        }
+    }
+}
+
+impl Document for Discovered {
+    fn number(&self) -> u64 {
+        self.0.keys().map_or(0, |keys| keys.number())
+    }
+
+    fn version(&self) -> Option<Arc<Version>> {
+        let keys = self.0.keys()?;
+        let version = keys.document.version()?;
+        Some(Arc::new(Version { number: keys.base + version.number, bytes: version.bytes.clone() }))
+    }
+
+    fn confirmed(&self) -> Option<SystemTime> {
+        self.0.keys()?.document.confirmed()
+    }
+
+    /// Asks for the keys, and, as long as it is not known where they are, for that first.
+    fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let inner = self.0.clone();
+        Box::pin(async move {
+            if inner.keys().is_none() {
+                inner.about.refresh().await;
+            }
+            let keys = inner.keys();
+            if let Some(keys) = keys {
+                keys.document.refresh().await;
+            }
+        })
+    }
+}
