@@ -118,6 +118,27 @@ fn a_body_slower_than_its_pace_is_cut_off_after_its_grace() {
 }
 
 #[test]
+fn a_body_that_drips_over_http2_is_cut_off_after_its_grace() {
+    let upstream = Upstream::start();
+    let config = json!({ "limits": { "body_pace": "1KiB" } });
+    let gateway = Gateway::over(&upstream.url(), Settings { h2c: true, config, tls: None });
+    let mut client = H2::start(Client::connect(gateway.ports.h2c)).unwrap();
+    let fields = [(":method", "POST"), (":scheme", "http"), (":authority", "localhost"), (":path", "/x")];
+    client.headers(1, &fields, false).unwrap();
+    client.patience(Duration::from_millis(200));
+    let begun = Instant::now();
+    until("the slow body to be cut off", || {
+        let _ = client.send(h2::DATA, 0, 1, b"a");
+        client.frame().ok().filter(|frame| frame.stream == 1 && matches!(frame.kind, h2::HEADERS | h2::RST_STREAM)).map(drop)
+    });
+    assert!(begun.elapsed() > Duration::from_secs(8), "the grace was only {:?}", begun.elapsed());
+    counted(&gateway, "body_pace");
+    client.get(3, "/x", &[]).unwrap();
+    client.patience(Duration::from_secs(10));
+    assert_eq!(client.outcome(3), Outcome::Answered(200));
+}
+
+#[test]
 fn an_idle_connection_is_closed() {
     let upstream = Upstream::start();
     let gateway = limited(&upstream, json!({ "idle_time": "1s" }));
@@ -169,6 +190,8 @@ fn an_http2_connection_has_only_so_many_streams() {
             _ => {}
         }
     }
+    assert!(refused > 0, "nothing was refused");
+    gateway.metric_reaches("tollgate_limits_total{limit=\"h2_streams\"}", f64::from(refused));
     assert!(upstream.count() <= 10, "{} streams reached the upstream, {refused} were refused", upstream.count());
     let mut fresh = H2::start(Client::connect(gateway.ports.h2c)).unwrap();
     fresh.get(1, "/x", &[]).unwrap();

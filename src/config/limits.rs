@@ -4,8 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{ByteSize, Interval};
 
-/// What clients may spend. Each limit has a counter under its name in `tollgate_limits_total`, except `h2_streams`: it is
-/// announced to the client, and the HTTP/2 library refuses what goes beyond without telling.
+/// What clients may spend. Each limit has a counter under its name in `tollgate_limits_total`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {

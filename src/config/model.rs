@@ -190,11 +190,11 @@ pub struct Upstream {
     pub preserve_host: bool,
     /// Time for TCP and TLS together.
     pub connect_timeout: Interval,
-    /// Longest silence while an answer is awaited or read.
+    /// Longest silence while an answer is awaited or read. Of 10 s and more it may last up to a second longer.
     pub read_timeout: Interval,
     /// Longest standstill while a request is written.
     pub write_timeout: Interval,
-    /// How long an unused connection is kept.
+    /// How long an unused connection is kept. Of 10 s and more it may be a second longer.
     pub idle_timeout: Interval,
     /// Time between two DNS look-ups of a name; the last answer is kept when one fails.
     pub dns_refresh: Interval,

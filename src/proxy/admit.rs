@@ -3,11 +3,16 @@
 //! The engine's parser has refused malformed messages by now (RFC 9112). What is left is what it accepts and an upstream may
 //! read otherwise: a length together with a coding, a listed length, a second spelling of a field the gateway owns.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue, Uri, Version};
 use pingora::http::RequestHeader;
 use tollgate_filter_api::Reason;
 
-use super::owned::{Owned, is_same};
+use super::{
+    connection::Connection,
+    owned::{Owned, is_same},
+};
 use crate::{
     chain::gateway as reasons,
     config::Limits,
@@ -46,7 +51,13 @@ pub struct Seen {
 ///
 /// # Errors
 /// The reason for which it is refused.
-pub fn admit(req: &RequestHeader, limits: &Limits, owned: &Owned, counters: &LimitCounters) -> Result<(String, Seen), &'static Reason> {
+pub fn admit(
+    req: &RequestHeader,
+    limits: &Limits,
+    owned: &Owned,
+    connection: Option<&Connection>,
+    counters: &LimitCounters,
+) -> Result<(Arc<str>, Seen), &'static Reason> {
     let target = req.raw_path().len();
     if target as u64 > limits.target_bytes.0 {
         counters.target_bytes.inc();
@@ -59,7 +70,7 @@ pub fn admit(req: &RequestHeader, limits: &Limits, owned: &Owned, counters: &Lim
         return Err(&reasons::FIELD);
     }
     fields.expectation()?;
-    Ok((host_of(req, &fields.host)?, fields.seen))
+    Ok((host_of(req, &fields.host, connection)?, fields.seen))
 }
 
 /// Takes a target in absolute form apart (RFC 9112 §3.2.2): the engine reads every HTTP/1 target as a path.
@@ -172,9 +183,10 @@ impl<'h> Fields<'h> {
     }
 }
 
-/// Without an early end, so that many bytes are judged at once.
+/// What must not stand in a value (RFC 9110 §5.5). The parsers of both versions refuse these and every other control character;
+/// a second look at the three that could split a message costs little.
 fn is_illegal(value: &HeaderValue) -> bool {
-    value.as_bytes().iter().fold(false, |bad, byte| bad | (*byte < 0x20 && *byte != b'\t') | (*byte == 0x7f))
+    memchr::memchr3(b'\0', b'\r', b'\n', value.as_bytes()).is_some()
 }
 
 /// Whether a raw header block has a line that ends without CR. RFC 9112 §2.2 lets a reader take it for a line end, so some do and
@@ -191,25 +203,31 @@ pub fn names_length(raw: &[u8]) -> bool {
 }
 
 /// RFC 9112 §3.2, RFC 9113 §8.3.1: exactly one host, and the authority of the target agrees with it.
-fn host_of(req: &RequestHeader, sent: &Single<'_>) -> Result<String, &'static Reason> {
+fn host_of(req: &RequestHeader, sent: &Single<'_>, connection: Option<&Connection>) -> Result<Arc<str>, &'static Reason> {
     if sent.twice {
         return Err(&host::HOST);
     }
-    let field = sent.value.map(|value| host::normalize(value.as_bytes())).transpose()?;
-    let authority = req.uri.authority().map(|authority| host::normalize(authority.as_str().as_bytes())).transpose()?;
-    match (field, authority) {
-        (Some(field), Some(authority)) if field != authority => Err(&host::HOST),
-        (Some(host), _) | (None, Some(host)) => Ok(written(host)),
-        (None, None) if req.version == Version::HTTP_10 => Ok(String::new()),
-        (None, None) => Err(&host::HOST),
+    let field = sent.value.map(HeaderValue::as_bytes);
+    let authority = req.uri.authority().map(|authority| authority.as_str().as_bytes());
+    if let (Some(field), Some(authority)) = (field, authority)
+        && host::normalize(field)? != host::normalize(authority)?
+    {
+        return Err(&host::HOST);
+    }
+    match field.or(authority) {
+        Some(sent) => connection.map_or_else(|| written(sent), |connection| connection.host(sent, written)),
+        None if req.version == Version::HTTP_10 => Ok(Arc::default()),
+        None => Err(&host::HOST),
     }
 }
 
-fn written(host: host::Host<'_>) -> String {
-    match host.port {
-        Some(port) => format!("{}:{port}", host.name),
-        None => host.name.into_owned(),
-    }
+/// A host in normal form.
+fn written(sent: &[u8]) -> Result<Arc<str>, &'static Reason> {
+    let host = host::normalize(sent)?;
+    Ok(match host.port {
+        Some(port) => format!("{}:{port}", host.name).into(),
+        None => host.name.into(),
+    })
 }
 
 #[cfg(test)]

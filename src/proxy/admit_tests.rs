@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use http::Version;
 use pingora::http::RequestHeader;
 use tollgate_filter_api::{ByteSize, Reason};
@@ -24,9 +26,9 @@ fn limits() -> Limits {
     Limits { header_fields: 5, header_bytes: ByteSize(200), target_bytes: ByteSize(20), ..Limits::default() }
 }
 
-fn judged(req: &RequestHeader) -> (Result<String, &'static str>, LimitCounters) {
+fn judged(req: &RequestHeader) -> (Result<Arc<str>, &'static str>, LimitCounters) {
     let counters = Telemetry::new([]).limits;
-    (admit(req, &limits(), &Owned::default(), &counters).map(|(host, _)| host).map_err(|reason: &Reason| reason.id), counters)
+    (admit(req, &limits(), &Owned::default(), None, &counters).map(|(host, _)| host).map_err(|reason: &Reason| reason.id), counters)
 }
 
 fn refusal(fields: &[(&'static str, &str)]) -> &'static str {
@@ -37,7 +39,7 @@ fn refusal(fields: &[(&'static str, &str)]) -> &'static str {
 fn an_ordinary_request_is_admitted_with_its_host_in_normal_form() {
     let req =
         head("/pets?x=1", &[("Host", "A.Example.:8080"), ("Content-Length", "3"), ("Expect", "100-continue"), ("Cookie", "a=1; b=2")]);
-    assert_eq!(judged(&req).0, Ok("a.example:8080".to_owned()));
+    assert_eq!(judged(&req).0, Ok("a.example:8080".into()));
 }
 
 #[test]
@@ -84,7 +86,7 @@ fn there_is_one_host_and_it_agrees_with_the_target() {
     assert_eq!(judged(&absolute).0, Err(host::HOST.id));
     let mut old = head("/", &[]);
     old.set_version(Version::HTTP_10);
-    assert_eq!(judged(&old).0, Ok(String::new()));
+    assert_eq!(judged(&old).0, Ok("".into()));
 }
 
 #[test]
@@ -112,7 +114,7 @@ fn the_pass_tells_what_somebody_must_see_to() {
     let owned: Owned = [http::HeaderName::from_static("x-user")].into_iter().collect();
     let seen = |fields: &[(&'static str, &str)]| {
         let req = head("/", &[&[HOST], fields].concat());
-        admit(&req, &Limits::default(), &owned, &Telemetry::new([]).limits).unwrap().1
+        admit(&req, &Limits::default(), &owned, None, &Telemetry::new([]).limits).unwrap().1
     };
     assert_eq!(seen(&[("X-Users", "1"), ("Accept", "*/*")]), Seen::default());
     assert_eq!(seen(&[("Connection", "close")]), Seen { connection: true, ..Seen::default() });

@@ -2,10 +2,11 @@
 //!
 //! The proxy engine has a time limit for each read, none for a header as a whole and none for a body's pace. Here a header
 //! must be complete within its total time from its first byte, the first byte must come within the idle time, and a body must
-//! keep a least pace after some grace. HTTP/2 multiplexes, so its streams are not paced here; the engine's idle time ends a
-//! connection without open streams.
+//! keep a least pace after some grace; who takes nothing of an answer for too long is cut off. HTTP/2 multiplexes, so its streams
+//! are not paced here; the engine's idle time ends a connection without open streams, and its write time one that stands still.
 //!
-//! A connection has one timer, which is set once and looked at again when it goes off: most deadlines have moved on by then.
+//! A connection has one timer for each direction, which is set when something is first waited for and looked at again when it goes
+//! off: most deadlines have moved on by then.
 
 use std::{
     future::Future,
@@ -13,7 +14,7 @@ use std::{
     net::IpAddr,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -34,7 +35,7 @@ use tokio::{
 };
 use tollgate_filter_api::Peer;
 
-use super::endpoint::Presented;
+use super::{endpoint::Presented, refused::Frames};
 use crate::telemetry::LimitCounters;
 
 /// Bytes that wait for more before they are sent; the engine says when nothing more comes.
@@ -84,6 +85,8 @@ pub struct Connection {
     pub listener: usize,
     /// The address as the value of a field.
     pub forwarded_for: HeaderValue,
+    /// The last host that was asked for here, as it was sent and in normal form: most connections only ever hear of one.
+    host: Mutex<Option<(Box<[u8]>, Arc<str>)>>,
     turn: AtomicU32,
 }
 
@@ -92,7 +95,22 @@ impl Connection {
     pub fn new(address: IpAddr, secure: bool, peer: Peer, server_name: Option<String>, strict_host: bool) -> Self {
         let forwarded_for = HeaderValue::try_from(address.to_string()).expect("an address is plain ASCII");
         let turn = AtomicU32::new(Phase::Header as u32);
-        Self { address, secure, peer, server_name, strict_host, presented: None, listener: 0, forwarded_for, turn }
+        Self { address, secure, peer, server_name, strict_host, presented: None, listener: 0, forwarded_for, host: Mutex::default(), turn }
+    }
+
+    /// The normal form of a host, read only when it is another one than before.
+    ///
+    /// # Errors
+    /// What `read` says.
+    pub fn host<E>(&self, sent: &[u8], read: impl FnOnce(&[u8]) -> Result<Arc<str>, E>) -> Result<Arc<str>, E> {
+        // Streams of one connection may meet here; none waits for another.
+        let Ok(mut last) = self.host.try_lock() else { return read(sent) };
+        if let Some((_, host)) = last.as_ref().filter(|(known, _)| **known == *sent) {
+            return Ok(host.clone());
+        }
+        let host = read(sent)?;
+        *last = Some((sent.into(), host.clone()));
+        Ok(host)
     }
 
     /// Says what comes next.
@@ -135,6 +153,8 @@ pub struct Deadlines {
     pub body_pace: u64,
     /// How long nothing may come between requests.
     pub idle: Duration,
+    /// How long the client may take nothing of an answer.
+    pub write: Duration,
     /// Where breaches are counted.
     pub counters: Arc<LimitCounters>,
 }
@@ -155,6 +175,11 @@ pub struct PacedStream {
     /// How long a body was waited for before.
     waited: Duration,
     timer: Option<Timer>,
+    /// Since when the client takes nothing.
+    standing: Option<Instant>,
+    write_timer: Option<Timer>,
+    /// What is written over HTTP/2.
+    frames: Option<Frames>,
 }
 
 /// Whom the timer wakes is kept, so that it need not be told each time.
@@ -191,7 +216,8 @@ impl PacedStream {
     /// Wraps a stream; `digest` carries the connection to the requests.
     pub fn new(inner: Stream, connection: Arc<Connection>, digest: Arc<ProxyDigest>, deadlines: Deadlines) -> Self {
         // The preface is owed from the start.
-        let waiting = connection.is_multiplexed().then(Instant::now);
+        let multiplexed = connection.is_multiplexed();
+        let waiting = multiplexed.then(Instant::now);
         Self {
             inner: BufWriter::with_capacity(WRITE_BUFFER, inner),
             connection,
@@ -202,6 +228,9 @@ impl PacedStream {
             waiting,
             waited: Duration::ZERO,
             timer: None,
+            standing: None,
+            write_timer: None,
+            frames: multiplexed.then(Frames::default),
         }
     }
 
@@ -249,6 +278,30 @@ impl PacedStream {
         Poll::Ready(Err(self.too_slow()))
     }
 
+    /// What a write came to, unless the client has taken nothing for too long.
+    fn paced<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.standing = None;
+            return written;
+        }
+        let since = *self.standing.get_or_insert_with(Instant::now);
+        if !Timer::is_over(&mut self.write_timer, since + self.deadlines.write, cx) {
+            return Poll::Pending;
+        }
+        self.deadlines.counters.write_time.inc();
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no more")))
+    }
+
+    fn wrote<'b>(&mut self, pieces: impl IntoIterator<Item = &'b [u8]>, written: &Poll<io::Result<usize>>) {
+        let (Some(frames), Poll::Ready(Ok(written))) = (&mut self.frames, written) else { return };
+        let mut left = *written;
+        for piece in pieces {
+            let piece = &piece[..piece.len().min(left)];
+            left -= piece.len();
+            self.deadlines.counters.h2_streams.inc_by(frames.refused(piece));
+        }
+    }
+
     fn too_slow(&self) -> io::Error {
         let counters = &self.deadlines.counters;
         match phase_of(self.seen) {
@@ -288,19 +341,25 @@ impl AsyncRead for PacedStream {
 
 impl AsyncWrite for PacedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.wrote([buf], &written);
+        self.paced(written, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let flushed = Pin::new(&mut self.inner).poll_flush(cx);
+        self.paced(flushed, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let shut = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.paced(shut, cx)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.wrote(bufs.iter().map(|buf| &**buf), &written);
+        self.paced(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {

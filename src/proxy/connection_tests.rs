@@ -11,6 +11,7 @@ use crate::telemetry::{LimitCounters, Telemetry};
 
 const HEADER: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
+const WRITE: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A stream whose other end is the client's.
@@ -29,7 +30,7 @@ fn wire(multiplexed: bool) -> Wire {
         connection.multiplexed();
     }
     let counters = Telemetry::new([]).limits;
-    let deadlines = Deadlines { header: HEADER, body_pace: 100, idle: IDLE, counters: Arc::new(counters.clone()) };
+    let deadlines = Deadlines { header: HEADER, body_pace: 100, idle: IDLE, write: WRITE, counters: Arc::new(counters.clone()) };
     let digest = digest_of(&connection).unwrap();
     Wire { client, stream: PacedStream::new(boxed(server), connection.clone(), digest, deadlines), connection, counters }
 }
@@ -150,4 +151,18 @@ async fn what_was_written_is_sent_before_the_connection_ends() {
     pingora::protocols::Shutdown::shutdown(&mut wire.stream).await;
     let mut got = [0; 16];
     assert_eq!(wire.client.read(&mut got).await.unwrap(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_is_cut_off_and_one_that_takes_a_little_is_not() {
+    let mut wire = wire(false);
+    let answer = vec![b'x'; 64 << 10];
+    for _ in 0..3 {
+        assert!(timeout(WRITE - SECOND, wire.stream.write_all(&answer)).await.is_err(), "nobody reads, and it was written");
+        wire.client.read_exact(&mut [0; 1024]).await.unwrap();
+    }
+    assert_eq!(wire.counters.write_time.get(), 0);
+    let cut = timeout(WRITE + SECOND, wire.stream.write_all(&answer)).await.expect("it is cut off in time");
+    assert_eq!(cut.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    assert_eq!(wire.counters.write_time.get(), 1);
 }

@@ -41,7 +41,8 @@ impl Phases {
         let early = |reason: &'static Reason| Box::new(reason.answer());
         let req = session.req_header_mut();
         admit::absolute(req).map_err(early)?;
-        let (host, seen) = admit::admit(req, &gateway.limits, &snapshot.owned, &telemetry.limits).map_err(early)?;
+        let connection = exchange.connection.as_deref();
+        let (host, seen) = admit::admit(req, &gateway.limits, &snapshot.owned, connection, &telemetry.limits).map_err(early)?;
         (exchange.host, exchange.seen) = (host, seen);
         if let Some(http1) = session.as_downstream().as_http1() {
             let raw = http1.get_headers_raw_bytes();
@@ -93,10 +94,11 @@ impl Phases {
             }
         };
         let client = forward::client(&session.req_header().headers, &connection, proxies);
-        let call = Call { operation: served.info.clone(), client, secure: connection.secure, now: exchange.time, request_id: exchange.id };
-        let req = session.req_header_mut();
-        let rewritten = forward::rewrite(req, exchange.seen, &connection, proxies, &exchange.host);
-        rewritten.map_err(|_| Box::new(reasons::FIELD.answer()))?;
+        let forwarded = forward::take(session.req_header_mut(), exchange.seen, &connection, proxies);
+        let forwarded = forwarded.map_err(|_| Box::new(reasons::FIELD.answer()))?;
+        let (operation, host) = (served.info.clone(), exchange.host.clone());
+        let (secure, now) = (connection.secure, exchange.time);
+        let call = Call { operation, client, secure, host, now, request_id: exchange.id, forwarded };
         let mut run = Run::new(&served.chain, peer);
         let mut body: Option<Bytes> = None;
         let verdict = loop {

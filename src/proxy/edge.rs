@@ -304,6 +304,7 @@ impl Accepting {
             header: limits.header_time.0,
             body_pace: limits.body_pace.0,
             idle: limits.idle_time.0,
+            write: limits.write_time.0,
             counters: Arc::new(self.gateway.kernel.telemetry.limits.clone()),
         };
         let connection = Arc::new(connection);

@@ -48,7 +48,7 @@ pub struct Exchange {
     /// The client's HTTP version.
     pub version: http::Version,
     /// Host, in normal form.
-    pub host: String,
+    pub host: Arc<str>,
     /// What its fields hold that must be seen to.
     pub seen: Seen,
     /// Its fields hold what belongs to one connection.
@@ -100,7 +100,7 @@ impl Exchange {
             snapshot: None,
             place: Place::Nowhere,
             version: http::Version::HTTP_11,
-            host: String::new(),
+            host: Arc::default(),
             seen: Seen::default(),
             hop_by_hop: true,
             call: None,

@@ -5,8 +5,8 @@
 //! - Hop-by-hop fields are gone by now (RFC 9110 §7.6.1), and what the client's `Connection` names goes before the first filter
 //!   runs, so that it cannot take away what the gateway writes. A `Connection` that names `Host`, a length or a forwarding field
 //!   is refused.
-//! - `X-Forwarded-For`, `-Proto` and `-Host` are written anew. What a client sent is dropped; what a trusted proxy sent is
-//!   continued: the address list is appended to, proto and host are kept. `X-Forwarded-Port` and `Forwarded` (RFC 7239) are
+//! - `X-Forwarded-For`, `-Proto` and `-Host` are written anew, behind the filters, who never see them. What a client sent is dropped;
+//!   what a trusted proxy sent is continued: the address list is appended to, proto and host are kept. `X-Forwarded-Port` and `Forwarded` (RFC 7239) are
 //!   dropped, whoever sent them: upstreams must not find two accounts that differ.
 //! - `X-Request-Id`, or what `request_id.header` names, is written by the gateway alone.
 //! - Names of fields are sent in lower case, but for `Host` and a few more: as over HTTP/2, whatever the client spoke.
@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use pingora::http::RequestHeader;
-use tollgate_filter_api::{IllegalHeader, RequestId};
+use tollgate_filter_api::{Forwarded, IllegalHeader, RequestId};
 
 use super::{
     admit::Seen,
@@ -72,56 +72,39 @@ fn direct<T>(req: &mut RequestHeader, change: impl FnOnce(&mut Parts) -> T) -> T
     result
 }
 
-/// What `X-Forwarded-*` and `Forwarded` of the client are replaced by, before the first filter runs. The target must be in normal
-/// form by now.
+/// Takes the fields away that tell of the request's way, and what the client's `Connection` names, before the first filter runs.
+/// What trusted proxies say of the way comes back; what others say is lost.
 ///
 /// # Errors
 /// A `Connection` that names what frames the message, or a list that no field may hold.
-pub fn rewrite(
+pub fn take(
     req: &mut RequestHeader,
     seen: Seen,
     connection: &Connection,
     proxies: &TrustedProxies,
-    host: &str,
-) -> Result<(), IllegalHeader> {
+) -> Result<Option<Box<Forwarded>>, IllegalHeader> {
+    if !seen.connection && !seen.forwarding {
+        return Ok(None);
+    }
     direct(req, |parts| {
         let headers = &mut parts.headers;
         if seen.connection {
             drop_nominated(headers)?;
         }
-        let trusted = is_trusted(connection, proxies);
-        let list = match trusted.then(|| joined(headers, &FOR)).flatten() {
-            Some(before) => value(&format!("{before}, {}", connection.address))?,
-            None => connection.forwarded_for.clone(),
-        };
-        let kept = |name: &HeaderName| trusted.then(|| headers.get(name).cloned()).flatten();
-        let proto = kept(&PROTO).unwrap_or(HeaderValue::from_static(if connection.secure { "https" } else { "http" }));
-        let original_host = match kept(&HOST) {
-            None => original_host(headers, host)?,
-            kept => kept,
-        };
-        if seen.forwarding {
-            for name in [&PORT, &REAL_IP, &ASSERTION, &header::FORWARDED, &HOST] {
-                headers.remove(name);
-            }
+        let forwarded = if is_trusted(connection, proxies) { told(headers, connection)? } else { None };
+        for name in [&FOR, &PROTO, &HOST, &PORT, &REAL_IP, &ASSERTION, &header::FORWARDED] {
+            headers.remove(name);
         }
-        headers.reserve(WRITTEN);
-        headers.insert(FOR, list);
-        headers.insert(PROTO, proto);
-        if let Some(original_host) = original_host {
-            headers.insert(HOST, original_host);
-        }
-        Ok(())
+        Ok(forwarded)
     })
 }
 
-/// The client's host; the field it sent is shared when that is in normal form.
-fn original_host(headers: &HeaderMap, host: &str) -> Result<Option<HeaderValue>, IllegalHeader> {
-    match headers.get(header::HOST) {
-        _ if host.is_empty() => Ok(None),
-        Some(sent) if sent.as_bytes() == host.as_bytes() => Ok(Some(sent.clone())),
-        _ => value(host).map(Some),
-    }
+/// What a trusted proxy says, continued by its own address.
+fn told(headers: &HeaderMap, connection: &Connection) -> Result<Option<Box<Forwarded>>, IllegalHeader> {
+    let addresses = joined(headers, &FOR).map(|before| value(&format!("{before}, {}", connection.address))).transpose()?;
+    let (scheme, host) = (headers.get(&PROTO).cloned(), headers.get(&HOST).cloned());
+    let something = addresses.is_some() || scheme.is_some() || host.is_some();
+    Ok(something.then(|| Box::new(Forwarded { addresses, scheme, host })))
 }
 
 fn value(text: &str) -> Result<HeaderValue, IllegalHeader> {
@@ -178,8 +161,38 @@ pub fn is_hop_by_hop(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Where a request comes from.
+pub struct Way<'a> {
+    /// The client's connection.
+    pub connection: &'a Connection,
+    /// What trusted proxies say of the way before.
+    pub forwarded: Option<&'a Forwarded>,
+}
+
+impl Way<'_> {
+    /// Writes `X-Forwarded-*`. The field with the host that the client sent is used again when it is in normal form.
+    fn write(&self, headers: &mut HeaderMap, host: &str, sent: Option<HeaderValue>) -> Result<(), IllegalHeader> {
+        let told = self.forwarded;
+        let addresses = told.and_then(|told| told.addresses.clone());
+        headers.insert(FOR, addresses.unwrap_or_else(|| self.connection.forwarded_for.clone()));
+        let scheme = told.and_then(|told| told.scheme.clone());
+        let own = if self.connection.secure { "https" } else { "http" };
+        headers.insert(PROTO, scheme.unwrap_or(HeaderValue::from_static(own)));
+        let original = match (told.and_then(|told| told.host.clone()), sent) {
+            (Some(told), _) => told,
+            (None, _) if host.is_empty() => return Ok(()),
+            (None, Some(sent)) if sent.as_bytes() == host.as_bytes() => sent,
+            (None, _) => value(host)?,
+        };
+        headers.insert(HOST, original);
+        Ok(())
+    }
+}
+
 /// Where a request goes.
 pub struct Heading<'a> {
+    /// Where it comes from.
+    pub way: Way<'a>,
     /// The upstream.
     pub target: &'a Target,
     /// Its request target.
@@ -192,7 +205,7 @@ pub struct Heading<'a> {
     pub owned: Option<&'a Owned>,
 }
 
-/// Points a request at a target: path, host, credentials; names it, and takes away what filters own.
+/// Points a request at a target: path, host, credentials; says where it comes from, names it, and takes away what filters own.
 ///
 /// # Errors
 /// Never in practice: path and host were judged before.
@@ -202,9 +215,11 @@ pub fn aim(req: &mut RequestHeader, to: Heading<'_>) -> Result<(), IllegalHeader
         if let Some(owned) = to.owned {
             owned.strip(&mut parts.headers);
         }
+        parts.headers.reserve(WRITTEN);
         let kept = to.target.preserve_host && !to.host.is_empty();
         let host = if kept { value(to.host)? } else { to.target.host_header.clone() };
-        parts.headers.insert(header::HOST, host);
+        let sent = parts.headers.insert(header::HOST, host);
+        to.way.write(&mut parts.headers, to.host, sent)?;
         match to.ids {
             Some((ids, id)) if ids.upstream => parts.headers.insert(ids.field.clone(), ids::value(id)),
             Some((ids, _)) => parts.headers.remove(&ids.field),

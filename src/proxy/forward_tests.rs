@@ -4,7 +4,7 @@ use http::HeaderMap;
 use pingora::http::RequestHeader;
 use tollgate_filter_api::{NoCertificate, Peer};
 
-use super::{FOR, Seen, client, is_hop_by_hop, rewrite};
+use super::{FOR, Seen, Way, client, direct, is_hop_by_hop, take};
 use crate::{config::TrustedProxies, proxy::connection::Connection};
 
 fn from(address: &str, secure: bool) -> Connection {
@@ -29,7 +29,13 @@ fn rewritten(fields: &[(&'static str, &str)], address: &str, secure: bool) -> Re
         req.append_header(*name, *value).unwrap();
     }
     let seen = Seen { connection: true, forwarding: true, ..Seen::default() };
-    rewrite(&mut req, seen, &from(address, secure), &proxies(), "api.example").unwrap();
+    let connection = from(address, secure);
+    let forwarded = take(&mut req, seen, &connection, &proxies()).unwrap();
+    for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"] {
+        assert!(field(&req, name).is_empty(), "a filter could take {name} for the gateway's word");
+    }
+    let way = Way { connection: &connection, forwarded: forwarded.as_deref() };
+    direct(&mut req, |parts| way.write(&mut parts.headers, "api.example", None)).unwrap();
     req
 }
 

@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use arc_swap::ArcSwap;
@@ -64,6 +65,8 @@ pub struct Gateway {
     pub revocations: Arc<Book>,
     /// Where requests are logged.
     pub access_log: AccessLog,
+    /// When it was loaded.
+    pub(super) begun: Instant,
     /// Settings of what is listened to.
     pub(super) stores: watch::Sender<Stores>,
     source: Arc<dyn PlanSource>,
@@ -105,6 +108,7 @@ impl Gateway {
             documents,
             revocations,
             access_log,
+            begun: Instant::now(),
             stores,
             source,
             config,

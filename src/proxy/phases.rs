@@ -18,12 +18,13 @@ use tollgate_filter_api::{RequestHead, RequestId, ResponseHead};
 
 use super::{
     answer,
-    connection::{Phase, connection_of},
+    connection::{Phase, allowance, connection_of},
     exchange::Exchange,
     forward,
     gateway::Gateway,
     ids,
     outcome::{faulted, line, may_repeat, reason_of},
+    ticks::gathered,
     whole_body,
 };
 use crate::chain::gateway as reasons;
@@ -33,6 +34,21 @@ pub struct Phases(pub Arc<Gateway>);
 
 /// How often one request may meet a pooled connection that the upstream has closed meanwhile.
 const STALE_TRIES: u32 = 8;
+
+impl Phases {
+    /// Whether a body that streams over HTTP/2 comes fast enough; over HTTP/1 the connection sees to it. One that stands still is
+    /// ended by the upstream's read time, which begins anew with each piece.
+    fn keeps_pace(&self, exchange: &mut Exchange) -> pingora::Result<()> {
+        let Some(snapshot) = exchange.snapshot.as_ref().filter(|_| exchange.version == http::Version::HTTP_2) else { return Ok(()) };
+        let allowed = allowance(exchange.body_in, snapshot.config.gateway.limits.body_pace.0);
+        if allowed.is_none_or(|allowed| exchange.begun.elapsed() <= allowed) {
+            return Ok(());
+        }
+        self.0.kernel.telemetry.limits.body_pace.inc();
+        exchange.reason = Some(&reasons::BODY_READ);
+        Err(Error::explain(ErrorType::HTTPStatus(reasons::BODY_READ.status), "the body is too slow").into_down())
+    }
+}
 
 #[async_trait]
 impl ProxyHttp for Phases {
@@ -61,7 +77,10 @@ impl ProxyHttp for Phases {
         exchange.connection = connection;
         exchange.version = session.req_header().version;
         let snapshot = self.0.current();
-        session.set_write_timeout(Some(snapshot.config.gateway.limits.write_time.0));
+        if exchange.version == http::Version::HTTP_2 {
+            // A stream stands still in its window, which the connection does not see.
+            session.set_write_timeout(Some(snapshot.config.gateway.limits.write_time.0));
+        }
         exchange.snapshot = Some(snapshot.clone());
         let ended = self.decide(session, exchange, &snapshot).await;
         match ended {
@@ -79,7 +98,7 @@ impl ProxyHttp for Phases {
 
     async fn upstream_peer(&self, _: &mut Session, exchange: &mut Self::CTX) -> pingora::Result<Box<HttpPeer>> {
         let exchange = &mut **exchange;
-        exchange.upstream_begun.get_or_insert_with(Instant::now);
+        let begun = *exchange.upstream_begun.get_or_insert_with(Instant::now);
         exchange.upstream_ended = None;
         let (Some((group, index)), Some(snapshot)) = (&exchange.group, &exchange.snapshot) else {
             return Err(Error::new(ErrorType::InternalError));
@@ -100,6 +119,10 @@ impl ProxyHttp for Phases {
                     exchange.upstream = Some(address);
                     let mut peer = snapshot.peers[*index as usize][target].clone();
                     peer._address = pingora::protocols::l4::socket::SocketAddr::Inet(address);
+                    let now = begun.saturating_duration_since(self.0.begun);
+                    for limit in [&mut peer.options.read_timeout, &mut peer.options.idle_timeout] {
+                        *limit = limit.map(|limit| gathered(limit, now));
+                    }
                     if !exchange.hop_by_hop {
                         // There is nothing for the engine to look for.
                         peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
@@ -130,7 +153,10 @@ impl ProxyHttp for Phases {
         }
         let owned = exchange.snapshot.as_ref().filter(|_| exchange.seen.owned).map(|snapshot| &snapshot.owned);
         let ids = exchange.snapshot.as_ref().map(|snapshot| (&snapshot.ids, exchange.id));
-        let heading = forward::Heading { target, path_and_query: outgoing, host: &exchange.host, ids, owned };
+        let Some(connection) = &exchange.connection else { return Err(Error::new(ErrorType::InternalError)) };
+        let forwarded = exchange.call.as_ref().and_then(|call| call.forwarded.as_deref());
+        let way = forward::Way { connection, forwarded };
+        let heading = forward::Heading { way, target, path_and_query: outgoing, host: &exchange.host, ids, owned };
         forward::aim(req, heading).map_err(|_| Error::new(ErrorType::InternalError))?;
         let chain = exchange.running();
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
@@ -152,6 +178,7 @@ impl ProxyHttp for Phases {
         if exchange.body.is_some() || session.was_upgraded() {
             return Ok(());
         }
+        self.keeps_pace(exchange)?;
         exchange.body_in += body.as_ref().map_or(0, |body| body.len() as u64);
         let limit = exchange.snapshot.as_ref().map_or(0, |snapshot| snapshot.config.gateway.limits.body_bytes.0);
         if exchange.body_in > limit {

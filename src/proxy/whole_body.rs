@@ -87,7 +87,7 @@ fn http1_head(session: &mut Session, exchange: &Exchange, length: usize) -> ping
     let req = session.req_header_mut();
     if req.version == Version::HTTP_2 {
         req.set_version(Version::HTTP_11);
-        req.insert_header(header::HOST, exchange.host.as_str())?;
+        req.insert_header(header::HOST, &*exchange.host)?;
         req.insert_header(header::CONTENT_LENGTH, length)?;
     }
     let mut head = req.clone();

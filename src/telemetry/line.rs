@@ -25,7 +25,7 @@ pub struct Line {
     /// Method.
     pub method: Method,
     /// Host, in normal form.
-    pub host: String,
+    pub host: Arc<str>,
     /// Path, in normal form.
     pub path: String,
     /// The operation it was routed to.
@@ -65,7 +65,7 @@ impl Serialize for Line {
         map.serialize_entry("request_id", &format_args!("{}", self.request_id))?;
         map.serialize_entry("client", &self.client)?;
         map.serialize_entry("method", self.method.as_str())?;
-        map.serialize_entry("host", &self.host)?;
+        map.serialize_entry("host", &*self.host)?;
         map.serialize_entry("path", &self.path)?;
         if let Some(operation) = &self.operation {
             map.serialize_entry("api", &operation.api)?;

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
+use http::HeaderValue;
+
 use crate::RequestId;
 
 /// The operation a request was routed to. One for each operation, made at load.
@@ -32,8 +34,24 @@ pub struct Call {
     pub client: IpAddr,
     /// Whether the client's connection is encrypted.
     pub secure: bool,
+    /// Host that the request asks for, with a port if it has one, in normal form. Empty for HTTP/1.0 without a host.
+    pub host: Arc<str>,
     /// Wall-clock time at which the request was routed.
     pub now: SystemTime,
     /// The request's id, in the log and in error answers.
     pub request_id: RequestId,
+    /// What trusted proxies say of it. The fields that say so are not in the header that filters see: the gateway writes them anew
+    /// when the request goes upstream.
+    pub forwarded: Option<Box<Forwarded>>,
+}
+
+/// A request as it was before it came through trusted proxies, in their words.
+#[derive(Clone, Debug, Default)]
+pub struct Forwarded {
+    /// The addresses it came by, that of the last proxy included.
+    pub addresses: Option<HeaderValue>,
+    /// `http` or `https`.
+    pub scheme: Option<HeaderValue>,
+    /// The host that the client asked for.
+    pub host: Option<HeaderValue>,
 }

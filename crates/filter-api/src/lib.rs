@@ -22,7 +22,7 @@ mod request_id;
 mod secret;
 mod units;
 
-pub use call::{Call, OperationInfo};
+pub use call::{Call, Forwarded, OperationInfo};
 pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Judgement, Location, Metrics, Shared, Version, World};
 pub use facts::{
     AllCredentials, Certificate, Credentials, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts, Token,

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use tollgate_filter_api::{
-    Bytes, Call, Clock, DynCx, Fact, Facts, HeaderName, HeaderValue, NoCertificate, OperationInfo, Peer, RequestHead, RequestId,
+    Bytes, Call, Clock, DynCx, Fact, Facts, Forwarded, HeaderName, HeaderValue, NoCertificate, OperationInfo, Peer, RequestHead, RequestId,
 };
 
 use crate::{harness::Core, poll::drive, run::Run};
@@ -31,8 +31,10 @@ impl<'h> Request<'h> {
             operation: Arc::default(),
             client: IpAddr::from([192, 0, 2, 1]),
             secure: true,
+            host: "api.example.com".into(),
             now: core.clock.now(),
             request_id: RequestId::fresh(REQUEST_ID, false),
+            forwarded: None,
         };
         let mut facts = Facts::default();
         // The gateway knows it of every request.
@@ -104,6 +106,18 @@ impl<'h> Request<'h> {
     #[must_use]
     pub fn secure(mut self, secure: bool) -> Self {
         self.call.secure = secure;
+        self
+    }
+
+    /// A trusted proxy says that the client asked for this scheme and host.
+    ///
+    /// # Panics
+    /// When no header can hold them.
+    #[must_use]
+    #[track_caller]
+    pub fn forwarded(mut self, scheme: &str, host: &str) -> Self {
+        let value = |text: &str| Some(HeaderValue::from_str(text).expect("what a proxy says is legal in a header"));
+        self.call.forwarded = Some(Box::new(Forwarded { addresses: None, scheme: value(scheme), host: value(host) }));
         self
     }
 

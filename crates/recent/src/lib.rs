@@ -8,7 +8,7 @@ use std::{
     borrow::Borrow,
     collections::HashMap,
     fmt,
-    hash::{BuildHasher, Hash, RandomState},
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -21,6 +21,24 @@ pub struct Recent<K, V> {
     hasher: RandomState,
 }
 
+/// Takes a hash for what it is: it is keyed already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 struct Slot<K, V> {
     hash: u64,
     key: K,
@@ -31,7 +49,7 @@ struct Slot<K, V> {
 
 /// When it is full, a hand goes round and replaces the first entry that was not used since its last round.
 struct Shard<K, V> {
-    places: HashMap<u64, usize>,
+    places: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
     slots: Vec<Slot<K, V>>,
     hand: usize,
     capacity: usize,
@@ -42,7 +60,7 @@ impl<K: Eq + Hash, V> Recent<K, V> {
     pub fn new(entries: usize) -> Self {
         let shards = entries.min(SHARDS);
         let shard = |i: usize| Shard {
-            places: HashMap::new(),
+            places: HashMap::default(),
             slots: Vec::new(),
             hand: 0,
             capacity: entries / shards + usize::from(i < entries % shards),

@@ -1,12 +1,9 @@
 //! Where a request comes from, as the browser says. Scripts can set none of the fields that are read here.
 
-use http::header::{HOST, ORIGIN};
+use http::header::ORIGIN;
 use tollgate_filter_api::{Call, HeaderName, RequestHead};
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// The gateway writes both anew for every request; a client's own are gone by now.
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Origins whose pages may use a session, in normal form.
 pub(crate) struct Origins(Vec<String>);
@@ -24,7 +21,7 @@ impl Origins {
         match (origins.next(), origins.next()) {
             (Some(origin), None) => {
                 let origin = origin.to_str().ok().and_then(normal);
-                origin.is_some_and(|origin| self.0.contains(&origin) || own(req, call).is_some_and(|own| own == origin))
+                origin.is_some_and(|origin| self.0.contains(&origin) || own(call).is_some_and(|own| own == origin))
             }
             (None, _) => req.get_all(&SITE).all(|site| matches!(site.as_bytes(), b"same-origin" | b"none")),
             _ => false,
@@ -33,10 +30,13 @@ impl Origins {
 }
 
 /// The origin that this request went to, as the browser sees it.
-fn own(req: &RequestHead, call: &Call) -> Option<String> {
-    let text = |name: &HeaderName| req.get(name)?.to_str().ok();
-    let scheme = text(&FORWARDED_PROTO).unwrap_or(if call.secure { "https" } else { "http" });
-    normal(&format!("{scheme}://{}", text(&FORWARDED_HOST).or_else(|| text(&HOST))?))
+fn own(call: &Call) -> Option<String> {
+    let forwarded = call.forwarded.as_deref();
+    let scheme = forwarded.and_then(|forwarded| forwarded.scheme.as_ref());
+    let scheme = scheme.map_or(Some(if call.secure { "https" } else { "http" }), |scheme| scheme.to_str().ok())?;
+    let host = forwarded.and_then(|forwarded| forwarded.host.as_ref());
+    let host = host.map_or(Some(&*call.host), |host| host.to_str().ok())?;
+    normal(&format!("{scheme}://{host}"))
 }
 
 /// Scheme and host in lower case, the port where it is not the usual one (RFC 6454 §6.2). `None` for what is no origin of a page.

@@ -217,7 +217,7 @@ fn a_page_of_another_origin_gets_nowhere_with_a_session() {
         post().header("origin", origin).header("sec-fetch-site", "cross-site").run().next();
     }
     post().header("sec-fetch-site", "same-origin").run().next();
-    let behind = post().header("x-forwarded-host", "shop.example").header("x-forwarded-proto", "https").secure(false);
+    let behind = post().forwarded("https", "shop.example").secure(false);
     behind.header("origin", "https://shop.example").run().next();
 }
 

@@ -2,22 +2,21 @@
 
 use tollgate_filter_api::{HeaderName, RequestHead};
 
-use crate::reasons::{MALFORMED, MISSING, Refusal, Refuse, SCHEME, TWO_CREDENTIALS};
+use crate::reasons::{MISSING, Refusal, Refuse, SCHEME, TWO_CREDENTIALS};
 
 /// How RFC 6750 §2.3 spells a token in the query.
 const QUERY_TOKEN: &[u8] = b"access_token";
 
 /// The token of a request: once, in that header, behind that scheme.
-pub(crate) fn token<'a>(req: &'a RequestHead, header: &HeaderName, scheme: &str) -> Result<&'a str, Refusal> {
+///
+/// As bytes: a token that was verified before is found without a look at each of its characters.
+pub(crate) fn token<'a>(req: &'a RequestHead, header: &HeaderName, scheme: &str) -> Result<&'a [u8], Refusal> {
     let mut values = req.get_all(header);
     let Some(value) = values.next() else { return Err(MISSING.refusal()) };
     if values.next().is_some() {
         return Err(TWO_CREDENTIALS.because("the header occurs more than once"));
     }
-    // All that a field may hold and `to_str` refuses is not ASCII; judged so, many bytes go at once.
-    let value = str::from_utf8(value.as_bytes()).ok().filter(|value| value.is_ascii());
-    let value = value.ok_or_else(|| MALFORMED.because("the header is not ASCII"))?;
-    let token = behind(value.trim_matches(' '), scheme)?;
+    let token = behind(trimmed(value.as_bytes()), scheme)?;
     if req.query().is_some_and(has_token) {
         return Err(TWO_CREDENTIALS.because("a token in the header and one in the query"));
     }
@@ -31,18 +30,27 @@ pub(crate) fn has_scheme(req: &RequestHead, header: &HeaderName, scheme: &str) -
 }
 
 /// What stands behind the scheme and its spaces.
-fn behind<'a>(value: &'a str, scheme: &str) -> Result<&'a str, Refusal> {
+fn behind<'a>(value: &'a [u8], scheme: &str) -> Result<&'a [u8], Refusal> {
     if scheme.is_empty() {
         return if value.is_empty() { Err(MISSING.refusal()) } else { Ok(value) };
     }
-    let (word, rest) = value.split_once(' ').unwrap_or((value, ""));
-    let token = rest.trim_start_matches(' ');
-    match word.eq_ignore_ascii_case(scheme) {
+    let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (word, rest) = value.split_at(end);
+    let token = trimmed(rest);
+    match word.eq_ignore_ascii_case(scheme.as_bytes()) {
         true if token.is_empty() => Err(MISSING.refusal()),
         true => Ok(token),
         false if word.is_empty() => Err(MISSING.refusal()),
         false => Err(SCHEME.refusal()),
     }
+}
+
+/// Without the spaces around it.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = value {
+        value = rest;
+    }
+    value
 }
 
 fn has_token(query: &str) -> bool {

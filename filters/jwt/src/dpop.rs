@@ -49,7 +49,7 @@ pub(crate) struct Dpop {
 
 impl Dpop {
     /// Checks the proof of a request against the key that its token is bound to.
-    pub(crate) fn prove(&self, req: &RequestHead, call: &Call, token: &str, key: Option<[u8; 32]>) -> Result<[u8; 32], Failure> {
+    pub(crate) fn prove(&self, req: &RequestHead, call: &Call, token: &[u8], key: Option<[u8; 32]>) -> Result<[u8; 32], Failure> {
         let key = key.ok_or_else(|| BINDING.because("the token is bound to no key, and came under the scheme `DPoP`"))?;
         let proof = self.only(req)?;
         let jws = Jws::parse(proof, false).map_err(|malformed| DPOP_PROOF.because(malformed.to_string()))?;
@@ -109,7 +109,7 @@ impl Dpop {
         claims: &'c Map<String, Value>,
         req: &RequestHead,
         call: &Call,
-        token: &str,
+        token: &[u8],
     ) -> Result<(&'c str, SystemTime), Refusal> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         if text("htm") != Some(req.method().as_str()) {
@@ -119,7 +119,7 @@ impl Dpop {
             return Err(DPOP_PROOF.because("`htu` is not the URL; behind a proxy that ends TLS, set `dpop.origins`"));
         }
         let until = self.window(claims, call.now)?;
-        if text("ath") != Some(URL_SAFE_NO_PAD.encode(sha256(token.as_bytes())).as_str()) {
+        if text("ath") != Some(URL_SAFE_NO_PAD.encode(sha256(token)).as_str()) {
             return Err(DPOP_PROOF.because("`ath` is not the token's SHA-256"));
         }
         let id = text("jti").filter(|id| !id.is_empty() && id.len() <= MAX_ID);

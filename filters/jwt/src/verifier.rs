@@ -67,7 +67,7 @@ pub(crate) fn normal_type(typ: &str) -> String {
 
 impl Verifier {
     /// What a good token says. Waits only when a key is not at hand.
-    pub(crate) async fn verify(&self, token: &str, now: SystemTime) -> Result<Verified, Failure> {
+    pub(crate) async fn verify(&self, token: &[u8], now: SystemTime) -> Result<Verified, Failure> {
         if token.len() > self.max_token_bytes {
             return Err(TOO_LONG.refusal().into());
         }
@@ -82,7 +82,7 @@ impl Verifier {
         Ok(verified)
     }
 
-    fn remembered(&self, token: &str, now: SystemTime) -> Option<Verified> {
+    fn remembered(&self, token: &[u8], now: SystemTime) -> Option<Verified> {
         let entry = self.cache.get(Wanted::ref_cast(token))?;
         let issuer = self.issuers.get(entry.issuer)?;
         let in_time = now < entry.window.until && entry.window.from.is_none_or(|from| from <= now);
@@ -90,7 +90,9 @@ impl Verifier {
         (in_time && issuer.keys.generation(now) == entry.generation).then_some(verified)
     }
 
-    async fn examine(&self, token: &str, now: SystemTime) -> Result<Entry, Failure> {
+    async fn examine(&self, token: &[u8], now: SystemTime) -> Result<Entry, Failure> {
+        let token = str::from_utf8(token).ok().filter(|token| token.is_ascii());
+        let token = token.ok_or_else(|| MALFORMED.because("the header is not ASCII"))?;
         let jws = Jws::parse(token, self.padded)?;
         let claims = tollgate_jose::object(&jws.payload).map_err(|_| MALFORMED.because("the payload is not one strict JSON object"))?;
         let (place, issuer) = self.issuer(&claims)?;

@@ -16,8 +16,10 @@ fn call() -> Call {
         operation: Arc::default(),
         client: IpAddr::from([192, 0, 2, 1]),
         secure: false,
+        host: "api.example".into(),
         now: SystemTime::UNIX_EPOCH,
         request_id: RequestId::default(),
+        forwarded: None,
     }
 }
 
