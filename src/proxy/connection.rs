@@ -86,8 +86,17 @@ pub struct Connection {
     /// The address as the value of a field.
     pub forwarded_for: HeaderValue,
     /// The last host that was asked for here, as it was sent and in normal form: most connections only ever hear of one.
-    host: Mutex<Option<(Box<[u8]>, Arc<str>)>>,
+    host: Mutex<Option<Named>>,
     turn: AtomicU32,
+}
+
+/// A host that was asked for.
+#[derive(Debug)]
+struct Named {
+    /// As it was sent.
+    sent: Box<[u8]>,
+    /// In normal form.
+    host: Arc<str>,
 }
 
 impl Connection {
@@ -105,11 +114,11 @@ impl Connection {
     pub fn host<E>(&self, sent: &[u8], read: impl FnOnce(&[u8]) -> Result<Arc<str>, E>) -> Result<Arc<str>, E> {
         // Streams of one connection may meet here; none waits for another.
         let Ok(mut last) = self.host.try_lock() else { return read(sent) };
-        if let Some((_, host)) = last.as_ref().filter(|(known, _)| **known == *sent) {
-            return Ok(host.clone());
+        if let Some(named) = last.as_ref().filter(|named| *named.sent == *sent) {
+            return Ok(named.host.clone());
         }
         let host = read(sent)?;
-        *last = Some((sent.into(), host.clone()));
+        *last = Some(Named { sent: sent.into(), host: host.clone() });
         Ok(host)
     }
 
