@@ -30,8 +30,9 @@ use tokio::sync::watch;
 use tollgate_filter_api::{NoCertificate, Peer};
 
 use super::{
-    connection::{Connection, Deadlines, PacedStream, Phase, boxed, digest_of},
+    connection::{Connection, Phase, digest_of},
     gateway::Gateway,
+    paced::{Deadlines, PacedStream, boxed},
     phases::Phases,
     tls,
 };

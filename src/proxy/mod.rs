@@ -18,6 +18,7 @@ mod gateway;
 mod ids;
 mod outcome;
 mod owned;
+mod paced;
 mod phases;
 mod refused;
 mod serve;

@@ -18,12 +18,13 @@ use tollgate_filter_api::{RequestHead, RequestId, ResponseHead};
 
 use super::{
     answer,
-    connection::{Phase, allowance, connection_of},
+    connection::{Phase, connection_of},
     exchange::Exchange,
     forward,
     gateway::Gateway,
     ids,
     outcome::{faulted, line, may_repeat, reason_of},
+    paced::allowance,
     ticks::gathered,
     whole_body,
 };

@@ -19,7 +19,7 @@ use pingora::proxy::{
 use tokio::time::{Instant, timeout_at};
 use tollgate_filter_api::Reason;
 
-use super::{connection::allowance, exchange::Exchange};
+use super::{exchange::Exchange, paced::allowance};
 use crate::{chain::gateway as reasons, telemetry::LimitCounters};
 
 /// An exchange on its way into a sub-request, with the head as the filters left it: the engine hands on the bytes that the

@@ -6,8 +6,11 @@ use tokio::{
 };
 use tollgate_filter_api::{NoCertificate, Peer};
 
-use super::{BODY_GRACE, Connection, Deadlines, PacedStream, Phase, boxed, digest_of};
-use crate::telemetry::{LimitCounters, Telemetry};
+use super::{BODY_GRACE, Connection, Deadlines, PacedStream, Phase, boxed};
+use crate::{
+    proxy::connection::digest_of,
+    telemetry::{LimitCounters, Telemetry},
+};
 
 const HEADER: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
