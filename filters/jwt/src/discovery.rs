@@ -20,6 +20,8 @@ use tollgate_filter_api::{Document, DocumentPolicy, Location, Problem, Version, 
 
 /// Where the document is, below the provider's URL.
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+/// Longest part of somebody else's text that is logged.
+const LONGEST: usize = 200;
 /// Numbers of different key sets are so far apart.
 const APART: u64 = 1 << 32;
 
@@ -31,6 +33,8 @@ pub(crate) struct Discovered(Arc<Inner>);
 
 struct Inner {
     about: Arc<dyn Document>,
+    /// Where that is.
+    url: String,
     issuer: String,
     allowed: Allowed,
     world: Arc<dyn World>,
@@ -54,9 +58,10 @@ impl Discovered {
     /// # Errors
     /// When the location is not allowed.
     pub(crate) fn new(url: &str, issuer: &str, allowed: Allowed, world: Arc<dyn World>, policy: DocumentPolicy) -> Result<Self, Problem> {
-        let about = world.document(&Location::Url(format!("{}{WELL_KNOWN}", url.trim_end_matches('/'))), policy)?;
+        let url = format!("{}{WELL_KNOWN}", url.trim_end_matches('/'));
+        let about = world.document(&Location::Url(url.clone()), policy)?;
         let (keys, following) = (ArcSwapOption::empty(), Mutex::default());
-        let inner = Inner { about, issuer: issuer.to_owned(), allowed, world, policy, followed: AtomicU64::new(0), keys, following };
+        let inner = Inner { about, url, issuer: issuer.to_owned(), allowed, world, policy, followed: AtomicU64::new(0), keys, following };
         Ok(Self(Arc::new(inner)))
     }
 }
@@ -78,7 +83,7 @@ impl Inner {
         }
         match self.named(&version.bytes) {
             Ok(uri) => self.take(uri),
-            Err(why) => log::warn!("what {} says of itself cannot be used: {why}", self.issuer),
+            Err(why) => log::warn!("{} cannot be used for the issuer {:?}: {why}", self.url, self.issuer),
         }
         self.followed.store(version.number, Ordering::Release);
     }
@@ -87,8 +92,10 @@ impl Inner {
     fn named(&self, bytes: &[u8]) -> Result<String, String> {
         let fields = tollgate_jose::object(bytes).map_err(|_| "it is not one strict JSON object".to_owned())?;
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
-        if text("issuer") != Some(self.issuer.as_str()) {
-            return Err("its `issuer` is another one".to_owned());
+        match text("issuer") {
+            Some(found) if found == self.issuer => {}
+            Some(found) => return Err(format!("its `issuer` is {:?}", found.chars().take(LONGEST).collect::<String>())),
+            None => return Err("it names no `issuer`".to_owned()),
         }
         let uri = text("jwks_uri").ok_or("it names no `jwks_uri`")?;
         (self.allowed)(uri).map_err(|problem| problem.message)?;
@@ -105,7 +112,7 @@ impl Inner {
                 let base = before.map_or(0, |keys| keys.base + APART);
                 self.keys.store(Some(Arc::new(Keys { uri, document, base })));
             }
-            Err(problem) => log::warn!("the keys of {} cannot be fetched: {}", self.issuer, problem.message),
+            Err(problem) => log::warn!("{} names keys that cannot be fetched: {}", self.url, problem.message),
         }
     }
 }
