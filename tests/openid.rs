@@ -103,10 +103,11 @@ impl<P: OpenId> World<P> {
         until("a line of the access log", || self.gateway.log().into_iter().find(|line| line["request_id"] == id))
     }
 
-    /// Asks with a token that is refused: the status and the logged reason.
+    /// Asks with a token: the status, and of a refusal the logged reason.
     pub(crate) fn refusal(&self, path: &str, token: &str) -> (u16, String) {
         let answer = self.ask(path, token);
-        (answer.status(), self.line(&answer)["reason"].as_str().unwrap_or_default().to_owned())
+        let line = if answer.status() == 200 { Value::Null } else { self.line(&answer) };
+        (answer.status(), line["reason"].as_str().unwrap_or_default().to_owned())
     }
 }
 

@@ -103,7 +103,7 @@ fn a_token_that_is_bound_to_a_certificate_passes_with_it_only() {
 #[test]
 fn an_opaque_token_that_is_bound_to_a_certificate_passes_with_it_only() {
     let (world, identity, token) = certified(OPAQUE, |provider, folder| introspection(provider, folder, OPAQUE));
-    assert!(world.provider.server().introspect(world.provider.introspector(), &token)["cnf"]["x5t#S256"].is_string());
+    assert!(world.provider.server().introspect(APP, &token)["cnf"]["x5t#S256"].is_string());
     passes_with_its_certificate_only(&world, &identity, &token);
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tollgate_tests::{
     Folder,
-    parts::openid::{APP, OpenId},
+    parts::openid::{APP, GATEWAY, OpenId},
     until,
 };
 
@@ -23,11 +23,10 @@ with_each_provider! {
 
 /// The filter `introspection` for a provider.
 pub(crate) fn introspection<P: OpenId>(provider: &P, folder: &Folder, audience: &str) -> Value {
-    let login = provider.introspector();
-    let secret = folder.write("introspection.secret", login.secret);
+    let secret = folder.write("introspection.secret", GATEWAY.secret);
     json!({ "introspection": {
         "url": provider.server().url("introspection_endpoint"),
-        "client": { "id": login.id, "secret": format!("${{file:{}}}", secret.display()) },
+        "client": { "id": GATEWAY.id, "secret": format!("${{file:{}}}", secret.display()), "token": provider.own_token() },
         "issuer": provider.server().issuer,
         "audiences": [audience],
         "jwt": true,
@@ -57,7 +56,7 @@ fn a_token_is_what_its_issuer_says_it_is<P: OpenId>() {
     assert_eq!(answer.field("www-authenticate"), Some("Bearer error=\"insufficient_scope\", scope=\"write\""));
     assert_eq!(world.refusal("/a/read", "unknown"), (401, "introspection.inactive".into()));
     let refresh = world.provider.log_in("read").named("refresh_token");
-    assert_eq!(world.provider.server().introspect(world.provider.introspector(), &refresh)["active"], true);
+    assert_eq!(world.provider.server().introspect(APP, &refresh)["active"], true);
     let (status, reason) = world.refusal("/a/read", &refresh);
     assert!(status == 401 && ["introspection.type", "introspection.inactive"].contains(&reason.as_str()), "{status} {reason}");
     assert_eq!(world.upstream.count(), 3);

@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 use serde_json::{Value, json};
 
 use super::{
-    openid::{API, APP, OTHER, OpenId, SCOPES, USER},
+    openid::{API, APP, GATEWAY, OTHER, OpenId, SCOPES, USER},
     process::Process,
 };
 use crate::{
@@ -20,6 +20,9 @@ use crate::{
 const SCHEMA: &str = "/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3";
 /// That administrator.
 const ADMINISTRATOR: (&str, &str) = ("admin", "password");
+
+/// The scope of who may ask about every client's tokens.
+const INTROSPECT: &str = "introspect";
 
 /// A running provider.
 pub struct Glewlwyd {
@@ -59,16 +62,17 @@ impl Glewlwyd {
         let session = log_in(&endpoint);
         let set_up = |path: &str, what: Value| administer(&endpoint, &session, "POST", path, &what);
         set_up("mod/plugin/", plugin_of(&origin, &[key]));
-        for scope in SCOPES {
+        for scope in SCOPES.into_iter().chain([INTROSPECT]) {
             set_up("scope/", json!({ "name": scope, "display_name": scope, "password_required": false, "scheme": {} }));
         }
         set_up("user/", json!({ "username": USER.0, "password": USER.1, "name": USER.0, "enabled": true, "scope": SCOPES }));
-        set_up(
-            "client/",
-            json!({ "client_id": APP.id, "name": APP.id, "client_secret": APP.secret, "confidential": true, "enabled": true, "scope": SCOPES,
-                    "redirect_uri": [], "authorization_type": ["client_credentials", "password", "refresh_token"],
-                    "token_endpoint_auth_method": ["client_secret_basic"] }),
-        );
+        let client = |login: Login, scopes: &[&str], grants: &[&str]| {
+            json!({ "client_id": login.id, "name": login.id, "client_secret": login.secret, "confidential": true, "enabled": true,
+                    "scope": scopes, "redirect_uri": [], "authorization_type": grants,
+                    "token_endpoint_auth_method": ["client_secret_basic"] })
+        };
+        set_up("client/", client(APP, &SCOPES, &["client_credentials", "password", "refresh_token"]));
+        set_up("client/", client(GATEWAY, &[INTROSPECT], &["client_credentials"]));
         let server = Server::ready(origin.clone(), format!("{origin}/api/oidc"), endpoint, || false)?;
         Some(Self { server, session, process: Some(process), _folder: folder })
     }
@@ -85,6 +89,7 @@ fn plugin_of(issuer: &str, keys: &[&SigningKey]) -> Value {
             "access-token-duration": 3600, "refresh-token-duration": 3600, "code-duration": 600, "refresh-token-rolling": true,
             "auth-type-client-enabled": true, "auth-type-password-enabled": true, "auth-type-refresh-enabled": true,
             "introspection-revocation-allowed": true, "introspection-revocation-allow-target-client": true,
+            "introspection-revocation-auth-scope": [INTROSPECT],
             "resource-allowed": true, "resource-scope": resources,
         },
     })
@@ -119,8 +124,8 @@ impl OpenId for Glewlwyd {
     }
 
     /// It tells a client about the client's own tokens only.
-    fn introspector(&self) -> Login {
-        APP
+    fn own_token(&self) -> Value {
+        json!({ "url": self.server.url("token_endpoint"), "scope": INTROSPECT })
     }
 
     /// It has JWTs only; nobody has to read them.

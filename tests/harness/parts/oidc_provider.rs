@@ -8,10 +8,10 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use openssl::sha::sha256;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    openid::{API, APP, OpenId, SCOPES, USER},
+    openid::{API, APP, GATEWAY, OpenId, SCOPES, USER},
     process::Process,
 };
 use crate::{
@@ -27,8 +27,6 @@ use crate::{
 pub const OPAQUE: &str = "https://opaque.example";
 /// A client whose tokens are bound to its certificate.
 pub const CERTIFIED: Login = Login { id: "certified", secret: "certified-secret" };
-/// A client that only asks about tokens.
-const GATEWAY: Login = Login { id: "gateway", secret: "gateway-secret" };
 /// Where the user's browser is sent back to; nobody is there.
 const CALLBACK: &str = "https://client.example/callback";
 
@@ -53,7 +51,7 @@ impl OidcProvider {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
         let modules = tests.join(".cache/oidc-provider/package.json");
         assert!(modules.is_file(), "oidc-provider is not here; run tests/install");
-        let client = |login: Login, more: serde_json::Value| {
+        let client = |login: Login, more: Value| {
             let mut client = json!({ "client_id": login.id, "client_secret": login.secret, "redirect_uris": [], "response_types": [] });
             client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             client
@@ -151,8 +149,8 @@ impl OpenId for OidcProvider {
         Some(&self.ca)
     }
 
-    fn introspector(&self) -> Login {
-        GATEWAY
+    fn own_token(&self) -> Value {
+        Value::Null
     }
 
     fn opaque(&self, scope: &str) -> (String, &'static str) {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::{
     jwk::SigningKey,
     oauth::{Login, Server, Tokens},
@@ -18,6 +20,9 @@ pub const USER: (&str, &str) = ("alice", "correct horse");
 /// The client that gets tokens, for itself and for the user.
 pub const APP: Login = Login { id: "app", secret: "app-secret" };
 
+/// The client that only asks about others' tokens.
+pub const GATEWAY: Login = Login { id: "gateway", secret: "gateway-secret" };
+
 /// A running provider with one API, one user and one client; ended when dropped.
 pub trait OpenId {
     /// With one signing key.
@@ -31,8 +36,8 @@ pub trait OpenId {
     /// Certificates to trust, when it speaks TLS.
     fn ca(&self) -> Option<&Path>;
 
-    /// The client that may ask it about tokens of [`APP`].
-    fn introspector(&self) -> Login;
+    /// Where [`GATEWAY`] gets a token to ask with, in the form of `introspection.client.token`, when its secret is not enough.
+    fn own_token(&self) -> Value;
 
     /// An access token that tells nothing to who does not ask, and its audience.
     fn opaque(&self, scope: &str) -> (String, &'static str);
