@@ -14,7 +14,7 @@ use tollgate_tests::{
 
 use crate::{
     openid::{World, claims, issuer},
-    openid_introspection::introspection,
+    openid_introspection::{LONG, introspection},
 };
 
 /// Where the harness's client says it is.
@@ -102,14 +102,14 @@ fn a_token_that_is_bound_to_a_certificate_passes_with_it_only() {
 
 #[test]
 fn an_opaque_token_that_is_bound_to_a_certificate_passes_with_it_only() {
-    let (world, identity, token) = certified(OPAQUE, |provider, folder| introspection(provider, folder, OPAQUE));
+    let (world, identity, token) = certified(OPAQUE, |provider, folder| introspection(provider, folder, OPAQUE, LONG));
     assert!(world.provider.server().introspect(APP, &token)["cnf"]["x5t#S256"].is_string());
     passes_with_its_certificate_only(&world, &identity, &token);
 }
 
 #[test]
 fn an_opaque_token_that_is_bound_to_a_key_is_refused_as_no_proof_is_looked_at() {
-    let world = World::<OidcProvider>::start(|provider, folder| (introspection(provider, folder, OPAQUE), None));
+    let world = World::<OidcProvider>::start(|provider, folder| (introspection(provider, folder, OPAQUE, LONG), None));
     let key = SigningKey::new("ES256", "client");
     let token = proven(&world.provider, &key, OPAQUE);
     let proof = format!("DPoP: {}", key.proof("GET", URL, Some(&token)));
