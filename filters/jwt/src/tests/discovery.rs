@@ -1,7 +1,9 @@
 //! J21: keys whose place the issuer's own document names, in every way in which that document can be wrong.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tollgate_filter_testkit::{Harness, Run, Setup};
+use tollgate_filter_testkit::{Harness, Run, START, Setup};
 
 use super::kit::*;
 use crate::Jwt;
@@ -92,7 +94,46 @@ fn j21_a_document_that_comes_late_is_asked_for() {
     undecided(&filter);
     filter.document(ABOUT).stage(about(none()));
     accepted(&filter, &P256.claims(none()));
-    let asked = filter.document(ABOUT).refreshed();
-    refused(&filter, &P256.token(json!({ "kid": "k2" }), none()), "jwt.unknown_key");
-    assert_eq!(filter.document(ABOUT).refreshed(), asked);
+}
+
+#[test]
+fn j21_keys_that_moved_are_found_by_the_first_token_that_needs_them() {
+    let filter = led(about(none()));
+    accepted(&filter, &P256.claims(none()));
+    filter.document(MOVED).set(set(&[P384.named("k2")]));
+    filter.document(ABOUT).stage(about(json!({ "jwks_uri": MOVED })));
+    accepted(&filter, &P384.token(json!({ "kid": "k2" }), none()));
+    refused(&filter, &P256.claims(none()), "jwt.unknown_key");
+}
+
+#[test]
+fn j21_only_document_and_keys_together_confirm_the_keys() {
+    let filter = led(about(none()));
+    let (known, unknown) = (P256.claims(json!({ "exp": START + 1_000_000 })), P384.token(json!({ "kid": "k2" }), none()));
+    let (document, keys) = (filter.document(ABOUT), filter.document(SET));
+    accepted(&filter, &known);
+    // The two are not fetched in the same moment, nor in every moment.
+    filter.advance(Duration::from_secs(10));
+    keys.confirm();
+    refused(&filter, &unknown, "jwt.unknown_key");
+    let half_a_day = Duration::from_secs(43_200);
+    filter.advance(half_a_day);
+    // The document is not confirmed: the key may be at another place by now.
+    keys.confirm();
+    send(&filter, &unknown).assert_fault("jwt.keys_unavailable");
+    document.confirm();
+    filter.advance(Duration::from_secs(60));
+    accepted(&filter, &known);
+    // Another issuer's counts as little.
+    filter.advance(half_a_day);
+    document.set(about(json!({ "issuer": "https://evil.example" })));
+    keys.confirm();
+    accepted(&filter, &known);
+    filter.advance(half_a_day);
+    keys.confirm();
+    document.confirm();
+    send(&filter, &known).assert_fault("jwt.keys_unavailable");
+    document.set(about(none()));
+    filter.advance(Duration::from_secs(2));
+    accepted(&filter, &known);
 }
