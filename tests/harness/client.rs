@@ -82,6 +82,12 @@ impl Client {
         Ok(Self { stream: BufReader::new(Stream::Tls(Box::new(stream))) })
     }
 
+    /// Connects over TLS, if somebody listens and can be trusted.
+    pub fn try_tls(port: u16, name: &str, connector: &SslConnector) -> Option<Self> {
+        let stream = connector.connect(name, try_tcp(port).ok()?).ok()?;
+        Some(Self { stream: BufReader::new(Stream::Tls(Box::new(stream))) })
+    }
+
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes.as_ref())?;
         self.stream.get_mut().flush()

@@ -7,16 +7,17 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use openssl::{
-    bn::{BigNum, BigNumContext},
-    ecdsa::EcdsaSig,
     hash::MessageDigest,
     pkey::{PKey, Private},
-    sha::sha256,
     sign::Signer,
 };
 use serde_json::{Value, json};
 
-use crate::{Folder, certificates::ec_key};
+use crate::{
+    Folder,
+    certificates::ec_key,
+    jwk::{es256, p256},
+};
 
 /// An issuer with one EC key.
 pub struct Issuer {
@@ -42,11 +43,9 @@ impl Issuer {
 
     /// The public key as a JSON Web Key Set.
     pub fn jwks(&self) -> Value {
-        let key = self.key.ec_key().unwrap();
-        let (mut x, mut y, mut context) = (BigNum::new().unwrap(), BigNum::new().unwrap(), BigNumContext::new().unwrap());
-        key.public_key().affine_coordinates(key.group(), &mut x, &mut y, &mut context).unwrap();
-        let encode = |number: &BigNum| BASE64.encode(number.to_vec_padded(32).unwrap());
-        let mut jwk = json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "x": encode(&x), "y": encode(&y) });
+        let mut jwk = p256(&self.key);
+        jwk["alg"] = "ES256".into();
+        jwk["use"] = "sig".into();
         if let Some(kid) = &self.kid {
             jwk["kid"] = kid.as_str().into();
         }
@@ -69,10 +68,7 @@ impl Issuer {
         if let Some(kid) = &self.kid {
             header["kid"] = kid.as_str().into();
         }
-        let input = signing_input(&header, claims);
-        let signature = EcdsaSig::sign(&sha256(input.as_bytes()), &self.key.ec_key().unwrap()).unwrap();
-        let raw = [signature.r().to_vec_padded(32).unwrap(), signature.s().to_vec_padded(32).unwrap()].concat();
-        format!("{input}.{}", BASE64.encode(raw))
+        es256(&self.key, &signing_input(&header, claims))
     }
 
     /// A good token, with further claims.

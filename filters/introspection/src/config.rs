@@ -61,6 +61,20 @@ pub struct Client {
     /// Send both in the body instead of in `Authorization`.
     #[serde(default)]
     pub post: bool,
+    /// Ask with an access token of the gateway's own, got with them, for issuers that tell a client about its own tokens only.
+    #[serde(default)]
+    pub token: Option<OwnToken>,
+}
+
+/// Where the gateway gets an access token for itself, by the client credentials grant.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OwnToken {
+    /// The token endpoint; `https`, or `http` on this machine.
+    pub url: String,
+    /// The scopes that the introspection endpoint asks for, with spaces between them.
+    #[serde(default)]
+    pub scope: Option<String>,
 }
 
 /// What is remembered of answers.

@@ -2,16 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::{Either, ready};
-use http::{Method, header};
+use http::header;
 use openssl::sha::sha256;
 use tollgate_filter_api::{
-    Answer, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason, Remote,
-    RemotePolicy, RemoteRequest,
+    Answer, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
+    RemotePolicy,
 };
 
 use crate::{
@@ -19,6 +16,8 @@ use crate::{
     asker::{Asker, Found, Said},
     config::Config,
     credential::token,
+    issuer::{Issuer, Proof, encoded},
+    own_token::OwnToken,
     reasons,
 };
 
@@ -29,9 +28,8 @@ const MAX_ANSWER: usize = 64 << 10;
 pub struct Introspection {
     config: Arc<Config>,
     header: HeaderName,
-    remote: Arc<dyn Remote>,
+    issuer: Arc<Issuer>,
     asker: Arc<Asker>,
-    authorization: Option<HeaderValue>,
     hits: Counter,
     misses: Counter,
 }
@@ -43,22 +41,10 @@ fn problem(pointer: &str, message: impl Into<String>) -> Problem {
 /// A name for what has the same answers: everything that an answer depends on, the secret by its digest.
 fn same(config: &Config) -> String {
     let secret = sha256(config.client.secret.expose().as_bytes());
-    let asked = (&config.url, &config.ca, &config.client.id, config.client.post, URL_SAFE_NO_PAD.encode(secret));
+    let client = (&config.client.id, config.client.post, &config.client.token, URL_SAFE_NO_PAD.encode(secret));
+    let asked = (&config.url, &config.ca, client);
     let read = (&config.issuer, &config.key_type_claim, config.timeout, &config.cache);
     format!("introspection {asked:?} {read:?}")
-}
-
-/// `application/x-www-form-urlencoded`, of one value.
-fn encoded(text: &str) -> String {
-    use std::fmt::Write;
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
 }
 
 fn is_safe(url: &str) -> bool {
@@ -66,6 +52,21 @@ fn is_safe(url: &str) -> bool {
     let local =
         |host: &str| host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && uri.host().is_some_and(local))
+}
+
+/// How it is asked, with these settings.
+fn issuer(config: &Config, env: &Env) -> Result<Issuer, Problem> {
+    let policy = || RemotePolicy { timeout: config.timeout.0, max_bytes: MAX_ANSWER, ca: config.ca.clone() };
+    let remote = |pointer: &str, url: &str| env.world.remote(url, policy()).map_err(|found| problem(pointer, found.message));
+    let place = |url: &str| url.split('?').next().unwrap_or_default().to_owned();
+    let proof = Proof::new(&config.client)?;
+    let own = config.client.token.as_ref().map(|token| {
+        let form = token.scope.iter().fold("grant_type=client_credentials".to_owned(), |form, scope| form + "&scope=" + &encoded(scope));
+        let made =
+            || Ok(OwnToken::new(remote("/client/token/url", &token.url)?, proof.request(form), place(&token.url), env.clock.clone()));
+        env.shared.get_or_make(&format!("own token of {}", same(config)), made)
+    });
+    Ok(Issuer { remote: remote("/url", &config.url)?, place: place(&config.url), own: own.transpose()?, proof })
 }
 
 impl Filter for Introspection {
@@ -84,21 +85,20 @@ impl Filter for Introspection {
 
     fn build(config: Config, env: &Env) -> Result<Self, Problem> {
         let header = HeaderName::from_bytes(config.header.as_bytes()).map_err(|_| problem("/header", "not the name of a header"))?;
-        if !is_safe(&config.url) {
-            return Err(problem("/url", "tokens and the client's secret would be sent without encryption").hint("use an `https` URL"));
+        let token_url = config.client.token.as_ref().map(|token| ("/client/token/url", &token.url));
+        for (pointer, url) in [("/url", &config.url)].into_iter().chain(token_url) {
+            if !is_safe(url) {
+                return Err(problem(pointer, "tokens and the client's secret would be sent without encryption").hint("use an `https` URL"));
+            }
         }
         for (pointer, ttl) in [("/cache/ttl", config.cache.ttl), ("/cache/negative_ttl", config.cache.negative_ttl)] {
             if ttl.0 > LONGEST_TTL {
                 return Err(problem(pointer, "at most 60s").hint("a revoked token passes for as long"));
             }
         }
-        let policy = RemotePolicy { timeout: config.timeout.0, max_bytes: MAX_ANSWER, ca: config.ca.clone() };
-        let basic = format!("{}:{}", encoded(&config.client.id), encoded(config.client.secret.expose()));
-        let basic = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(basic))).map_err(|_| problem("/client", "cannot be sent"))?;
         Ok(Self {
-            remote: env.world.remote(&config.url, policy).map_err(|found| problem("/url", found.message))?,
+            issuer: Arc::new(issuer(&config, env)?),
             asker: env.shared.get_or_make(&same(&config), || Ok(Asker::new(&config.cache, env.clock.clone())))?,
-            authorization: (!config.client.post).then_some(basic),
             hits: env.metrics.counter("introspection_cache_hits_total", None),
             misses: env.metrics.counter("introspection_cache_misses_total", None),
             header,
@@ -127,11 +127,10 @@ impl Filter for Introspection {
 impl Introspection {
     async fn ask(&self, token: &str) -> Said {
         let question = || {
-            let call = self.remote.call(self.question(token));
-            let (config, token) = (self.config.clone(), token.to_owned());
+            let (issuer, config, token) = (self.issuer.clone(), self.config.clone(), token.to_owned());
             async move {
-                let response = call.await.map_err(|error| error.to_string())?;
-                answer::read(&response, &token, &config)
+                let response = issuer.ask(&token).await?;
+                answer::read(&response, &token, &config).map_err(|why| format!("{}: {why}", issuer.place))
             }
         };
         let (said, series) = match self.asker.find(sha256(token.as_bytes()), question) {
@@ -141,22 +140,6 @@ impl Introspection {
         };
         series.inc();
         said.await
-    }
-
-    fn question(&self, token: &str) -> RemoteRequest {
-        let mut body = format!("token={}&token_type_hint=access_token", encoded(token));
-        let mut headers = vec![
-            (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
-            (header::ACCEPT, HeaderValue::from_static("application/json")),
-        ];
-        match &self.authorization {
-            Some(value) => headers.push((header::AUTHORIZATION, value.clone())),
-            None => {
-                let client = &self.config.client;
-                body.push_str(&format!("&client_id={}&client_secret={}", encoded(&client.id), encoded(client.secret.expose())));
-            }
-        }
-        RemoteRequest { method: Method::POST, headers, body: body.into() }
     }
 }
 

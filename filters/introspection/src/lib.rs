@@ -8,6 +8,8 @@ mod asker;
 mod config;
 mod credential;
 mod filter;
+mod issuer;
+mod own_token;
 mod reasons;
 
 pub use config::Config;

@@ -11,6 +11,10 @@ use tollgate_filter_testkit::{Conformance, Harness};
 /// What the issuer of the tests says about each token.
 fn issuer(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
     let body = String::from_utf8_lossy(&request.body);
+    if body.starts_with("grant_type=") {
+        let body = r#"{"access_token":"own","token_type":"Bearer"}"#.into();
+        return Ok(RemoteResponse { status: 200, content_type: None, body });
+    }
     let token = body.strip_prefix("token=").and_then(|rest| rest.split('&').next()).unwrap_or_default();
     let good = r#""active":true,"sub":"alice","client_id":"app","scope":"read list","aud":["api"],"token_type":"Bearer""#;
     let answer = match token {
@@ -120,6 +124,8 @@ fn operations_share_answers_only_when_they_would_get_the_same() {
         ("id: g", "id: h"),
         ("env:PATH", "env:CARGO_MANIFEST_DIR"),
         ("id: g", "post: true, id: g"),
+        ("id: g", "token: {url: 'https://a.example/t'}, id: g"),
+        ("id: g", "token: {url: 'https://a.example/t', scope: s}, id: g"),
         ("{url", "{timeout: 1s, url"),
         ("{url", "{issuer: a, url"),
         ("{url", "{key_type_claim: kind, url"),

@@ -2,13 +2,13 @@
 //!
 //! The document that describes the issuer is fetched like keys are, and followed when it changes. It counts only when its `issuer` is the
 //! configured one; its `jwks_uri` must be as well protected as keys of a fixed URL must be. Keys that were found stay while the
-//! document cannot be had or read.
+//! document cannot be had or read, but only both together confirm them: then they end with `max_age`.
 
 use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::SystemTime,
@@ -20,6 +20,8 @@ use tollgate_filter_api::{Document, DocumentPolicy, Location, Problem, Version, 
 
 /// Where the document is, below the provider's URL.
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+/// Longest part of somebody else's text that is logged.
+const LONGEST: usize = 200;
 /// Numbers of different key sets are so far apart.
 const APART: u64 = 1 << 32;
 
@@ -31,6 +33,8 @@ pub(crate) struct Discovered(Arc<Inner>);
 
 struct Inner {
     about: Arc<dyn Document>,
+    /// Where that is.
+    url: String,
     issuer: String,
     allowed: Allowed,
     world: Arc<dyn World>,
@@ -39,6 +43,15 @@ struct Inner {
     followed: AtomicU64,
     keys: ArcSwapOption<Keys>,
     following: Mutex<()>,
+    confirmed: Mutex<Confirmed>,
+}
+
+/// When document and keys were both last confirmed.
+#[derive(Default)]
+struct Confirmed {
+    last: Option<SystemTime>,
+    /// Whether the document cannot be used, so that `last` stays.
+    broken: bool,
 }
 
 struct Keys {
@@ -54,10 +67,11 @@ impl Discovered {
     /// # Errors
     /// When the location is not allowed.
     pub(crate) fn new(url: &str, issuer: &str, allowed: Allowed, world: Arc<dyn World>, policy: DocumentPolicy) -> Result<Self, Problem> {
-        let about = world.document(&Location::Url(format!("{}{WELL_KNOWN}", url.trim_end_matches('/'))), policy)?;
-        let (keys, following) = (ArcSwapOption::empty(), Mutex::default());
-        let inner = Inner { about, issuer: issuer.to_owned(), allowed, world, policy, followed: AtomicU64::new(0), keys, following };
-        Ok(Self(Arc::new(inner)))
+        let url = format!("{}{WELL_KNOWN}", url.trim_end_matches('/'));
+        let about = world.document(&Location::Url(url.clone()), policy)?;
+        let (issuer, followed, keys) = (issuer.to_owned(), AtomicU64::new(0), ArcSwapOption::empty());
+        let (following, confirmed) = (Mutex::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { about, url, issuer, allowed, world, policy, followed, keys, following, confirmed })))
     }
 }
 
@@ -76,9 +90,11 @@ impl Inner {
         if version.number == self.followed.load(Ordering::Acquire) {
             return;
         }
-        match self.named(&version.bytes) {
+        let named = self.named(&version.bytes);
+        self.confirmed().broken = named.is_err();
+        match named {
             Ok(uri) => self.take(uri),
-            Err(why) => log::warn!("what {} says of itself cannot be used: {why}", self.issuer),
+            Err(why) => log::warn!("{} cannot be used for the issuer {:?}: {why}", self.url, self.issuer),
         }
         self.followed.store(version.number, Ordering::Release);
     }
@@ -87,12 +103,18 @@ impl Inner {
     fn named(&self, bytes: &[u8]) -> Result<String, String> {
         let fields = tollgate_jose::object(bytes).map_err(|_| "it is not one strict JSON object".to_owned())?;
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
-        if text("issuer") != Some(self.issuer.as_str()) {
-            return Err("its `issuer` is another one".to_owned());
+        match text("issuer") {
+            Some(found) if found == self.issuer => {}
+            Some(found) => return Err(format!("its `issuer` is {:?}", found.chars().take(LONGEST).collect::<String>())),
+            None => return Err("it names no `issuer`".to_owned()),
         }
         let uri = text("jwks_uri").ok_or("it names no `jwks_uri`")?;
         (self.allowed)(uri).map_err(|problem| problem.message)?;
         Ok(uri.to_owned())
+    }
+
+    fn confirmed(&self) -> MutexGuard<'_, Confirmed> {
+        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self, uri: String) {
@@ -105,7 +127,7 @@ impl Inner {
                 let base = before.map_or(0, |keys| keys.base + APART);
                 self.keys.store(Some(Arc::new(Keys { uri, document, base })));
             }
-            Err(problem) => log::warn!("the keys of {} cannot be fetched: {}", self.issuer, problem.message),
+            Err(problem) => log::warn!("{} names keys that cannot be fetched: {}", self.url, problem.message),
         }
     }
 }
@@ -132,16 +154,22 @@ impl Document for Discovered {
     }
 
     fn confirmed(&self) -> Option<SystemTime> {
-        self.0.keys()?.document.confirmed()
+        let keys = self.0.keys()?;
+        let mut confirmed = self.0.confirmed();
+        if !confirmed.broken {
+            // The document is not fetched more often than that; were it to count from its own fetch, the two might never be
+            // confirmed after the same moment. Without either there is no time, and `None` is the least.
+            let about = self.0.about.confirmed().map(|time| time + self.0.policy.least_gap);
+            confirmed.last = keys.document.confirmed().min(about);
+        }
+        confirmed.last
     }
 
-    /// Asks for the keys, and, as long as it is not known where they are, for that first.
+    /// Asks where the keys are, and then for them: a key that is not known may be in a set that is somewhere else by now.
     fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let inner = self.0.clone();
         Box::pin(async move {
-            if inner.keys().is_none() {
-                inner.about.refresh().await;
-            }
+            inner.about.refresh().await;
             let keys = inner.keys();
             if let Some(keys) = keys {
                 keys.document.refresh().await;

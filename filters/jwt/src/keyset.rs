@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use tollgate_filter_api::{Counter, Document, Fault, Gauge};
 use tollgate_jose::{Format, Jws, Key, parse};
 
-use crate::reasons::{Failure, KEYS_UNAVAILABLE, Refuse, SIGNATURE, UNKNOWN_KEY};
+use crate::reasons::{Failure, KEYS_UNAVAILABLE, Refusal, Refuse, SIGNATURE, UNKNOWN_KEY};
 
 /// How soon a client may ask again when keys are missing: the least time between two fetches.
 const RETRY: Duration = Duration::from_secs(10);
@@ -70,6 +70,7 @@ struct Snapshot {
 
 /// The keys of one issuer.
 pub(crate) struct KeyRing {
+    issuer: String,
     sources: Vec<Source>,
     max_age: Duration,
     snapshot: ArcSwap<Snapshot>,
@@ -88,10 +89,11 @@ pub(crate) struct Proof {
 
 impl KeyRing {
     /// A ring over these sources; reads what they have by now.
-    pub(crate) fn new(sources: Vec<Source>, max_age: Duration, meters: Meters, now: SystemTime) -> Self {
+    pub(crate) fn new(issuer: &str, sources: Vec<Source>, max_age: Duration, meters: Meters, now: SystemTime) -> Self {
         let loaded = sources.iter().map(|_| Loaded::default()).collect();
         let nothing = Snapshot { seen: Box::default(), keys: Vec::new(), generation: 0, complete: false, until: SystemTime::UNIX_EPOCH };
-        let ring = Self { sources, max_age, snapshot: ArcSwap::from_pointee(nothing), loaded: Mutex::new(loaded), meters };
+        let (issuer, snapshot) = (issuer.to_owned(), ArcSwap::from_pointee(nothing));
+        let ring = Self { issuer, sources, max_age, snapshot, loaded: Mutex::new(loaded), meters };
         ring.reload(now);
         ring
     }
@@ -114,7 +116,7 @@ impl KeyRing {
             return Ok(proof);
         }
         if snapshot.knows(jws.kid.as_deref()) {
-            return Err(snapshot.failure(jws, now));
+            return Err(self.failure(&snapshot, jws, now));
         }
         self.refresh().await;
         let newer = self.current(now);
@@ -124,11 +126,21 @@ impl KeyRing {
             return Ok(proof);
         }
         if newer.may_know(jws.kid.as_deref()) || self.confirmed_since(now) {
-            return Err(newer.failure(jws, now));
+            return Err(self.failure(&newer, jws, now));
         }
         // The source may have it by now, and was asked too short a while ago, or is away.
-        let fault = Fault::new(KEYS_UNAVAILABLE, "a key that is not known, and its source cannot be asked now");
-        Err(Failure::Undecided(fault.retry_after(RETRY)))
+        Err(self.undecided("the token's is not known, and their source cannot be asked now"))
+    }
+
+    fn undecided(&self, why: &str) -> Failure {
+        Failure::Undecided(Fault::new(KEYS_UNAVAILABLE, format!("the keys of {}: {why}", self.issuer)).retry_after(RETRY))
+    }
+
+    fn failure(&self, snapshot: &Snapshot, jws: &Jws<'_>, now: SystemTime) -> Failure {
+        if !snapshot.complete && !snapshot.knows(jws.kid.as_deref()) {
+            return self.undecided("a source has not loaded, or what it said is older than `max_age`");
+        }
+        snapshot.refusal(jws, now).into()
     }
 
     /// Whether every source said since then what its keys are.
@@ -249,15 +261,11 @@ impl Snapshot {
         kid.is_none() || self.keys.iter().any(|key| key.kid.as_deref().is_none_or(|name| Some(name) == kid))
     }
 
-    fn failure(&self, jws: &Jws<'_>, now: SystemTime) -> Failure {
-        if !self.complete && !self.knows(jws.kid.as_deref()) {
-            let fault = Fault::new(KEYS_UNAVAILABLE, "a key source has not loaded, or its keys are older than `max_age`");
-            return Failure::Undecided(fault.retry_after(RETRY));
-        }
+    fn refusal(&self, jws: &Jws<'_>, now: SystemTime) -> Refusal {
         if self.candidates(jws, now).next().is_some() {
-            return SIGNATURE.refusal().into();
+            return SIGNATURE.refusal();
         }
         let kid: String = jws.kid.as_deref().unwrap_or_default().chars().take(64).collect();
-        UNKNOWN_KEY.because(format!("kid {kid:?}, algorithm {:?}", jws.algorithm)).into()
+        UNKNOWN_KEY.because(format!("kid {kid:?}, algorithm {:?}", jws.algorithm))
     }
 }

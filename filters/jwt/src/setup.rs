@@ -113,7 +113,7 @@ fn key_ring(issuer: &IssuerConfig, i: usize, env: &Env) -> Result<KeyRing, Probl
         unreadable: env.metrics.counter("jwt_keys_unreadable_total", label),
         asked: env.metrics.counter("jwt_keys_asked_total", label),
     };
-    let ring = KeyRing::new(sources, issuer.max_age.0, meters, env.clock.now());
+    let ring = KeyRing::new(&issuer.issuer, sources, issuer.max_age.0, meters, env.clock.now());
     for (k, location) in files {
         if ring.usable(k).is_none_or(|keys| keys == 0) {
             return Err(problem(format!("/issuers/{i}/keys/{k}"), format!("`{location}` holds no key that can verify a token"))

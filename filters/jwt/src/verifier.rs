@@ -12,7 +12,7 @@ use tollgate_jose::{Algorithm, Jws};
 use crate::{
     binding::Confirmation,
     cache::{Cache, Entry, Kept, Wanted},
-    claims::Rules,
+    claims::{Rules, check_use},
     keyset::KeyRing,
     reasons::{ALGORITHM, Failure, MALFORMED, Refusal, Refuse, TOO_LONG, TYPE, UNKNOWN_ISSUER},
 };
@@ -56,6 +56,9 @@ pub(crate) struct Verified {
     pub confirmation: Confirmation,
 }
 
+/// The `typ` that only an access token has (RFC 9068 §2.1).
+const ACCESS_TOKEN: &str = "at+jwt";
+
 /// `typ` as it is compared: lower case, without `application/` unless another slash follows (RFC 7515 §4.1.9).
 pub(crate) fn normal_type(typ: &str) -> String {
     let lower = typ.to_ascii_lowercase();
@@ -63,6 +66,10 @@ pub(crate) fn normal_type(typ: &str) -> String {
         Some(rest) if !rest.contains('/') => rest.to_owned(),
         _ => lower,
     }
+}
+
+fn kind(jws: &Jws<'_>) -> String {
+    normal_type(jws.typ.as_deref().unwrap_or_default())
 }
 
 impl Verifier {
@@ -99,6 +106,9 @@ impl Verifier {
         issuer.check_header(&jws)?;
         let proof = issuer.keys.prove(&jws, now).await?;
         let mut window = issuer.rules.check(&claims, now)?;
+        if kind(&jws) != ACCESS_TOKEN {
+            check_use(&claims)?;
+        }
         if let Some((_, end)) = proof.key.validity {
             window.until = window.until.min(end);
         }
@@ -122,8 +132,7 @@ impl Issuer {
         if !self.algorithms.contains(&jws.algorithm) {
             return Err(ALGORITHM.refusal());
         }
-        let typ = normal_type(jws.typ.as_deref().unwrap_or_default());
-        if !self.types.contains(&typ) {
+        if !self.types.contains(&kind(jws)) {
             return Err(TYPE.refusal());
         }
         Ok(())

@@ -1,13 +1,19 @@
-//! Real brokers and stores, started on free loopback ports and ended by pid. What they need is installed by `tests/install`.
+//! Real brokers, stores and issuers, started on free loopback ports and ended by pid. What they need is installed by `tests/install`.
 
 pub mod activemq;
 pub mod etcd;
+pub mod glewlwyd;
+pub mod oidc_provider;
+pub mod openid;
 pub mod partition;
 pub mod process;
 pub mod rabbitmq;
 
 pub use activemq::ActiveMq;
 pub use etcd::Etcd;
+pub use glewlwyd::Glewlwyd;
+pub use oidc_provider::OidcProvider;
+pub use openid::OpenId;
 pub use partition::Partition;
 pub use rabbitmq::RabbitMq;
 

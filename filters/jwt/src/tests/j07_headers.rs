@@ -139,6 +139,29 @@ fn j11_only_access_tokens_are_accepted() {
 }
 
 #[test]
+fn j11_what_a_claim_calls_something_else_is_no_access_token() {
+    let filter = filter(json!({ "audiences": null, "any_audience": true }), none());
+    for other in [
+        json!({ "at_hash": "x" }),
+        json!({ "c_hash": "x" }),
+        json!({ "token_use": "id" }),
+        json!({ "typ": "ID" }),
+        json!({ "typ": "Refresh" }),
+        json!({ "typ": "Offline" }),
+        json!({ "type": "refresh_token" }),
+        json!({ "type": "id_token" }),
+    ] {
+        for typ in [json!("JWT"), json!(null)] {
+            refused(&filter, &P256.token(json!({ "typ": typ }), other.clone()), "jwt.type");
+        }
+        accepted(&filter, &P256.token(json!({ "typ": "application/at+jwt" }), other));
+    }
+    for access in [json!({ "token_use": "access" }), json!({ "typ": "Bearer" }), json!({ "type": "access_token" }), json!({ "type": 1 })] {
+        accepted(&filter, &P256.token(json!({ "typ": "JWT" }), access));
+    }
+}
+
+#[test]
 fn j11_the_profile_of_rfc_9068_can_be_demanded() {
     let filter = filter(json!({ "typ": ["at+jwt"] }), none());
     accepted(&filter, &P256.token(json!({ "typ": "at+jwt" }), none()));

@@ -7,6 +7,7 @@
 mod b01_certificates;
 mod b06_proofs;
 mod cost;
+mod discovery;
 mod j01_signatures;
 mod j07_headers;
 mod j12_claims;

@@ -38,7 +38,7 @@ fn verifies(keys: &Value, token: &str) -> bool {
     let document = env.world.document(&Location::Url(SET.to_owned()), policy).unwrap();
     let meters = Meters { keys: Gauge::default(), unreadable: Counter::default(), asked: Counter::default() };
     let now = env.clock.now();
-    let ring = Arc::new(KeyRing::new(vec![Source { document, format: Format::Jwks }], Duration::from_secs(100), meters, now));
+    let ring = Arc::new(KeyRing::new("issuer", vec![Source { document, format: Format::Jwks }], Duration::from_secs(100), meters, now));
     let mut proof = pin!(ring.prove(&jws, now));
     let mut cx = Context::from_waker(std::task::Waker::noop());
     loop {
