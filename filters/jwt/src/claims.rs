@@ -60,8 +60,9 @@ impl Rules {
         Ok(window)
     }
 
-    /// Who the token speaks of, and by what it can be revoked; `signature` is the token's last part as it was sent.
-    pub(crate) fn principal(&self, claims: Map<String, Value>, signature: Option<&str>) -> Result<Principal, Refusal> {
+    /// Who the token speaks of, and by what it can be revoked; `signature` is the token's last part as it was sent, `twin` the other one
+    /// that would be as good.
+    pub(crate) fn principal(&self, claims: Map<String, Value>, signature: Option<&str>, twin: Option<String>) -> Result<Principal, Refusal> {
         let config = &self.config;
         let client = match &config.client_claim {
             Some(name) => text(&claims, name)?,
@@ -75,6 +76,7 @@ impl Rules {
         let token = Token {
             id: text(&claims, "jti")?,
             signature: signature.map(str::to_owned),
+            twin,
             issued: times.iat.map(|iat| iat as i64),
             expires: Some(times.exp as i64),
         };

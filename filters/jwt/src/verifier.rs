@@ -101,7 +101,7 @@ impl Verifier {
             window.until = window.until.min(end);
         }
         let confirmation = Confirmation::of(&claims)?;
-        let principal = issuer.rules.principal(claims, token.rsplit('.').next())?;
+        let principal = issuer.rules.principal(claims, token.rsplit('.').next(), jws.twin())?;
         Ok(Entry { principal, confirmation, window, issuer: place, generation: proof.generation })
     }
 
