@@ -93,7 +93,9 @@ impl Phases {
             }
         };
         let client = forward::client(&session.req_header().headers, &connection, proxies);
-        let call = Call { operation: served.info.clone(), client, secure: connection.secure, now: exchange.time, request_id: exchange.id };
+        let has_body = !session.is_body_empty();
+        let (secure, now, request_id) = (connection.secure, exchange.time, exchange.id);
+        let call = Call { operation: served.info.clone(), client, secure, has_body, now, request_id };
         let req = session.req_header_mut();
         let rewritten = forward::rewrite(req, exchange.seen, &connection, proxies, &exchange.host);
         rewritten.map_err(|_| Box::new(reasons::FIELD.answer()))?;

@@ -32,6 +32,8 @@ pub struct Call {
     pub client: IpAddr,
     /// Whether the client's connection is encrypted.
     pub secure: bool,
+    /// Whether the request has a body, be it an empty one whose end was not announced.
+    pub has_body: bool,
     /// Wall-clock time at which the request was routed.
     pub now: SystemTime,
     /// The request's id, in the log and in error answers.

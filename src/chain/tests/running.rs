@@ -16,6 +16,7 @@ fn call() -> Call {
         operation: Arc::default(),
         client: IpAddr::from([192, 0, 2, 1]),
         secure: false,
+        has_body: false,
         now: SystemTime::UNIX_EPOCH,
         request_id: RequestId::default(),
     }
