@@ -49,6 +49,19 @@ fn j01_an_algorithm_that_the_issuer_does_not_list_is_refused() {
 }
 
 #[test]
+fn j01_an_operation_may_accept_fewer_algorithms_than_the_issuer_signs_with() {
+    let issuer = json!({ "algorithms": ["RS256", "PS256", "RS384"] });
+    let narrowed = filter_with(&[RSA.named("k1")], issuer.clone(), json!({ "algorithms": ["PS256", "ES256", "RS512"] }));
+    accepted(&narrowed, &sealed(&RSA, PS256));
+    for algorithm in [RS256, RS384, RS512, PS384, PS512] {
+        refused(&narrowed, &sealed(&RSA, algorithm), "jwt.algorithm");
+    }
+    let wide = filter_with(&[RSA.named("k1")], issuer, none());
+    accepted(&wide, &sealed(&RSA, RS256));
+    refused(&wide, &sealed(&RSA, RS512), "jwt.algorithm");
+}
+
+#[test]
 fn j01_none_is_refused_in_every_spelling() {
     let filter = plain();
     for name in ["none", "None", "NONE", "nOnE", "none ", "", "\u{0}none", "es256", "ES256 ", "ES257", "RSA1_5", "A256GCM", "dir"] {
