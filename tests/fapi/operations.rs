@@ -1,0 +1,52 @@
+//! F18: what the definition does not declare is refused before the bank sees it.
+
+use serde_json::json;
+
+use super::world::{PAYMENTS, Plan};
+
+#[test]
+fn f18_methods_paths_and_media_types_are_those_of_the_definition() {
+    let world = Plan::new().start();
+    let token = world.token(json!({}));
+    let one = format!("{PAYMENTS}/p1");
+    let (json, xml) = ("Content-Type: application/json", "Content-Type: application/xml");
+    let cases: [(&str, &str, &[&str], u16); 24] = [
+        ("DELETE", &one, &[], 405),
+        ("PUT", &one, &[json], 405),
+        ("POST", &one, &[json], 405),
+        ("PATCH", PAYMENTS, &[json], 405),
+        ("GET", PAYMENTS, &[], 405),
+        ("HEAD", &one, &[], 405),
+        ("GET", "/open-banking/v4.0/pisp", &[], 404),
+        ("GET", "/open-banking/v4.0/pisp/domestic-payment/p1", &[], 404),
+        ("GET", "/open-banking/v3.1/pisp/domestic-payments/p1", &[], 404),
+        ("GET", "/open-banking/v4.0/pisp/domestic-payments/p1/p2", &[], 404),
+        ("GET", "/open-banking/v4.0/PISP/domestic-payments/p1", &[], 404),
+        ("GET", "/", &[], 404),
+        ("GET", &one, &["Accept: application/xml"], 406),
+        ("GET", &one, &["Accept: text/*, application/xml;q=0.9"], 406),
+        ("GET", &one, &["Accept: */*, application/json;q=0, application/jose+jwe;q=0"], 406),
+        ("POST", PAYMENTS, &[json, "Accept: text/html"], 406),
+        ("POST", PAYMENTS, &[xml], 415),
+        ("POST", PAYMENTS, &["Content-Type: text/json"], 415),
+        ("POST", PAYMENTS, &["Content-Type: application/json, application/xml"], 415),
+        ("POST", PAYMENTS, &[json, json], 415),
+        ("POST", PAYMENTS, &[], 415),
+        ("GET", &one, &["Accept: application/json; charset=utf-8"], 200),
+        ("GET", &one, &["Accept: */*"], 200),
+        ("POST", PAYMENTS, &["Content-Type: application/JSON;charset=UTF-8", "Accept: application/json"], 201),
+    ];
+    for (method, path, fields, status) in cases {
+        let body: &[u8] = if method == "GET" || method == "HEAD" { b"" } else { b"{}" };
+        let answer = world.ask(method, path, &token, fields, body);
+        assert_eq!(answer.status(), status, "{method} {path} {fields:?}: {}", answer.text());
+        match status {
+            405 => assert!(answer.field("allow").is_some()),
+            415 => assert_eq!(answer.field("accept"), Some("application/jose+jwe, application/json")),
+            _ => {}
+        }
+    }
+    assert_eq!(world.upstream.count(), 3);
+    // Whoever has no token learns neither.
+    assert_eq!(world.ask("POST", PAYMENTS, "x.y.z", &[xml], b"{}").status(), 401);
+}
