@@ -1,8 +1,13 @@
 //! F18: what the definition does not declare is refused before the bank sees it.
 
 use serde_json::json;
+use tollgate_tests::{
+    Client,
+    certificates::connector,
+    h2::{DATA, END_STREAM, H2, Outcome},
+};
 
-use super::world::{PAYMENTS, Plan};
+use super::world::{API, PAYMENTS, Plan};
 
 #[test]
 fn f18_methods_paths_and_media_types_are_those_of_the_definition() {
@@ -49,4 +54,30 @@ fn f18_methods_paths_and_media_types_are_those_of_the_definition() {
     assert_eq!(world.upstream.count(), 3);
     // Whoever has no token learns neither.
     assert_eq!(world.ask("POST", PAYMENTS, "x.y.z", &[xml], b"{}").status(), 401);
+}
+
+/// HTTP/2 announces no body in a field: whether there is one says the end of the header.
+#[test]
+fn f18_a_body_has_a_media_type_on_http_2_too() {
+    let world = Plan::new().start();
+    let token = format!("Bearer {}", world.token(json!({})));
+    let connector = connector(&world.authority, Some(&world.tpp), b"\x02h2", None);
+    let mut client = H2::start(Client::tls(world.gateway.ports.tls, API, &connector).unwrap()).unwrap();
+    let (good, wrong) = (Some("application/json"), Some("application/xml"));
+    for (number, (kind, body, status)) in
+        [(wrong, true, 415), (None, true, 415), (good, true, 201), (wrong, false, 201)].into_iter().enumerate()
+    {
+        let stream = 2 * u32::try_from(number).unwrap() + 1;
+        let mut fields =
+            vec![(":method", "POST"), (":scheme", "https"), (":authority", API), (":path", PAYMENTS), ("authorization", &token)];
+        fields.extend(kind.map(|kind| ("content-type", kind)));
+        client.headers(stream, &fields, !body).unwrap();
+        if body {
+            client.send(DATA, END_STREAM, stream, b"{}").unwrap();
+        }
+        assert!(matches!(client.outcome(stream), Outcome::Answered(_)));
+        let line = world.line(number);
+        assert_eq!((&line["status"], &line["protocol"]), (&json!(status), &json!("HTTP/2")), "{line}");
+    }
+    assert_eq!(world.upstream.count(), 2);
 }
