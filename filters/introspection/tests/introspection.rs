@@ -153,3 +153,16 @@ fn j17_a_jwt_is_known_to_the_list_by_its_signature_and_any_other_token_as_a_whol
     let twin = jwt.twin.unwrap();
     assert!(twin.len() == signature.len() && twin[..40] == signature[..40] && twin != signature, "{twin}");
 }
+
+#[test]
+fn of_an_active_token_that_is_refused_the_log_learns_the_client() {
+    let setup = Harness::<Introspection>::setup();
+    setup.answer_with(issuer);
+    let h = setup.yaml(SETTINGS);
+    let client = |token: &str| {
+        let request = h.request("GET", "/").header("authorization", format!("Bearer {token}"));
+        let run = request.given(Peer::Anonymous(NoCertificate::Plain)).may_wait().run();
+        run.answer().get_client().map(str::to_owned)
+    };
+    assert_eq!((client("expired").as_deref(), client("unknown")), (Some("app"), None));
+}
