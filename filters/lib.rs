@@ -21,6 +21,8 @@ pub const FILTERS: &[Kind] = &[
     filter_revocation::KIND,
     // Says whether who is calling may.
     filter_authorize::KIND,
+    // Strangers are not told what the definition declares.
+    filter_media_types::KIND,
     // Copies what the others found out.
     filter_headers::KIND,
     // Tells the upstream what the others found out.

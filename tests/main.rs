@@ -13,6 +13,7 @@ mod corpus;
 mod cors;
 mod errors;
 mod etcd;
+mod fapi;
 mod forwarding;
 mod framing;
 mod http2;

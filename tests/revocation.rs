@@ -2,6 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use openssl::{
+    bn::{BigNum, BigNumContext},
+    ec::EcGroup,
+    nid::Nid,
+};
 use serde_json::{Value, json};
 use tollgate_tests::{
     Folder, Gateway, Settings, Upstream, client,
@@ -64,6 +70,41 @@ fn after_a_receipt_no_revoked_token_passes_and_no_other_is_refused() {
     println!("from the revocation's first byte to the refusal, receipt and fsync included: median {:?}, p99 {:?}", times[100], times[197]);
     assert!(times[197] < Duration::from_millis(500), "{:?}", times[197]);
     assert_eq!(world.upstream.count(), 400);
+}
+
+/// The same token with the other signature that anybody can make of an ECDSA one: (r, n − s).
+fn signed_anew(token: &str) -> String {
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let signature = BASE64.decode(signature).unwrap();
+    let (mut order, mut other) = (BigNum::new().unwrap(), BigNum::new().unwrap());
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    group.order(&mut order, &mut BigNumContext::new().unwrap()).unwrap();
+    other.checked_sub(&order, &BigNum::from_slice(&signature[32..]).unwrap()).unwrap();
+    format!("{input}.{}", BASE64.encode([&signature[..32], &other.to_vec_padded(32).unwrap()].concat()))
+}
+
+#[test]
+fn j17_a_token_is_looked_up_after_its_signature_and_in_both_that_it_has() {
+    let world = world();
+    let (plain, stranger) = (world.gateway.ports.plain, Issuer::new(&world.issuer.name));
+    let (named, nameless) = (world.issuer.token(json!({ "jti": "gone" })), world.issuer.token(json!({})));
+    assert_eq!(world.revoke(&json!([{ "jti": "gone" }, { "token": nameless }])).status(), 200);
+    let kept = world.issuer.token(json!({ "jti": "kept" }));
+    let forged = stranger.token(json!({ "jti": "gone" }));
+    let tried = [
+        (&named, 401, "revocation.revoked"),
+        (&signed_anew(&named), 401, "revocation.revoked"),
+        (&nameless, 401, "revocation.revoked"),
+        (&signed_anew(&nameless), 401, "revocation.revoked"),
+        (&forged, 401, "jwt.signature"),
+        (&kept, 200, ""),
+        (&signed_anew(&kept), 200, ""),
+    ];
+    for (number, (token, status, reason)) in tried.into_iter().enumerate() {
+        assert_eq!(world.status(plain, token), status, "{number}");
+        assert_eq!(world.gateway.log_of(number + 1)[number]["reason"].as_str().unwrap_or_default(), reason, "{number}");
+    }
+    assert_eq!(world.upstream.count(), 2);
 }
 
 #[test]

@@ -133,8 +133,7 @@ impl<'a> Builder<'a> {
 
     /// A filter that checks no credential. Each demand is one step, where the filter is listed first.
     fn plain(&mut self, operation: &Operation, spec: &FilterSpec, known: &mut Vec<&'static str>, chain: &mut Chain) {
-        let told = if spec.id == AUTHORIZE && !chain.scopes.is_empty() { json!({"alternatives": chain.scopes}) } else { json!({}) };
-        let under = merge(&spec.settings, &told);
+        let under = merge(&spec.settings, &told(operation, &spec.id, chain));
         let first = self.inputs.spec.filters().find(|listed| listed.id == spec.id).is_some_and(|first| std::ptr::eq(first, spec));
         let mut demands = operation.demands.iter().filter(|demand| first && demand.filter == spec.id).peekable();
         if demands.peek().is_none() {
@@ -343,6 +342,21 @@ fn is_credential(step: &StepSpec, kinds: &[Kind]) -> bool {
 
 /// The filter that compares scopes.
 const AUTHORIZE: &str = "authorize";
+
+/// The filter that compares media types.
+const MEDIA_TYPES: &str = "media_types";
+
+/// What a filter is told of the operation, besides its settings.
+fn told(operation: &Operation, filter: &str, chain: &Chain) -> Value {
+    let declared = &operation.media_types;
+    let told = match filter {
+        AUTHORIZE => vec![("alternatives", json!(chain.scopes))],
+        MEDIA_TYPES => vec![("consumes", json!(declared.consumes)), ("produces", json!(declared.produces))],
+        _ => Vec::new(),
+    };
+    let is_said = |(_, list): &(&str, Value)| list.as_array().is_some_and(|list| !list.is_empty());
+    Value::Object(told.into_iter().filter(is_said).map(|(name, list)| (name.to_owned(), list)).collect())
+}
 
 /// The operation's settings over the operator's, key by key; maps are merged, everything else is replaced.
 fn merge(under: &Value, over: &Value) -> Value {

@@ -97,10 +97,10 @@ fn every_example_configuration_loads() {
     let examples = examples();
     for example in &examples {
         let config = folder.join(example.file_name().unwrap());
-        let source: Arc<dyn PlanSource> = if example.ends_with("proxy.yaml") {
-            Arc::new(Open)
-        } else {
-            Arc::new(ArtifactFile { path: folder.join("sample.toll"), config: config.clone() })
+        let source: Arc<dyn PlanSource> = match example.file_name().and_then(|name| name.to_str()) {
+            Some("proxy.yaml") => Arc::new(Definition(OPEN)),
+            Some("openbanking.yaml") => Arc::new(Definition(include_str!("../../conf/definitions/openbanking.yaml"))),
+            _ => Arc::new(ArtifactFile { path: folder.join("sample.toll"), config: config.clone() }),
         };
         if let Err(problems) = Gateway::load(source, ConfigSource::File(config), FILTERS) {
             wrong.push(problems.to_string());
@@ -112,13 +112,15 @@ fn every_example_configuration_loads() {
 }
 
 /// An API that is open to everybody, as the example for plain proxying expects.
-struct Open;
-
-impl PlanSource for Open {
-    fn load(&self) -> Result<crate::source::Loaded, tollgate_filter_api::Problems> {
-        let text = "openapi: 3.0.3\ninfo: { title: Site, version: \"1\" }\nx-wso2-basePath: /\nx-wso2-disable-security: true\n\
+const OPEN: &str = "openapi: 3.0.3\ninfo: { title: Site, version: \"1\" }\nx-wso2-basePath: /\nx-wso2-disable-security: true\n\
                     x-wso2-production-endpoints: { urls: [\"http://127.0.0.1:1\"] }\n\
                     paths:\n  /*:\n    get: { responses: { \"200\": { description: anything } } }\n";
-        super::sample::load("site.yaml", text)
+
+/// The text of one definition.
+struct Definition(&'static str);
+
+impl PlanSource for Definition {
+    fn load(&self) -> Result<crate::source::Loaded, tollgate_filter_api::Problems> {
+        super::sample::load("definition.yaml", self.0)
     }
 }

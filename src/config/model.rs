@@ -42,7 +42,8 @@ pub struct Gateway {
     #[serde(default)]
     pub errors: Errors,
     /// One JSON line for each request. Of a refusal it has reason, code and the line of the definition that asked (`asked_by`), and in
-    /// `alternatives` what came of each way to be let in.
+    /// `alternatives` what came of each way to be let in. `client_id` and `certificate_sha256` say who it was, as far as that was verified,
+    /// also of a credential that was refused.
     #[serde(default)]
     pub access_log: AccessLog,
     /// How requests are named.

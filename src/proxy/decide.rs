@@ -82,23 +82,18 @@ impl Phases {
         let served = &snapshot.operations[index as usize];
         let proxies = &snapshot.config.proxies;
         let Some(connection) = exchange.connection.clone() else { return Err(Box::new(reasons::INTERNAL.answer())) };
-        let peer = match &snapshot.endpoints[connection.listener] {
-            None => connection.peer.clone(),
-            Some(endpoint) => {
-                endpoint.peer(&connection.peer, connection.presented.as_ref(), &session.req_header().headers).map_err(|_| {
-                    // The next handshake is refused; this connection is of no use any more.
-                    session.set_keepalive(None);
-                    let challenge = http::HeaderValue::from_static("MutualTLS realm=\"api\"");
-                    Box::new(reasons::CERTIFICATE.answer().header(header::WWW_AUTHENTICATE, challenge))
-                })?
-            }
-        };
+        let peer = snapshot.peer(&connection, &session.req_header().headers).map_err(|_| {
+            // The next handshake is refused; this connection is of no use any more.
+            session.set_keepalive(None);
+            let challenge = http::HeaderValue::from_static("MutualTLS realm=\"api\"");
+            Box::new(reasons::CERTIFICATE.answer().header(header::WWW_AUTHENTICATE, challenge))
+        })?;
         let client = forward::client(&session.req_header().headers, &connection, proxies);
         let forwarded = forward::take(session.req_header_mut(), exchange.seen, &connection, proxies);
         let forwarded = forwarded.map_err(|_| Box::new(reasons::FIELD.answer()))?;
-        let (operation, host) = (served.info.clone(), exchange.host.clone());
-        let (secure, now) = (connection.secure, exchange.time);
-        let call = Call { operation, client, secure, host, now, request_id: exchange.id, forwarded };
+        let (operation, host, has_body) = (served.info.clone(), exchange.host.clone(), !session.is_body_empty());
+        let (secure, now, request_id) = (connection.secure, exchange.time, exchange.id);
+        let call = Call { operation, client, secure, host, has_body, now, request_id, forwarded };
         let mut run = Run::new(&served.chain, peer);
         let mut body: Option<Bytes> = None;
         let verdict = loop {

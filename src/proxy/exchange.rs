@@ -81,6 +81,8 @@ pub struct Exchange {
     pub reason: Option<&'static Reason>,
     /// Fault ID or note for the log.
     pub note: Option<Cow<'static, str>>,
+    /// The client application whose verified credential was refused.
+    pub refused_client: Option<String>,
     /// The answer's status.
     pub status: u16,
     /// The answer may be tried elsewhere: nothing of it was passed on.
@@ -117,6 +119,7 @@ impl Exchange {
             body: None,
             reason: None,
             note: None,
+            refused_client: None,
             status: 0,
             status_retry: false,
             delegated: false,

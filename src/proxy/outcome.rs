@@ -2,7 +2,7 @@
 
 use http::Method;
 use pingora::{Error, ErrorSource, ErrorType, proxy::Session};
-use tollgate_filter_api::{Fault, Reason};
+use tollgate_filter_api::{Fault, Peer, Reason};
 
 use super::exchange::Exchange;
 use crate::{chain::gateway as reasons, telemetry::Line};
@@ -71,6 +71,18 @@ pub fn line(session: &Session, exchange: &Exchange) -> Line {
         },
         tls: session.digest().and_then(|digest| digest.ssl_digest.as_ref()).map(|tls| tls_version(&tls.version)),
         principal: exchange.principal().cloned(),
+        refused_client: exchange.refused_client.clone(),
+        certificate: certificate(session, exchange),
+    }
+}
+
+/// The digest of the certificate that the chain saw; for a request that met none, of the one that it would have seen.
+fn certificate(session: &Session, exchange: &Exchange) -> Option<[u8; 32]> {
+    let seen = exchange.run.as_ref().and_then(|run| run.facts.get::<Peer>()).cloned();
+    let would_see = || exchange.snapshot.as_ref()?.peer(exchange.connection.as_ref()?, &session.req_header().headers).ok();
+    match seen.or_else(would_see)? {
+        Peer::Certified(certificate) => Some(certificate.sha256),
+        Peer::Anonymous(_) => None,
     }
 }
 

@@ -3,10 +3,17 @@
 use std::sync::Arc;
 
 use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
-use tollgate_filter_api::{Env, Kind, Metrics, OperationInfo, Problems};
+use tollgate_filter_api::{Env, Kind, Metrics, OperationInfo, Peer, Problems};
 use tollgate_plan::{Operation, Target as PlanTarget};
 
-use super::{asked, endpoint::Endpoint, faults::Faults, ids::Ids, owned::Owned};
+use super::{
+    asked,
+    connection::Connection,
+    endpoint::{Endpoint, Lapsed},
+    faults::Faults,
+    ids::Ids,
+    owned::Owned,
+};
 use crate::{
     chain::{self, Chain},
     config::{Config, UpstreamHttp},
@@ -252,6 +259,17 @@ impl Snapshot {
         );
         for waived in &self.waived {
             log::warn!("`{waived}` is waived: nobody enforces it");
+        }
+    }
+
+    /// Who sends a request over a connection, by the rules of now.
+    ///
+    /// # Errors
+    /// When the listener lets nobody in without a certificate and the connection's is no longer good.
+    pub fn peer(&self, connection: &Connection, headers: &http::HeaderMap) -> Result<Peer, Lapsed> {
+        match &self.endpoints[connection.listener] {
+            None => Ok(connection.peer.clone()),
+            Some(endpoint) => endpoint.peer(&connection.peer, connection.presented.as_ref(), headers),
         }
     }
 

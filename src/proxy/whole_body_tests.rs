@@ -68,6 +68,7 @@ fn plan(upstream: SocketAddr) -> Plan {
         target: Target::Endpoints { production: Some(0), sandbox: None },
         security: Security { alternatives: Vec::new(), waived: Vec::new(), source: source.clone() },
         demands: vec![Demand { filter: "body_reader".into(), settings: serde_json::json!({}), source: source.clone() }],
+        media_types: Default::default(),
         source: source.clone(),
     };
     let api = Api {

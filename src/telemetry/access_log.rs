@@ -267,6 +267,8 @@ mod tests {
             protocol: "HTTP/1.1",
             tls: None,
             principal: None,
+            refused_client: None,
+            certificate: None,
         }
     }
 

@@ -12,8 +12,8 @@ use tollgate_filter_api::{Method, OperationInfo, Principal, Reason, RequestId};
 
 use crate::chain::Explanation;
 
-/// A request that has ended. Holds no query string and no credential; of the caller only which filter vouched and the client
-/// application's key.
+/// A request that has ended. Holds no query string and no credential; of the caller only which filter vouched, the client
+/// application's key and the digest of the certificate.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// When its head was read.
@@ -56,6 +56,10 @@ pub struct Line {
     pub tls: Option<&'static str>,
     /// Who called.
     pub principal: Option<Principal>,
+    /// The client application whose verified credential was refused.
+    pub refused_client: Option<String>,
+    /// SHA-256 of the client's certificate, when one was verified.
+    pub certificate: Option<[u8; 32]>,
 }
 
 impl Serialize for Line {
@@ -90,16 +94,20 @@ impl Serialize for Line {
         map.serialize_entry("attempts", &self.attempts)?;
         map.serialize_entry("protocol", self.protocol)?;
         optional(&mut map, "tls", self.tls)?;
-        if let Some(principal) = self.principal.as_ref().filter(|principal| !principal.is_anonymous()) {
-            map.serialize_entry("filter", principal.filter)?;
-            optional(&mut map, "client_id", principal.client.as_deref())?;
-        }
+        let principal = self.principal.as_ref().filter(|principal| !principal.is_anonymous());
+        optional(&mut map, "filter", principal.map(|principal| principal.filter))?;
+        optional(&mut map, "client_id", principal.and_then(|principal| principal.client.as_ref()).or(self.refused_client.as_ref()))?;
+        optional(&mut map, "certificate_sha256", self.certificate.map(hex))?;
         map.end()
     }
 }
 
 fn optional<M: SerializeMap>(map: &mut M, key: &str, value: Option<impl Serialize>) -> Result<(), M::Error> {
     value.map_or(Ok(()), |value| map.serialize_entry(key, &value))
+}
+
+fn hex(digest: [u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Milliseconds, to the microsecond.

@@ -36,6 +36,7 @@ fn api(title: &str, ids: &[String]) -> Api {
         target: Target::Endpoints { production: Some(0), sandbox: None },
         security: serde_json::from_value(json!({ "alternatives": [], "source": Source::default() })).unwrap(),
         demands: Vec::new(),
+        media_types: Default::default(),
         source: Source::default(),
     };
     Api {
@@ -252,6 +253,8 @@ fn line() -> Line {
             claims: json!({ "email": "alice@example" }).as_object().unwrap().clone(),
             ..PrincipalParts::default()
         })),
+        refused_client: None,
+        certificate: Some([0xa5; 32]),
     }
 }
 
@@ -270,12 +273,13 @@ fn a_line_says_what_happened() {
             "bytes_in": 12, "bytes_out": 34,
             "duration_ms": 2.5, "upstream_ms": 2.0, "gateway_ms": 0.5, "upstream": "192.0.2.1:8080", "attempts": 2,
             "protocol": "HTTP/2", "tls": "TLSv1.3", "filter": "jwt", "client_id": "app-1",
+            "certificate_sha256": "a5".repeat(32),
         })
     );
 }
 
 #[test]
-fn of_the_caller_a_line_shows_no_more_than_filter_and_client() {
+fn of_the_caller_a_line_shows_no_more_than_filter_client_and_certificate() {
     let text = serde_json::to_string(&line()).unwrap();
     for hidden in ["alice", "issuer.example", "secret:scope"] {
         assert!(!text.contains(hidden), "{text}");
@@ -293,6 +297,7 @@ fn what_is_not_known_is_left_out() {
         upstream: None,
         tls: None,
         principal: Some(Principal::anonymous()),
+        certificate: None,
         ..line()
     };
     let written: Value = serde_json::to_value(bare).unwrap();
@@ -310,10 +315,18 @@ fn what_is_not_known_is_left_out() {
         "tls",
         "filter",
         "client_id",
+        "certificate_sha256",
     ] {
         assert!(written.get(absent).is_none(), "{absent}: {written}");
     }
     assert_eq!(written["gateway_ms"], written["duration_ms"]);
+}
+
+#[test]
+fn whose_credential_was_refused_is_said_too() {
+    let refused = Line { principal: None, refused_client: Some("app-2".into()), ..line() };
+    let written: Value = serde_json::to_value(refused).unwrap();
+    assert_eq!((written.get("filter"), &written["client_id"]), (None, &"app-2".into()));
 }
 
 #[test]

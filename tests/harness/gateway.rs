@@ -82,8 +82,16 @@ impl Gateway {
     /// # Panics
     /// When it ends, or is not ready in time.
     pub fn start_in(folder: Folder, artifact: &Path, settings: Settings) -> Self {
+        Self::configured(folder, artifact, &|folder, ports| config(folder, &settings, ports))
+    }
+
+    /// Starts it with a `gateway.yaml` of the test's own, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it ends, or is not ready in time.
+    pub fn configured(folder: Folder, artifact: &Path, config: &dyn Fn(&Folder, Ports) -> String) -> Self {
         let ports = Ports { plain: free_port(), tls: free_port(), h2c: free_port(), admin: free_port() };
-        write_config(&folder, &settings, ports);
+        folder.write("gateway.yaml", config(&folder, ports));
         let child = spawn(&folder, artifact, &[]);
         let mut gateway = Self { ports, folder, child, artifact: artifact.to_owned() };
         match gateway.wait_ready() {
@@ -92,7 +100,7 @@ impl Gateway {
             Err(said) if said.contains("in use") => {
                 let folder = std::mem::take(&mut gateway.folder);
                 let _ = fs::remove_file(folder.join("stderr"));
-                Self::start_in(folder, artifact, settings)
+                Self::configured(folder, artifact, config)
             }
             Err(said) => panic!("the gateway ended: {said}"),
         }
@@ -216,8 +224,8 @@ fn spawn(folder: &Folder, artifact: &Path, arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Writes `gateway.yaml`: JSON, which is YAML.
-fn write_config(folder: &Folder, settings: &Settings, ports: Ports) {
+/// `gateway.yaml`: JSON, which is YAML.
+fn config(folder: &Folder, settings: &Settings, ports: Ports) -> String {
     let mut listeners = vec![json!({ "address": format!("127.0.0.1:{}", ports.plain) })];
     if let Some(tls) = &settings.tls {
         listeners.push(json!({ "address": format!("127.0.0.1:{}", ports.tls), "tls": tls }));
@@ -232,5 +240,5 @@ fn write_config(folder: &Folder, settings: &Settings, ports: Ports) {
     if config["process"]["threads"].is_null() {
         config["process"]["threads"] = 2.into();
     }
-    folder.write("gateway.yaml", serde_json::to_string_pretty(&config).unwrap());
+    serde_json::to_string_pretty(&config).unwrap()
 }

@@ -20,6 +20,7 @@ pub mod parts;
 pub mod ports;
 pub mod project;
 pub mod revoking;
+pub mod signer;
 pub mod token;
 pub mod upstream;
 

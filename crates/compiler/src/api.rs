@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde_json::{Value, json};
 use tollgate_document::Shape;
 use tollgate_filter_api::{Problem, Problems, Severity};
-use tollgate_plan::{Api, Environment, Operation, Policies, Security, Source, Target, Transports};
+use tollgate_plan::{Api, Environment, MediaTypes, Operation, Policies, Security, Source, Target, Transports};
 
 use crate::demands::{self, Demands, Level};
 use crate::endpoints::{self, Found, Groups, RESILIENCE};
@@ -218,6 +218,7 @@ impl<'a> Assembly<'_, '_, 'a> {
             target,
             security,
             demands: demands.finish(),
+            media_types: operation.media_types.clone(),
             source: spot.source(),
         }
     }
@@ -370,6 +371,7 @@ impl<'a> Assembly<'_, '_, 'a> {
             target: Target::Options { allow: allow.into_iter().collect() },
             security: security::open(spot),
             demands,
+            media_types: MediaTypes::default(),
             source: spot.source(),
         })
     }
@@ -401,5 +403,7 @@ fn weight(operation: &Operation) -> usize {
             200 + c.source.pointer.len() + scopes + c.settings.values().map(settings).sum::<usize>()
         })
         .sum();
-    200 + operation.id.len() + operation.template.len() + 2 * operation.source.pointer.len() + demands + security
+    let MediaTypes { consumes, produces } = &operation.media_types;
+    let media_types: usize = consumes.iter().chain(produces).map(|name| 24 + name.len()).sum();
+    200 + operation.id.len() + operation.template.len() + 2 * operation.source.pointer.len() + demands + media_types + security
 }

@@ -15,6 +15,7 @@ mod demands;
 mod endpoints;
 mod enforce;
 mod files;
+mod media_types;
 mod model;
 mod policies;
 mod project;

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 use tollgate_document::Shape;
 use tollgate_filter_api::{Problem, Severity};
+use tollgate_plan::MediaTypes;
 
+use crate::media_types;
 use crate::sources::Sources;
 use crate::spot::Spot;
 use crate::structure::{self, Version};
@@ -77,6 +79,8 @@ pub(crate) struct Operation<'a> {
     pub servers: Vec<Server<'a>>,
     /// Names of its own parameters in the path.
     pub path_parameters: Vec<(String, Spot<'a>)>,
+    /// What its bodies are declared to be.
+    pub media_types: MediaTypes,
 }
 
 const METHODS: [&str; 9] = ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
@@ -85,7 +89,7 @@ pub(crate) fn read<'a>(sources: &'a Sources, file: usize, version: Version) -> D
     let root = sources.root(file);
     let info = root.get("info");
     let text = |key| info.as_ref().and_then(|info| info.text(key)).unwrap_or_default();
-    let (paths, truncated) = root.get("paths").map(|paths| read_paths(sources, &paths, version)).unwrap_or_default();
+    let (paths, truncated) = root.get("paths").map(|paths| read_paths(sources, &root, &paths, version)).unwrap_or_default();
     Definition {
         version,
         lenient: structure::is_for_reference(&root),
@@ -179,11 +183,11 @@ fn scheme(spot: &Spot<'_>) -> Option<Scheme> {
 const MAX_OPERATIONS: usize = 150_000;
 
 /// The path items, and whether there are too many operations.
-fn read_paths<'a>(sources: &'a Sources, paths: &Spot<'a>, version: Version) -> (Vec<PathItem<'a>>, bool) {
+fn read_paths<'a>(sources: &'a Sources, root: &Spot<'a>, paths: &Spot<'a>, version: Version) -> (Vec<PathItem<'a>>, bool) {
     let mut items = Vec::new();
     let mut operations = 0;
     for (template, spot) in paths.entries().filter(|(key, item)| key.starts_with('/') && item.is(Shape::Object)) {
-        let item = read_item(sources, template, spot, version);
+        let item = read_item(sources, root, template, spot, version);
         operations += item.operations.len();
         if operations > MAX_OPERATIONS {
             return (items, true);
@@ -193,7 +197,7 @@ fn read_paths<'a>(sources: &'a Sources, paths: &Spot<'a>, version: Version) -> (
     (items, false)
 }
 
-fn read_item<'a>(sources: &'a Sources, template: &'a str, spot: Spot<'a>, version: Version) -> PathItem<'a> {
+fn read_item<'a>(sources: &'a Sources, root: &Spot<'a>, template: &'a str, spot: Spot<'a>, version: Version) -> PathItem<'a> {
     let mut levels = vec![spot.clone()];
     if spot.node.get("$ref").is_some()
         && let Ok(target) = sources.follow(spot.clone())
@@ -207,7 +211,8 @@ fn read_item<'a>(sources: &'a Sources, template: &'a str, spot: Spot<'a>, versio
         for (method, spot) in methods(level, version) {
             if known.insert(method.clone()) {
                 let (servers, path_parameters) = (servers(&spot), self::path_parameters(sources, &spot));
-                operations.push(Operation { method, spot, servers, path_parameters });
+                let media_types = media_types::read(sources, root, &spot, version);
+                operations.push(Operation { method, spot, servers, path_parameters, media_types });
             }
         }
     }

@@ -36,6 +36,8 @@ pub struct Call {
     pub secure: bool,
     /// Host that the request asks for, with a port if it has one, in normal form. Empty for HTTP/1.0 without a host.
     pub host: Arc<str>,
+    /// Whether the request has a body, be it an empty one whose end was not announced.
+    pub has_body: bool,
     /// Wall-clock time at which the request was routed.
     pub now: SystemTime,
     /// The request's id, in the log and in error answers.

@@ -217,10 +217,26 @@ pub struct Token {
     pub id: Option<String>,
     /// The signature part of a JWT as it was sent, or an opaque token whole: a secret, never shown.
     pub signature: Option<String>,
+    /// The other signature with which the same token would be as good, in the same form: ECDSA has two, and anybody can make one from the
+    /// other. As secret as that.
+    pub twin: Option<String>,
     /// When it was issued, in seconds since 1970.
     pub issued: Option<i64>,
     /// When it ends, in seconds since 1970.
     pub expires: Option<i64>,
+}
+
+impl Token {
+    /// The signature part of what is a JWT by its form: whoever revokes a JWT as it was sent means the token of that signature.
+    pub fn signature_part(token: &str) -> Option<&str> {
+        let mut parts = token.split('.');
+        let all = [parts.next()?, parts.next()?, parts.next()?];
+        let encoded = |part: &&str| {
+            let part = part.trim_end_matches('=');
+            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        };
+        (parts.next().is_none() && all.iter().all(encoded) && all[0].starts_with("eyJ")).then_some(all[2])
+    }
 }
 
 impl std::fmt::Debug for Token {
@@ -261,5 +277,18 @@ impl Fact for Principal {
     }
     fn write(self, facts: &mut Facts) {
         facts.principal = Some(self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Token;
+
+    #[test]
+    fn only_three_encoded_parts_are_a_jwt() {
+        assert_eq!(Token::signature_part("eyJhbGciOiJ9.eyJ9.c2ln"), Some("c2ln"));
+        for other in ["eyJ.a", "a.b.c", "eyJ..c", "eyJ.b.", "eyJ.b.c.d", "eyJ.b.c d"] {
+            assert_eq!(Token::signature_part(other), None, "{other}");
+        }
     }
 }

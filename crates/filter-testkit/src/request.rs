@@ -17,6 +17,7 @@ pub struct Request<'h> {
     facts: Facts,
     given: Vec<&'static str>,
     body: Option<Bytes>,
+    has_body: bool,
     may_wait: bool,
 }
 
@@ -32,6 +33,7 @@ impl<'h> Request<'h> {
             client: IpAddr::from([192, 0, 2, 1]),
             secure: true,
             host: "api.example.com".into(),
+            has_body: false,
             now: core.clock.now(),
             request_id: RequestId::fresh(REQUEST_ID, false),
             forwarded: None,
@@ -39,8 +41,9 @@ impl<'h> Request<'h> {
         let mut facts = Facts::default();
         // The gateway knows it of every request.
         facts.set(Peer::Anonymous(NoCertificate::NotAsked));
+        let given = vec![Peer::NAME];
         let request =
-            Self { core, head, call, operation: operation(method, path), facts, given: vec![Peer::NAME], body: None, may_wait: false };
+            Self { core, head, call, operation: operation(method, path), facts, given, body: None, has_body: false, may_wait: false };
         request.header("host", "api.example.com")
     }
 
@@ -78,6 +81,13 @@ impl<'h> Request<'h> {
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = Some(body.into());
+        self
+    }
+
+    /// It has a body although no header says so, as on HTTP/2. With `Content-Length` or `Transfer-Encoding` it has one anyway.
+    #[must_use]
+    pub fn unannounced_body(mut self) -> Self {
+        self.has_body = true;
         self
     }
 
@@ -137,6 +147,7 @@ impl<'h> Request<'h> {
     pub fn run(mut self) -> Run {
         self.check_needs();
         self.call.operation = Arc::new(std::mem::take(&mut self.operation));
+        self.call.has_body = self.has_body || self.body.as_ref().is_some_and(|body| !body.is_empty()) || announces_body(&self.head);
         let mut state = self.core.filter.state();
         let before = self.head.fields().clone();
         let cx = DynCx { req: &mut self.head, call: &self.call, facts: &mut self.facts, body: self.body.as_ref(), state: &mut *state };
@@ -168,6 +179,11 @@ impl<'h> Request<'h> {
         assert!(!wants_body || self.body.is_some(), "`{}` reads the body: give one with .body(..)", kind.id);
         assert!(wants_body || self.body.is_none(), "`{}` does not read the body, it would never see this one", kind.id);
     }
+}
+
+fn announces_body(head: &RequestHead) -> bool {
+    let length = head.get(&http::header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    length || head.get(&http::header::TRANSFER_ENCODING).is_some()
 }
 
 /// What routing knows of an operation that no test described.

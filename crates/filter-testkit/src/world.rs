@@ -211,6 +211,7 @@ impl Revocations for FakeRevocations {
         let names = [
             ("jti", token.and_then(|token| token.id.clone()), RevokedBy::TokenId),
             ("signature", token.and_then(|token| token.signature.clone()), RevokedBy::Signature),
+            ("signature", token.and_then(|token| token.twin.clone()), RevokedBy::Signature),
             ("client", credential.client.clone(), RevokedBy::Client),
             ("subject", credential.subject.clone(), RevokedBy::Subject),
         ];

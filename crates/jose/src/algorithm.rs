@@ -2,11 +2,15 @@
 //!
 //! Only asymmetric algorithms exist here, so a public key can never be taken for a shared secret (RFC 8725 §3.1).
 
+use std::sync::LazyLock;
+
 use openssl::{
-    bn::BigNum,
+    bn::{BigNum, BigNumContext},
+    ec::EcGroup,
     ecdsa::EcdsaSig,
     error::ErrorStack,
     md::{Md, MdRef},
+    nid::Nid,
     pkey::{PKeyRef, Public},
     pkey_ctx::PkeyCtx,
     rsa::Padding,
@@ -49,6 +53,16 @@ pub(crate) enum Family {
     P384,
     P521,
     Ed25519,
+}
+
+/// Orders of the curves. Making a group costs as much as a check of a signature.
+static ORDERS: LazyLock<[Option<BigNum>; 3]> =
+    LazyLock::new(|| [Nid::X9_62_PRIME256V1, Nid::SECP384R1, Nid::SECP521R1].map(|curve| order(curve).ok()));
+
+fn order(curve: Nid) -> Result<BigNum, ErrorStack> {
+    let mut order = BigNum::new()?;
+    EcGroup::from_curve_name(curve)?.order(&mut order, &mut *BigNumContext::new()?)?;
+    Ok(order)
 }
 
 #[derive(Clone, Copy)]
@@ -130,6 +144,21 @@ impl Algorithm {
             Family::Ed25519 => Verifier::new_without_digest(key).and_then(|mut v| v.verify_oneshot(signature, input)),
         };
         verdict.unwrap_or(false)
+    }
+
+    /// The other signature that anybody can make of a good one, which is as good: of ECDSA's (r, s) it is (r, n − s). Whoever knows
+    /// something by its signature must know both. `None` where there is only one.
+    pub fn twin(self, signature: &[u8]) -> Option<Vec<u8>> {
+        let order = match self.family() {
+            Family::P256 => &ORDERS[0],
+            Family::P384 => &ORDERS[1],
+            Family::P521 => &ORDERS[2],
+            Family::Rsa | Family::Ed25519 => return None,
+        };
+        let (r, s) = signature.split_at(signature.len() / 2);
+        let mut other = BigNum::new().ok()?;
+        other.checked_sub(order.as_ref()?, &*BigNum::from_slice(s).ok()?).ok()?;
+        Some([r, &other.to_vec_padded(i32::try_from(s.len()).ok()?).ok()?].concat())
     }
 
     fn verify_rsa(self, key: &PKeyRef<Public>, input: &[u8], signature: &[u8]) -> Result<bool, ErrorStack> {

@@ -72,6 +72,11 @@ impl<'a> Jws<'a> {
             signature: decode(signature, padded)?,
         })
     }
+
+    /// The other signature that anybody can make of this one, as a token carries it; see [`Algorithm::twin`].
+    pub fn twin(&self) -> Option<String> {
+        self.algorithm.twin(&self.signature).map(|twin| URL_SAFE_NO_PAD.encode(twin))
+    }
 }
 
 /// What has not the shape of a JOSE object is somebody else's: opaque tokens may hold dots.

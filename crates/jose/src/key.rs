@@ -144,9 +144,26 @@ fn family(public: &PKey<Public>) -> Option<Family> {
                 _ => None,
             }
         }
-        Id::ED25519 => Some(Family::Ed25519),
+        Id::ED25519 => (!is_of_small_order(&public.raw_public_key().ok()?)).then_some(Family::Ed25519),
         _ => None,
     }
+}
+
+/// Whether an Ed25519 key is one of the eight points under which anybody can make signatures, in whichever encoding; the sign does not
+/// matter. RFC 8032 does not refuse them, nor does the library.
+fn is_of_small_order(point: &[u8]) -> bool {
+    const POINTS: [&str; 7] = [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    ];
+    let last = point.len().saturating_sub(1);
+    let y: String = point.iter().enumerate().map(|(at, byte)| format!("{:02x}", if at == last { byte & 0x7f } else { *byte })).collect();
+    POINTS.contains(&y.as_str())
 }
 
 fn is_strong(key: &Rsa<Public>) -> bool {

@@ -32,7 +32,8 @@ pub use keys::{SigningKey, VerifyingKey};
 use crate::Plan;
 
 const MAGIC: &[u8; 8] = b"TOLLGATE";
-const FORMAT_VERSION: u32 = 1;
+/// 2 since a Plan says what operations consume and produce: of an older one nobody could tell what a filter should refuse.
+const FORMAT_VERSION: u32 = 2;
 /// More signers than any release process has; keeps a forged count from costing time.
 const MAX_SIGNATURES: u32 = 64;
 

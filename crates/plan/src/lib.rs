@@ -103,8 +103,28 @@ pub struct Operation {
     pub security: Security,
     /// Everything else a filter must do here, sorted by filter ID.
     pub demands: Vec<Demand>,
+    /// What its bodies are declared to be.
+    #[serde(default, skip_serializing_if = "MediaTypes::is_empty")]
+    pub media_types: MediaTypes,
     /// Where it was written.
     pub source: Source,
+}
+
+/// The media types, or ranges of them, that an operation declares: as written, sorted, each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MediaTypes {
+    /// Of the request's body. Empty: nothing is declared.
+    pub consumes: Vec<String>,
+    /// Of the answers. Empty: nothing is declared, or an answer to a request that succeeds has no content.
+    pub produces: Vec<String>,
+}
+
+impl MediaTypes {
+    /// Whether nothing is declared.
+    pub fn is_empty(&self) -> bool {
+        self.consumes.is_empty() && self.produces.is_empty()
+    }
 }
 
 /// What happens with a request that passes its chain.

@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use openssl::pkey::PKey;
 use serde_json::json;
 use tollgate_plan::{
-    Api, Artifact, ArtifactError, Demand, Document, EndpointGroup, EndpointUrl, Environment, Operation, Plan, Policies, Security,
-    SigningKey, Source, Strategy, Target, Transports, VerifyingKey,
+    Api, Artifact, ArtifactError, Demand, Document, EndpointGroup, EndpointUrl, Environment, MediaTypes, Operation, Plan, Policies,
+    Security, SigningKey, Source, Strategy, Target, Transports, VerifyingKey,
 };
 
 fn plan() -> Plan {
@@ -20,6 +20,7 @@ fn plan() -> Plan {
         target: Target::Endpoints { production: Some(0), sandbox: None },
         security: Security { alternatives: vec![], waived: vec![], source: source.clone() },
         demands: vec![Demand { filter: "cors".into(), settings: json!({"b": 1, "a": {"d": 2, "c": 3}}), source: source.clone() }],
+        media_types: MediaTypes { consumes: vec!["application/json".into()], produces: vec![] },
         source: source.clone(),
     };
     Plan {
@@ -157,7 +158,7 @@ fn bytes_after_the_end_are_refused() {
 
 #[test]
 fn a_length_beyond_the_file_is_refused_before_memory_is_taken() {
-    let mut bytes = b"TOLLGATE\0\0\0\x01".to_vec();
+    let mut bytes = b"TOLLGATE\0\0\0\x02".to_vec();
     bytes.extend_from_slice(&u64::MAX.to_be_bytes());
     assert!(matches!(read(&bytes), Err(ArtifactError::Truncated { .. })));
 }
@@ -167,7 +168,16 @@ fn a_later_format_is_named_with_its_version() {
     let mut bytes = signed();
     bytes[11] = 9;
     let sentence = read(&bytes).unwrap_err().to_string();
-    assert!(sentence.contains("format version 9") && sentence.contains("reads version 1"), "{sentence}");
+    assert!(sentence.contains("format version 9") && sentence.contains("reads version 2"), "{sentence}");
+}
+
+/// It does not say what operations consume and produce, so a filter could not tell what to refuse.
+#[test]
+fn an_earlier_format_is_built_again() {
+    let mut bytes = signed();
+    bytes[11] = 1;
+    let sentence = read(&bytes).unwrap_err().to_string();
+    assert!(sentence.contains("format version 1") && sentence.contains("build it again"), "{sentence}");
 }
 
 #[test]

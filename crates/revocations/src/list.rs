@@ -183,8 +183,11 @@ impl List {
             return Some(RevokedBy::TokenId);
         }
         // The reference pads signatures, its messages do not always.
-        let signature = token.and_then(|token| token.signature.as_deref()).map(|signature| signature.trim_end_matches('='));
-        if self.hit(Kind::Signature, signature, &now, |_| true) {
+        let signatures = token.into_iter().flat_map(|token| [token.signature.as_deref(), token.twin.as_deref()]).flatten();
+        if signatures
+            .map(|signature| signature.trim_end_matches('='))
+            .any(|signature| self.hit(Kind::Signature, Some(signature), &now, |_| true))
+        {
             return Some(RevokedBy::Signature);
         }
         let issued = token.map(|token| token.issued);

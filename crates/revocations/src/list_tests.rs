@@ -16,7 +16,7 @@ fn list() -> List {
 }
 
 fn token(id: &str, signature: &str, issued: Option<i64>) -> Principal {
-    let token = Token { id: Some(id.into()), signature: Some(signature.into()), issued, expires: None };
+    let token = Token { id: Some(id.into()), signature: Some(signature.into()), issued, ..Token::default() };
     Principal::new(PrincipalParts {
         filter: "test",
         subject: Some("alice".into()),
@@ -46,6 +46,15 @@ fn each_kind_finds_what_it_names_and_nothing_else() {
         let other = Principal::new(PrincipalParts { subject: Some("bob".into()), client: Some("id".into()), ..PrincipalParts::default() });
         assert_eq!(find(&list, &other), None, "{json}");
     }
+}
+
+#[test]
+fn a_token_that_was_signed_anew_by_nobody_is_the_same_token() {
+    let list = list();
+    list.add(Input::Admin, &said(r#"{"token":"eyJh.eyJi.sig"}"#), NOW).unwrap();
+    let other = Token { signature: Some("gis".into()), twin: Some("sig".into()), ..Token::default() };
+    let other = Principal::new(PrincipalParts { token: Some(other), ..PrincipalParts::default() });
+    assert_eq!(find(&list, &other), Some(RevokedBy::Signature));
 }
 
 #[test]

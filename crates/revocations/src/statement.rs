@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use tollgate_filter_api::Token;
 
 use crate::entry::{ALWAYS, Entry, Input, Kind, NEVER, Seed};
 
@@ -187,29 +188,18 @@ fn latest(ends: [Option<Number>; 2], now: u32) -> u32 {
     ends.into_iter().flatten().map(|end| end.end(now)).max().map_or(NEVER, |end| end.saturating_add(OUTLIVE))
 }
 
-/// The signature part of what is a JWT by its form.
-fn signature_part(token: &str) -> Option<&str> {
-    let mut parts = token.split('.');
-    let all = [parts.next()?, parts.next()?, parts.next()?];
-    let encoded = |part: &&str| {
-        let part = part.trim_end_matches('=');
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
-    (parts.next().is_none() && all.iter().all(encoded) && all[0].starts_with("eyJ")).then_some(all[2])
-}
-
 fn signature(text: String) -> What {
     What::Signature(text.trim_end_matches('=').to_owned())
 }
 
 /// A token as it is sent: a JWT is known by its signature, any other by itself.
 fn whole(token: String) -> What {
-    signature(signature_part(&token).map_or_else(|| token.clone(), str::to_owned))
+    signature(Token::signature_part(&token).map_or_else(|| token.clone(), str::to_owned))
 }
 
 /// What may be a `jti`, a signature, or a token as it is sent.
 fn any(name: String) -> What {
-    match signature_part(&name) {
+    match Token::signature_part(&name) {
         Some(part) => signature(part.to_owned()),
         None => What::Any(name),
     }

@@ -56,11 +56,3 @@ fn a_refusal_does_not_repeat_what_was_sent() {
         assert!(!format!("{:?}", read(r#"{"token":"secret"}"#)).contains("secret"));
     }
 }
-
-#[test]
-fn only_three_encoded_parts_are_a_jwt() {
-    assert_eq!(signature_part("eyJhbGciOiJ9.eyJ9.c2ln"), Some("c2ln"));
-    for other in ["eyJ.a", "a.b.c", "eyJ..c", "eyJ.b.", "eyJ.b.c.d", "eyJ.b.c d"] {
-        assert_eq!(signature_part(other), None, "{other}");
-    }
-}

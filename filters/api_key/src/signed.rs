@@ -57,7 +57,7 @@ impl Signer {
         if !self.names(&claims, call) {
             return Err((&API, "the API is not among those the key names"));
         }
-        principal(claims, key)
+        principal(claims, key, jws.twin())
     }
 
     fn time(&self, claims: &Map<String, Value>, now: SystemTime) -> Result<(), Refusal> {
@@ -89,7 +89,7 @@ impl Signer {
     }
 }
 
-fn principal(claims: Map<String, Value>, key: &str) -> Result<Principal, Refusal> {
+fn principal(claims: Map<String, Value>, key: &str, twin: Option<String>) -> Result<Principal, Refusal> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let key_type = match claims.get("keytype").map(Value::as_str) {
         None | Some(Some("PRODUCTION")) => KeyType::Production,
@@ -98,7 +98,7 @@ fn principal(claims: Map<String, Value>, key: &str) -> Result<Principal, Refusal
     };
     let time = |name: &str| claims.get(name).and_then(Value::as_i64);
     let signature = key.rsplit('.').next().map(str::to_owned);
-    let token = Token { id: text("jti"), signature, issued: time("iat"), expires: time("exp") };
+    let token = Token { id: text("jti"), signature, twin, issued: time("iat"), expires: time("exp") };
     let parts = PrincipalParts {
         filter: "api_key",
         subject: Some(text("sub").ok_or_else(|| unknown("no `sub`"))?),

@@ -1,7 +1,8 @@
 //! What a value may refer to.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
-use tollgate_filter_api::{Call, KeyType, Principal};
+use tollgate_filter_api::{Call, Certificate, KeyType, Peer, Principal};
 
 use crate::text::Text;
 
@@ -22,10 +23,23 @@ pub(crate) enum Fact {
     Scopes,
     KeyType,
     Claim(Box<str>),
+    CertificateSubject,
+    CertificateIssuer,
+    CertificateDigest,
+    CertificateWhole,
+}
+
+/// Who sends a request, and what was shown for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller<'a> {
+    /// By the credential.
+    pub principal: &'a Principal,
+    /// By the connection.
+    pub peer: &'a Peer,
 }
 
 /// Names as they are written, in the order of the manual; `claim.NAME` comes on top.
-const NAMES: [(&str, Fact); 13] = [
+const NAMES: [(&str, Fact); 17] = [
     ("client.address", Fact::ClientAddress),
     ("request.id", Fact::RequestId),
     ("operation.id", Fact::OperationId),
@@ -39,6 +53,10 @@ const NAMES: [(&str, Fact); 13] = [
     ("principal.client", Fact::Client),
     ("principal.scopes", Fact::Scopes),
     ("principal.key_type", Fact::KeyType),
+    ("certificate.subject", Fact::CertificateSubject),
+    ("certificate.issuer", Fact::CertificateIssuer),
+    ("certificate.sha256", Fact::CertificateDigest),
+    ("certificate.rfc9440", Fact::CertificateWhole),
 ];
 
 impl Fact {
@@ -57,12 +75,17 @@ impl Fact {
     }
 
     /// Whether it is about the caller.
-    pub(crate) fn is_of_principal(&self) -> bool {
-        matches!(self, Self::Subject | Self::Issuer | Self::Client | Self::Scopes | Self::KeyType | Self::Claim(_))
+    pub(crate) fn is_of_caller(&self) -> bool {
+        use Fact::*;
+        match self {
+            ClientAddress | RequestId | OperationId | OperationMethod | OperationTemplate | ApiTitle | ApiVersion | ApiBasePath => false,
+            Subject | Issuer | Client | Scopes | KeyType | Claim(_) => true,
+            CertificateSubject | CertificateIssuer | CertificateDigest | CertificateWhole => true,
+        }
     }
 
     /// Writes it; `false` when it is not known.
-    pub(crate) fn write(&self, call: &Call, principal: Option<&Principal>, text: &mut Text) -> bool {
+    pub(crate) fn write(&self, call: &Call, caller: Option<Caller<'_>>, text: &mut Text) -> bool {
         let operation = &call.operation;
         match self {
             Self::ClientAddress => text.value(&call.client.to_string()),
@@ -73,7 +96,20 @@ impl Fact {
             Self::ApiTitle => text.value(&operation.api),
             Self::ApiVersion => text.value(&operation.version),
             Self::ApiBasePath => text.value(&operation.base_path),
-            _ => principal.is_some_and(|principal| self.of_principal(principal, text)),
+            _ => caller.is_some_and(|caller| match caller.peer {
+                Peer::Certified(certificate) if self.of_certificate(certificate, text) => true,
+                _ => self.of_principal(caller.principal, text),
+            }),
+        }
+    }
+
+    fn of_certificate(&self, certificate: &Certificate, text: &mut Text) -> bool {
+        match self {
+            Self::CertificateSubject => text.value(&certificate.subject),
+            Self::CertificateIssuer => text.value(&certificate.issuer),
+            Self::CertificateDigest => text.value(&certificate.sha256.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+            Self::CertificateWhole => text.value(&format!(":{}:", STANDARD.encode(&certificate.der))),
+            _ => false,
         }
     }
 

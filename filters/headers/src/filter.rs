@@ -1,9 +1,10 @@
 //! What runs. The request is changed before later filters see it; the response on its way out.
 
-use tollgate_filter_api::{Cx, Env, Fault, Filter, Flow, Posture, Principal, Problem, Reason, ResponseCx};
+use tollgate_filter_api::{Cx, Env, Fault, Filter, Flow, Peer, Posture, Principal, Problem, Reason, ResponseCx};
 
 use crate::{
     Config,
+    fact::Caller,
     rules::{Rendered, Rules},
 };
 
@@ -32,7 +33,7 @@ impl Filter for Headers {
     const REASONS: &'static [Reason] = &[TOO_LONG];
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
-    type Needs = Principal;
+    type Needs = (Principal, Peer);
     type Gives = ();
     type State = State;
 
@@ -45,11 +46,13 @@ impl Filter for Headers {
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
-        let Ok(rendered) = self.request.render(cx.call, Some(cx.given)) else {
+        let (principal, peer) = cx.given;
+        let caller = Some(Caller { principal, peer });
+        let Ok(rendered) = self.request.render(cx.call, caller) else {
             return Ok(Flow::Stop(TOO_LONG.answer()));
         };
-        if self.response.needs_principal() {
-            let Ok(back) = self.response.render(cx.call, Some(cx.given)) else {
+        if self.response.needs_caller() {
+            let Ok(back) = self.response.render(cx.call, caller) else {
                 return Ok(Flow::Stop(TOO_LONG.answer()));
             };
             cx.state.0 = Some(back);

@@ -19,6 +19,7 @@ use tollgate_filter_api::Kind;
 pub const KIND: Kind = Kind::of::<Headers>(
     include_str!("../README.md"),
     &[
+        ("certificate.yaml", include_str!("../cases/certificate.yaml")),
         ("facts.yaml", include_str!("../cases/facts.yaml")),
         ("changes.yaml", include_str!("../cases/changes.yaml")),
         ("hostile.yaml", include_str!("../cases/hostile.yaml")),

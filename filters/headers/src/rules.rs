@@ -1,8 +1,8 @@
 //! The changes to one head, parsed.
 
-use tollgate_filter_api::{Call, HeaderName, HeaderValue, Principal, Problem, RequestHead, ResponseHead};
+use tollgate_filter_api::{Call, HeaderName, HeaderValue, Problem, RequestHead, ResponseHead};
 
-use crate::{Changes, reserved, template::Template, text::TooLong};
+use crate::{Changes, fact::Caller, reserved, template::Template, text::TooLong};
 
 /// The changes to one head, with every name and value judged.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub(crate) struct Rules {
     rename: Vec<(HeaderName, HeaderName)>,
     set: Vec<(HeaderName, Template)>,
     add: Vec<(HeaderName, Template)>,
-    needs_principal: bool,
+    needs_caller: bool,
 }
 
 /// Headers that a change sets or adds; `None` where a fact is not known.
@@ -71,7 +71,7 @@ impl Rules {
     /// Judges what is written; `key` is `request` or `response`.
     pub(crate) fn parse(changes: &Changes, key: &str) -> Result<Self, Problem> {
         let mut names = Names { key, seen: Vec::new() };
-        let mut rules = Self { remove: Vec::new(), rename: Vec::new(), set: Vec::new(), add: Vec::new(), needs_principal: false };
+        let mut rules = Self { remove: Vec::new(), rename: Vec::new(), set: Vec::new(), add: Vec::new(), needs_caller: false };
         for (at, name) in changes.remove.iter().enumerate() {
             rules.remove.push(names.take(name, "remove", &at.to_string())?);
         }
@@ -84,19 +84,19 @@ impl Rules {
         for (name, value) in &changes.add {
             rules.add.push((names.take(name, "add", name)?, names.template(value, "add", name)?));
         }
-        rules.needs_principal = rules.set.iter().chain(&rules.add).any(|(_, template)| template.needs_principal());
+        rules.needs_caller = rules.set.iter().chain(&rules.add).any(|(_, template)| template.needs_caller());
         Ok(rules)
     }
 
     /// Whether one of the values says something of the caller.
-    pub(crate) fn needs_principal(&self) -> bool {
-        self.needs_principal
+    pub(crate) fn needs_caller(&self) -> bool {
+        self.needs_caller
     }
 
     /// The values for one request.
-    pub(crate) fn render(&self, call: &Call, principal: Option<&Principal>) -> Result<Rendered, TooLong> {
+    pub(crate) fn render(&self, call: &Call, caller: Option<Caller<'_>>) -> Result<Rendered, TooLong> {
         let all = |rules: &[(HeaderName, Template)]| -> Result<Vec<_>, TooLong> {
-            rules.iter().map(|(_, template)| template.render(call, principal)).collect()
+            rules.iter().map(|(_, template)| template.render(call, caller)).collect()
         };
         Ok(Rendered { set: all(&self.set)?, add: all(&self.add)? })
     }

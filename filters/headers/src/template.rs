@@ -1,9 +1,9 @@
 //! A value as it is written, `Bearer of ${principal.subject}`, taken apart at load.
 
-use tollgate_filter_api::{Call, HeaderValue, Principal};
+use tollgate_filter_api::{Call, HeaderValue};
 
 use crate::{
-    fact::Fact,
+    fact::{Caller, Fact},
     text::{LONGEST, Text, TooLong},
 };
 
@@ -39,7 +39,7 @@ impl Template {
     }
 
     /// The value for one request; `None` when a fact of it is not known.
-    pub(crate) fn render(&self, call: &Call, principal: Option<&Principal>) -> Result<Option<HeaderValue>, TooLong> {
+    pub(crate) fn render(&self, call: &Call, caller: Option<Caller<'_>>) -> Result<Option<HeaderValue>, TooLong> {
         let parts = match self {
             Self::Fixed(value) => return Ok(Some(value.clone())),
             Self::Parts(parts) => parts,
@@ -49,7 +49,7 @@ impl Template {
             match part {
                 Part::Text(literal) => text.literal(literal),
                 Part::Fact(fact) => {
-                    if !fact.write(call, principal, &mut text) {
+                    if !fact.write(call, caller, &mut text) {
                         return Ok(None);
                     }
                 }
@@ -59,10 +59,10 @@ impl Template {
     }
 
     /// Whether it says something of the caller.
-    pub(crate) fn needs_principal(&self) -> bool {
+    pub(crate) fn needs_caller(&self) -> bool {
         match self {
             Self::Fixed(_) => false,
-            Self::Parts(parts) => parts.iter().any(|part| matches!(part, Part::Fact(fact) if fact.is_of_principal())),
+            Self::Parts(parts) => parts.iter().any(|part| matches!(part, Part::Fact(fact) if fact.is_of_caller())),
         }
     }
 }
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_claim_may_have_any_name() {
-        assert!(Template::parse("${claim.https://a.example/roles}").is_ok_and(|template| template.needs_principal()));
-        assert!(Template::parse("${client.address}").is_ok_and(|template| !template.needs_principal()));
+        assert!(Template::parse("${claim.https://a.example/roles}").is_ok_and(|template| template.needs_caller()));
+        assert!(Template::parse("${client.address}").is_ok_and(|template| !template.needs_caller()));
     }
 }

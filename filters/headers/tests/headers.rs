@@ -1,6 +1,7 @@
 //! The `headers` filter from outside.
 
 use filter_headers::{Headers, KIND};
+use serde_json::{Value, json};
 use tollgate_filter_api::{Principal, PrincipalParts};
 use tollgate_filter_testkit::{Conformance, Harness, principal};
 
@@ -99,6 +100,74 @@ fn every_fact_is_written() {
     let run = h.request("GET", "/orders").given(Principal::new(parts)).run().next();
     assert_eq!(run.header("x-c"), Some("GET /orders /"));
     assert_eq!(run.header("x-p"), Some("https://idp.example read,write production"));
+}
+
+fn claiming(claims: Value) -> Principal {
+    let claims = claims.as_object().cloned().unwrap_or_default();
+    Principal::new(PrincipalParts { filter: "test", subject: Some("eve".into()), claims, ..PrincipalParts::default() })
+}
+
+/// Undoes what the filter does to a value.
+fn decoded(value: &str) -> Vec<u8> {
+    let (mut bytes, mut rest) = (Vec::new(), value.as_bytes());
+    while let [first, after @ ..] = rest {
+        rest = after;
+        match (first, after) {
+            (b'%', [high, low, after @ ..]) => {
+                let digit = |byte: &u8| char::from(*byte).to_digit(16).expect("an escape has two digits");
+                bytes.push(u8::try_from(digit(high) * 16 + digit(low)).expect("two digits are one byte"));
+                rest = after;
+            }
+            _ => bytes.push(*first),
+        }
+    }
+    bytes
+}
+
+#[test]
+fn j23_every_character_of_a_claim_stays_within_its_value() {
+    let h = Harness::<Headers>::yaml("{request: {set: {x-claim: '<${claim.name}>', x-list: '${claim.list}'}}}");
+    let characters = (0..=0x24f).chain([0x2028, 0xfeff, 0xff0d, 0x1f600, 0x10ffff]).filter_map(char::from_u32);
+    for character in characters {
+        for text in [format!("{character}"), format!("a{character}{character}X-Admin: 1"), format!("a{character}")] {
+            let run = h.request("GET", "/").given(claiming(json!({ "name": text, "list": [text, "b"] }))).run().next();
+            for (name, items) in [("x-claim", format!("<{text}>")), ("x-list", format!("{text},b"))] {
+                let value = run.request().get(&name.parse().expect("a name")).expect("the header is there").as_bytes();
+                assert!(value.iter().all(|byte| (b' '..=b'~').contains(byte)), "{text:?}: {value:?}");
+                assert_eq!(decoded(str::from_utf8(value).expect("ASCII")), items.as_bytes(), "{text:?}");
+            }
+        }
+    }
+    let run = h.request("GET", "/").given(claiming(json!({ "name": "a\r\nx-admin: 1" }))).run().next();
+    assert!(run.request().fields().keys().all(|name| name == "host" || name == "x-claim"), "{:?}", run.request().fields());
+}
+
+#[test]
+fn j23_a_claim_is_bounded_after_it_is_escaped() {
+    let h = Harness::<Headers>::yaml("{request: {set: {x-claim: '${claim.name}'}}, response: {set: {x-back: '${claim.name}'}}}");
+    for (text, fits) in [("a".repeat(4096), true), ("a".repeat(4097), false), ("\0".repeat(1365), true), ("\0".repeat(1366), false)] {
+        let run = h.request("GET", "/").given(claiming(json!({ "name": text }))).run();
+        if fits {
+            run.next();
+        } else {
+            run.assert_denied(431, "headers.value_too_long");
+        }
+    }
+}
+
+#[test]
+fn j23_what_has_no_form_in_a_header_leaves_no_header() {
+    let h = Harness::<Headers>::yaml("{request: {set: {x-claim: '${claim.name}'}}}");
+    for value in [json!(null), json!({ "a": 1 }), json!([{ "a": 1 }]), json!([["a"]]), json!(["a", null]), json!("")] {
+        let run = h
+            .request("GET", "/")
+            .header("x-claim", "forged")
+            .header("x_claim", "forged")
+            .given(claiming(json!({ "name": value })))
+            .run()
+            .next();
+        assert!(run.request().fields().keys().all(|name| name == "host"), "{value}");
+    }
 }
 
 #[test]

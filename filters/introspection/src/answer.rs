@@ -5,6 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 use tollgate_filter_api::{KeyType, Peer, Principal, PrincipalParts, Reason, RemoteResponse, Token};
+use tollgate_jose::Jws;
 
 use crate::{
     config::Config,
@@ -33,11 +34,17 @@ pub(crate) fn read(response: &RemoteResponse, token: &str, config: &Config) -> R
     let subject = text(&claims, "sub")?.or(text(&claims, "username")?);
     let issuer = config.issuer.clone().or(text(&claims, "iss")?);
     let (issued, expires) = (time(&claims, "iat")?, time(&claims, "exp")?);
-    let token = Some(Token { id: text(&claims, "jti")?, signature: Some(token.to_owned()), issued, expires });
+    let token = Some(Token { id: text(&claims, "jti")?, issued, expires, ..named(token) });
     let (client, not_before) = (text(&claims, "client_id")?, time(&claims, "nbf")?);
     let key_type = key_type(&claims, &config.key_type_claim)?;
     let parts = PrincipalParts { filter: "introspection", subject, issuer, client, scopes, key_type, claims, token };
     Ok(Some(Arc::new(Grant { principal: Principal::new(parts), not_before })))
+}
+
+/// What the token can be revoked by besides: a JWT by its signature, any other as a whole.
+fn named(token: &str) -> Token {
+    let twin = Jws::parse(token, false).ok().and_then(|jws| jws.twin());
+    Token { signature: Some(Token::signature_part(token).unwrap_or(token).to_owned()), twin, ..Token::default() }
 }
 
 impl Grant {

@@ -115,7 +115,11 @@ impl Filter for Introspection {
         let said = said.map_err(|cause| Fault::new("introspection.unavailable", cause).retry_after(Duration::from_secs(1)))?;
         let Some(grant) = said else { return Ok(Flow::Stop(refuse(&reasons::INACTIVE))) };
         if let Err(reason) = grant.judge(&self.config, cx.call.now, cx.given) {
-            return Ok(Flow::Stop(refuse(reason)));
+            let answer = refuse(reason);
+            return Ok(Flow::Stop(match &grant.principal.client {
+                Some(client) => answer.client(client.as_str()),
+                None => answer,
+            }));
         }
         if !self.config.forward {
             cx.req.remove(&self.header);

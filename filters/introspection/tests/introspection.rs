@@ -19,6 +19,7 @@ fn issuer(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
     let good = r#""active":true,"sub":"alice","client_id":"app","scope":"read list","aud":["api"],"token_type":"Bearer""#;
     let answer = match token {
         "good" => format!("{{{good}}}"),
+        jwt if jwt.starts_with("eyJ") => format!("{{{good}}}"),
         "expired" => format!("{{{good},\"exp\":1}}"),
         "early" => format!("{{{good},\"nbf\":1900000000}}"),
         "refresh" => format!("{{{}}}", good.replace("Bearer", "refresh_token")),
@@ -137,4 +138,37 @@ fn operations_share_answers_only_when_they_would_get_the_same() {
     }
     let metric = |name| all[0].metric(name, None);
     assert_eq!((metric("introspection_cache_hits_total"), metric("introspection_cache_misses_total")), (1.0, changes.len() as f64));
+}
+
+/// Whoever revokes a JWT as it was sent means the token of that signature; of ECDSA's two, also the other.
+#[test]
+fn j17_a_jwt_is_known_to_the_list_by_its_signature_and_any_other_token_as_a_whole() {
+    let setup = Harness::<Introspection>::setup();
+    setup.answer_with(issuer);
+    let h = setup.yaml(&SETTINGS.replacen('{', "{jwt: true, ", 1));
+    let ask = |token: &str| {
+        let request = h.request("GET", "/").header("authorization", format!("Bearer {token}"));
+        request.given(Peer::Anonymous(NoCertificate::Plain)).may_wait().run().next()
+    };
+    let opaque = ask("good").fact::<Principal>().token.clone().unwrap();
+    assert_eq!((opaque.signature.as_deref(), opaque.twin), (Some("good"), None));
+    // {"alg":"ES256"}, and 64 bytes of 1.
+    let signature = format!("{}AQ", "AQEB".repeat(21));
+    let jwt = ask(&format!("eyJhbGciOiJFUzI1NiJ9.e30.{signature}")).fact::<Principal>().token.clone().unwrap();
+    assert_eq!(jwt.signature.as_deref(), Some(signature.as_str()));
+    let twin = jwt.twin.unwrap();
+    assert!(twin.len() == signature.len() && twin[..40] == signature[..40] && twin != signature, "{twin}");
+}
+
+#[test]
+fn of_an_active_token_that_is_refused_the_log_learns_the_client() {
+    let setup = Harness::<Introspection>::setup();
+    setup.answer_with(issuer);
+    let h = setup.yaml(SETTINGS);
+    let client = |token: &str| {
+        let request = h.request("GET", "/").header("authorization", format!("Bearer {token}"));
+        let run = request.given(Peer::Anonymous(NoCertificate::Plain)).may_wait().run();
+        run.answer().get_client().map(str::to_owned)
+    };
+    assert_eq!((client("expired").as_deref(), client("unknown")), (Some("app"), None));
 }

@@ -67,13 +67,16 @@ impl Rules {
         Ok(window)
     }
 
-    /// Who the token speaks of, and by what it can be revoked; `signature` is the token's last part as it was sent.
-    pub(crate) fn principal(&self, claims: Map<String, Value>, signature: Option<&str>) -> Result<Principal, Refusal> {
+    /// Who the token speaks of, and by what it can be revoked; `signature` is the token's last part as it was sent, `twin` the other one
+    /// that would be as good.
+    pub(crate) fn principal(
+        &self,
+        claims: Map<String, Value>,
+        signature: Option<&str>,
+        twin: Option<String>,
+    ) -> Result<Principal, Refusal> {
         let config = &self.config;
-        let client = match &config.client_claim {
-            Some(name) => text(&claims, name)?,
-            None => first(&claims, &["azp", "client_id", "consumerKey"])?,
-        };
+        let client = self.client(&claims)?;
         let scopes = match &config.scope_claim {
             Some(name) => scopes(claims.get(name))?,
             None => scopes(claims.get("scope").or_else(|| claims.get("scp")))?,
@@ -82,6 +85,7 @@ impl Rules {
         let token = Token {
             id: text(&claims, "jti")?,
             signature: signature.map(str::to_owned),
+            twin,
             issued: times.iat.map(|iat| iat as i64),
             expires: Some(times.exp as i64),
         };
@@ -95,6 +99,14 @@ impl Rules {
             claims,
             token: Some(token),
         }))
+    }
+
+    /// The client application that the token was made for.
+    pub(crate) fn client(&self, claims: &Map<String, Value>) -> Result<Option<String>, Refusal> {
+        match &self.config.client_claim {
+            Some(name) => text(claims, name),
+            None => first(claims, &["azp", "client_id", "consumerKey"]),
+        }
     }
 
     fn times(&self, claims: &Map<String, Value>) -> Result<Times, Refusal> {

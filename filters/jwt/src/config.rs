@@ -7,7 +7,7 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer, value::SeqAccessDeserializer},
 };
-use tollgate_filter_api::{ByteSize, Interval};
+use tollgate_filter_api::{ByteSize, Interval, Secret};
 use tollgate_jose::Algorithm;
 
 /// Settings of the `jwt` filter.
@@ -16,6 +16,9 @@ use tollgate_jose::Algorithm;
 pub struct Config {
     /// The issuers whose tokens are accepted, each with keys of its own. At least one.
     pub issuers: Vec<IssuerConfig>,
+    /// Algorithms accepted here, of those that an issuer's `algorithms` allow. Absent: all of them. A definition narrows them for its API by
+    /// `x-tollgate-jwt: { algorithms: [PS256, ES256] }`.
+    pub algorithms: Option<Vec<Algorithm>>,
     /// The header that carries the token. When it is another than `authorization`, that one is not looked at and passes.
     pub header: String,
     /// The scheme before the token, compared without regard to case. Empty: the whole value is the token.
@@ -42,6 +45,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             issuers: Vec::new(),
+            algorithms: None,
             header: "authorization".to_owned(),
             scheme: "Bearer".to_owned(),
             sender_constrained: SenderConstrained::WhenBound,
@@ -76,6 +80,25 @@ pub struct DpopConfig {
     pub replay_entries: usize,
     /// Whether the proof goes to the upstream.
     pub forward_proof: bool,
+    /// Demand in each proof a nonce that the gateway chose (RFC 9449 §8). Off unless set; `nonce: {}` does for a single node.
+    pub nonce: Option<NonceConfig>,
+}
+
+/// How nonces are chosen.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NonceConfig {
+    /// Time after which there is a new nonce. The one before is accepted for as long again.
+    pub period: Interval,
+    /// What nonces are made from, at least 32 bytes, the same on every node that clients may reach. Absent: each process makes its own, and
+    /// another one's nonces are not known.
+    pub secret: Option<Secret>,
+}
+
+impl Default for NonceConfig {
+    fn default() -> Self {
+        Self { period: Interval::seconds(300), secret: None }
+    }
 }
 
 impl Default for DpopConfig {
@@ -88,6 +111,7 @@ impl Default for DpopConfig {
             max_proof_bytes: ByteSize(4 << 10),
             replay_entries: 1_000_000,
             forward_proof: false,
+            nonce: None,
         }
     }
 }

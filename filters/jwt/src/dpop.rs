@@ -3,7 +3,7 @@
 //!
 //! In order: one header; its length; its form; its type and algorithm; the key's size; the thumbprint that the token names, so
 //! that no cryptography is done for a key of the sender's choice; the signature; method, URL, time, token; and last, whether
-//! the proof was seen before. Does not protect against a client whose key was stolen, nor against whoever may sign with it.
+//! the proof has our nonce where one is demanded and was seen before. Does not protect against a client whose key was stolen, nor against whoever may sign with it.
 
 use std::{
     sync::Arc,
@@ -13,12 +13,13 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use openssl::sha::sha256;
 use serde_json::{Map, Value};
-use tollgate_filter_api::{Call, Counter, Fault, HeaderName, RequestHead};
+use tollgate_filter_api::{Call, Counter, Fault, HeaderName, HeaderValue, RequestHead};
 use tollgate_jose::{Jws, Key};
 
 use crate::{
     config::DpopConfig,
-    reasons::{BINDING, DPOP_PROOF, DPOP_REPLAY, Failure, REPLAY_STORE_FULL, Refusal, Refuse},
+    nonce::{Nonces, Standing},
+    reasons::{BINDING, DPOP_NONCE, DPOP_PROOF, DPOP_REPLAY, Failure, REPLAY_STORE_FULL, Refusal, Refuse},
     replay::{Replays, Seen},
     target::Origins,
     verifier::normal_type,
@@ -41,23 +42,34 @@ pub(crate) struct Dpop {
     pub origins: Origins,
     /// Proofs that were used, one store for the whole process.
     pub replays: Arc<Replays>,
+    /// Nonces, where they are demanded.
+    pub nonces: Option<Nonces>,
     /// Proofs used twice.
     pub replayed: Counter,
     /// Proofs for which there was no room.
     pub full: Counter,
 }
 
+/// A key that a request proved to have.
+pub(crate) struct Proved {
+    /// Its thumbprint.
+    pub key: [u8; 32],
+    /// The nonce for the next proof, when the one that was used is about to end.
+    pub next_nonce: Option<HeaderValue>,
+}
+
 impl Dpop {
     /// Checks the proof of a request against the key that its token is bound to.
-    pub(crate) fn prove(&self, req: &RequestHead, call: &Call, token: &[u8], key: Option<[u8; 32]>) -> Result<[u8; 32], Failure> {
+    pub(crate) fn prove(&self, req: &RequestHead, call: &Call, token: &[u8], key: Option<[u8; 32]>) -> Result<Proved, Failure> {
         let key = key.ok_or_else(|| BINDING.because("the token is bound to no key, and came under the scheme `DPoP`"))?;
         let proof = self.only(req)?;
         let jws = Jws::parse(proof, false).map_err(|malformed| DPOP_PROOF.because(malformed.to_string()))?;
         self.check_signature(&jws, key, call.now)?;
         let claims = tollgate_jose::object(&jws.payload).map_err(|_| DPOP_PROOF.because("the payload is not one strict JSON object"))?;
         let (id, until) = self.check_claims(&claims, req, call, token)?;
+        let next_nonce = self.check_nonce(&claims, call.now)?;
         match self.replays.insert(&key, id, until, call.now) {
-            Seen::First => Ok(key),
+            Seen::First => Ok(Proved { key, next_nonce }),
             Seen::Again => {
                 self.replayed.inc();
                 Err(DPOP_REPLAY.refusal().into())
@@ -124,6 +136,16 @@ impl Dpop {
         }
         let id = text("jti").filter(|id| !id.is_empty() && id.len() <= MAX_ID);
         Ok((id.ok_or_else(|| DPOP_PROOF.because("`jti` is not a text of 1 to 256 bytes"))?, until))
+    }
+
+    /// The next nonce, when the one in the proof is about to end.
+    fn check_nonce(&self, claims: &Map<String, Value>, now: SystemTime) -> Result<Option<HeaderValue>, Failure> {
+        let Some(nonces) = &self.nonces else { return Ok(None) };
+        match nonces.judge(claims.get("nonce").and_then(Value::as_str), now).map_err(Failure::Undecided)? {
+            Standing::Current => Ok(None),
+            Standing::Previous(next) => Ok(Some(next)),
+            Standing::Unknown => Err(DPOP_NONCE.refusal().into()),
+        }
     }
 
     fn window(&self, claims: &Map<String, Value>, now: SystemTime) -> Result<SystemTime, Refusal> {

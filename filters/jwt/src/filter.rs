@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use http::header::CACHE_CONTROL;
 use tollgate_filter_api::{
     Answer, Call, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason, RequestHead,
+    ResponseCx,
 };
 
 use crate::{
     config::{Config, SenderConstrained},
     credential::{has_scheme, token},
     dpop::{Dpop, PROOF},
+    nonce::NONCE,
     reasons::{self, Failure, Refusal},
     setup,
     verifier::{Verified, Verifier},
@@ -50,7 +53,7 @@ impl Filter for Jwt {
     type Config = Config;
     type Needs = Peer;
     type Gives = Principal;
-    type State = ();
+    type State = Option<HeaderValue>;
 
     fn build(config: Config, env: &Env) -> Result<Self, Problem> {
         let header = HeaderName::from_bytes(config.header.as_bytes())
@@ -69,7 +72,8 @@ impl Filter for Jwt {
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
         let proving = self.dpop.as_ref().filter(|_| has_scheme(cx.req, &self.header, "DPoP"));
         match self.verified(cx.req, cx.call, cx.given, proving).await {
-            Ok(principal) => {
+            Ok((principal, next_nonce)) => {
+                *cx.state = next_nonce;
                 if !self.forward_token {
                     cx.req.remove(&self.header);
                 }
@@ -78,19 +82,51 @@ impl Filter for Jwt {
                 }
                 Ok(Flow::Next(principal))
             }
-            Err(Failure::Refused(refusal)) => Ok(Flow::Stop(self.challenge.answer(refusal, proving.is_some()))),
+            Err(Failure::Refused(refusal)) => self.refused(refusal, proving, cx.call).map(Flow::Stop),
             Err(Failure::Undecided(fault)) => Err(fault),
         }
+    }
+
+    /// The nonce for the next proof, when the one that was used is about to end. Where nonces are demanded, only ours count.
+    fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
+        if self.dpop.as_ref().is_some_and(|dpop| dpop.nonces.is_some()) {
+            cx.resp.remove(&NONCE);
+        }
+        if let Some(nonce) = &*cx.state {
+            cx.resp.set(NONCE.clone(), nonce.clone());
+            // A cache would hand it out when it is long over (RFC 9449 §8.2).
+            cx.resp.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        Ok(())
     }
 }
 
 impl Jwt {
-    async fn verified(&self, req: &RequestHead, call: &Call, peer: &Peer, proving: Option<&Dpop>) -> Result<Principal, Failure> {
+    /// Who is calling, and the nonce for the next proof when there is a new one.
+    async fn verified(
+        &self,
+        req: &RequestHead,
+        call: &Call,
+        peer: &Peer,
+        proving: Option<&Dpop>,
+    ) -> Result<(Principal, Option<HeaderValue>), Failure> {
         let token = token(req, &self.header, if proving.is_some() { "DPoP" } else { &self.scheme })?;
         let Verified { principal, confirmation } = self.verifier.verify(token, call.now).await?;
-        let key = proving.map(|dpop| dpop.prove(req, call, token, confirmation.key())).transpose()?;
-        confirmation.check(peer, key, self.sender_constrained)?;
-        Ok(principal)
+        let client = principal.client.as_deref();
+        let proved = proving.map(|dpop| dpop.prove(req, call, token, confirmation.key())).transpose();
+        let proved = proved.map_err(|failure| failure.of(client))?;
+        let key = proved.as_ref().map(|proved| proved.key);
+        confirmation.check(peer, key, self.sender_constrained).map_err(|refusal| refusal.of(client))?;
+        Ok((principal, proved.and_then(|proved| proved.next_nonce)))
+    }
+
+    fn refused(&self, refusal: Refusal, proving: Option<&Dpop>, call: &Call) -> Result<Answer, Fault> {
+        let demanded = proving.and_then(|dpop| dpop.nonces.as_ref()).filter(|_| *refusal.reason == reasons::DPOP_NONCE);
+        let answer = self.challenge.answer(refusal, proving.is_some());
+        match demanded {
+            Some(nonces) => Ok(answer.header(NONCE.clone(), nonces.current(call.now)?)),
+            None => Ok(answer),
+        }
     }
 }
 
@@ -123,6 +159,7 @@ impl Challenge {
                 return both.fold(answered(refusal), challenged);
             }
             (_, "jwt.dpop_proof" | "jwt.dpop_replay") => "invalid_dpop_proof",
+            (_, "jwt.dpop_nonce") => "use_dpop_nonce",
             (400, _) => "invalid_request",
             _ => "invalid_token",
         };
@@ -132,7 +169,10 @@ impl Challenge {
 }
 
 fn answered(refusal: Refusal) -> Answer {
-    let answer = refusal.reason.answer();
+    let mut answer = refusal.reason.answer();
+    if let Some(client) = refusal.client {
+        answer = answer.client(client);
+    }
     match refusal.note {
         Some(note) => answer.log(note),
         None => answer,

@@ -12,6 +12,7 @@ mod discovery;
 mod dpop;
 mod filter;
 mod keyset;
+mod nonce;
 mod reasons;
 mod replay;
 mod setup;
@@ -32,6 +33,7 @@ pub const KIND: Kind = Kind::of::<Jwt>(
         ("accepted.yaml", include_str!("../cases/accepted.yaml")),
         ("bound.yaml", include_str!("../cases/bound.yaml")),
         ("dpop.yaml", include_str!("../cases/dpop.yaml")),
+        ("nonce.yaml", include_str!("../cases/nonce.yaml")),
         ("refused.yaml", include_str!("../cases/refused.yaml")),
     ],
 );

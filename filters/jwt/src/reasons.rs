@@ -160,6 +160,14 @@ pub(crate) const DPOP_REPLAY: Reason = Reason::refused(
     "The DPoP proof was used before",
     "A proof with the same key and `jti` was accepted already. The client must make a new proof for each request; if it does, somebody repeats them.",
 );
+pub(crate) const DPOP_NONCE: Reason = Reason::refused(
+    "jwt.dpop_nonce",
+    401,
+    INVALID,
+    "The DPoP proof needs the gateway's nonce",
+    "`dpop.nonce` is set, and the proof has no nonce, or one that is over. The answer carries the one to use in `DPoP-Nonce`; each client meets \
+     this once at its start. Often at one client: several nodes without a common `dpop.nonce.secret`.",
+);
 
 /// In the order in which they are tried.
 pub(crate) const ALL: &[Reason] = &[
@@ -183,6 +191,7 @@ pub(crate) const ALL: &[Reason] = &[
     BINDING,
     NOT_BOUND,
     DPOP_PROOF,
+    DPOP_NONCE,
     DPOP_REPLAY,
 ];
 
@@ -198,6 +207,15 @@ pub(crate) struct Refusal {
     pub reason: &'static Reason,
     /// For the operator's log; never a part of the token that is not escaped.
     pub note: Option<Cow<'static, str>>,
+    /// The client application that a verified token names, for the same.
+    pub client: Option<String>,
+}
+
+impl Refusal {
+    /// The token that is refused is its issuer's, and names this client.
+    pub(crate) fn of(self, client: Option<&str>) -> Self {
+        Self { client: client.map(str::to_owned), ..self }
+    }
 }
 
 impl From<Malformed> for Refusal {
@@ -221,11 +239,11 @@ pub(crate) trait Refuse {
 
 impl Refuse for Reason {
     fn refusal(&'static self) -> Refusal {
-        Refusal { reason: self, note: None }
+        Refusal { reason: self, note: None, client: None }
     }
 
     fn because(&'static self, note: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal { reason: self, note: Some(note.into()) }
+        Refusal { reason: self, note: Some(note.into()), client: None }
     }
 }
 
@@ -236,6 +254,16 @@ pub(crate) enum Failure {
     Refused(Refusal),
     /// It cannot be told whether it is.
     Undecided(Fault),
+}
+
+impl Failure {
+    /// As [`Refusal::of`].
+    pub(crate) fn of(self, client: Option<&str>) -> Self {
+        match self {
+            Self::Refused(refusal) => Self::Refused(refusal.of(client)),
+            undecided => undecided,
+        }
+    }
 }
 
 impl From<Malformed> for Failure {

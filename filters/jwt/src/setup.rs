@@ -13,6 +13,7 @@ use crate::{
     discovery::Discovered,
     dpop::Dpop,
     keyset::{KeyRing, Meters, Source},
+    nonce::Nonces,
     replay::Replays,
     target::Origins,
     verifier::{Issuer, Verifier, normal_type},
@@ -32,6 +33,7 @@ pub(crate) fn verifier(config: &Config, env: &Env) -> Result<Arc<Verifier>, Prob
         return Err(problem("/issuers", "no issuer is configured, so no token could ever be accepted")
             .hint("name at least one issuer with its audiences and keys, or take `jwt` out of the chain"));
     }
+    let config = &narrowed(config)?;
     for (i, issuer) in config.issuers.iter().enumerate() {
         check(issuer, i)?;
         if config.issuers[..i].iter().any(|other| other.issuer == issuer.issuer) {
@@ -41,6 +43,20 @@ pub(crate) fn verifier(config: &Config, env: &Env) -> Result<Arc<Verifier>, Prob
     }
     let same = (&config.issuers, &config.cache, config.max_token_bytes, config.padded, config.iat_in_ms);
     env.shared.get_or_make(&key("jwt.verifier", &same), || make_verifier(config, env))
+}
+
+/// The settings with the algorithms of each issuer that are accepted here, so that those who accept others share nothing.
+fn narrowed(config: &Config) -> Result<Config, Problem> {
+    let Some(accepted) = &config.algorithms else { return Ok(config.clone()) };
+    let mut config = config.clone();
+    for issuer in &mut config.issuers {
+        issuer.algorithms.retain(|algorithm| accepted.contains(algorithm));
+        if issuer.algorithms.is_empty() {
+            return Err(problem("/algorithms", format!("none of them is among the `algorithms` of {:?}", issuer.issuer))
+                .hint("list one that the issuer signs with, or leave `algorithms` out"));
+        }
+    }
+    Ok(config)
 }
 
 /// What judges proofs, when they are accepted. Which proofs were used is known to all of them, and over a reload.
@@ -59,8 +75,9 @@ pub(crate) fn dpop(config: &Config, env: &Env) -> Result<Option<Dpop>, Problem> 
     })?;
     let replays = env.shared.get_or_make("jwt.dpop_replays", || Ok(Replays::new(dpop.replay_entries)))?;
     replays.resize(dpop.replay_entries);
+    let nonces = dpop.nonce.as_ref().map(|nonce| Nonces::new(nonce, env)).transpose()?;
     let (replayed, full) = (env.metrics.counter("jwt_dpop_replays_total", None), env.metrics.counter("jwt_dpop_store_full_total", None));
-    Ok(Some(Dpop { config: dpop, origins, replays, replayed, full }))
+    Ok(Some(Dpop { config: dpop, origins, replays, nonces, replayed, full }))
 }
 
 fn make_verifier(config: &Config, env: &Env) -> Result<Verifier, Problem> {

@@ -105,15 +105,18 @@ impl Verifier {
         let (place, issuer) = self.issuer(&claims)?;
         issuer.check_header(&jws)?;
         let proof = issuer.keys.prove(&jws, now).await?;
-        let mut window = issuer.rules.check(&claims, now)?;
-        if kind(&jws) != ACCESS_TOKEN {
-            check_use(&claims)?;
-        }
+        // From here on the issuer's word is known to be its own.
+        let judged = issuer.rules.check(&claims, now).and_then(|window| {
+            if kind(&jws) != ACCESS_TOKEN {
+                check_use(&claims)?;
+            }
+            Ok((window, Confirmation::of(&claims)?))
+        });
+        let (mut window, confirmation) = judged.map_err(|refusal| refusal.of(issuer.rules.client(&claims).ok().flatten().as_deref()))?;
         if let Some((_, end)) = proof.key.validity {
             window.until = window.until.min(end);
         }
-        let confirmation = Confirmation::of(&claims)?;
-        let principal = issuer.rules.principal(claims, token.rsplit('.').next())?;
+        let principal = issuer.rules.principal(claims, token.rsplit('.').next(), jws.twin())?;
         Ok(Entry { principal, confirmation, window, issuer: place, generation: proof.generation })
     }
 

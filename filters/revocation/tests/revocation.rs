@@ -1,6 +1,7 @@
 //! The `revocation` filter from outside.
 
 use filter_revocation::{KIND, Revocation};
+use tollgate_filter_api::{Principal, PrincipalParts, Token};
 use tollgate_filter_testkit::{Harness, conformance, principal};
 
 #[test]
@@ -38,4 +39,31 @@ fn a_revocation_is_in_force_for_the_next_request() {
     h.request("GET", "/").given(principal("alice")).run().next();
     h.document("revocations").set("subject alice");
     h.request("GET", "/").given(principal("alice")).run().assert_denied(401, "revocation.revoked");
+}
+
+fn holding(id: Option<&str>, signature: &str) -> Principal {
+    let token = Token { id: id.map(str::to_owned), signature: Some(signature.to_owned()), ..Token::default() };
+    Principal::new(PrincipalParts { filter: "jwt", subject: Some("alice".into()), token: Some(token), ..PrincipalParts::default() })
+}
+
+#[test]
+fn j17_a_verified_token_is_looked_up_by_its_jti_and_by_its_signature() {
+    let h = Harness::<Revocation>::setup().document("revocations", "jti bad\nsignature c2ln").yaml("{max_age: 15m}");
+    for (id, signature, good) in [
+        (Some("good"), "Z29vZA", true),
+        (Some("bad"), "Z29vZA", false),
+        (None, "c2ln", false),
+        (Some("good"), "c2ln", false),
+        (None, "Z29vZA", true),
+        (None, "bad", true),
+        (Some("c2ln"), "Z29vZA", true),
+        (Some("BAD"), "Z29vZA", true),
+    ] {
+        let run = h.request("GET", "/").given(holding(id, signature)).run();
+        if good {
+            run.next()
+        } else {
+            run.assert_denied(401, "revocation.revoked")
+        };
+    }
 }

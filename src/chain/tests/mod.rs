@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tollgate_document::{Document, Limits};
 use tollgate_filter_api::{Env, Metrics, Problems, Shared};
-use tollgate_plan::{Alternative, Api, Credential, Demand, Operation, Plan, Security, Source, Target, Transports};
+use tollgate_plan::{Alternative, Api, Credential, Demand, MediaTypes, Operation, Plan, Security, Source, Target, Transports};
 
 use super::{Chain, ChainSpec, Inputs, build};
 use crate::config::Requirements;
@@ -62,6 +62,7 @@ fn plan(alternatives: Vec<Alternative>, demands: Vec<Demand>) -> Plan {
         target: Target::Options { allow: Vec::new() },
         security: Security { alternatives, waived: Vec::new(), source: source(5) },
         demands,
+        media_types: MediaTypes::default(),
         source: source(3),
     };
     let api = Api {

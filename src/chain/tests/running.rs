@@ -17,6 +17,7 @@ fn call() -> Call {
         client: IpAddr::from([192, 0, 2, 1]),
         secure: false,
         host: "api.example".into(),
+        has_body: false,
         now: SystemTime::UNIX_EPOCH,
         request_id: RequestId::default(),
         forwarded: None,

@@ -17,6 +17,14 @@ pub enum ArtifactError {
         /// Version that is understood here.
         known: u32,
     },
+    /// It was written by an earlier Tollgate, which recorded less.
+    #[error("the artifact has format version {found}, this Tollgate reads version {known}; build it again")]
+    OlderFormat {
+        /// Version in the file.
+        found: u32,
+        /// Version that is understood here.
+        known: u32,
+    },
     /// The file is shorter than it says.
     #[error("the artifact is truncated: it ends inside {inside}")]
     Truncated {

@@ -33,6 +33,7 @@ fn head(input: &mut Input<impl Read>) -> Result<(), ArtifactError> {
     match u32::from_be_bytes(input.array("the head")?) {
         FORMAT_VERSION => Ok(()),
         0 => Err(ArtifactError::Malformed { what: "format version 0 was never written" }),
+        found if found < FORMAT_VERSION => Err(ArtifactError::OlderFormat { found, known: FORMAT_VERSION }),
         found => Err(ArtifactError::NewerFormat { found, known: FORMAT_VERSION }),
     }
 }

@@ -1,4 +1,4 @@
-//! B6–B13: tokens whose client proves a key at each request (RFC 9449).
+//! B6–B10, B13: tokens whose client proves a key at each request (RFC 9449).
 
 use std::time::Duration;
 
@@ -34,12 +34,12 @@ impl Proof {
         Self { header, claims: json!({ "jti": "1", "htm": "GET", "htu": htu, "iat": START, "ath": ath }) }
     }
 
-    fn header(mut self, change: Value) -> Self {
+    pub(super) fn header(mut self, change: Value) -> Self {
         self.header = merged(self.header, change);
         self
     }
 
-    fn claims(mut self, change: Value) -> Self {
+    pub(super) fn claims(mut self, change: Value) -> Self {
         self.claims = merged(self.claims, change);
         self
     }
@@ -49,12 +49,12 @@ impl Proof {
     }
 }
 
-fn proving(dpop: Value) -> Harness<Jwt> {
+pub(super) fn proving(dpop: Value) -> Harness<Jwt> {
     filter(none(), json!({ "dpop": dpop }))
 }
 
 #[track_caller]
-fn send_with(filter: &Harness<Jwt>, token: &str, proof: &str) -> Run {
+pub(super) fn send_with(filter: &Harness<Jwt>, token: &str, proof: &str) -> Run {
     filter.request("GET", "/").header("authorization", format!("DPoP {token}")).header("dpop", proof).run()
 }
 

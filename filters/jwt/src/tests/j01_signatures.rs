@@ -49,6 +49,19 @@ fn j01_an_algorithm_that_the_issuer_does_not_list_is_refused() {
 }
 
 #[test]
+fn j01_an_operation_may_accept_fewer_algorithms_than_the_issuer_signs_with() {
+    let issuer = json!({ "algorithms": ["RS256", "PS256", "RS384"] });
+    let narrowed = filter_with(&[RSA.named("k1")], issuer.clone(), json!({ "algorithms": ["PS256", "ES256", "RS512"] }));
+    accepted(&narrowed, &sealed(&RSA, PS256));
+    for algorithm in [RS256, RS384, RS512, PS384, PS512] {
+        refused(&narrowed, &sealed(&RSA, algorithm), "jwt.algorithm");
+    }
+    let wide = filter_with(&[RSA.named("k1")], issuer, none());
+    accepted(&wide, &sealed(&RSA, RS256));
+    refused(&wide, &sealed(&RSA, RS512), "jwt.algorithm");
+}
+
+#[test]
 fn j01_none_is_refused_in_every_spelling() {
     let filter = plain();
     for name in ["none", "None", "NONE", "nOnE", "none ", "", "\u{0}none", "es256", "ES256 ", "ES257", "RSA1_5", "A256GCM", "dir"] {
@@ -173,6 +186,38 @@ fn j04_a_point_off_the_curve_is_no_key() {
     }
     let short = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": b64([9; 31]) });
     refused(&filter_with(&[short], none(), none()), &sealed(&ED25519, EdDSA), "jwt.unknown_key");
+}
+
+/// A key that is the neutral point, and the signature that it has of everything.
+#[test]
+fn j04_under_a_point_of_small_order_anybody_could_sign() {
+    let neutral = [&[1][..], &[0; 31]].concat();
+    let input = format!("{}.{}", b64(r#"{"alg":"EdDSA","kid":"k1"}"#), b64(good_claims().to_string()));
+    let token = format!("{input}.{}", b64([&neutral[..], &[0; 32]].concat()));
+    let public = PKey::public_key_from_raw_bytes(&neutral, openssl::pkey::Id::ED25519).unwrap();
+    assert!(EdDSA.verify(&public, input.as_bytes(), &signature_of(&token)), "the library alone accepts it");
+    let order_eight = |text: &str| -> Vec<u8> { (0..32).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect() };
+    // Modulo 2^255 - 19: 0, 1, -1, 0 and 1 in another encoding, and the two points of order eight; each with either sign.
+    let field = |low: u8| [&[low][..], &[0xff; 30], &[0x7f]].concat();
+    let points = [
+        vec![0; 32],
+        neutral,
+        field(0xec),
+        field(0xed),
+        field(0xee),
+        order_eight("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
+        order_eight("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
+    ];
+    for mut point in points {
+        for sign in [0, 0x80] {
+            point[31] = point[31] & 0x7f | sign;
+            let weak = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": b64(&point) });
+            let filter = filter_with(&[weak, P256.named("k2")], none(), none());
+            refused(&filter, &token, "jwt.unknown_key");
+            accepted(&filter, &P256.token(json!({ "kid": "k2" }), none()));
+        }
+    }
+    accepted(&filter_with(&[ED25519.named("k1")], none(), none()), &sealed(&ED25519, EdDSA));
 }
 
 #[test]

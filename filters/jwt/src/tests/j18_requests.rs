@@ -97,6 +97,15 @@ fn j18_what_differs_in_leniency_shares_nothing() {
 }
 
 #[test]
+fn j18_what_differs_in_algorithms_shares_nothing() {
+    let setup = Harness::<Jwt>::setup().document(SET, set(&[P256.named("k1")]));
+    let (wide, narrow) = (setup.yaml(&settings(none(), none())), setup.yaml(&settings(none(), json!({ "algorithms": ["ES384"] }))));
+    let token = P256.claims(none());
+    accepted(&wide, &token);
+    refused(&narrow, &token, "jwt.algorithm");
+}
+
+#[test]
 fn j18_refused_tokens_are_not_remembered() {
     let filter = plain();
     for _ in 0..3 {

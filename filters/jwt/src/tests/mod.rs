@@ -1,4 +1,4 @@
-//! The checklist J1–J24 of the project's reference, one test or more for each item, and published vectors.
+//! The checklists J1–J24 and B1–B13 of the project's reference, one test or more for each item, and published vectors.
 //!
 //! Keys, certificates and tokens are made when a test runs.
 
@@ -6,11 +6,14 @@
 
 mod b01_certificates;
 mod b06_proofs;
+mod b07_keys;
+mod b11_nonces;
 mod cost;
 mod discovery;
 mod j01_signatures;
 mod j07_headers;
 mod j12_claims;
+mod j17_revocation;
 mod j18_requests;
 mod j21_keys;
 mod kit;

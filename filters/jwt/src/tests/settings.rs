@@ -70,6 +70,13 @@ fn key_sources_without_a_usable_key_are_a_problem() {
 }
 
 #[test]
+fn algorithms_of_which_the_issuer_has_none_are_a_problem() {
+    problem(&settings(json!({ "algorithms": ["ES256"] }), json!({ "algorithms": ["PS256"] })), "/algorithms");
+    problem(&settings(none(), json!({ "algorithms": [] })), "/algorithms");
+    problem(&settings(none(), json!({ "algorithms": ["none"] })), "/algorithms/0");
+}
+
+#[test]
 fn plain_http_is_for_this_machine_or_by_leave() {
     for url in ["http://127.0.0.1:8080/jwks", "http://localhost/jwks", "http://[::1]:1/jwks"] {
         Harness::<Jwt>::setup().unfetched(url).yaml(&settings(json!({ "keys": { "jwks": url } }), none()));

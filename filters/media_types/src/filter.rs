@@ -1,0 +1,129 @@
+//! What runs. In this order: the type of the body, then what the client accepts.
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use tollgate_filter_api::{Answer, Cx, Env, Fault, Filter, Flow, HeaderValue, Posture, Problem, Reason, RequestHead};
+
+use crate::{
+    Config,
+    media::{MediaType, accepts, ranges},
+};
+
+const UNSUPPORTED: Reason = Reason::refused(
+    "media_types.unsupported",
+    415,
+    0,
+    "The media type of the request's body is not accepted here",
+    "The request has a body, and its `Content-Type` is none of those that the definition declares, cannot be read, or stands twice. The answer \
+     names the ones that are accepted. A body without a `Content-Type` counts as `application/octet-stream`.",
+);
+
+const NOT_ACCEPTABLE: Reason = Reason::refused(
+    "media_types.not_acceptable",
+    406,
+    0,
+    "The client accepts none of the media types of the answer",
+    "`Accept` excludes every media type that the definition declares for the answers of this operation. The answer names them.",
+);
+
+/// What a body is when nobody says (RFC 9110 §8.3).
+const UNNAMED: &str = "application/octet-stream";
+
+/// The `media_types` filter.
+#[derive(Debug)]
+pub struct MediaTypes {
+    consumes: Declared,
+    produces: Declared,
+}
+
+/// The media types of one direction.
+#[derive(Debug)]
+struct Declared {
+    types: Vec<MediaType>,
+    /// As written, with commas between.
+    text: String,
+}
+
+impl Filter for MediaTypes {
+    const ID: &'static str = "media_types";
+    const BY_DEFAULT: bool = false;
+    const REASONS: &'static [Reason] = &[UNSUPPORTED, NOT_ACCEPTABLE];
+    const POSTURE: Posture = Posture::Hardened;
+    type Config = Config;
+    type Needs = ();
+    type Gives = ();
+    type State = ();
+
+    fn is_idle(config: &Config) -> bool {
+        config.consumes.is_empty() && config.produces.is_empty()
+    }
+
+    fn build(config: Config, _env: &Env) -> Result<Self, Problem> {
+        Ok(Self { consumes: Declared::new(&config.consumes, "consumes")?, produces: Declared::new(&config.produces, "produces")? })
+    }
+
+    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
+        if cx.call.has_body
+            && let Err(why) = self.consumes.take(cx.req)
+        {
+            return Ok(Flow::Stop(self.unsupported(why)));
+        }
+        if !self.produces.please(cx.req) {
+            let detail = format!("The answer is one of: {}", self.produces.text);
+            return Ok(Flow::Stop(NOT_ACCEPTABLE.answer().detail(detail)));
+        }
+        Ok(Flow::Next(()))
+    }
+}
+
+impl MediaTypes {
+    /// Says in `Accept` what would have done (RFC 9110 §15.5.16).
+    fn unsupported(&self, why: &'static str) -> Answer {
+        let text = &self.consumes.text;
+        let answer = UNSUPPORTED.answer().detail(format!("The body must be one of: {text}")).log(why);
+        match HeaderValue::from_str(text) {
+            Ok(value) => answer.header(ACCEPT, value),
+            Err(_) => answer,
+        }
+    }
+}
+
+impl Declared {
+    fn new(list: &[String], key: &str) -> Result<Self, Problem> {
+        let parse = |(at, text): (usize, &String)| {
+            MediaType::parse(text).ok_or_else(|| {
+                let problem = Problem::error("media_types.settings", format!("{text:?} is not a media type, so no request could have it"));
+                problem.at("", 0, format!("/{key}/{at}")).hint(format!(
+                    "mend the definition, or write `x-tollgate-media_types: {{ {key}: [..] }}` at the operation, the path or the API"
+                ))
+            })
+        };
+        Ok(Self { types: list.iter().enumerate().map(parse).collect::<Result<_, _>>()?, text: list.join(", ") })
+    }
+
+    /// Whether a body of this request may be taken, or why not.
+    fn take(&self, req: &RequestHead) -> Result<(), &'static str> {
+        if self.types.is_empty() {
+            return Ok(());
+        }
+        let mut values = req.get_all(&CONTENT_TYPE);
+        let text = match (values.next(), values.next()) {
+            (None, _) => UNNAMED,
+            (Some(value), None) => value.to_str().map_err(|_| "`Content-Type` is not ASCII")?,
+            (Some(_), Some(_)) => return Err("`Content-Type` stands more than once"),
+        };
+        let sent = MediaType::parse(text).filter(|sent| !sent.is_range()).ok_or("`Content-Type` is not a media type")?;
+        let taken = self.types.iter().any(|declared| declared.includes(&sent));
+        if taken { Ok(()) } else { Err("`Content-Type` is none of those declared") }
+    }
+
+    /// Whether the client accepts one of them. Who says nothing accepts everything.
+    fn please(&self, req: &RequestHead) -> bool {
+        let (mut wanted, mut says) = (Vec::new(), false);
+        for value in req.get_all(&ACCEPT) {
+            let (more, any) = value.to_str().map_or((Vec::new(), true), ranges);
+            wanted.extend(more);
+            says |= any;
+        }
+        self.types.is_empty() || !says || self.types.iter().any(|declared| accepts(&wanted, declared))
+    }
+}
