@@ -12,7 +12,7 @@ use openssl::{
     ssl::{
         AlpnError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode, select_next_proto,
     },
-    x509::{GeneralNameRef, X509, X509NameRef, X509VerifyResult, store::X509StoreBuilder},
+    x509::{GeneralNameRef, X509, X509NameRef, store::X509StoreBuilder},
 };
 use tollgate_filter_api::{Certificate, NoCertificate, Peer, Problem};
 
@@ -88,20 +88,14 @@ fn ask_for_certificates(builder: &mut SslAcceptorBuilder, client_auth: &ClientAu
     builder.set_verify_depth(u32::from(client_auth.depth));
     match client_auth.mode {
         ClientAuthMode::Required => {
-            let store = trust::store(client_auth, &trust.anchors, false)?;
+            // Where a stale list counts, times are left to the verdict after the handshake. A callback that forgives the list would end
+            // the process: OpenSSL also calls it for the path of a list's signer, and the bindings panic there.
+            let timeless = client_auth.crl_stale == CrlStale::Open && !client_auth.crl.is_empty();
+            let store = trust::store(client_auth, &trust.anchors, timeless)?;
             builder.set_verify_cert_store(store).map_err(|error| internal(&error))?;
-            let stale_is_good = client_auth.crl_stale == CrlStale::Open;
-            let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
-            builder.set_verify_callback(mode, move |good, context| {
-                let tolerated = !good && stale_is_good && context.error().as_raw() == trust::CRL_EXPIRED;
-                if tolerated {
-                    // Nothing else is tolerated, so no other error is forgotten by this.
-                    context.set_error(X509VerifyResult::OK);
-                }
-                good || tolerated
-            });
+            builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
         }
-        // The handshake goes on with whatever was sent, against an empty store; the chain is judged afterwards.
+        // The handshake goes on with whatever was sent, against a store without certificates and lists; the chain is judged afterwards.
         ClientAuthMode::Optional => {
             let store = X509StoreBuilder::new().map_err(|error| internal(&error))?.build();
             builder.set_verify_cert_store(store).map_err(|error| internal(&error))?;

@@ -148,7 +148,7 @@ fn refusal(tls: &Tls) -> String {
 }
 
 #[test]
-fn a_distinguished_name_cannot_be_forged_by_its_values() {
+fn t11_a_distinguished_name_cannot_be_forged_by_its_values() {
     assert_eq!(escape("a,CN=admin"), "a\\,CN\\=admin");
     assert_eq!(escape(" x "), "\\ x\\ ");
     assert_eq!(escape("#x"), "\\#x");
@@ -156,7 +156,7 @@ fn a_distinguished_name_cannot_be_forged_by_its_values() {
 }
 
 #[test]
-fn a_trusted_certificate_is_an_identity_and_stays_one_when_the_session_is_resumed() {
+fn t06_a_trusted_certificate_is_an_identity_and_stays_one_when_the_session_is_resumed() {
     let world = world(Some(ClientAuthMode::Required));
     let (peers, resumed) = shake(&world.tls, Some(&pair("alice", Some(&world.root))));
     assert!(resumed);
@@ -167,7 +167,7 @@ fn a_trusted_certificate_is_an_identity_and_stays_one_when_the_session_is_resume
 }
 
 #[test]
-fn required_ends_the_handshake_without_a_certificate_that_verifies() {
+fn t04_required_ends_the_handshake_without_a_certificate_that_verifies() {
     let world = world(Some(ClientAuthMode::Required));
     for identity in [None, Some(pair("mallory", Some(&pair("root", None))))] {
         assert!(shake(&world.tls, identity.as_ref()).0.iter().all(Option::is_none));
@@ -175,7 +175,7 @@ fn required_ends_the_handshake_without_a_certificate_that_verifies() {
 }
 
 #[test]
-fn optional_never_takes_a_certificate_that_does_not_verify_for_an_identity() {
+fn t05_optional_never_takes_a_certificate_that_does_not_verify_for_an_identity() {
     let world = world(Some(ClientAuthMode::Optional));
     let (peers, resumed) = shake(&world.tls, Some(&pair("mallory", Some(&pair("root", None)))));
     assert!(resumed);
@@ -189,13 +189,13 @@ fn optional_never_takes_a_certificate_that_does_not_verify_for_an_identity() {
 }
 
 #[test]
-fn who_is_not_asked_is_nobody() {
+fn t04_who_is_not_asked_is_nobody() {
     let (peers, _) = shake(&world(None).tls, Some(&pair("alice", None)));
     assert_eq!(anonymous(peers[0].as_ref()), Some(NoCertificate::NotAsked));
 }
 
 #[test]
-fn a_trust_store_that_is_missing_empty_or_broken_is_refused() {
+fn t13_a_trust_store_that_is_missing_empty_or_broken_is_refused() {
     let mut world = world(Some(ClientAuthMode::Optional));
     let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let stores = [
@@ -211,7 +211,7 @@ fn a_trust_store_that_is_missing_empty_or_broken_is_refused() {
 }
 
 #[test]
-fn a_key_must_be_readable_without_a_password_and_belong_to_the_certificate() {
+fn t14_a_key_must_be_readable_without_a_password_and_belong_to_the_certificate() {
     let mut world = world(None);
     let (_, other) = pair("other", None);
     let sealed = other.private_key_to_pem_pkcs8_passphrase(openssl::symm::Cipher::aes_256_cbc(), b"secret").unwrap();

@@ -23,7 +23,7 @@ use super::tls::{certificates, internal, problem, read};
 use crate::config::{ClientAuth, CrlStale};
 
 /// `X509_V_ERR_CRL_HAS_EXPIRED`.
-pub const CRL_EXPIRED: i32 = 12;
+const CRL_EXPIRED: i32 = 12;
 
 /// Keys and digests of 112 bits of security, as in the handshake itself.
 const LEVEL: i32 = 2;
@@ -181,6 +181,8 @@ fn verify(store: &X509Store, leaf: &X509Ref, sent: &StackRef<X509>) -> Result<Ve
         let path = context.chain().map(|path| path.iter().map(ToOwned::to_owned).collect()).unwrap_or_default();
         Ok(if good { Ok(path) } else { Err(context.error()) })
     });
+    // What OpenSSL noted on the way belongs to this verdict, not to the connection whose turn is next on this thread.
+    drop(ErrorStack::get());
     judged.unwrap_or(Err(X509VerifyResult::APPLICATION_VERIFICATION))
 }
 

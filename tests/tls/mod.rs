@@ -1,0 +1,8 @@
+//! TLS towards clients and upstreams, end to end, point by point: the names begin with the point of the checklist that they prove.
+
+mod changes;
+mod forwarded;
+mod identity;
+mod lists;
+mod policy;
+mod world;
