@@ -83,7 +83,7 @@ pub struct Listener {
     pub tls: Option<Tls>,
 }
 
-/// The gateway's side of a TLS connection. TLS 1.2 and 1.3 with the suites of Mozilla's intermediate profile.
+/// The gateway's side of a TLS connection.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
@@ -91,6 +91,10 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Private key, PEM.
     pub key: PathBuf,
+    /// Which versions and suites of TLS are spoken: Mozilla's intermediate profile, TLS 1.2 and 1.3; its modern one, TLS 1.3 alone; or
+    /// `fapi`, which is TLS 1.3 and of TLS 1.2 what both FAPI 1.0 and BCP 195 allow. That needs an RSA certificate.
+    #[serde(default)]
+    pub profile: TlsProfile,
     /// How often these files, and those of `client_auth`, are looked at: a change counts for new handshakes, and for the next
     /// request of a kept connection, without a reload. What cannot be used leaves the old in force.
     #[serde(default = "ten_seconds")]
@@ -101,6 +105,20 @@ pub struct Tls {
     /// Ask clients for a certificate.
     #[serde(default)]
     pub client_auth: Option<ClientAuth>,
+}
+
+/// Versions and suites. Of those that both sides have, the client's first choice is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsProfile {
+    /// TLS 1.2 and 1.3 as in Mozilla's intermediate profile, version 6.
+    #[default]
+    Intermediate,
+    /// TLS 1.3 alone, as in Mozilla's modern profile.
+    Modern,
+    /// TLS 1.3, and TLS 1.2 with the two suites that both FAPI 1.0 Part 2 §8.5 and BCP 195 allow, AES-GCM after ECDHE. They need an
+    /// RSA certificate: with any other, only TLS 1.3 is spoken.
+    Fapi,
 }
 
 /// What clients must prove about themselves in the handshake.

@@ -18,7 +18,7 @@ use openssl::{
 use tollgate_filter_api::{Interval, NoCertificate, Peer};
 
 use super::{escape, peer, state};
-use crate::config::{ClientAuth, ClientAuthMode, CrlStale, Tls};
+use crate::config::{ClientAuth, ClientAuthMode, CrlStale, Tls, TlsProfile};
 
 type Pair = (X509, PKey<Private>);
 
@@ -89,6 +89,7 @@ fn world(mode: Option<ClientAuthMode>) -> World {
     let tls = Tls {
         certificate: folder.pem("server.pem", &server.0),
         key: folder.write("server.key", &server.1.private_key_to_pem_pkcs8().unwrap()),
+        profile: TlsProfile::Intermediate,
         http2: true,
         refresh: Interval::seconds(10),
         client_auth: mode.map(|mode| ask(mode, ca)),

@@ -13,6 +13,7 @@ pub mod forms;
 pub mod gateway;
 pub mod h2;
 pub mod h2_upstream;
+pub mod hello;
 pub mod ledger;
 pub mod message;
 pub mod parts;

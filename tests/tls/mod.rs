@@ -5,4 +5,6 @@ mod forwarded;
 mod identity;
 mod lists;
 mod policy;
+mod profiles;
+mod protocol;
 mod world;
