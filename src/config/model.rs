@@ -127,7 +127,7 @@ pub enum TlsProfile {
 pub struct ClientAuth {
     /// Whether a client without a trusted certificate is let in.
     pub mode: ClientAuthMode,
-    /// Certificates that client chains must end in, PEM. Must exist and must not be empty.
+    /// Certificates that client chains must end in, PEM: roots, and intermediates that clients may leave out. Must hold a root.
     pub ca: PathBuf,
     /// Certificate revocation lists, PEM or DER. When there is one, every authority of a chain must have a list here that is in
     /// force: a certificate that cannot be judged is not trusted.

@@ -19,6 +19,7 @@ use openssl::{
 use tollgate_filter_api::{Certificate, NoCertificate, Peer, Problem};
 
 use super::{
+    der,
     endpoint::{Presented, State},
     trust::{self, Trust},
 };
@@ -160,17 +161,25 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     <[u8; 4]>::try_from(bytes).map(IpAddr::from).or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
-/// RFC 4514: the last component first, special characters escaped. A component that is not UTF-8 makes the whole unusable.
+/// RFC 4514: the last component first, the attributes of one component joined by `+`, special characters escaped. An attribute
+/// that is not UTF-8 makes the whole unusable.
 fn distinguished_name(name: &X509NameRef) -> Option<String> {
-    let mut parts = Vec::new();
+    let mut attributes = Vec::new();
     for entry in name.entries() {
         let nid = entry.object().nid();
         let key = if nid == Nid::UNDEF { entry.object().to_string() } else { nid.short_name().ok()?.to_owned() };
         let value = entry.data().to_string().ok()?;
-        parts.push(format!("{key}={}", escape(&value)));
+        attributes.push(format!("{key}={}", escape(&value)));
     }
-    parts.reverse();
-    Some(parts.join(","))
+    let mut components = Vec::new();
+    let mut rest = &attributes[..];
+    for size in der::component_sizes(&name.to_der().ok()?).ok()? {
+        let (component, more) = rest.split_at_checked(size)?;
+        components.push(component.join("+"));
+        rest = more;
+    }
+    components.reverse();
+    rest.is_empty().then(|| components.join(","))
 }
 
 fn escape(value: &str) -> String {

@@ -17,7 +17,7 @@ use openssl::{
 };
 use tollgate_filter_api::{Interval, NoCertificate, Peer};
 
-use super::{escape, peer, state};
+use super::{distinguished_name, escape, peer, state};
 use crate::config::{ClientAuth, ClientAuthMode, CrlStale, Tls, TlsProfile};
 
 type Pair = (X509, PKey<Private>);
@@ -156,6 +156,27 @@ fn t11_a_distinguished_name_cannot_be_forged_by_its_values() {
     assert_eq!(escape("a\0b"), "a\\00b");
 }
 
+/// `CN` or `O` with one letter.
+fn attribute(kind: u8, letter: u8) -> [u8; 10] {
+    [0x30, 8, 0x06, 3, 0x55, 0x04, kind, 0x0c, 1, letter]
+}
+
+/// A name of components, each of one or more attributes.
+fn dn(components: &[&[[u8; 10]]]) -> String {
+    let element = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+    let set = |attributes: &&[[u8; 10]]| element(0x31, &attributes.concat());
+    let name = element(0x30, &components.iter().flat_map(set).collect::<Vec<u8>>());
+    distinguished_name(&X509Name::from_der(&name).unwrap()).unwrap()
+}
+
+#[test]
+fn t11_attributes_of_one_component_are_told_from_components() {
+    let (common, organization) = (attribute(3, b'a'), attribute(10, b'b'));
+    assert_eq!(dn(&[&[common], &[organization]]), "O=b,CN=a");
+    assert_eq!(dn(&[&[common, organization]]), "CN=a+O=b");
+    assert_eq!(dn(&[&[attribute(3, b'+')], &[common, organization]]), "CN=a+O=b,CN=\\+");
+}
+
 #[test]
 fn t06_a_trusted_certificate_is_an_identity_and_stays_one_when_the_session_is_resumed() {
     let world = world(Some(ClientAuthMode::Required));
@@ -196,13 +217,15 @@ fn t04_who_is_not_asked_is_nobody() {
 }
 
 #[test]
-fn t13_a_trust_store_that_is_missing_empty_or_broken_is_refused() {
+fn t13_a_trust_store_that_is_missing_empty_broken_or_trusts_nobody_is_refused() {
     let mut world = world(Some(ClientAuthMode::Optional));
+    let between = pair("between", Some(&world.root));
     let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let stores = [
         (PathBuf::from("/nonexistent/ca.pem"), "cannot be read"),
         (world.folder.write("empty.pem", b""), "holds no certificate"),
         (world.folder.write("broken.pem", broken), "is not a list of certificates"),
+        (world.folder.pem("between.pem", &between.0), "holds no root"),
     ];
     for (ca, complaint) in stores {
         world.tls.client_auth = Some(ask(ClientAuthMode::Optional, ca));

@@ -1,5 +1,6 @@
 //! TLS towards clients and upstreams, end to end, point by point: the names begin with the point of the checklist that they prove.
 
+mod certificates;
 mod changes;
 mod forwarded;
 mod identity;
@@ -7,4 +8,6 @@ mod lists;
 mod policy;
 mod profiles;
 mod protocol;
+mod subjects;
+mod verdicts;
 mod world;

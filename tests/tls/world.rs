@@ -38,7 +38,16 @@ pub fn world(mutual: &str, client_auth: Value, filter: Value) -> World {
     world_of(Authority::new("root"), mutual, client_auth, filter)
 }
 
+/// The same with a chain of its own.
+pub fn world_with(chain: Value) -> World {
+    world_in(Authority::new("root"), "mandatory", json!({}), chain)
+}
+
 pub fn world_of(authority: Authority, mutual: &str, client_auth: Value, filter: Value) -> World {
+    world_in(authority, mutual, client_auth, json!([{ "mtls": filter }]))
+}
+
+fn world_in(authority: Authority, mutual: &str, client_auth: Value, chain: Value) -> World {
     let (folder, upstream) = (Folder::new(), Upstream::start());
     let (certificate, key) = authority.issue("gateway", 2, &["localhost"]).write(&folder, "gateway");
     let mut asked = json!({ "mode": "optional", "ca": authority.write(&folder, "ca.pem") });
@@ -49,7 +58,7 @@ pub fn world_of(authority: Authority, mutual: &str, client_auth: Value, filter: 
         asked["crl"] = json!([folder.write("list.crl", authority.revoke(&[], LATE))]);
     }
     let tls = json!({ "certificate": certificate, "key": key, "refresh": "100ms", "client_auth": asked });
-    let settings = Settings { tls: Some(tls), config: json!({ "chain": [{ "mtls": filter }] }), h2c: false };
+    let settings = Settings { tls: Some(tls), config: json!({ "chain": chain }), h2c: false };
     let gateway = Gateway::serving(&definition(&upstream.url(), mutual), settings);
     World { upstream, gateway, authority, folder, paths: AtomicUsize::new(0) }
 }
