@@ -145,14 +145,15 @@ pub struct ClientAuth {
 }
 
 /// A client's certificate in a header. It counts from a balancer alone, is judged by the same `ca` and `crl`, and is then the client's as
-/// if it had been shown in the handshake. The header never reaches an upstream, in no spelling.
+/// if it had been shown in the handshake. The header never reaches an upstream, in no spelling. `mode` speaks of the balancer's own
+/// connection; and as it speaks for clients of many hosts, its server name need not be the request's `Host`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForwardedCertificate {
     /// The header's name. Its value is PEM, percent-encoded, or base64, bare or between colons as RFC 9440 has it.
     pub header: String,
     /// SHA-256 digests of the balancers' own certificates, in hexadecimal. What a balancer sends without the header comes from a
-    /// client without a certificate.
+    /// client without a certificate; so it must take away, or replace, what clients send under this name.
     pub balancers: Vec<String>,
 }
 

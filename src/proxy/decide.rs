@@ -8,6 +8,7 @@ use tollgate_plan::Target;
 
 use super::{
     admit,
+    connection::Connection,
     exchange::{Exchange, Place},
     forward,
     phases::Phases,
@@ -67,6 +68,7 @@ impl Phases {
         if let Some(connection) = &exchange.connection
             && connection.strict_host
             && !is_named(host_name(&exchange.host), connection.server_name.as_deref())
+            && !is_balancer(snapshot, connection)
         {
             return Err(early(&reasons::MISDIRECTED));
         }
@@ -95,7 +97,7 @@ impl Phases {
         let client = forward::client(&session.req_header().headers, &connection, proxies);
         let call = Call { operation: served.info.clone(), client, secure: connection.secure, now: exchange.time, request_id: exchange.id };
         let req = session.req_header_mut();
-        let rewritten = forward::rewrite(req, exchange.seen, &connection, proxies, &exchange.host);
+        let rewritten = forward::rewrite(req, exchange.seen, &connection, proxies, &snapshot.certificates, &exchange.host);
         rewritten.map_err(|_| Box::new(reasons::FIELD.answer()))?;
         let mut run = Run::new(&served.chain, peer);
         let mut body: Option<Bytes> = None;
@@ -202,6 +204,11 @@ fn is_named(host: &str, server_name: Option<&str>) -> bool {
         Some(name) => host.eq_ignore_ascii_case(name.trim_end_matches('.')),
         None => host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok(),
     }
+}
+
+/// Whether a connection brings the requests of others: its server name says nothing of their hosts.
+fn is_balancer(snapshot: &Snapshot, connection: &Connection) -> bool {
+    snapshot.endpoints[connection.listener].as_ref().is_some_and(|endpoint| endpoint.is_balancer(connection.presented.as_ref()))
 }
 
 fn declared_length(req: &RequestHeader) -> u64 {

@@ -10,6 +10,7 @@
 //!   dropped, whoever sent them: upstreams must not find two accounts that differ.
 //! - `X-Request-Id`, or what `request_id.header` names, is written by the gateway alone.
 //! - Names of fields are sent in lower case, but for `Host` and a few more: as over HTTP/2, whatever the client spoke.
+//! - A certificate in a field (`Client-Cert`, `X-Forwarded-Client-Cert` and their like) is dropped, whoever sent it.
 //! - `X-Real-IP` and `X-JWT-Assertion` of clients are dropped; an upstream's `X-JWT-Assertion` never reaches a client.
 
 use std::net::IpAddr;
@@ -72,7 +73,8 @@ fn direct<T>(req: &mut RequestHeader, change: impl FnOnce(&mut Parts) -> T) -> T
     result
 }
 
-/// What `X-Forwarded-*` and `Forwarded` of the client are replaced by, before the first filter runs. The target must be in normal
+/// What `X-Forwarded-*` and `Forwarded` of the client are replaced by, and certificates in fields taken away, before the first filter
+/// runs. The target must be in normal
 /// form by now.
 ///
 /// # Errors
@@ -82,10 +84,12 @@ pub fn rewrite(
     seen: Seen,
     connection: &Connection,
     proxies: &TrustedProxies,
+    certificates: &Owned,
     host: &str,
 ) -> Result<(), IllegalHeader> {
     direct(req, |parts| {
         let headers = &mut parts.headers;
+        certificates.strip(headers);
         if seen.connection {
             drop_nominated(headers)?;
         }

@@ -5,7 +5,10 @@ use pingora::http::RequestHeader;
 use tollgate_filter_api::{NoCertificate, Peer};
 
 use super::{FOR, Seen, client, is_hop_by_hop, rewrite};
-use crate::{config::TrustedProxies, proxy::connection::Connection};
+use crate::{
+    config::TrustedProxies,
+    proxy::{connection::Connection, owned::Owned},
+};
 
 fn from(address: &str, secure: bool) -> Connection {
     Connection::new(address.parse().unwrap(), secure, Peer::Anonymous(NoCertificate::Plain), None, false)
@@ -29,7 +32,7 @@ fn rewritten(fields: &[(&'static str, &str)], address: &str, secure: bool) -> Re
         req.append_header(*name, *value).unwrap();
     }
     let seen = Seen { connection: true, forwarding: true, ..Seen::default() };
-    rewrite(&mut req, seen, &from(address, secure), &proxies(), "api.example").unwrap();
+    rewrite(&mut req, seen, &from(address, secure), &proxies(), &Owned::default(), "api.example").unwrap();
     req
 }
 

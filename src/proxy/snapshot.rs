@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
 use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
 use tollgate_filter_api::{Env, Kind, Metrics, OperationInfo, Problems};
 use tollgate_plan::{Operation, Target as PlanTarget};
 
-use super::{asked, endpoint::Endpoint, faults::Faults, ids::Ids, owned::Owned};
+use super::{asked, endpoint::Endpoint, faults::Faults, forwarded, ids::Ids, owned::Owned};
 use crate::{
     chain::{self, Chain},
     config::{Config, UpstreamHttp},
@@ -59,6 +60,8 @@ pub struct Snapshot {
     pub peers: Vec<Vec<HttpPeer>>,
     /// Fields that filters own, and the one of ids when it is not the usual one.
     pub owned: Owned,
+    /// Fields in which upstreams would read a client's certificate.
+    pub certificates: Owned,
     /// What requests are called.
     pub ids: Ids,
     /// Series of the operations.
@@ -110,10 +113,11 @@ impl Snapshot {
         waived.sort();
         waived.dedup();
         let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(peer).collect()).collect();
+        let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
         let forwarded = endpoints.iter().flatten().filter_map(Endpoint::forwarded_header);
-        let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).chain(forwarded).collect();
+        let certificates = forwarded.chain(forwarded::USUAL.map(HeaderName::from_static)).collect();
         let operations = operations(&loaded, chains);
-        Ok(Self { generation, router, operations, upstreams, peers, owned, ids, metrics, endpoints, config, loaded, waived })
+        Ok(Self { generation, router, operations, upstreams, peers, owned, certificates, ids, metrics, endpoints, config, loaded, waived })
     }
 }
 

@@ -1,11 +1,18 @@
 //! Certificates that a load balancer forwards.
 
+use std::{
+    io::{BufReader, Write},
+    net::TcpStream,
+};
+
+use openssl::ssl::SslStream;
 use serde_json::{Value, json};
 use tollgate_tests::{
     Client,
     certificates::{Authority, Identity, connector},
+    forms::Form,
     h2::{H2, Outcome},
-    until,
+    message, until,
 };
 
 use super::world::{LATE, World, world_of};
@@ -111,4 +118,77 @@ fn t12_a_forwarded_certificate_that_is_revoked_is_refused_from_then_on() {
     assert_eq!(ask().0, 200);
     world.replace("list.crl", world.authority.revoke(&[9], LATE));
     until("the list to be read", || (ask() == (401.into(), "mtls.untrusted".into(), Value::Null)).then_some(()));
+}
+
+/// Balancers speak for clients of many hosts, and many of them name no server in their own handshake.
+#[test]
+fn t12_a_balancers_connection_brings_requests_for_any_host_and_nobody_elses_does() {
+    let (world, balancer) = behind_a_balancer("required");
+    let shop = world.authority.issue("shop", 9, &["shop.example"]);
+    let [value, ..] = spellings(&shop);
+    let ask = |identity: &Identity, name: Option<&str>| {
+        let ssl = connector(&world.authority, Some(identity), b"", None).configure().unwrap();
+        let ssl = ssl.use_server_name_indication(name.is_some()).verify_hostname(false).into_ssl(name.unwrap_or("none")).unwrap();
+        let mut stream = SslStream::new(ssl, TcpStream::connect(("127.0.0.1", world.gateway.ports.tls)).unwrap()).unwrap();
+        stream.connect().unwrap();
+        let request = format!("GET /a/x HTTP/1.1\r\nHost: shop.example\r\nX-Client-Cert: {value}\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        message::head(&mut BufReader::new(stream)).unwrap().unwrap().status()
+    };
+    assert_eq!([ask(&balancer, None), ask(&balancer, Some("backend.example"))], [200, 200]);
+    assert_eq!([ask(&shop, None), ask(&shop, Some("backend.example"))], [421, 421]);
+    assert_eq!(world.upstream.count(), 2);
+}
+
+/// The fields in which other products forward certificates, on a gateway that reads none.
+#[test]
+fn t12_a_certificate_in_a_usual_field_reaches_no_upstream_even_where_none_is_read() {
+    let world = world_of(Authority::new("root"), "optional", json!({}), json!({}));
+    let shop = world.authority.issue("shop", 9, &["shop.example"]);
+    let [value, ..] = spellings(&shop);
+    let names = [
+        "Client-Cert",
+        "client_cert",
+        "Client-Cert-Chain",
+        "X-Forwarded-Client-Cert",
+        "X-WSO2-CLIENT-CERTIFICATE",
+        "x_wso2_client-certificate",
+    ];
+    for name in names {
+        let fields = [format!("{name}: {value}"), format!("{name}: {value}")];
+        assert_eq!(world.told(None, &fields), (200.into(), Value::Null, Value::Null), "{name}");
+        assert_eq!(world.told_h2(Some(&shop), (&name.to_lowercase(), &value)), (200.into(), Value::Null, "shop.example".into()), "{name}");
+    }
+    let arrived = world.upstream.requests();
+    assert_eq!(arrived.len(), 2 * names.len());
+    for request in arrived {
+        let text = format!("{:?}", request.message).to_lowercase().replace('_', "-");
+        assert!(!text.contains("client-cert"), "{text}");
+    }
+}
+
+/// Clocks differ: a certificate that was not valid yet is, soon.
+#[test]
+fn t12_a_forwarded_certificate_counts_as_soon_as_its_validity_begins() {
+    let (world, balancer) = behind_a_balancer("optional");
+    let young = Form::client("young").valid(2, 3600).signed_by(&world.authority.0);
+    let [value, ..] = spellings(&young);
+    let ask = || world.told(Some(&balancer), &[format!("X-Client-Cert: {value}")]);
+    assert_eq!(ask().1, "mtls.untrusted");
+    until("its validity to begin", || (ask().0 == 200).then_some(()));
+}
+
+#[test]
+fn t10_of_several_certificates_that_a_balancer_forwards_the_first_is_the_clients() {
+    let (world, balancer) = behind_a_balancer("optional");
+    let (shop, bank) = (world.authority.issue("shop", 9, &["shop.example"]), world.authority.issue("bank", 8, &["bank.example"]));
+    let stranger = Authority::new("root").issue("shop", 9, &["shop.example"]);
+    let [[shop, ..], [bank, ..], [stranger, ..]] = [spellings(&shop), spellings(&bank), spellings(&stranger)];
+    let client = |value: String| world.told(Some(&balancer), &[format!("X-Client-Cert: {value}")]);
+    let known = |name: &str| (200.into(), Value::Null, name.into());
+    assert_eq!(client(format!("{shop}{bank}")), known("shop.example"));
+    assert_eq!(client(format!("{bank}{shop}")), known("bank.example"));
+    let untrusted = (401.into(), "mtls.untrusted".into(), Value::Null);
+    assert_eq!(client(format!("{stranger}{shop}")), untrusted);
+    assert_eq!(client(format!("{shop},{bank}")), untrusted, "two values in one");
 }
