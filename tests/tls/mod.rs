@@ -9,5 +9,6 @@ mod policy;
 mod profiles;
 mod protocol;
 mod subjects;
+mod upstream;
 mod verdicts;
 mod world;
