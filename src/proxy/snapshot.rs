@@ -254,6 +254,9 @@ impl Snapshot {
             self.config.gateway.admin.address,
             self.loaded.digest
         );
+        for api in asked::strangers(&self.loaded.plan, &self.config.chain) {
+            log::warn!("`mtls` has rules for the API `{api}`, which is not served here: they hold for nobody");
+        }
         for waived in &self.waived {
             log::warn!("`{waived}` is waived: nobody enforces it");
         }

@@ -76,6 +76,15 @@ fn t10_the_first_certificate_is_the_client_whatever_comes_with_it() {
     }
 }
 
+#[test]
+fn rules_for_an_api_that_is_not_served_are_told_at_start() {
+    let rule = |name: &str, version: &str| json!({ "name": name, "version": version, "allow": { "subjects": ["CN=bank"] } });
+    let rules = json!({ "apis": [rule("a", "1"), rule("a", "*"), rule("A", "*"), rule("a", "2")] });
+    let said = world("mandatory", json!({}), rules).gateway.stderr();
+    let told = |api: &str| said.contains(&format!("rules for the API `{api}`, which is not served here"));
+    assert_eq!((told("A *"), told("a 2"), told("a 1"), told("a *")), (true, true, false, false), "{said}");
+}
+
 /// Sends every byte of the first record in a packet of its own, or also in a record of its own.
 struct Dripping {
     stream: TcpStream,
