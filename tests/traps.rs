@@ -323,7 +323,7 @@ fn an_optional_client_certificate_that_does_not_verify_is_none() {
 }
 
 #[test]
-fn a_trust_store_that_is_missing_or_empty_stops_the_start() {
+fn t13_a_trust_store_that_is_missing_or_empty_stops_the_start() {
     let (folder, authority, upstream) = (Folder::new(), Authority::new("root"), Upstream::start());
     let artifact = artifact(&folder, &open_api("/", &upstream.url(), json!({ "/a": { "get": operation() } })));
     let (certificate, key) = authority.issue("gateway", 2, &["localhost"]).write(&folder, "gateway");

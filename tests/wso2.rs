@@ -115,7 +115,7 @@ impl World {
         folder.write("admin.hash", password_hash());
         let document = Document::parse("wso2.yaml", text.as_bytes(), &Limits::default()).unwrap();
         let mut config = document.value();
-        let tls = config["listeners"][1]["tls"].clone();
+        let tls = config["listeners"].take()[1]["tls"].clone();
         config["endpoints"] = json!({ "*": { "production": [upstream.url()], "sandbox": [upstream.url()] } });
         config["waive"] = WAIVED.split(',').collect();
         Self { upstream, manager: KeyManager::new(), stranger: KeyManager::new(), authority, folder, config, tls }

@@ -84,7 +84,7 @@ pub struct Listener {
     pub tls: Option<Tls>,
 }
 
-/// The gateway's side of a TLS connection. TLS 1.2 and 1.3 with the suites of Mozilla's intermediate profile.
+/// The gateway's side of a TLS connection.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
@@ -92,6 +92,10 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Private key, PEM.
     pub key: PathBuf,
+    /// Which versions and suites of TLS are spoken: Mozilla's intermediate profile, TLS 1.2 and 1.3; its modern one, TLS 1.3 alone; or
+    /// `fapi`, which is TLS 1.3 and of TLS 1.2 what both FAPI 1.0 and BCP 195 allow. That needs an RSA certificate.
+    #[serde(default)]
+    pub profile: TlsProfile,
     /// How often these files, and those of `client_auth`, are looked at: a change counts for new handshakes, and for the next
     /// request of a kept connection, without a reload. What cannot be used leaves the old in force.
     #[serde(default = "ten_seconds")]
@@ -104,13 +108,27 @@ pub struct Tls {
     pub client_auth: Option<ClientAuth>,
 }
 
+/// Versions and suites. Of those that both sides have, the client's first choice is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsProfile {
+    /// TLS 1.2 and 1.3 as in Mozilla's intermediate profile, version 6.
+    #[default]
+    Intermediate,
+    /// TLS 1.3 alone, as in Mozilla's modern profile.
+    Modern,
+    /// TLS 1.3, and TLS 1.2 with the two suites that both FAPI 1.0 Part 2 §8.5 and BCP 195 allow, AES-GCM after ECDHE. They need an
+    /// RSA certificate: with any other, only TLS 1.3 is spoken.
+    Fapi,
+}
+
 /// What clients must prove about themselves in the handshake.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientAuth {
     /// Whether a client without a trusted certificate is let in.
     pub mode: ClientAuthMode,
-    /// Certificates that client chains must end in, PEM. Must exist and must not be empty.
+    /// Certificates that client chains must end in, PEM: roots, and intermediates that clients may leave out. Must hold a root.
     pub ca: PathBuf,
     /// Certificate revocation lists, PEM or DER. When there is one, every authority of a chain must have a list here that is in
     /// force: a certificate that cannot be judged is not trusted.
@@ -128,14 +146,15 @@ pub struct ClientAuth {
 }
 
 /// A client's certificate in a header. It counts from a balancer alone, is judged by the same `ca` and `crl`, and is then the client's as
-/// if it had been shown in the handshake. The header never reaches an upstream, in no spelling.
+/// if it had been shown in the handshake. The header never reaches an upstream, in no spelling. `mode` speaks of the balancer's own
+/// connection; and as it speaks for clients of many hosts, its server name need not be the request's `Host`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForwardedCertificate {
     /// The header's name. Its value is PEM, percent-encoded, or base64, bare or between colons as RFC 9440 has it.
     pub header: String,
     /// SHA-256 digests of the balancers' own certificates, in hexadecimal. What a balancer sends without the header comes from a
-    /// client without a certificate.
+    /// client without a certificate; so it must take away, or replace, what clients send under this name.
     pub balancers: Vec<String>,
 }
 

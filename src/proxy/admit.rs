@@ -45,6 +45,8 @@ pub struct Seen {
     pub forwarding: bool,
     /// One that a filter owns.
     pub owned: bool,
+    /// One in which an upstream would read a client's certificate.
+    pub certificate: bool,
 }
 
 /// Judges a head, in one pass over its fields. The host in normal form comes back.
@@ -55,6 +57,7 @@ pub fn admit(
     req: &RequestHeader,
     limits: &Limits,
     owned: &Owned,
+    certificates: &Owned,
     connection: Option<&Connection>,
     counters: &LimitCounters,
 ) -> Result<(Arc<str>, Seen), &'static Reason> {
@@ -63,7 +66,7 @@ pub fn admit(
         counters.target_bytes.inc();
         return Err(&reasons::TARGET_BYTES);
     }
-    let fields = Fields::read(&req.headers, owned);
+    let fields = Fields::read(&req.headers, owned, certificates);
     fields.size(target, limits, counters)?;
     fields.framing(req.version)?;
     if fields.illegal {
@@ -122,7 +125,7 @@ struct Fields<'h> {
 }
 
 impl<'h> Fields<'h> {
-    fn read(headers: &'h HeaderMap, owned: &Owned) -> Self {
+    fn read(headers: &'h HeaderMap, owned: &Owned, certificates: &Owned) -> Self {
         let mut fields = Self::default();
         for (name, value) in headers {
             let text = name.as_str();
@@ -140,6 +143,7 @@ impl<'h> Fields<'h> {
                 _ => {}
             }
             fields.seen.owned |= owned.holds(name);
+            fields.seen.certificate |= certificates.holds(name);
             fields.illegal |= is_illegal(value);
         }
         fields.seen.length = fields.length.value.is_some();

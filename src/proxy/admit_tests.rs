@@ -28,7 +28,12 @@ fn limits() -> Limits {
 
 fn judged(req: &RequestHeader) -> (Result<Arc<str>, &'static str>, LimitCounters) {
     let counters = Telemetry::new([]).limits;
-    (admit(req, &limits(), &Owned::default(), None, &counters).map(|(host, _)| host).map_err(|reason: &Reason| reason.id), counters)
+    (
+        admit(req, &limits(), &Owned::default(), &Owned::default(), None, &counters)
+            .map(|(host, _)| host)
+            .map_err(|reason: &Reason| reason.id),
+        counters,
+    )
 }
 
 fn refusal(fields: &[(&'static str, &str)]) -> &'static str {
@@ -114,7 +119,7 @@ fn the_pass_tells_what_somebody_must_see_to() {
     let owned: Owned = [http::HeaderName::from_static("x-user")].into_iter().collect();
     let seen = |fields: &[(&'static str, &str)]| {
         let req = head("/", &[&[HOST], fields].concat());
-        admit(&req, &Limits::default(), &owned, None, &Telemetry::new([]).limits).unwrap().1
+        admit(&req, &Limits::default(), &owned, &Owned::default(), None, &Telemetry::new([]).limits).unwrap().1
     };
     assert_eq!(seen(&[("X-Users", "1"), ("Accept", "*/*")]), Seen::default());
     assert_eq!(seen(&[("Connection", "close")]), Seen { connection: true, ..Seen::default() });

@@ -1,13 +1,14 @@
 //! Whether anybody is asked for the certificates that operations cannot be called without.
 //!
-//! One listener that asks is enough: which listener a client of an operation uses is not known at start.
+//! One listener that asks is enough: which listener a client of an operation uses is not known at start. And whether what is said of
+//! single APIs is said of ones that are served.
 
 use std::collections::BTreeSet;
 
 use tollgate_filter_api::{Problem, Problems};
 use tollgate_plan::{Alternative, Credential, Operation, Plan};
 
-use crate::config::Gateway;
+use crate::{chain::ChainSpec, config::Gateway};
 
 /// The filter that checks client certificates.
 const MTLS: &str = "mtls";
@@ -32,6 +33,14 @@ pub fn certificates(plan: &Plan, gateway: &Gateway) -> Result<(), Problems> {
         }
     }
     if problems.has_errors() { Err(problems) } else { Ok(()) }
+}
+
+/// APIs that `mtls` has rules for and that are not served here. A name that is misspelt leaves its API to the rules for all.
+pub fn strangers(plan: &Plan, chain: &ChainSpec) -> BTreeSet<String> {
+    let entries = chain.filters().filter(|spec| spec.id == MTLS).filter_map(|spec| spec.settings["apis"].as_array()).flatten();
+    let named = entries.filter_map(|entry| Some((entry["name"].as_str()?, entry["version"].as_str().unwrap_or("*"))));
+    let served = |name: &str, version: &str| plan.apis.iter().any(|api| api.title == name && (version == "*" || api.version == version));
+    named.filter(|(name, version)| !served(name, version)).map(|(name, version)| format!("{name} {version}")).collect()
 }
 
 /// The certificate that every alternative in force has among its credentials. An alternative of which a part is waived is in

@@ -8,6 +8,7 @@ use tollgate_plan::Target;
 
 use super::{
     admit,
+    connection::Connection,
     exchange::{Exchange, Place},
     forward,
     phases::Phases,
@@ -42,7 +43,9 @@ impl Phases {
         let req = session.req_header_mut();
         admit::absolute(req).map_err(early)?;
         let connection = exchange.connection.as_deref();
-        let (host, seen) = admit::admit(req, &gateway.limits, &snapshot.owned, connection, &telemetry.limits).map_err(early)?;
+        let (owned, certificates) = (&snapshot.owned, &snapshot.certificates);
+        let admitted = admit::admit(req, &gateway.limits, owned, certificates, connection, &telemetry.limits);
+        let (host, seen) = admitted.map_err(early)?;
         (exchange.host, exchange.seen) = (host, seen);
         if let Some(http1) = session.as_downstream().as_http1() {
             let raw = http1.get_headers_raw_bytes();
@@ -68,6 +71,7 @@ impl Phases {
         if let Some(connection) = &exchange.connection
             && connection.strict_host
             && !is_named(host_name(&exchange.host), connection.server_name.as_deref())
+            && !is_balancer(snapshot, connection)
         {
             return Err(early(&reasons::MISDIRECTED));
         }
@@ -89,7 +93,7 @@ impl Phases {
             Box::new(reasons::CERTIFICATE.answer().header(header::WWW_AUTHENTICATE, challenge))
         })?;
         let client = forward::client(&session.req_header().headers, &connection, proxies);
-        let forwarded = forward::take(session.req_header_mut(), exchange.seen, &connection, proxies);
+        let forwarded = forward::take(session.req_header_mut(), exchange.seen, &connection, proxies, &snapshot.certificates);
         let forwarded = forwarded.map_err(|_| Box::new(reasons::FIELD.answer()))?;
         let (operation, host, has_body) = (served.info.clone(), exchange.host.clone(), !session.is_body_empty());
         let (secure, now, request_id) = (connection.secure, exchange.time, exchange.id);
@@ -199,6 +203,11 @@ fn is_named(host: &str, server_name: Option<&str>) -> bool {
         Some(name) => host.eq_ignore_ascii_case(name.trim_end_matches('.')),
         None => host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok(),
     }
+}
+
+/// Whether a connection brings the requests of others: its server name says nothing of their hosts.
+fn is_balancer(snapshot: &Snapshot, connection: &Connection) -> bool {
+    snapshot.endpoints[connection.listener].as_ref().is_some_and(|endpoint| endpoint.is_balancer(connection.presented.as_ref()))
 }
 
 fn declared_length(req: &RequestHeader) -> u64 {

@@ -278,7 +278,7 @@ impl Accepting {
         let listener = &snapshot.config.gateway.listeners[self.index];
         let limits = &snapshot.config.gateway.limits;
         let client = address.ip().to_canonical();
-        let (stream, connection): (Stream, Connection) = match &snapshot.endpoints[self.index] {
+        let (stream, mut connection): (Stream, Connection) = match &snapshot.endpoints[self.index] {
             None => (boxed(stream), Connection::new(client, false, Peer::Anonymous(NoCertificate::Plain), None, false)),
             Some(endpoint) => {
                 let state = endpoint.state();
@@ -296,10 +296,10 @@ impl Accepting {
                 let (peer, presented) = tls::peer(ssl, state.trust.as_ref());
                 let mut connection = Connection::new(client, true, peer, name, state.trust.is_some());
                 connection.presented = presented;
-                connection.listener = self.index;
                 (boxed(stream), connection)
             }
         };
+        connection.listener = self.index;
         let h2 = listener.h2c || matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
         let deadlines = Deadlines {
             header: limits.header_time.0,

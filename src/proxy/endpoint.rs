@@ -127,6 +127,14 @@ impl Endpoint {
         self.forwarded.as_ref().map(Forwarded::header)
     }
 
+    /// Whether a connection is a balancer's, which brings requests for hosts of all kinds.
+    pub fn is_balancer(&self, presented: Option<&Presented>) -> bool {
+        match (&self.forwarded, &self.state.load().trust, presented) {
+            (Some(forwarded), Some(trust), Some(presented)) => forwarded.is_balancer(&presented.judge(trust)),
+            _ => false,
+        }
+    }
+
     /// Who sends a request over a connection, by the rules of now.
     ///
     /// # Errors
@@ -192,9 +200,8 @@ impl std::fmt::Debug for Presented {
     }
 }
 
-/// A certificate that is not trusted may become so only by other rules.
 fn judge(leaf: &X509, chain: &[X509], trust: &Trust) -> Judged {
-    let untrusted = || (i64::MAX, Peer::Anonymous(NoCertificate::NotTrusted));
+    let untrusted = || (trust::doubted(), Peer::Anonymous(NoCertificate::NotTrusted));
     let (until, peer) = match trust.judge(leaf, chain) {
         Ok(until) => tls::describe(leaf).map_or_else(untrusted, |certificate| (until, Peer::Certified(Arc::new(certificate)))),
         Err(why) => {

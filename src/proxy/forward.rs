@@ -10,6 +10,7 @@
 //!   dropped, whoever sent them: upstreams must not find two accounts that differ.
 //! - `X-Request-Id`, or what `request_id.header` names, is written by the gateway alone.
 //! - Names of fields are sent in lower case, but for `Host` and a few more: as over HTTP/2, whatever the client spoke.
+//! - A certificate in a field (`Client-Cert`, `X-Forwarded-Client-Cert` and their like) is dropped, whoever sent it.
 //! - `X-Real-IP` and `X-JWT-Assertion` of clients are dropped; an upstream's `X-JWT-Assertion` never reaches a client.
 
 use std::net::IpAddr;
@@ -72,8 +73,8 @@ fn direct<T>(req: &mut RequestHeader, change: impl FnOnce(&mut Parts) -> T) -> T
     result
 }
 
-/// Takes the fields away that tell of the request's way, and what the client's `Connection` names, before the first filter runs.
-/// What trusted proxies say of the way comes back; what others say is lost.
+/// Takes the fields away that tell of the request's way or hold a certificate, and what the client's `Connection` names, before the
+/// first filter runs. What trusted proxies say of the way comes back; what others say is lost.
 ///
 /// # Errors
 /// A `Connection` that names what frames the message, or a list that no field may hold.
@@ -82,12 +83,16 @@ pub fn take(
     seen: Seen,
     connection: &Connection,
     proxies: &TrustedProxies,
+    certificates: &Owned,
 ) -> Result<Option<Box<Forwarded>>, IllegalHeader> {
-    if !seen.connection && !seen.forwarding {
+    if !seen.connection && !seen.forwarding && !seen.certificate {
         return Ok(None);
     }
     direct(req, |parts| {
         let headers = &mut parts.headers;
+        if seen.certificate {
+            certificates.strip(headers);
+        }
         if seen.connection {
             drop_nominated(headers)?;
         }

@@ -5,7 +5,10 @@ use pingora::http::RequestHeader;
 use tollgate_filter_api::{NoCertificate, Peer};
 
 use super::{FOR, Seen, Way, client, direct, is_hop_by_hop, take};
-use crate::{config::TrustedProxies, proxy::connection::Connection};
+use crate::{
+    config::TrustedProxies,
+    proxy::{connection::Connection, owned::Owned},
+};
 
 fn from(address: &str, secure: bool) -> Connection {
     Connection::new(address.parse().unwrap(), secure, Peer::Anonymous(NoCertificate::Plain), None, false)
@@ -30,7 +33,7 @@ fn rewritten(fields: &[(&'static str, &str)], address: &str, secure: bool) -> Re
     }
     let seen = Seen { connection: true, forwarding: true, ..Seen::default() };
     let connection = from(address, secure);
-    let forwarded = take(&mut req, seen, &connection, &proxies()).unwrap();
+    let forwarded = take(&mut req, seen, &connection, &proxies(), &Owned::default()).unwrap();
     for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"] {
         assert!(field(&req, name).is_empty(), "a filter could take {name} for the gateway's word");
     }

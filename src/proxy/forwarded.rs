@@ -1,7 +1,7 @@
 //! A client's certificate that a load balancer forwards in a header, because the client's TLS ends there.
 //!
 //! The header counts from a connection that shows one of the balancers' own certificates, which must be trusted like any other. From
-//! everybody else it is not looked at; and nobody's reaches the upstream, in no spelling. The certificate is judged by the same rules as
+//! everybody else it is not looked at; and nobody's reaches a filter or the upstream, in no spelling. The certificate is judged by the same rules as
 //! one of a handshake. Does **not** protect against a balancer that forwards certificates whose owner has not proved to have the
 //! key: the proof was made to the balancer.
 
@@ -18,6 +18,10 @@ use super::{
     trust::{self, Trust},
 };
 use crate::config::ForwardedCertificate;
+
+/// Fields in which certificates are usually forwarded (RFC 9440, Envoy, the reference product). An upstream may believe them, so they
+/// are taken away whether or not the gateway reads one itself.
+pub const USUAL: [&str; 4] = ["client-cert", "client-cert-chain", "x-forwarded-client-cert", "x-wso2-client-certificate"];
 
 /// Certificates whose verdict is remembered.
 const REMEMBERED: usize = 10_000;
@@ -65,11 +69,15 @@ impl Forwarded {
         self.header.clone()
     }
 
+    /// Whether a connection's other end speaks for others.
+    pub fn is_balancer(&self, found: &Peer) -> bool {
+        matches!(found, Peer::Certified(certificate) if self.balancers.contains(&certificate.sha256))
+    }
+
     /// Who is at the other end: of the balancer's connection the client behind it, of any other the one that was found.
     pub fn peer(&self, found: Peer, headers: &HeaderMap, trust: &Trust) -> Peer {
-        match &found {
-            Peer::Certified(certificate) if self.balancers.contains(&certificate.sha256) => {}
-            _ => return found,
+        if !self.is_balancer(&found) {
+            return found;
         }
         let mut values = headers.get_all(&self.header).iter();
         match (values.next(), values.next()) {
@@ -85,7 +93,8 @@ impl Forwarded {
         if let Some(peer) = self.judged.find(&key, good) {
             return peer;
         }
-        let (until, peer) = judge(value.as_bytes(), trust).unwrap_or((i64::MAX, Peer::Anonymous(NoCertificate::NotTrusted)));
+        let (until, peer) =
+            judge(value.as_bytes(), trust).unwrap_or_else(|| (trust::doubted(), Peer::Anonymous(NoCertificate::NotTrusted)));
         self.judged.put(key, Judged { by: trust.id(), until, peer: peer.clone() });
         peer
     }
@@ -100,9 +109,13 @@ fn judge(value: &[u8], trust: &Trust) -> Option<(i64, Peer)> {
     Some((until.ok()?, Peer::Certified(Arc::new(tollgate_filter_api::Certificate { forwarded: true, ..certificate }))))
 }
 
-/// The certificates of a value: PEM, percent-encoded; or one in base64, bare or between colons (RFC 9440 §2.1).
+/// The certificates of a value: PEM, percent-encoded; or one in base64, bare or between colons (RFC 9440 §2.1). A comma is in none of
+/// them: it joins two fields into one on the way (RFC 9110 §5.3), and the first of them may be what the client wrote.
 fn read(value: &[u8]) -> Option<Vec<X509>> {
     let text = std::str::from_utf8(value).ok()?.trim();
+    if text.contains(',') {
+        return None;
+    }
     let bare = text.strip_prefix(':').and_then(|rest| rest.strip_suffix(':')).unwrap_or(text);
     if let Ok(der) = STANDARD.decode(bare) {
         return X509::from_der(&der).ok().map(|leaf| vec![leaf]);

@@ -8,6 +8,7 @@ mod answer;
 mod asked;
 mod connection;
 mod decide;
+mod der;
 mod edge;
 mod endpoint;
 mod exchange;

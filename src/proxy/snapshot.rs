@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
 use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
 use tollgate_filter_api::{Env, Kind, Metrics, OperationInfo, Peer, Problems};
 use tollgate_plan::{Operation, Target as PlanTarget};
@@ -11,6 +12,7 @@ use super::{
     connection::Connection,
     endpoint::{Endpoint, Lapsed},
     faults::Faults,
+    forwarded,
     ids::Ids,
     owned::Owned,
 };
@@ -66,6 +68,8 @@ pub struct Snapshot {
     pub peers: Vec<Vec<HttpPeer>>,
     /// Fields that filters own, and the one of ids when it is not the usual one.
     pub owned: Owned,
+    /// Fields in which upstreams would read a client's certificate.
+    pub certificates: Owned,
     /// What requests are called.
     pub ids: Ids,
     /// Series of the operations.
@@ -117,10 +121,11 @@ impl Snapshot {
         waived.sort();
         waived.dedup();
         let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(peer).collect()).collect();
+        let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
         let forwarded = endpoints.iter().flatten().filter_map(Endpoint::forwarded_header);
-        let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).chain(forwarded).collect();
+        let certificates = forwarded.chain(forwarded::USUAL.map(HeaderName::from_static)).collect();
         let operations = operations(&loaded, chains);
-        Ok(Self { generation, router, operations, upstreams, peers, owned, ids, metrics, endpoints, config, loaded, waived })
+        Ok(Self { generation, router, operations, upstreams, peers, owned, certificates, ids, metrics, endpoints, config, loaded, waived })
     }
 }
 
@@ -257,6 +262,9 @@ impl Snapshot {
             self.config.gateway.admin.address,
             self.loaded.digest
         );
+        for api in asked::strangers(&self.loaded.plan, &self.config.chain) {
+            log::warn!("`mtls` has rules for the API `{api}`, which is not served here: they hold for nobody");
+        }
         for waived in &self.waived {
             log::warn!("`{waived}` is waived: nobody enforces it");
         }

@@ -6,27 +6,34 @@
 use std::{net::IpAddr, path::Path};
 
 use openssl::{
+    error::ErrorStack,
     nid::Nid,
-    pkey::PKey,
+    pkey::{Id, PKey},
     sha::sha256,
     ssl::{
-        AlpnError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode, select_next_proto,
+        AlpnError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode, SslVersion,
+        select_next_proto,
     },
-    x509::{GeneralNameRef, X509, X509NameRef, X509VerifyResult, store::X509StoreBuilder},
+    x509::{GeneralNameRef, X509, X509NameRef, store::X509StoreBuilder},
 };
 use tollgate_filter_api::{Certificate, NoCertificate, Peer, Problem};
 
 use super::{
+    der,
     endpoint::{Presented, State},
     trust::{self, Trust},
 };
-use crate::config::{ClientAuth, ClientAuthMode, CrlStale, Tls};
+use crate::config::{ClientAuth, ClientAuthMode, CrlStale, Tls, TlsProfile};
 
 /// Suites of TLS 1.2 in Mozilla's intermediate profile, version 6: no key exchange without elliptic curves.
-const SUITES: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:\
+const INTERMEDIATE: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:\
     ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 
-/// Its groups.
+/// Suites of TLS 1.2 that FAPI 1.0 Part 2 §8.5 permits and BCP 195 (RFC 9325) recommends. The two others that the former permits
+/// make a server compute more than its client (CVE-2002-20001), and the latter advises against them.
+const FAPI: &str = "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384";
+
+/// Groups of Mozilla's profiles.
 const GROUPS: &str = "X25519MLKEM768:X25519:P-256:P-384";
 
 /// Sessions that a listener with `client_auth` keeps, some KiB each.
@@ -45,7 +52,7 @@ fn acceptor(tls: &Tls, trust: Option<&Trust>) -> Result<SslAcceptor, Problem> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).map_err(|error| internal(&error))?;
     // The stream below is not buffered: without this, each record costs a read for its head and one for the rest.
     builder.set_read_ahead(true);
-    builder.set_cipher_list(SUITES).and_then(|()| builder.set_groups_list(GROUPS)).map_err(|error| internal(&error))?;
+    spoken(&mut builder, tls.profile).map_err(|error| internal(&error))?;
     builder.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
     let chain = certificates(&tls.certificate)?;
     let key = read(&tls.key)?;
@@ -59,16 +66,32 @@ fn acceptor(tls: &Tls, trust: Option<&Trust>) -> Result<SslAcceptor, Problem> {
             problem(&tls.key, "is not the key of the certificate").hint(format!("the certificate is {}", tls.certificate.display()))
         );
     }
+    if tls.profile == TlsProfile::Fapi && key.id() != Id::RSA {
+        log::warn!("{} is no RSA certificate, so that the profile `fapi` speaks TLS 1.3 alone", tls.certificate.display());
+    }
     builder.set_certificate(leaf).and_then(|()| builder.set_private_key(&key)).map_err(|error| internal(&error))?;
     for certificate in rest {
         builder.add_extra_chain_cert(certificate.clone()).map_err(|error| internal(&error))?;
     }
+    // RFC 7301 §3.2: who speaks something else only is told so, and is not taken for a client of HTTP (ALPACA).
     let protocols: &'static [u8] = if tls.http2 { b"\x02h2\x08http/1.1" } else { b"\x08http/1.1" };
-    builder.set_alpn_select_callback(move |_, offered| select_next_proto(protocols, offered).ok_or(AlpnError::NOACK));
+    builder.set_alpn_select_callback(move |_, offered| select_next_proto(protocols, offered).ok_or(AlpnError::ALERT_FATAL));
     if let (Some(client_auth), Some(trust)) = (&tls.client_auth, trust) {
         ask_for_certificates(&mut builder, client_auth, trust)?;
     }
     Ok(builder.build())
+}
+
+/// Versions, suites and groups.
+fn spoken(builder: &mut SslAcceptorBuilder, profile: TlsProfile) -> Result<(), ErrorStack> {
+    let (oldest, suites) = match profile {
+        TlsProfile::Intermediate => (SslVersion::TLS1_2, INTERMEDIATE),
+        TlsProfile::Modern => (SslVersion::TLS1_3, INTERMEDIATE),
+        TlsProfile::Fapi => (SslVersion::TLS1_2, FAPI),
+    };
+    builder.set_min_proto_version(Some(oldest))?;
+    builder.set_cipher_list(suites)?;
+    builder.set_groups_list(GROUPS)
 }
 
 fn ask_for_certificates(builder: &mut SslAcceptorBuilder, client_auth: &ClientAuth, trust: &Trust) -> Result<(), Problem> {
@@ -88,20 +111,14 @@ fn ask_for_certificates(builder: &mut SslAcceptorBuilder, client_auth: &ClientAu
     builder.set_verify_depth(u32::from(client_auth.depth));
     match client_auth.mode {
         ClientAuthMode::Required => {
-            let store = trust::store(client_auth, &trust.anchors, false)?;
+            // Where a stale list counts, times are left to the verdict after the handshake. A callback that forgives the list would end
+            // the process: OpenSSL also calls it for the path of a list's signer, and the bindings panic there.
+            let timeless = client_auth.crl_stale == CrlStale::Open && !client_auth.crl.is_empty();
+            let store = trust::store(client_auth, &trust.anchors, timeless)?;
             builder.set_verify_cert_store(store).map_err(|error| internal(&error))?;
-            let stale_is_good = client_auth.crl_stale == CrlStale::Open;
-            let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
-            builder.set_verify_callback(mode, move |good, context| {
-                let tolerated = !good && stale_is_good && context.error().as_raw() == trust::CRL_EXPIRED;
-                if tolerated {
-                    // Nothing else is tolerated, so no other error is forgotten by this.
-                    context.set_error(X509VerifyResult::OK);
-                }
-                good || tolerated
-            });
+            builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
         }
-        // The handshake goes on with whatever was sent, against an empty store; the chain is judged afterwards.
+        // The handshake goes on with whatever was sent, against a store without certificates and lists; the chain is judged afterwards.
         ClientAuthMode::Optional => {
             let store = X509StoreBuilder::new().map_err(|error| internal(&error))?.build();
             builder.set_verify_cert_store(store).map_err(|error| internal(&error))?;
@@ -144,17 +161,25 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     <[u8; 4]>::try_from(bytes).map(IpAddr::from).or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
-/// RFC 4514: the last component first, special characters escaped. A component that is not UTF-8 makes the whole unusable.
+/// RFC 4514: the last component first, the attributes of one component joined by `+`, special characters escaped. An attribute
+/// that is not UTF-8 makes the whole unusable.
 fn distinguished_name(name: &X509NameRef) -> Option<String> {
-    let mut parts = Vec::new();
+    let mut attributes = Vec::new();
     for entry in name.entries() {
         let nid = entry.object().nid();
         let key = if nid == Nid::UNDEF { entry.object().to_string() } else { nid.short_name().ok()?.to_owned() };
         let value = entry.data().to_string().ok()?;
-        parts.push(format!("{key}={}", escape(&value)));
+        attributes.push(format!("{key}={}", escape(&value)));
     }
-    parts.reverse();
-    Some(parts.join(","))
+    let mut components = Vec::new();
+    let mut rest = &attributes[..];
+    for size in der::component_sizes(&name.to_der().ok()?).ok()? {
+        let (component, more) = rest.split_at_checked(size)?;
+        components.push(component.join("+"));
+        rest = more;
+    }
+    components.reverse();
+    rest.is_empty().then(|| components.join(","))
 }
 
 fn escape(value: &str) -> String {
@@ -185,7 +210,7 @@ pub(super) fn problem(path: &Path, what: &str) -> Problem {
     Problem::error("tls.file", format!("{} {what}", path.display()))
 }
 
-pub(super) fn internal(error: &openssl::error::ErrorStack) -> Problem {
+pub(super) fn internal(error: &ErrorStack) -> Problem {
     Problem::error("tls.setup", format!("TLS cannot be set up: {error}"))
 }
 

@@ -17,8 +17,8 @@ use openssl::{
 };
 use tollgate_filter_api::{Interval, NoCertificate, Peer};
 
-use super::{escape, peer, state};
-use crate::config::{ClientAuth, ClientAuthMode, CrlStale, Tls};
+use super::{distinguished_name, escape, peer, state};
+use crate::config::{ClientAuth, ClientAuthMode, CrlStale, Tls, TlsProfile};
 
 type Pair = (X509, PKey<Private>);
 
@@ -89,6 +89,7 @@ fn world(mode: Option<ClientAuthMode>) -> World {
     let tls = Tls {
         certificate: folder.pem("server.pem", &server.0),
         key: folder.write("server.key", &server.1.private_key_to_pem_pkcs8().unwrap()),
+        profile: TlsProfile::Intermediate,
         http2: true,
         refresh: Interval::seconds(10),
         client_auth: mode.map(|mode| ask(mode, ca)),
@@ -148,15 +149,36 @@ fn refusal(tls: &Tls) -> String {
 }
 
 #[test]
-fn a_distinguished_name_cannot_be_forged_by_its_values() {
+fn t11_a_distinguished_name_cannot_be_forged_by_its_values() {
     assert_eq!(escape("a,CN=admin"), "a\\,CN\\=admin");
     assert_eq!(escape(" x "), "\\ x\\ ");
     assert_eq!(escape("#x"), "\\#x");
     assert_eq!(escape("a\0b"), "a\\00b");
 }
 
+/// `CN` or `O` with one letter.
+fn attribute(kind: u8, letter: u8) -> [u8; 10] {
+    [0x30, 8, 0x06, 3, 0x55, 0x04, kind, 0x0c, 1, letter]
+}
+
+/// A name of components, each of one or more attributes.
+fn dn(components: &[&[[u8; 10]]]) -> String {
+    let element = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+    let set = |attributes: &&[[u8; 10]]| element(0x31, &attributes.concat());
+    let name = element(0x30, &components.iter().flat_map(set).collect::<Vec<u8>>());
+    distinguished_name(&X509Name::from_der(&name).unwrap()).unwrap()
+}
+
 #[test]
-fn a_trusted_certificate_is_an_identity_and_stays_one_when_the_session_is_resumed() {
+fn t11_attributes_of_one_component_are_told_from_components() {
+    let (common, organization) = (attribute(3, b'a'), attribute(10, b'b'));
+    assert_eq!(dn(&[&[common], &[organization]]), "O=b,CN=a");
+    assert_eq!(dn(&[&[common, organization]]), "CN=a+O=b");
+    assert_eq!(dn(&[&[attribute(3, b'+')], &[common, organization]]), "CN=a+O=b,CN=\\+");
+}
+
+#[test]
+fn t06_a_trusted_certificate_is_an_identity_and_stays_one_when_the_session_is_resumed() {
     let world = world(Some(ClientAuthMode::Required));
     let (peers, resumed) = shake(&world.tls, Some(&pair("alice", Some(&world.root))));
     assert!(resumed);
@@ -167,7 +189,7 @@ fn a_trusted_certificate_is_an_identity_and_stays_one_when_the_session_is_resume
 }
 
 #[test]
-fn required_ends_the_handshake_without_a_certificate_that_verifies() {
+fn t04_required_ends_the_handshake_without_a_certificate_that_verifies() {
     let world = world(Some(ClientAuthMode::Required));
     for identity in [None, Some(pair("mallory", Some(&pair("root", None))))] {
         assert!(shake(&world.tls, identity.as_ref()).0.iter().all(Option::is_none));
@@ -175,7 +197,7 @@ fn required_ends_the_handshake_without_a_certificate_that_verifies() {
 }
 
 #[test]
-fn optional_never_takes_a_certificate_that_does_not_verify_for_an_identity() {
+fn t05_optional_never_takes_a_certificate_that_does_not_verify_for_an_identity() {
     let world = world(Some(ClientAuthMode::Optional));
     let (peers, resumed) = shake(&world.tls, Some(&pair("mallory", Some(&pair("root", None)))));
     assert!(resumed);
@@ -189,19 +211,21 @@ fn optional_never_takes_a_certificate_that_does_not_verify_for_an_identity() {
 }
 
 #[test]
-fn who_is_not_asked_is_nobody() {
+fn t04_who_is_not_asked_is_nobody() {
     let (peers, _) = shake(&world(None).tls, Some(&pair("alice", None)));
     assert_eq!(anonymous(peers[0].as_ref()), Some(NoCertificate::NotAsked));
 }
 
 #[test]
-fn a_trust_store_that_is_missing_empty_or_broken_is_refused() {
+fn t13_a_trust_store_that_is_missing_empty_broken_or_trusts_nobody_is_refused() {
     let mut world = world(Some(ClientAuthMode::Optional));
+    let between = pair("between", Some(&world.root));
     let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let stores = [
         (PathBuf::from("/nonexistent/ca.pem"), "cannot be read"),
         (world.folder.write("empty.pem", b""), "holds no certificate"),
         (world.folder.write("broken.pem", broken), "is not a list of certificates"),
+        (world.folder.pem("between.pem", &between.0), "holds no root"),
     ];
     for (ca, complaint) in stores {
         world.tls.client_auth = Some(ask(ClientAuthMode::Optional, ca));
@@ -211,7 +235,7 @@ fn a_trust_store_that_is_missing_empty_or_broken_is_refused() {
 }
 
 #[test]
-fn a_key_must_be_readable_without_a_password_and_belong_to_the_certificate() {
+fn t14_a_key_must_be_readable_without_a_password_and_belong_to_the_certificate() {
     let mut world = world(None);
     let (_, other) = pair("other", None);
     let sealed = other.private_key_to_pem_pkcs8_passphrase(openssl::symm::Cipher::aes_256_cbc(), b"secret").unwrap();

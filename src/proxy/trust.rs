@@ -19,14 +19,20 @@ use openssl::{
 };
 use tollgate_filter_api::Problem;
 
-use super::tls::{certificates, internal, problem, read};
+use super::{
+    der,
+    tls::{certificates, internal, problem, read},
+};
 use crate::config::{ClientAuth, CrlStale};
 
 /// `X509_V_ERR_CRL_HAS_EXPIRED`.
-pub const CRL_EXPIRED: i32 = 12;
+const CRL_EXPIRED: i32 = 12;
 
 /// Keys and digests of 112 bits of security, as in the handshake itself.
 const LEVEL: i32 = 2;
+
+/// Seconds for which a verdict against a certificate holds.
+const DOUBT: i64 = 10;
 
 /// The rules of a listener.
 pub struct Trust {
@@ -51,6 +57,10 @@ impl Trust {
         if anchors.is_empty() {
             return Err(problem(&settings.ca, "holds no certificate; an empty trust store would trust nobody or everybody"));
         }
+        if !anchors.iter().any(is_root) {
+            let complaint = problem(&settings.ca, "holds no root: without a certificate that is its own issuer, no chain ends there");
+            return Err(complaint.hint("add the root; the filter `mtls` bounds clients to one authority below it by `allow.issuers`"));
+        }
         let mut digest = Sha256::new();
         digest.update(&[settings.mode as u8, settings.crl_stale as u8, settings.depth]);
         for anchor in &anchors {
@@ -74,7 +84,7 @@ impl Trust {
         u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
-    /// When the first list ends that has not ended yet, or, when all have, the last one.
+    /// When the first list ends, or ended.
     pub fn next_update(&self) -> Option<i64> {
         self.ends.iter().min().copied()
     }
@@ -84,10 +94,7 @@ impl Trust {
     /// # Errors
     /// Why the certificate is not trusted.
     pub fn judge(&self, leaf: &X509Ref, chain: &[X509]) -> Result<i64, String> {
-        if leaf.subject_name().entries().next().is_none() {
-            // Its names must then be critical, which cannot be seen from here (RFC 5280 §4.1.2.6).
-            return Err("the subject is empty".to_owned());
-        }
+        self.admits(leaf)?;
         let mut sent = Stack::new().map_err(|error| error.to_string())?;
         for certificate in chain {
             sent.push(certificate.clone()).map_err(|error| error.to_string())?;
@@ -105,6 +112,23 @@ impl Trust {
             Err(verdict) => Err(verdict.error_string().to_owned()),
             Ok(path) => Ok(self.until(&path)),
         }
+    }
+
+    /// What the store does not ask of a client's own certificate.
+    fn admits(&self, leaf: &X509Ref) -> Result<(), String> {
+        let unreadable = |_| "it cannot be read".to_owned();
+        let bytes = leaf.to_der().map_err(|error| error.to_string())?;
+        let nameless = leaf.subject_name().entries().next().is_none();
+        if nameless && !der::has_critical_names(&bytes).map_err(unreadable)? {
+            // RFC 5280 §4.1.2.6
+            return Err("the subject is empty, and its other names may be passed over".to_owned());
+        }
+        // An authority below a root has the root for its issuer, as the clients have that the root signed itself. One that is an anchor
+        // speaks for itself: self-signed certificates of clients usually say that they are authorities.
+        if der::is_authority(&bytes).map_err(unreadable)? && !self.anchors.iter().any(|anchor| **anchor == *leaf) {
+            return Err("it is an authority's".to_owned());
+        }
+        Ok(())
     }
 
     fn until(&self, path: &[X509]) -> i64 {
@@ -137,6 +161,10 @@ pub fn store(settings: &ClientAuth, anchors: &[X509], timeless: bool) -> Result<
     param.set_purpose(X509PurposeId::SSL_CLIENT).map_err(refused)?;
     builder.set_param(&param).map_err(refused)?;
     Ok(builder.build())
+}
+
+fn is_root(certificate: &X509) -> bool {
+    certificate.subject_name().try_cmp(certificate.issuer_name()).is_ok_and(|order| order.is_eq())
 }
 
 fn add_lists(builder: &mut X509StoreBuilder, paths: &[PathBuf]) -> Result<(), Problem> {
@@ -181,12 +209,19 @@ fn verify(store: &X509Store, leaf: &X509Ref, sent: &StackRef<X509>) -> Result<Ve
         let path = context.chain().map(|path| path.iter().map(ToOwned::to_owned).collect()).unwrap_or_default();
         Ok(if good { Ok(path) } else { Err(context.error()) })
     });
+    // What OpenSSL noted on the way belongs to this verdict, not to the connection whose turn is next on this thread.
+    drop(ErrorStack::get());
     judged.unwrap_or(Err(X509VerifyResult::APPLICATION_VERIFICATION))
 }
 
 fn is_valid_now(certificate: &X509) -> bool {
     let now = now();
     seconds(certificate.not_before()).is_some_and(|begin| begin <= now) && seconds(certificate.not_after()).is_some_and(|end| now <= end)
+}
+
+/// Until when a certificate that is not trusted is not asked about again: its validity, or a list's, may be about to begin.
+pub fn doubted() -> i64 {
+    now() + DOUBT
 }
 
 /// Seconds since 1970.

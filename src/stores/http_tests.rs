@@ -82,7 +82,7 @@ async fn compression_that_was_not_asked_for_is_refused() {
 }
 
 #[tokio::test]
-async fn the_certificate_must_be_trusted_and_name_the_host() {
+async fn t16_the_certificate_must_be_trusted_and_name_the_host() {
     let folder = TempDir::new();
     let identity = Identity::new("localhost");
     let ca = identity.write_certificate(&folder);

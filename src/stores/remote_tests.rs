@@ -97,7 +97,7 @@ async fn a_server_that_fails_again_and_again_is_left_alone_and_the_gauge_says_so
 }
 
 #[tokio::test]
-async fn a_name_and_a_certificate_must_fit_and_the_policy_says_whom_to_trust() {
+async fn t16_a_name_and_a_certificate_must_fit_and_the_policy_says_whom_to_trust() {
     let folder = TempDir::new();
     let identity = Identity::new("localhost");
     let ca = identity.write_certificate(&folder);

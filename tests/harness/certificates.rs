@@ -9,6 +9,7 @@ use openssl::{
     hash::MessageDigest,
     nid::Nid,
     pkey::{PKey, Private},
+    rsa::Rsa,
     sign::Signer,
     ssl::{SslAcceptor, SslAcceptorBuilder, SslConnector, SslMethod, SslVerifyMode, SslVersion},
     x509::{
@@ -42,8 +43,7 @@ fn name(common: &str) -> X509Name {
     name.build()
 }
 
-fn certificate(common: &str, serial: u32, issuer: Option<&Identity>, names: &[&str]) -> Identity {
-    let key = ec_key();
+fn certificate(key: PKey<Private>, common: &str, serial: u32, issuer: Option<&Identity>, names: &[&str]) -> Identity {
     let mut builder = X509::builder().unwrap();
     builder.set_version(2).unwrap();
     builder.set_serial_number(&Asn1Integer::from_bn(&BigNum::from_u32(serial).unwrap()).unwrap()).unwrap();
@@ -79,7 +79,7 @@ fn certificate(common: &str, serial: u32, issuer: Option<&Identity>, names: &[&s
 }
 
 /// One element of DER, of at most 65535 bytes.
-fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
     let mut bytes = match (high, low) {
@@ -93,12 +93,18 @@ fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 
 impl Authority {
     pub fn new(common: &str) -> Self {
-        Self(certificate(common, 1, None, &[]))
+        Self(certificate(ec_key(), common, 1, None, &[]))
     }
 
     /// A certificate for these names, dotted ones and addresses.
     pub fn issue(&self, common: &str, serial: u32, names: &[&str]) -> Identity {
-        certificate(common, serial, Some(&self.0), names)
+        certificate(ec_key(), common, serial, Some(&self.0), names)
+    }
+
+    /// The same with an RSA key of 2048 bits.
+    pub fn issue_rsa(&self, common: &str, serial: u32, names: &[&str]) -> Identity {
+        let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+        certificate(key, common, serial, Some(&self.0), names)
     }
 
     pub fn write(&self, folder: &Folder, name: &str) -> PathBuf {

@@ -21,7 +21,7 @@ use crate::{
 /// What a test wants of `gateway.yaml`; ports are filled in.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Everything besides `listeners`, `admin` and `access_log`.
+    /// Everything besides `admin` and `access_log`. Of `listeners`, those of the ports come behind what is here.
     pub config: Value,
     /// Settings of a TLS listener, when there is to be one.
     pub tls: Option<Value>,
@@ -226,14 +226,15 @@ fn spawn(folder: &Folder, artifact: &Path, arguments: &[&str]) -> Child {
 
 /// `gateway.yaml`: JSON, which is YAML.
 fn config(folder: &Folder, settings: &Settings, ports: Ports) -> String {
-    let mut listeners = vec![json!({ "address": format!("127.0.0.1:{}", ports.plain) })];
+    let mut config = settings.config.clone();
+    let mut listeners = config["listeners"].as_array().cloned().unwrap_or_default();
+    listeners.push(json!({ "address": format!("127.0.0.1:{}", ports.plain) }));
     if let Some(tls) = &settings.tls {
         listeners.push(json!({ "address": format!("127.0.0.1:{}", ports.tls), "tls": tls }));
     }
     if settings.h2c {
         listeners.push(json!({ "address": format!("127.0.0.1:{}", ports.h2c), "h2c": true }));
     }
-    let mut config = settings.config.clone();
     config["listeners"] = listeners.into();
     config["admin"] = json!({ "address": format!("127.0.0.1:{}", ports.admin) });
     config["access_log"] = json!({ "to": folder.join("access.log") });

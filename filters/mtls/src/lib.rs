@@ -1,7 +1,7 @@
 //! The `mtls` filter: a client certificate makes the caller known.
 //!
-//! It reads what the listener found out and checks no signature itself: which authorities count and what is revoked are
-//! the listener's settings. It believes no certificate in a header, and does not protect a key that was stolen.
+//! It reads what the listener found out and checks no signature itself: which authorities count, what is revoked, and which balancers
+//! may forward a client's certificate are the listener's settings. It reads no header, and does not protect a key that was stolen.
 
 mod allowed;
 mod config;

@@ -107,9 +107,8 @@ fn one_name_of_any_kind_is_enough() {
     refused(|c| c.uri_names = vec!["spiffe://a/b/".into(), "a.example".into()]);
 }
 
-/// T11
 #[test]
-fn a_subject_with_control_characters_is_compared_exactly_and_escaped_in_the_log() {
+fn t11_a_subject_with_control_characters_is_compared_exactly_and_escaped_in_the_log() {
     let h = Harness::<Mtls>::yaml("{allow: {subjects: ['CN=admin']}}");
     for subject in ["CN=admin\0", "CN=admin\r\nX: y", "CN=admin ", "CN=ADMIN", "CN=admin\\00", "CN=аdmin"] {
         let run = h.request("GET", "/").given(named(subject, |_| ())).run().assert_denied(401, "mtls.not_allowed");

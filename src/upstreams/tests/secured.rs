@@ -16,7 +16,7 @@ fn refused(entry: Value) -> Problem {
 }
 
 #[test]
-fn the_urls_host_is_the_name_that_is_verified() {
+fn t16_the_urls_host_is_the_name_that_is_verified() {
     let upstreams = pets("https://A.example:8443/", json!({})).unwrap();
     let target = &upstreams.group(0).targets[0];
     assert!(target.tls);
