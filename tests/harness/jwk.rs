@@ -24,11 +24,11 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// For ES256, RS256, PS256 or EdDSA.
+    /// For ES256, RS256 or EdDSA.
     pub fn new(alg: &'static str, kid: &str) -> Self {
         let key = match alg {
             "ES256" => ec_key(),
-            "RS256" | "PS256" => PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap(),
+            "RS256" => PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap(),
             "EdDSA" => PKey::generate_ed25519().unwrap(),
             other => panic!("no key for {other}"),
         };
