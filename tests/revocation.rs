@@ -2,6 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use openssl::{
+    bn::{BigNum, BigNumContext},
+    ec::EcGroup,
+    nid::Nid,
+};
 use serde_json::{Value, json};
 use tollgate_tests::{
     Folder, Gateway, Settings, Upstream, client,
@@ -64,6 +70,25 @@ fn after_a_receipt_no_revoked_token_passes_and_no_other_is_refused() {
     println!("from the revocation's first byte to the refusal, receipt and fsync included: median {:?}, p99 {:?}", times[100], times[197]);
     assert!(times[197] < Duration::from_millis(500), "{:?}", times[197]);
     assert_eq!(world.upstream.count(), 400);
+}
+
+/// Whoever has an ECDSA signature can make another one that the same key verifies.
+#[test]
+fn a_token_that_was_revoked_does_not_pass_with_the_other_signature_of_its_key() {
+    let world = world();
+    let token = world.issuer.token(json!({}));
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let mut bytes = BASE64.decode(signature).unwrap();
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let (mut order, mut context, mut other) = (BigNum::new().unwrap(), BigNumContext::new().unwrap(), BigNum::new().unwrap());
+    group.order(&mut order, &mut context).unwrap();
+    other.checked_sub(&order, &BigNum::from_slice(&bytes[32..]).unwrap()).unwrap();
+    bytes[32..].copy_from_slice(&other.to_vec_padded(32).unwrap());
+    let twin = format!("{input}.{}", BASE64.encode(bytes));
+    let plain = world.gateway.ports.plain;
+    assert_eq!([world.status(plain, &token), world.status(plain, &twin)], [200, 200], "both verify");
+    assert_eq!(world.revoke(&json!({ "token": token })).status(), 200);
+    assert_eq!([world.status(plain, &token), world.status(plain, &twin)], [401, 401]);
 }
 
 #[test]

@@ -16,10 +16,12 @@ mod list;
 mod mark;
 mod message;
 mod mirror;
+mod past;
 mod record;
 mod shard;
 mod statement;
 mod subscription;
+mod twin;
 
 pub use book::{Book, METRICS, RevokeError};
 pub use entry::{Input, Kind, Seed};

@@ -64,6 +64,35 @@ fn a_message_that_does_not_say_what_it_names_finds_both() {
     assert_eq!(list.len(), 1);
 }
 
+/// Two signatures of P-256 with the same r; s is 1 in the one and n − 1 in the other.
+const TWINS: [&str; 2] = [
+    "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQ",
+    "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAD_____AAAAAP__________vOb6racXnoTzucrC_GMlUA",
+];
+
+#[test]
+fn a_token_is_known_by_either_of_the_signatures_that_its_key_verifies() {
+    for (revoked, shown) in [(TWINS[0], TWINS[1]), (TWINS[1], TWINS[0])] {
+        for json in [format!(r#"{{"signature":"{revoked}"}}"#), format!(r#"{{"token":"eyJh.eyJi.{revoked}"}}"#)] {
+            let list = list();
+            list.add(Input::Admin, &said(&json), NOW).unwrap();
+            assert_eq!(find(&list, &token("i", shown, None)), Some(RevokedBy::Signature), "{json}");
+        }
+        let list = list();
+        list.add(Input::Broker, &[text(format!(r#"{{"revokedToken":"{revoked}"}}"#).as_bytes(), NOW).unwrap()], NOW).unwrap();
+        assert_eq!(find(&list, &token("i", shown, None)), Some(RevokedBy::Signature));
+        assert_eq!(find(&list, &token("i", &revoked.replace("AQAA", "AgAA"), None)), None);
+    }
+}
+
+#[test]
+fn a_jwt_that_only_its_issuer_could_read_is_known_by_its_signature_all_the_same() {
+    let list = list();
+    list.add(Input::Admin, &said(r#"{"token":"eyJh.eyJi.sig=="}"#), NOW).unwrap();
+    assert_eq!(find(&list, &token("i", "eyJh.eyJi.sig", None)), Some(RevokedBy::Signature));
+    assert_eq!(find(&list, &token("i", "eyJh.eyJi.other", None)), None);
+}
+
 #[test]
 fn tokens_of_a_subject_are_revoked_by_when_they_were_issued() {
     let list = list();

@@ -83,6 +83,30 @@ fn a_token_that_another_key_may_name_too_stays_until_the_next_listing() {
 }
 
 #[test]
+fn a_token_stays_when_one_of_two_keys_that_name_it_goes() {
+    for (other, value) in [("east/a", ""), ("note", r#"{"jti":"a"}"#), ("eyJh.eyJi.a", ""), ("a=", "")] {
+        for listed in [true, false] {
+            let (book, mirrored, _) = book();
+            let signed = Token { signature: Some("a".into()), ..Token::default() };
+            let signed = Principal::new(PrincipalParts { filter: "test", token: Some(signed), ..PrincipalParts::default() });
+            let revoked = || find(&book, "a", "").or_else(|| book.find(&signed));
+            if listed {
+                list(&mirrored, &[("a", ""), (other, value)], 1);
+            } else {
+                list(&mirrored, &[("a", "")], 1);
+                mirrored.put(other.as_bytes(), value.as_bytes(), 2);
+            }
+            mirrored.delete(b"a", 3);
+            assert!(revoked().is_some(), "{other} {listed}");
+            list(&mirrored, &[(other, value)], 4);
+            assert!(revoked().is_some(), "{other} {listed}");
+            list(&mirrored, &[], 5);
+            assert!(revoked().is_none(), "{other} {listed}");
+        }
+    }
+}
+
+#[test]
 fn a_difference_is_a_fault_only_while_the_source_was_followed_without_a_break() {
     let (book, mirrored, clock) = book();
     let differences = || book.show()["inputs"]["etcd"]["differences"].clone();
