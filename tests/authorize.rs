@@ -140,6 +140,13 @@ fn one_of_the_requirements_is_enough_and_within_one_all_are_needed() {
 }
 
 #[test]
+fn a_token_beside_the_certificate_that_let_the_caller_in_goes_no_further() {
+    let world = world(json!({}));
+    assert_eq!(world.status("/shop/either", Some(json!({ "exp": 1 })), true), 200);
+    assert_eq!(world.upstream.only().field("authorization"), None);
+}
+
+#[test]
 fn each_scheme_is_enough_when_the_operator_says_so() {
     let world = world_of(SHOP, json!({ "security": { "requirements": "any" } }), json!({ "scopes": "any" }));
     assert_eq!(world.status("/shop/either", some(""), false), 200);

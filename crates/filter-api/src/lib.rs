@@ -9,6 +9,7 @@
 //! filter looks at every spelling of a credential, or that it does not block the thread.
 
 mod call;
+mod carrier;
 mod env;
 mod facts;
 mod fault;
@@ -23,6 +24,7 @@ mod secret;
 mod units;
 
 pub use call::{Call, OperationInfo};
+pub use carrier::Carrier;
 pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Judgement, Location, Metrics, Shared, Version, World};
 pub use facts::{
     AllCredentials, Certificate, Credentials, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts, Token,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tollgate_filter_api::{
-    Answer, Call, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason, RequestHead,
+    Answer, Call, Carrier, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
+    RequestHead,
 };
 
 use crate::{
@@ -64,6 +65,10 @@ impl Filter for Jwt {
             forward_token: config.forward_token,
             sender_constrained: config.sender_constrained,
         })
+    }
+
+    fn carrier(&self) -> Option<Carrier> {
+        Some(Carrier::Header(self.header.clone()))
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
