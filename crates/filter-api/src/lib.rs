@@ -20,6 +20,7 @@ mod outside;
 mod problem;
 mod reason;
 mod request_id;
+mod scheme;
 mod secret;
 mod units;
 
@@ -37,6 +38,7 @@ pub use outside::{Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest
 pub use problem::{Problem, Problems, Severity};
 pub use reason::{Answer, Meaning, Reason};
 pub use request_id::RequestId;
+pub use scheme::{NoCredential, behind_scheme};
 pub use secret::Secret;
 pub use units::{ByteSize, Interval};
 
