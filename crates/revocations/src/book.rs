@@ -152,7 +152,11 @@ impl Book {
     pub fn hear(&self, statement: &Statement) -> Result<(), RevokeError> {
         let now = self.now();
         let entries: Vec<Entry> = statement.entries(self.list.seed(), Input::Broker).collect();
-        if self.list.len() + entries.len() > self.list.capacity() {
+        let full = self.list.len() + entries.len() > self.list.capacity();
+        if let Some(feed) = self.feed(Input::Broker) {
+            feed.has_room(!full);
+        }
+        if full {
             return Err(RevokeError::Full);
         }
         let kept = self.journal().map(|mut journal| journal.append(&entries, self.list.past(now)));

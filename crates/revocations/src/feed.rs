@@ -262,6 +262,14 @@ impl Feed {
         Ok(differences)
     }
 
+    /// Whether what was said last fits. What does not is left with its source, and until it fits the view is not complete.
+    pub(crate) fn has_room(&self, room: bool) {
+        let had_room = !self.overflowed.swap(!room, Ordering::Relaxed);
+        if had_room && !room {
+            log::error!("a revocation from {} is not in force: the list is full", self.input.name());
+        }
+    }
+
     fn overflow(&self, full: &Full) {
         self.overflowed.store(true, Ordering::Relaxed);
         log::error!("a revocation from {} is not in force: {full}", self.input.name());
