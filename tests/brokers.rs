@@ -60,11 +60,12 @@ fn what_a_jms_publisher_revokes_is_refused_in_both_forms_and_over_a_restart() {
     publisher.map(&[("revokedToken", "map"), ("ttl", "3600")]);
     publisher.text(&payload("text"));
     publisher.map(&[("revokedToken", &by_signature), ("ttl", "3600")]);
+    publisher.map(&[("revokedToken", "20261128"), ("ttl", "3600")]);
     publisher.map(&[("client", "shop"), ("before", "1000000000")]);
     publisher.text(r#"{"subject":"bob","before":2000000000}"#);
     let of_shop = world.issuer.token(json!({ "jti": "of-shop", "azp": "shop", "iat": 999_999_999 }));
     let of_bob = world.issuer.token(json!({ "jti": "of-bob", "sub": "bob" }));
-    for token in [&by_map, &by_text, &by_signature, &of_shop, &of_bob] {
+    for token in [&by_map, &by_text, &by_signature, &world.token("20261128"), &of_shop, &of_bob] {
         world.refused(token);
     }
     assert_eq!(world.status(&good), 200);

@@ -56,10 +56,22 @@ fn revoked(token: &str, ttl: Option<&Value>, expiry_time: Option<&Value>, now: u
 /// When it is not one of a revocation.
 pub fn wire_map(map: &BTreeMap<String, Value>, now: u32) -> Result<Statement, Bad> {
     let said = |name: &str| map.get(name).filter(|value| !value.is_null());
-    match said("revokedToken") {
-        Some(Value::String(token)) => revoked(token, said("ttl"), said("expiryTime"), now),
+    match said("revokedToken").map(name) {
+        Some(Value::String(token)) => revoked(&token, said("ttl"), said("expiryTime"), now),
         Some(_) => Err(Bad::new("`revokedToken` is no text")),
-        None => instruction(Value::Object(map.clone().into_iter().collect()), now),
+        None => {
+            let times = ["before", "expires", "ttl"];
+            let value = |(key, value): (&String, &Value)| (key.clone(), if times.contains(&&**key) { value.clone() } else { name(value) });
+            instruction(Value::Object(map.iter().map(value).collect()), now)
+        }
+    }
+}
+
+/// A text that is a number, digit for digit, comes through ActiveMQ's transformation as one.
+fn name(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => number.to_string().into(),
+        other => other.clone(),
     }
 }
 

@@ -46,6 +46,20 @@ fn a_time_to_live_that_is_not_the_tokens_does_not_let_it_pass_again() {
     }
 }
 
+/// ActiveMQ's transformation of a MapMessage writes texts that are numbers as numbers.
+#[test]
+fn a_name_of_digits_is_a_name() {
+    assert_eq!(
+        map(json!({ "revokedToken": 123_456, "ttl": 90_000 })).unwrap(),
+        map(json!({ "revokedToken": "123456", "ttl": "90000" })).unwrap()
+    );
+    assert_eq!(
+        map(json!({ "client": 42, "before": 1_700_000_000 })).unwrap(),
+        map(json!({ "client": "42", "before": "1700000000" })).unwrap()
+    );
+    assert!(text(br#"{"revokedToken":7}"#, NOW).is_err());
+}
+
 #[test]
 fn a_broker_may_say_all_that_the_operators_port_takes() {
     for instruction in [
@@ -72,7 +86,8 @@ fn the_later_of_two_ends_counts() {
 fn what_is_not_a_revocation_is_refused() {
     for value in [
         json!({}),
-        json!({ "revokedToken": 7 }),
+        json!({ "revokedToken": true }),
+        json!({ "revokedToken": ["x"] }),
         json!({ "revokedToken": "" }),
         json!({ "revokedToken": "x", "ttl": "soon" }),
         json!({ "revokedToken": "x", "ttl": "--1" }),
