@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tollgate_filter_api::{Clock, MetricDoc, Metrics, Principal, Revocations, RevokedBy};
 
 use crate::{
-    Feed, Input, Journal, JournalError, JournalState, List, Seed, Statement, entry::Entry, feed::seconds, past::Past, shard::Change,
+    Feed, Full, Input, Journal, JournalError, JournalState, List, Seed, Statement, entry::Entry, feed::seconds, past::Past, shard::Change,
 };
 
 /// The series written here.
@@ -106,10 +106,7 @@ impl Book {
             for (input, view) in [(Input::Admin, admin), (Input::Broker, broker)] {
                 let view = view.into_iter().map(|entry| entry.with_input(input)).collect();
                 // More than fits was acknowledged once, under a larger setting: forgetting it would let it pass.
-                if let Err(full) = self.list.replace(input, view, self.now()) {
-                    log::error!("the journal holds more than the list may: {full}");
-                    return Err(JournalError::Full);
-                }
+                self.list.replace(input, view, self.now()).map_err(|Full(most)| JournalError::TooMuch(most))?;
             }
             self.admin().reached(i64::try_from(journal.sequence()).unwrap_or(i64::MAX));
         }

@@ -71,6 +71,19 @@ fn a_clock_that_steps_ahead_and_back_takes_nothing_off_the_list_and_one_that_sta
 }
 
 #[test]
+fn a_journal_that_holds_more_than_the_list_may_is_named_with_the_way_out() {
+    let path = std::env::temp_dir().join(format!("tollgate-book-small-{}", std::process::id()));
+    let (clock, _) = (clock(), std::fs::remove_file(&path));
+    let first = book(Some(Journal::open(&path).unwrap()), &[], clock.clone());
+    first.revoke(&said(r#"[{"jti":"a"},{"jti":"b"},{"jti":"c"}]"#)).unwrap();
+    drop(first);
+    let second = Book::open(Some(Journal::open(&path).unwrap()), 2, &[], clock, &Metrics::default());
+    assert!(second.is_err_and(|error| error.to_string().contains("max_entries")));
+    let lock = path.with_file_name(format!("{}.lock", path.file_name().unwrap().to_str().unwrap()));
+    let _ = (std::fs::remove_file(&path), std::fs::remove_file(lock));
+}
+
+#[test]
 fn without_a_journal_the_port_takes_nothing() {
     assert!(matches!(book(None, &[], clock()).revoke(&said(r#"{"jti":"a"}"#)), Err(RevokeError::NoJournal)));
 }

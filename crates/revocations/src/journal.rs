@@ -28,6 +28,9 @@ pub enum JournalError {
     /// The disk is full; nothing was acknowledged.
     #[error("no space is left for the journal")]
     Full,
+    /// It was written under a larger `max_entries`.
+    #[error("the journal holds more than the list may, which has {0} entries: raise `stores.revocations.max_entries`")]
+    TooMuch(usize),
     /// Another process writes it.
     #[error("another process holds the journal")]
     Held,

@@ -93,9 +93,10 @@ impl Mirrored {
 
     /// One key of the listing.
     pub fn listed(&self, key: &[u8], value: &[u8]) {
-        if let Some(statement) = self.read(key, value) {
+        if let Some(statement) = self.read(key, value)
+            && self.feed.listed(std::slice::from_ref(&statement))
+        {
             lock(&self.listed).note(key, value, &statement);
-            self.feed.listed(&[statement]);
         }
     }
 

@@ -122,6 +122,22 @@ fn a_difference_is_a_fault_only_while_the_source_was_followed_without_a_break() 
 }
 
 #[test]
+fn a_listing_of_more_than_fits_is_not_gathered_and_the_view_is_not_complete() {
+    let (book, mirrored, _) = book();
+    list(&mirrored, &[("a", "")], 1);
+    mirrored.begin();
+    // Each thing twice: what is gathered would fit, and is not all.
+    for n in (0..300).map(|n| n / 2 % 90) {
+        mirrored.listed(format!("k{n}").as_bytes(), br#"{"client":"c"}"#);
+        mirrored.listed(format!("t{n}").as_bytes(), b"");
+    }
+    assert!(mirrored.replace(2, false).is_err());
+    assert!(book.age().is_none() && find(&book, "a", "").is_some());
+    assert_eq!(list(&mirrored, &[("a", "")], 3), Differences::default());
+    assert!(book.age().is_some());
+}
+
+#[test]
 fn what_cannot_be_understood_is_counted_and_the_rest_is_in_force() {
     let (book, mirrored, _) = book();
     list(&mirrored, &[("a", "soon"), ("b", ""), ("c", r#"{"client":7}"#), ("", "")], 1);
