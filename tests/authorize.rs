@@ -243,6 +243,17 @@ fn a_subscription_can_be_demanded_or_left_alone() {
 }
 
 #[test]
+fn a_token_for_the_sandbox_reaches_no_production_behind_a_certificate_that_is_asked_for_first() {
+    let text = SHOP.replace("{ oauth: [], certificate: [] }", "{ certificate: [], oauth: [] }");
+    let world = world_of(&text, json!({}), json!({ "key_types": ["sandbox"] }));
+    let answer = world.ask("/shop/both", Some(json!({ "keytype": "SANDBOX" })), true);
+    assert_eq!((answer.status(), &world.line(&answer)["reason"]), (403, &"endpoint.none".into()));
+    let answer = world.ask("/shop/both", Some(json!({})), true);
+    assert_eq!((answer.status(), &world.line(&answer)["reason"]), (403, &"authorize.key_type".into()));
+    assert_eq!(world.upstream.count(), 0);
+}
+
+#[test]
 fn a_key_of_the_wrong_kind_is_refused() {
     let world = world(json!({ "key_types": ["sandbox"] }));
     assert_eq!(world.reason("/shop/token", json!({ "keytype": "PRODUCTION" })), json!([403, "authorize.key_type", 900_905]));

@@ -2,8 +2,10 @@
 
 use std::time::SystemTime;
 
-use tollgate_filter_api::{HeaderValue, KeyType, OperationInfo, Principal};
+use tollgate_filter_api::{Credentials, HeaderValue, KeyType, OperationInfo};
 use tollgate_recent::Recent;
+
+use crate::claims::earliest_end;
 
 /// Tokens, and until when they are good.
 pub(crate) type Cache = Recent<CallerKey, (HeaderValue, SystemTime)>;
@@ -20,7 +22,8 @@ pub(crate) struct CallerKey {
 }
 
 impl CallerKey {
-    pub(crate) fn of(principal: &Principal, operation: &OperationInfo) -> Self {
+    pub(crate) fn of(given: Credentials<'_>, operation: &OperationInfo) -> Self {
+        let principal = given.first;
         let token = principal.token.as_ref();
         let signature = token.and_then(|token| token.signature.clone());
         // All that a JWT says is signed; what else a filter found out may change under one name, as what an issuer says of an opaque token.
@@ -29,8 +32,8 @@ impl CallerKey {
         Self {
             caller: [principal.issuer.clone(), principal.subject.clone(), principal.client.clone(), signature],
             filter: principal.filter,
-            key_type: principal.key_type,
-            expires: token.and_then(|token| token.expires),
+            key_type: given.key_type(),
+            expires: earliest_end(given),
             claims,
             api: [operation.api.clone(), operation.version.clone(), operation.base_path.clone()],
         }

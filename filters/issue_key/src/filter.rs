@@ -7,7 +7,8 @@ use openssl::rand::rand_bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tollgate_filter_api::{
-    BodyUse, Bytes, Call, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderValue, KeyType, Location, Posture, Principal, Problem, Reason,
+    AllCredentials, BodyUse, Bytes, Call, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderValue, KeyType, Location, Posture, Problem,
+    Reason,
 };
 use tollgate_jose::SigningKey;
 
@@ -55,7 +56,7 @@ impl Filter for IssueKey {
     const BODY: BodyUse = BodyUse::Whole(MOST);
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
-    type Needs = Principal;
+    type Needs = AllCredentials;
     type Gives = ();
     type State = ();
 
@@ -84,13 +85,13 @@ impl Filter for IssueKey {
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
-        let refused = match (cx.given.subject.as_deref().filter(|_| !cx.given.is_anonymous()), wish(cx.body)) {
+        let refused = match (cx.given.first.subject.as_deref().filter(|_| !cx.given.first.is_anonymous()), wish(cx.body)) {
             _ if !cx.call.secure && !self.plain_http => &PLAIN,
             (None, _) => &ANONYMOUS,
-            _ if cx.given.filter == "api_key" => &KEY,
+            _ if cx.given.iter().any(|credential| credential.filter == "api_key") => &KEY,
             (_, Err(())) => &BODY,
             (Some(subject), Ok(wish)) => {
-                let key = self.issue(subject, cx.given.key_type, wish, cx.call)?;
+                let key = self.issue(subject, cx.given.key_type(), wish, cx.call)?;
                 let answer = ISSUED.answer().header(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
                 return Ok(Flow::Stop(answer.header(header::CACHE_CONTROL, HeaderValue::from_static("no-store")).body(Bytes::from(key))));
             }
