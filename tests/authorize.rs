@@ -140,6 +140,13 @@ fn one_of_the_requirements_is_enough_and_within_one_all_are_needed() {
 }
 
 #[test]
+fn a_token_beside_the_certificate_that_let_the_caller_in_goes_no_further() {
+    let world = world(json!({}));
+    assert_eq!(world.status("/shop/either", Some(json!({ "exp": 1 })), true), 200);
+    assert_eq!(world.upstream.only().field("authorization"), None);
+}
+
+#[test]
 fn each_scheme_is_enough_when_the_operator_says_so() {
     let world = world_of(SHOP, json!({ "security": { "requirements": "any" } }), json!({ "scopes": "any" }));
     assert_eq!(world.status("/shop/either", some(""), false), 200);
@@ -233,6 +240,17 @@ fn a_subscription_can_be_demanded_or_left_alone() {
     assert_eq!(demanded.reason("/shop/token", json!({}))[1], "authorize.subscription");
     let other = json!({ "subscribedAPIs": [{ "name": "Other", "version": "1" }] });
     assert_eq!(ignored.reason("/shop/token", other)[0], 200);
+}
+
+#[test]
+fn a_token_for_the_sandbox_reaches_no_production_behind_a_certificate_that_is_asked_for_first() {
+    let text = SHOP.replace("{ oauth: [], certificate: [] }", "{ certificate: [], oauth: [] }");
+    let world = world_of(&text, json!({}), json!({ "key_types": ["sandbox"] }));
+    let answer = world.ask("/shop/both", Some(json!({ "keytype": "SANDBOX" })), true);
+    assert_eq!((answer.status(), &world.line(&answer)["reason"]), (403, &"endpoint.none".into()));
+    let answer = world.ask("/shop/both", Some(json!({})), true);
+    assert_eq!((answer.status(), &world.line(&answer)["reason"]), (403, &"authorize.key_type".into()));
+    assert_eq!(world.upstream.count(), 0);
 }
 
 #[test]

@@ -60,10 +60,16 @@ fn what_a_jms_publisher_revokes_is_refused_in_both_forms_and_over_a_restart() {
     publisher.map(&[("revokedToken", "map"), ("ttl", "3600")]);
     publisher.text(&payload("text"));
     publisher.map(&[("revokedToken", &by_signature), ("ttl", "3600")]);
-    for token in [&by_map, &by_text, &by_signature] {
+    publisher.map(&[("revokedToken", "20261128"), ("ttl", "3600")]);
+    publisher.map(&[("client", "shop"), ("before", "1000000000")]);
+    publisher.text(r#"{"subject":"bob","before":2000000000}"#);
+    let of_shop = world.issuer.token(json!({ "jti": "of-shop", "azp": "shop", "iat": 999_999_999 }));
+    let of_bob = world.issuer.token(json!({ "jti": "of-bob", "sub": "bob" }));
+    for token in [&by_map, &by_text, &by_signature, &world.token("20261128"), &of_shop, &of_bob] {
         world.refused(token);
     }
     assert_eq!(world.status(&good), 200);
+    assert_eq!(world.status(&world.issuer.token(json!({ "jti": "later", "azp": "shop" }))), 200);
     propagates(&world, "ActiveMQ, STOMP", |jti| publisher.map(&[("revokedToken", jti), ("ttl", "3600")]));
 
     world.gateway.signal("KILL");
@@ -117,7 +123,7 @@ fn what_is_bad_on_the_topic_is_counted_and_what_follows_it_is_heard() {
     for bad in ["no JSON", "{}", r#"{"event":{"payloadData":{"revokedToken":7}}}"#, &"x".repeat(2 << 20)] {
         publisher.text(bad);
     }
-    publisher.map(&[("revokedToken", "x"), ("ttl", "-1")]);
+    publisher.map(&[("revokedToken", "x"), ("ttl", "soon")]);
     publisher.map(&[("revokedToken", "after"), ("ttl", "3600")]);
     world.refused(&world.token("after"));
     assert_eq!(world.gateway.metric(r#"tollgate_revocation_bad_entries_total{input="broker"}"#), Some(5.0));

@@ -4,7 +4,6 @@
 //! `CHAOS_ROUNDS` says how often everything fails; once, where it is not set.
 
 use std::{
-    collections::VecDeque,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -16,7 +15,7 @@ use std::{
 use serde_json::{Value, json};
 use tollgate_tests::{
     Client, Folder, Revoking, client,
-    parts::{ActiveMq, Etcd, PASSWORD, Partition, USER, activemq::Publisher},
+    parts::{ActiveMq, Etcd, PASSWORD, Partition, RabbitMq, USER, rabbitmq},
     revoking::percentiles,
     until,
 };
@@ -26,6 +25,8 @@ struct Load {
     revoked: Arc<Mutex<Vec<String>>>,
     stop: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
+    /// The gateway begins: it may say 503 until it is ready.
+    beginning: Arc<AtomicBool>,
     wrong: Arc<Mutex<Vec<String>>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -33,11 +34,17 @@ struct Load {
 impl Load {
     fn start(port: u16, good: Vec<String>) -> Self {
         let good = Arc::new(good);
-        let mut load =
-            Self { revoked: Arc::default(), stop: Arc::default(), asked: Arc::default(), wrong: Arc::default(), threads: Vec::new() };
+        let mut load = Self {
+            revoked: Arc::default(),
+            stop: Arc::default(),
+            asked: Arc::default(),
+            beginning: Arc::default(),
+            wrong: Arc::default(),
+            threads: Vec::new(),
+        };
         for number in 0..3 {
             let (good, revoked, stop) = (good.clone(), load.revoked.clone(), load.stop.clone());
-            let (asked, wrong) = (load.asked.clone(), load.wrong.clone());
+            let (asked, beginning, wrong) = (load.asked.clone(), load.beginning.clone(), load.wrong.clone());
             load.threads.push(thread::spawn(move || {
                 let mut connection = None;
                 for turn in number.. {
@@ -47,10 +54,11 @@ impl Load {
                     let bad = Some(revoked.lock().unwrap()).filter(|all| !all.is_empty()).map(|all| all[turn * 7 % all.len()].clone());
                     let tries = [Some((good[turn % good.len()].clone(), 200)), bad.map(|token| (token, 401))];
                     for (token, expected) in tries.into_iter().flatten() {
+                        let began = beginning.load(Ordering::SeqCst);
                         // The gateway is killed too: no answer is no wrong answer.
                         let Some(status) = ask(&mut connection, port, &token) else { continue };
                         asked.fetch_add(1, Ordering::SeqCst);
-                        if status != expected {
+                        if status != expected && !(began && status == 503) {
                             wrong.lock().unwrap().push(format!("turn {turn}: expected {expected}, found {status}"));
                         }
                     }
@@ -93,17 +101,78 @@ fn ask(connection: &mut Option<Client>, port: u16, token: &str) -> Option<u16> {
     answer.ok().map(|answer| answer.status())
 }
 
-/// The gateway under load, and the tokens that are still to be revoked.
+/// A message broker that can fail.
+trait Broker {
+    /// URL of a port before it, by which the gateway comes.
+    fn url(&self, port: u16) -> String;
+    fn port(&self) -> u16;
+    /// Says that a token is revoked; returns once the broker has it.
+    fn publisher(&self) -> Box<dyn FnMut(&str)>;
+    fn freeze(&self);
+    fn thaw(&self);
+    fn kill(&mut self);
+    fn restart(&mut self);
+}
+
+const TOPIC: &str = "revoked";
+
+macro_rules! broker {
+    ($broker:ty, $scheme:literal, $port:ident, $publisher:expr) => {
+        impl Broker for $broker {
+            fn url(&self, port: u16) -> String {
+                format!(concat!($scheme, "://127.0.0.1:{}"), port)
+            }
+            fn port(&self) -> u16 {
+                self.$port
+            }
+            fn publisher(&self) -> Box<dyn FnMut(&str)> {
+                $publisher(self)
+            }
+            fn freeze(&self) {
+                self.freeze();
+            }
+            fn thaw(&self) {
+                self.thaw();
+            }
+            fn kill(&mut self) {
+                self.kill();
+            }
+            fn restart(&mut self) {
+                self.restart();
+            }
+        }
+    };
+}
+
+broker!(ActiveMq, "stomp", stomp, |broker: &ActiveMq| -> Box<dyn FnMut(&str)> {
+    let mut publisher = broker.publisher(TOPIC);
+    Box::new(move |jti| publisher.map(&[("revokedToken", jti), ("ttl", "3600")]))
+});
+
+broker!(RabbitMq, "amqp", amqp, |broker: &RabbitMq| -> Box<dyn FnMut(&str)> {
+    let mut publisher = rabbitmq::Publisher::new(broker, TOPIC);
+    Box::new(move |jti| {
+        publisher.publish(&json!({ "event": { "payloadData": { "revokedToken": jti, "ttl": "3600" } } }).to_string());
+    })
+});
+
+/// The gateway under load.
 struct Chaos {
     world: Revoking,
     load: Load,
-    left: VecDeque<(String, String)>,
-    propagated: Vec<Duration>,
+    made: usize,
 }
 
+/// How long it takes until what was said is in force, when nothing fails.
+const PROMISED: Duration = Duration::from_millis(50);
+
 impl Chaos {
+    /// A token that nobody has revoked yet, and its name.
     fn next(&mut self) -> (String, String) {
-        self.left.pop_front().expect("there are tokens enough for all phases")
+        self.made += 1;
+        let jti = format!("bad-{}", self.made);
+        let token = self.world.token(&jti);
+        (jti, token)
     }
 
     /// Revokes by the operator's port: the receipt puts it in force.
@@ -117,24 +186,35 @@ impl Chaos {
         }
     }
 
-    /// Publishes, and says what is to be in force by and by.
-    fn publish(&mut self, publisher: &mut Publisher, count: usize) -> Vec<String> {
+    /// Says it to a source, and gives back what is to be in force by and by.
+    fn say(&mut self, mut say: impl FnMut(&str), count: usize) -> Vec<String> {
         (0..count)
             .map(|_| {
                 let (jti, token) = self.next();
-                publisher.map(&[("revokedToken", &jti), ("ttl", "3600")]);
+                say(&jti);
                 token
             })
             .collect()
     }
 
-    /// Publishes one by one, and measures until each is in force.
-    fn by_broker(&mut self, publisher: &mut Publisher, count: usize) {
-        for _ in 0..count {
-            let begun = Instant::now();
-            let published = self.publish(publisher, 1);
-            self.arrived(published);
-            self.propagated.push(begun.elapsed());
+    /// Says it one by one, and measures until each is in force. A machine that is busy with something else may take longer: that is
+    /// measured again, and must hold once.
+    fn propagates(&mut self, source: &str, mut say: impl FnMut(&str), count: usize) {
+        for attempt in 1.. {
+            let times: Vec<Duration> = (0..count)
+                .map(|_| {
+                    let begun = Instant::now();
+                    let said = self.say(&mut say, 1);
+                    self.arrived(said);
+                    begun.elapsed()
+                })
+                .collect();
+            let (median, p99) = percentiles(times);
+            println!("{source}, under load, before it is said to the refusal: median {median:?}, p99 {p99:?}");
+            if p99 < PROMISED {
+                return;
+            }
+            assert!(attempt < 4, "{source}: p99 {p99:?}");
         }
     }
 
@@ -146,42 +226,65 @@ impl Chaos {
         }
     }
 
-    /// Writes keys, and says what is to be in force by and by.
-    fn write(&mut self, etcd: &Etcd, count: usize) -> Vec<String> {
-        (0..count)
-            .map(|_| {
-                let (jti, token) = self.next();
-                etcd.put(&format!("/tollgate/revocations/{jti}"), "3600");
-                token
-            })
-            .collect()
-    }
-
     /// Waits until the gauge says that a source is not there.
     fn degraded(&self, input: &str) {
         let gauge = || self.world.gateway.metric(&format!("tollgate_revocation_connected{{input=\"{input}\"}}"));
         until(&format!("the gauge to say that {input} is away"), || gauge().filter(|connected| *connected == 0.0));
     }
 
-    /// etcd is cut off, stands still and is killed, while others go on revoking.
+    /// The broker is cut off, stands still and is killed, while the operator goes on revoking.
+    fn broker_fails(&mut self, broker: &mut dyn Broker, network: &Partition) {
+        let mut publish = broker.publisher();
+        self.propagates("broker", &mut publish, 200);
+
+        network.cut();
+        let published = self.say(&mut publish, 150);
+        self.degraded("broker");
+        self.by_operator(50);
+        network.heal();
+        self.arrived(published);
+        self.world.whole("broker");
+
+        let published = self.say(&mut publish, 50);
+        broker.freeze();
+        self.degraded("broker");
+        self.by_operator(50);
+        broker.thaw();
+        self.arrived(published);
+        self.world.whole("broker");
+
+        let published = self.say(&mut publish, 50);
+        broker.kill();
+        self.degraded("broker");
+        self.by_operator(50);
+        broker.restart();
+        self.arrived(published);
+        self.world.whole("broker");
+    }
+
+    /// etcd is compacted, cut off and compacted meanwhile, stands still and is killed, while the operator goes on revoking.
     fn etcd_fails(&mut self, etcd: &mut Etcd, network: &Partition) {
-        let written = self.write(etcd, 50);
+        self.propagates("etcd", |jti| write(etcd, jti), 100);
+        compact(etcd);
+        let written = self.say(|jti| write(etcd, jti), 25);
         self.arrived(written);
 
         network.cut();
-        let written = self.write(etcd, 50);
+        let written = self.say(|jti| write(etcd, jti), 50);
         self.degraded("etcd");
+        compact(etcd);
         self.by_operator(25);
         network.heal();
         self.arrived(written);
+        self.world.whole("etcd");
 
-        let written = self.write(etcd, 25);
+        let written = self.say(|jti| write(etcd, jti), 25);
         etcd.freeze();
         self.degraded("etcd");
         etcd.thaw();
         self.arrived(written);
 
-        let written = self.write(etcd, 25);
+        let written = self.say(|jti| write(etcd, jti), 25);
         etcd.kill();
         self.degraded("etcd");
         self.by_operator(25);
@@ -191,87 +294,78 @@ impl Chaos {
     }
 
     /// A process is killed and the next one knows everything that was in force.
-    fn kill_the_gateway(&mut self, publisher: &mut Publisher) {
+    fn kill_the_gateway(&mut self, publish: impl FnMut(&str)) {
+        self.load.beginning.store(true, Ordering::SeqCst);
         self.world.gateway.signal("KILL");
         self.world.gateway.wait();
-        let published = self.publish(publisher, 50);
+        let published = self.say(publish, 50);
         self.world.gateway.child = self.world.gateway.spawn_beside(&[]);
         self.world.ready();
+        self.load.beginning.store(false, Ordering::SeqCst);
         self.arrived(published);
         self.world.whole("broker");
         self.world.whole("etcd");
     }
 }
 
+fn write(etcd: &Etcd, jti: &str) {
+    etcd.put(&format!("/tollgate/revocations/{jti}"), "3600");
+}
+
+/// Makes etcd forget all that was before now.
+fn compact(etcd: &Etcd) {
+    let now = etcd.put("/elsewhere", "");
+    etcd.compact(now);
+}
+
 fn rounds() -> usize {
     std::env::var("CHAOS_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
 }
 
-#[test]
-fn whatever_fails_no_revoked_token_passes_no_good_one_is_refused_and_it_shows() {
-    let mut broker = ActiveMq::start();
-    let network = Partition::before(broker.stomp);
+/// Everything fails, one after the other.
+fn chaos(broker: &mut dyn Broker) {
+    let network = Partition::before(broker.port());
     let folder = Folder::new();
     let password = format!("${{file:{}}}", folder.write("password", PASSWORD).display());
     let mut etcd = Etcd::start();
     let way_to_etcd = Partition::before(etcd.port);
     let stores: Value = json!({
         "broker": {
-            "url": format!("stomp://127.0.0.1:{}", network.port), "topic": "revoked", "subscription": "gateway-1",
+            "url": broker.url(network.port), "topic": TOPIC, "subscription": "gateway-1",
             "username": USER, "password": password, "heartbeat": "1s",
         },
         "etcd": { "endpoints": [format!("http://127.0.0.1:{}", way_to_etcd.port)], "heartbeat": "1s", "relist": "2s" },
     });
     let world = Revoking::start(folder, stores, json!({}));
     world.whole("broker");
+    world.whole("etcd");
     let good = (0..50).map(|number| world.token(&format!("good-{number}"))).collect();
-    let left = (0..1200 * rounds()).map(|number| format!("bad-{number}")).map(|jti| (jti.clone(), world.token(&jti))).collect();
     let load = Load::start(world.gateway.ports.plain, good);
-    let mut chaos = Chaos { world, load, left, propagated: Vec::new() };
+    let mut chaos = Chaos { world, load, made: 0 };
     for _ in 0..rounds() {
-        let mut publisher = broker.publisher("revoked");
-        chaos.by_broker(&mut publisher, 200);
-        chaos.by_operator(200);
-
-        network.cut();
-        let published = chaos.publish(&mut publisher, 150);
-        chaos.degraded("broker");
-        chaos.by_operator(50);
-        network.heal();
-        chaos.arrived(published);
-        chaos.world.whole("broker");
-
+        chaos.by_operator(100);
+        chaos.broker_fails(broker, &network);
         chaos.etcd_fails(&mut etcd, &way_to_etcd);
-
-        let published = chaos.publish(&mut publisher, 50);
-        broker.freeze();
-        chaos.degraded("broker");
-        chaos.by_operator(50);
-        broker.thaw();
-        chaos.arrived(published);
-        chaos.world.whole("broker");
-
-        let published = chaos.publish(&mut publisher, 50);
-        broker.kill();
-        chaos.degraded("broker");
-        chaos.by_operator(50);
-        broker.restart();
-        chaos.arrived(published);
-        let mut publisher = broker.publisher("revoked");
-        chaos.kill_the_gateway(&mut publisher);
-        let published = chaos.publish(&mut publisher, 150);
+        let mut publish = broker.publisher();
+        chaos.kill_the_gateway(&mut publish);
+        let published = chaos.say(&mut publish, 150);
         chaos.arrived(published);
         chaos.load.more(3000);
     }
-    assert!(chaos.left.is_empty(), "{} are left", chaos.left.len());
+    assert!(chaos.made >= 1000 * rounds(), "{} revocations", chaos.made);
     assert_eq!(chaos.world.shown("broker")["gaps"], 0);
     assert_eq!(chaos.world.shown("etcd")["differences"], 0);
     let (asked, wrong) = chaos.load.end();
-    let (median, p99) = percentiles(chaos.propagated);
-    println!(
-        "{asked} requests beside {} revocations; ActiveMQ, before publishing to refusal: median {median:?}, p99 {p99:?}",
-        1200 * rounds()
-    );
+    println!("{asked} requests beside {} revocations", chaos.made);
     assert_eq!(wrong, Vec::<String>::new());
-    assert!(median < Duration::from_millis(50), "{median:?}");
+}
+
+#[test]
+fn whatever_fails_no_revoked_token_passes_no_good_one_is_refused_and_it_shows_over_stomp() {
+    chaos(&mut ActiveMq::start());
+}
+
+#[test]
+fn whatever_fails_no_revoked_token_passes_no_good_one_is_refused_and_it_shows_over_amqp() {
+    chaos(&mut RabbitMq::start());
 }

@@ -4,10 +4,12 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use tollgate_tests::{
-    Folder, Revoking,
+    Folder, Gateway, Revoking, Settings, Upstream,
     certificates::Authority,
     parts::{Etcd, PASSWORD, Partition, RabbitMq, USER},
+    project::{artifact, open_api, operation},
     revoking::percentiles,
+    token::Issuer,
     until,
 };
 
@@ -101,6 +103,38 @@ fn a_gateway_is_not_ready_and_refuses_until_etcd_was_read_whole() {
     etcd.restart();
     world.ready();
     assert_eq!((world.status(&bad), world.status(&good)), (401, 200));
+}
+
+#[test]
+fn a_list_that_was_never_read_closes_what_does_not_ask_to_stay_open() {
+    let (upstream, folder, issuer) = (Upstream::start(), Folder::new(), Issuer::new("https://issuer.example"));
+    let key = issuer.write(&folder, "issuer.pem");
+    let paths = json!({ "/closed": { "get": operation() }, "/open": { "get": operation() }, "/public": { "get": operation() } });
+    let mut definition = open_api("/a", &upstream.url(), paths);
+    definition["x-wso2-disable-security"] = false.into();
+    definition["paths"]["/open"]["get"]["x-tollgate-revocation"] = json!({ "stale": "open" });
+    definition["paths"]["/public"]["get"]["x-wso2-disable-security"] = true.into();
+    let built = artifact(&folder, &definition);
+    let mut etcd = Etcd::start();
+    let stores = json!({ "etcd": at(etcd.port), "revocations": { "journal": folder.join("revocations") } });
+    let chain = json!([{ "jwt": { "issuers": [issuer.config(&key)] } }, "revocation"]);
+    let mut gateway = Gateway::start(&built, Settings::of(json!({ "chain": chain, "stores": stores })));
+    let (good, bad) = (issuer.token(json!({ "jti": "good" })), issuer.token(json!({ "jti": "bad" })));
+    let revoked = tollgate_tests::send(gateway.ports.admin, "POST", "/revocations", &[], br#"{"jti":"bad"}"#);
+    assert_eq!(revoked.status(), 200, "{}", revoked.text());
+    etcd.kill();
+    gateway.signal("KILL");
+    gateway.wait();
+    gateway.child = gateway.spawn_beside(&[]);
+    until("the next process", || std::net::TcpStream::connect(("127.0.0.1", gateway.ports.plain)).is_ok().then_some(()));
+    let ask = |path: &str, token: &str| gateway.send("GET", path, &[&format!("Authorization: Bearer {token}")], b"");
+    let closed = ask("/a/closed", &good);
+    assert_eq!((closed.status(), closed.field("retry-after")), (503, Some("10")));
+    assert_eq!([ask("/a/open", &good).status(), ask("/a/public", "").status()], [200, 200]);
+    assert_eq!([ask("/a/closed", &bad).status(), ask("/a/open", &bad).status()], [401, 401], "what is known counts all the same");
+    gateway.metric_reaches(r#"tollgate_revocation_age_seconds{input="etcd"}"#, -1.0);
+    let ready = gateway.admin("/readyz");
+    assert!(ready.status() == 503 && ready.text().contains("etcd"), "{}", ready.text());
 }
 
 #[test]

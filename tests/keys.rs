@@ -12,6 +12,7 @@ use tollgate_tests::{
     certificates::{Authority, connector},
     command::binary,
     project::{artifact, open_api, operation},
+    token::Issuer,
     tollgate,
 };
 
@@ -126,6 +127,32 @@ fn an_opaque_key_that_was_made_is_accepted_where_the_definition_says_and_goes_no
             arrived[0].message.target()
         );
         assert_eq!(arrived[0].message.field("cookie"), if place == "cookie" { Some("b=1") } else { None });
+    }
+}
+
+#[test]
+fn what_other_alternatives_ask_for_goes_no_further_than_what_let_the_caller_in() {
+    let (upstream, folder, issuer) = (Upstream::start(), Folder::new(), Issuer::new("https://issuer.example"));
+    let mut definition = definition(&upstream.url(), json!({ "type": "http", "scheme": "bearer" }));
+    for place in ["header", "query", "cookie"] {
+        definition["components"]["securitySchemes"][place] = json!({ "type": "apiKey", "in": place, "name": "k" });
+    }
+    definition["security"] = json!([{ "Key": [] }, { "header": [] }, { "query": [] }, { "cookie": [] }]);
+    let made: Value =
+        serde_json::from_slice(tollgate(["key", "new", "--id", "a", "--api", "*", "--format", "json"]).ok().stdout.as_bytes()).unwrap();
+    let key = made["key"].as_str().unwrap();
+    let jwt = json!({ "jwt": { "issuers": [issuer.config(&issuer.write(&folder, "issuer.pem"))] } });
+    let built = artifact(&folder, &definition);
+    let gateway = Gateway::start_in(folder, &built, Settings::of(json!({ "chain": [jwt, { "api_key": { "keys": [made["entry"]] } }] })));
+    let token = format!("Authorization: Bearer {}", issuer.token(json!({})));
+    // Who is let in by the token shows three keys besides, and who is let in by a key shows something that is no token.
+    for (authorization, in_header) in [(&*token, "never checked"), ("Authorization: Digest x", key)] {
+        upstream.forget();
+        let fields = [authorization, &format!("k: {in_header}"), "Cookie: a=1; k=never checked; b=2"];
+        assert_eq!(gateway.send("GET", "/a/x?a=%2f&k=never-checked&b", &fields, b"").status(), 200);
+        let arrived = upstream.only();
+        assert!(arrived.target().ends_with("/x?a=%2f&b"), "{}", arrived.target());
+        assert_eq!([arrived.field("authorization"), arrived.field("k"), arrived.field("cookie")], [None, None, Some("a=1; b=2")]);
     }
 }
 

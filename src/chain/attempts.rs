@@ -12,6 +12,8 @@ pub(super) struct Attempts {
     pub heard: Vec<(usize, Heard)>,
     /// The alternative that is asked next.
     pub next: usize,
+    /// The one that let the caller in.
+    pub accepted: Option<usize>,
     /// How many filters had run before them.
     pub mark: usize,
     /// The answer to a caller who is known by one of them, which is not enough.

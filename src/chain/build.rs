@@ -225,7 +225,8 @@ impl<'a> Builder<'a> {
             [one] if !anonymous && one.len() == 1 => chain.push_credentials(Step::One(one.remove(0))),
             _ => {
                 self.no_body_in(&branches, chain, operation);
-                chain.push_credentials(Step::AnyOf(AnyOf { branches, anonymous }));
+                let foreign = chain.foreign(&branches);
+                chain.push_credentials(Step::AnyOf(AnyOf { branches, foreign, anonymous }));
             }
         }
     }

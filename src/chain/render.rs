@@ -103,8 +103,6 @@ fn no_endpoint(key_type: KeyType) -> Rendered {
 /// `{"fault":{"code":…, "message":"…", "description":"…"}}`, with that spacing.
 fn fault(reason: &Reason, detail: Option<&str>, mention: Mention<'_>) -> Rendered {
     let (status, message, description) = texts(reason, detail, mention.auth_header);
-    // The body is the reference product's, the status is not: clients and balancers must see that trying again may help.
-    let status = if reason.id == gateway::FAULT.id { reason.status } else { status };
     let code = if reason.code == 0 { u32::from(reason.status) } else { reason.code };
     let body = format!(r#"{{"fault":{{"code":{code}, "message":{}, "description":{}}}}}"#, json!(message), json!(description));
     Rendered { status, content_type: "application/json", body: body.into_bytes() }
@@ -115,15 +113,21 @@ fn texts(reason: &Reason, detail: Option<&str>, auth_header: &str) -> (u16, &'st
     let hinted = |status: u16, message: &'static str, hint: &str| (status, message, format!("{message}. {hint}"));
     let repeated = |status: u16, message: &'static str| (status, message, message.to_owned());
     match reason.code {
-        900_900 => (500, "Unclassified Authentication Failure", "Unclassified Authentication Failure".to_owned()),
+        // The body is the reference product's, the status is not: clients and balancers must see that trying again may help.
+        900_900 => repeated(reason.status, "Unclassified Authentication Failure"),
         900_901 => hinted(401, "Invalid Credentials", "Make sure you have given the correct access token"),
         900_902 => hinted(401, "Missing Credentials", &format!("Make sure your API invocation call has a header: \"{auth_header}\"")),
         900_903 => hinted(401, "Access Token Expired", "Renew the access token and try again"),
         900_904 => hinted(401, "Access Token Inactive", "Generate a new access token and try again"),
+        900_905 => repeated(401, "Incorrect Access Token Type is provided"),
+        900_907 => repeated(401, "The requested API is temporarily blocked"),
         900_908 => repeated(403, "Resource forbidden "),
+        900_909 => repeated(401, "The subscription to the API is inactive"),
         900_910 => repeated(403, "The access token does not allow you to access the requested resource"),
         900_911 => hinted(401, "Invalid Credentials", "Make sure you have given the correct username and password"),
         900_912 => hinted(401, "Invalid Format", "Make sure you have given the credentials in correct format with \":\" character"),
+        900_913 => hinted(401, "Invalid Cookie is Provided", "Make sure you have given the valid cookie at the Server startup"),
+        900_917 => hinted(401, "Invalid Authentication scheme", "API can not be used with this authentication scheme"),
         101_503 => (500, "Runtime Error", "Error connecting to the back end".to_owned()),
         101_504 => (500, "Runtime Error", "Connection timed out".to_owned()),
         _ => (reason.status, reason.title, detail.unwrap_or(reason.title).to_owned()),
@@ -156,9 +160,45 @@ mod tests {
     }
 
     #[test]
+    fn every_code_has_the_reference_products_status_and_texts() {
+        macro_rules! fault {
+            ($code:literal, $message:literal, $description:literal) => {{
+                static REASON: Reason = Reason::refused("filter.cause", 418, $code, "ours", "h");
+                let (status, text) = body(&REASON, Errors::Wso2);
+                let expected = format!(r#"{{"fault":{{"code":{}, "message":"{}", "description":"{}"}}}}"#, $code, $message, $description);
+                assert_eq!(text, expected);
+                status
+            }};
+        }
+        let unauthorized = [
+            fault!(900_903, "Access Token Expired", "Access Token Expired. Renew the access token and try again"),
+            fault!(900_904, "Access Token Inactive", "Access Token Inactive. Generate a new access token and try again"),
+            fault!(900_905, "Incorrect Access Token Type is provided", "Incorrect Access Token Type is provided"),
+            fault!(900_907, "The requested API is temporarily blocked", "The requested API is temporarily blocked"),
+            fault!(900_909, "The subscription to the API is inactive", "The subscription to the API is inactive"),
+            fault!(900_911, "Invalid Credentials", "Invalid Credentials. Make sure you have given the correct username and password"),
+            fault!(
+                900_913,
+                "Invalid Cookie is Provided",
+                "Invalid Cookie is Provided. Make sure you have given the valid cookie at the Server startup"
+            ),
+            fault!(
+                900_917,
+                "Invalid Authentication scheme",
+                "Invalid Authentication scheme. API can not be used with this authentication scheme"
+            ),
+        ];
+        assert_eq!(unauthorized, [401; 8]);
+        assert_eq!(fault!(900_908, "Resource forbidden ", "Resource forbidden "), 403);
+    }
+
+    static STALE: Reason = Reason::refused("revocation.stale", 503, 900_900, "t", "h");
+
+    #[test]
     fn what_could_not_be_decided_stays_503() {
         let body_of_900900 = r#"{"fault":{"code":900900, "message":"Unclassified Authentication Failure", "description":"Unclassified Authentication Failure"}}"#;
         assert_eq!(body(&gateway::FAULT, Errors::Wso2), (503, body_of_900900.to_owned()));
+        assert_eq!(body(&STALE, Errors::Wso2), (503, body_of_900900.to_owned()));
         assert_eq!(body(&gateway::INTERNAL, Errors::Wso2), (500, body_of_900900.to_owned()));
     }
 

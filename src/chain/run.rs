@@ -67,7 +67,12 @@ impl Run {
                 Step::AnyOf(any) => self.any_of(chain, any, req, call).await,
             };
             match ended {
-                Ok(None) => self.at += 1,
+                Ok(None) => {
+                    self.at += 1;
+                    if let Err(fault) = self.withhold(chain, req) {
+                        return Verdict::Fault(fault);
+                    }
+                }
                 Ok(Some(answer)) => {
                     if let Some(answer) = self.goes_back(chain, answer) {
                         self.refused = answer.reason().meaning != Meaning::Reply;
@@ -118,7 +123,10 @@ impl Run {
         while let Some(branch) = any.branches.get(self.attempts.next) {
             self.attempts.next += 1;
             match self.all_of(chain, branch, req, call).await? {
-                Came::Verified => return Ok(None),
+                Came::Verified => {
+                    self.attempts.accepted = Some(self.attempts.next - 1);
+                    return Ok(None);
+                }
                 Came::KnownToEnd => {}
                 Came::Ended(answer) if answer.reason().meaning == Meaning::Absent => absent = Some(join(absent, answer)),
                 Came::Ended(answer) => return Ok(self.attempts.insufficient.take().or(Some(answer))),
@@ -174,6 +182,15 @@ impl Run {
         self.ran.truncate(self.attempts.mark);
         self.at = at;
         None
+    }
+
+    /// Once no other alternative can be asked any more, takes out what the caller sent for them.
+    fn withhold(&self, chain: &Chain, req: &mut RequestHead) -> Result<(), Fault> {
+        let Some((at, _)) = chain.credentials.filter(|(_, end)| *end == self.at) else { return Ok(()) };
+        let Some(Step::AnyOf(any)) = chain.steps.get(at) else { return Ok(()) };
+        let foreign = self.attempts.accepted.and_then(|accepted| any.foreign.get(accepted));
+        let fault = |_| Fault::new("chain.withhold", "the request without a credential that nobody verified cannot be sent");
+        foreign.into_iter().flatten().try_for_each(|carrier| carrier.strip(req)).map_err(fault)
     }
 
     /// Why a filter refused the request, and what came of the alternatives; `None` when none did. Makes words: for requests that

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderName;
-use tollgate_filter_api::DynFilter;
+use tollgate_filter_api::{Carrier, DynFilter};
 
 /// The filters of one operation, in order.
 #[derive(Default)]
@@ -54,6 +54,18 @@ impl Chain {
         }
     }
 
+    /// Where credentials stand that nobody has looked at when one of these alternatives lets the caller in.
+    pub(super) fn foreign(&self, branches: &[Vec<Part>]) -> Vec<Vec<Carrier>> {
+        let carriers = |branch: &[Part]| branch.iter().filter_map(|part| self.filters[part.filter].carrier()).collect::<Vec<_>>();
+        let all: Vec<Carrier> = branches.iter().flat_map(|branch| carriers(branch)).collect();
+        let others = |own: Vec<Carrier>| {
+            let mut others: Vec<Carrier> = all.iter().filter(|carrier| !own.contains(carrier)).cloned().collect();
+            others.dedup();
+            others
+        };
+        branches.iter().map(|branch| others(carriers(branch))).collect()
+    }
+
     fn part(&mut self, filter: Arc<dyn DynFilter>, asked_by: Option<String>) -> Part {
         self.filters.push(filter);
         Part { filter: self.filters.len() - 1, asked_by }
@@ -75,6 +87,8 @@ pub(super) enum Step {
 pub(super) struct AnyOf {
     /// The filters of each, all of which must let the request pass.
     pub branches: Vec<Vec<Part>>,
+    /// For each, where the others' credentials stand, and its own do not.
+    pub foreign: Vec<Vec<Carrier>>,
     /// A request that carries none of the credentials passes as anonymous.
     pub anonymous: bool,
 }

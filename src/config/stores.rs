@@ -37,7 +37,9 @@ impl Default for RevocationList {
     }
 }
 
-/// A subscription to a topic on which revocations are published, as a MapMessage or TextMessage of the reference product.
+/// A subscription to a topic on which revocations are published, as a MapMessage or TextMessage of the reference product, or with the
+/// members that `/revocations` of the admin port takes. What names a token with a `ttl` and no `expiryTime` counts for a day at least: the
+/// reference product's `ttl` is a setting of its publisher.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Broker {
@@ -82,8 +84,9 @@ pub enum Missed {
 }
 
 /// Keys of etcd 3.4 or later, each of which revokes something as long as it is there. The last segment of a key names a token
-/// (`jti`, signature, or as it is sent) while its value is empty or a time to live; a value that is a JSON object says what is
-/// revoked, as `/revocations` of the admin port takes it. Requests are refused until everything was read once.
+/// (`jti`, signature, or as it is sent) while its value is empty, `true` or a time to live; a value that is a JSON object says what is
+/// revoked, as `/revocations` of the admin port takes it. Until everything was read once the gateway is not ready, and the filter
+/// `revocation` does what its `stale` says.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Etcd {

@@ -185,9 +185,12 @@ impl Service for Attendant {
 /// How often a journal that another process writes is looked at: what that one acknowledged is in force here by then.
 const READ_ALONG: Duration = Duration::from_millis(100);
 
+/// How often the log says of a journal that it cannot be read.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
 /// Reads along in the journal until it is this process's own, and keeps the list tidy.
 async fn attend_revocations(gateway: Arc<Gateway>) {
-    let mut turn = 0_u32;
+    let (mut turn, mut told) = (0_u32, None::<std::time::Instant>);
     loop {
         let book = gateway.revocations.clone();
         let tidy = turn.is_multiple_of(10);
@@ -199,7 +202,10 @@ async fn attend_revocations(gateway: Arc<Gateway>) {
         });
         match done.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) if tidy => log::error!("the revocation journal: {error}"),
+            Ok(Err(error)) if told.is_none_or(|last| last.elapsed() >= TELL_AGAIN) => {
+                told = Some(std::time::Instant::now());
+                log::error!("the revocation journal: {error}");
+            }
             Ok(Err(_)) => {}
             Err(error) => log::error!("the revocation list was not attended to: {error}"),
         }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_filter_api::{Problem, Problems};
-use tollgate_plan::{Operation, Plan, Security, Source};
+use tollgate_plan::{Alternative, Operation, Plan, Security, Source};
 
 /// The two lists that decide.
 pub(crate) struct Catalogue<'c> {
@@ -101,10 +101,10 @@ impl Enforcer<'_> {
         }
     }
 
-    /// Takes waived credentials out; returns which, and whether that opened the operation.
+    /// Takes waived credentials out; returns which, and whether that opened the operation. An alternative that is enforced whole goes
+    /// before one of which a part is waived; only when nothing is left of any, the operation is open.
     fn security(&mut self, security: &mut Security) -> (BTreeSet<String>, bool) {
         let mut waived = BTreeSet::new();
-        let before = security.alternatives.iter().any(|a| a.credentials.is_empty());
         for credential in security.alternatives.iter().flat_map(|a| &a.credentials) {
             if !self.admits(&credential.filter, &credential.source) {
                 waived.insert(credential.filter.clone());
@@ -114,18 +114,21 @@ impl Enforcer<'_> {
             return (waived, false);
         }
         security.waived = waived.iter().cloned().collect();
-        let whole = |a: &tollgate_plan::Alternative| a.credentials.iter().all(|c| !self.is_waived(&c.filter));
-        if security.alternatives.iter().any(whole) {
-            security.alternatives.retain(whole);
-            return (waived, false);
+        let (anonymous, mut asking): (Vec<Alternative>, Vec<Alternative>) =
+            std::mem::take(&mut security.alternatives).into_iter().partition(|a| a.credentials.is_empty());
+        let whole = |a: &Alternative| a.credentials.iter().all(|c| !self.is_waived(&c.filter));
+        if asking.iter().any(whole) {
+            asking.retain(whole);
         }
-        for alternative in &mut security.alternatives {
+        for alternative in &mut asking {
             alternative.credentials.retain(|c| !self.is_waived(&c.filter));
         }
-        let opened = !before && security.alternatives.iter().any(|a| a.credentials.is_empty());
-        if opened {
-            security.alternatives.clear();
+        asking.retain(|a| !a.credentials.is_empty());
+        if asking.is_empty() {
+            return (waived, anonymous.is_empty());
         }
-        (waived, opened)
+        asking.extend(anonymous);
+        security.alternatives = asking;
+        (waived, false)
     }
 }

@@ -101,6 +101,13 @@ pub struct Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
+    /// Which endpoints they are for together: those of the sandbox as soon as one of them is for the sandbox. A credential that says
+    /// nothing, such as a certificate, counts as one for production.
+    pub fn key_type(self) -> KeyType {
+        let sandbox = self.iter().any(|principal| principal.key_type == KeyType::Sandbox);
+        if sandbox { KeyType::Sandbox } else { KeyType::Production }
+    }
+
     /// All of them.
     pub fn iter(self) -> impl Iterator<Item = &'a Principal> {
         std::iter::once(self.first).chain(self.further)

@@ -7,7 +7,7 @@ use http::HeaderName;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::{Answer, Call, Env, FactSet, Fault, MetricDoc, Problem, Reason, RequestHead, ResponseHead};
+use crate::{Answer, Call, Carrier, Env, FactSet, Fault, MetricDoc, Problem, Reason, RequestHead, ResponseHead};
 
 /// What a filter reads of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,12 @@ pub trait Filter: Send + Sync + Sized + 'static {
     /// spelling; the filter may still read it in [`Filter::on_request`].
     fn owned_headers(&self) -> Vec<HeaderName> {
         Vec::new()
+    }
+
+    /// Where the credential that it judges stands in a request. When another alternative let the caller in, the chain takes out
+    /// what stands there: nobody verified it, and the upstream must not take it for verified.
+    fn carrier(&self) -> Option<Carrier> {
+        None
     }
 
     /// Decides. May wait, but should not have to: the harness fails a filter that waits without saying so.

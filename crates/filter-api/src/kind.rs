@@ -8,8 +8,8 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
 use crate::{
-    Answer, BodyUse, Call, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow, Outcome, Posture, Problem, Reason, RequestHead,
-    ResponseCx, ResponseHead, UpstreamCx,
+    Answer, BodyUse, Call, Carrier, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow, Outcome, Posture, Problem, Reason,
+    RequestHead, ResponseCx, ResponseHead, UpstreamCx,
 };
 
 /// A series a filter writes.
@@ -166,6 +166,8 @@ pub trait DynFilter: Send + Sync {
     fn body(&self) -> BodyUse;
     /// [`Filter::owned_headers`].
     fn owned_headers(&self) -> Vec<HeaderName>;
+    /// [`Filter::carrier`].
+    fn carrier(&self) -> Option<Carrier>;
     /// A fresh scratch; allocates only when the filter has one.
     fn state(&self) -> Box<dyn Any + Send + Sync>;
     /// [`Filter::on_request`]; facts given are stored.
@@ -210,6 +212,10 @@ impl<F: Filter> DynFilter for Typed<F> {
 
     fn owned_headers(&self) -> Vec<HeaderName> {
         self.0.owned_headers()
+    }
+
+    fn carrier(&self) -> Option<Carrier> {
+        self.0.carrier()
     }
 
     fn state(&self) -> Box<dyn Any + Send + Sync> {

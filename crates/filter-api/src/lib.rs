@@ -9,6 +9,7 @@
 //! filter looks at every spelling of a credential, or that it does not block the thread.
 
 mod call;
+mod carrier;
 mod env;
 mod facts;
 mod fault;
@@ -19,10 +20,12 @@ mod outside;
 mod problem;
 mod reason;
 mod request_id;
+mod scheme;
 mod secret;
 mod units;
 
 pub use call::{Call, Forwarded, OperationInfo};
+pub use carrier::Carrier;
 pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Judgement, Location, Metrics, Shared, Version, World};
 pub use facts::{
     AllCredentials, Certificate, Credentials, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts, Token,
@@ -35,6 +38,7 @@ pub use outside::{Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest
 pub use problem::{Problem, Problems, Severity};
 pub use reason::{Answer, Meaning, Reason};
 pub use request_id::RequestId;
+pub use scheme::{NoCredential, behind_scheme};
 pub use secret::Secret;
 pub use units::{ByteSize, Interval};
 

@@ -12,7 +12,9 @@ use std::{
 use serde_json::{Map, Value, json};
 use tollgate_filter_api::{Clock, MetricDoc, Metrics, Principal, Revocations, RevokedBy};
 
-use crate::{Feed, Input, Journal, JournalError, JournalState, List, Seed, Statement, entry::Entry, feed::seconds, shard::Change};
+use crate::{
+    Feed, Full, Input, Journal, JournalError, JournalState, List, Seed, Statement, entry::Entry, feed::seconds, past::Past, shard::Change,
+};
 
 /// The series written here.
 pub const METRICS: &[MetricDoc] = &[
@@ -41,6 +43,7 @@ pub struct Book {
     clock: Arc<dyn Clock>,
     feeds: Vec<Arc<Feed>>,
     journal: Option<Mutex<Journal>>,
+    past: Mutex<Past>,
     turn: AtomicUsize,
 }
 
@@ -61,7 +64,8 @@ impl Book {
         let feed = |input: Input| Arc::new(Feed::new(input, list.clone(), clock.clone(), metrics));
         let wanted = |input: &Input| *input == Input::Admin || inputs.contains(input);
         let feeds = Input::ALL.into_iter().filter(wanted).map(feed).collect();
-        let book = Self { list, clock, feeds, journal: journal.map(Mutex::new), turn: AtomicUsize::new(0) };
+        let past = Mutex::new(Past::new(seconds(clock.now()), clock.instant()));
+        let book = Self { list, clock, feeds, journal: journal.map(Mutex::new), past, turn: AtomicUsize::new(0) };
         book.admin().complete();
         book.follow()?;
         Ok(book)
@@ -97,15 +101,12 @@ impl Book {
     /// When the file is damaged or cannot be read.
     pub fn follow(&self) -> Result<(), JournalError> {
         let Some(mut journal) = self.journal() else { return Ok(()) };
-        if let Some(entries) = journal.follow(self.now())? {
+        if let Some(entries) = journal.follow(self.list.past(self.now()))? {
             let (broker, admin): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|entry| entry.input() == Input::Broker as u8);
             for (input, view) in [(Input::Admin, admin), (Input::Broker, broker)] {
                 let view = view.into_iter().map(|entry| entry.with_input(input)).collect();
                 // More than fits was acknowledged once, under a larger setting: forgetting it would let it pass.
-                if let Err(full) = self.list.replace(input, view, self.now()) {
-                    log::error!("the journal holds more than the list may: {full}");
-                    return Err(JournalError::Full);
-                }
+                self.list.replace(input, view, self.now()).map_err(|Full(most)| JournalError::TooMuch(most))?;
             }
             self.admin().reached(i64::try_from(journal.sequence()).unwrap_or(i64::MAX));
         }
@@ -128,7 +129,7 @@ impl Book {
         if self.list.len() + entries.len() > self.list.capacity() {
             return Err(RevokeError::Full);
         }
-        let appended = journal.append(&entries, now).inspect_err(|error| {
+        let appended = journal.append(&entries, self.list.past(now)).inspect_err(|error| {
             if journal.state() == JournalState::Failed {
                 self.admin().lost(&error.to_string());
             }
@@ -148,10 +149,14 @@ impl Book {
     pub fn hear(&self, statement: &Statement) -> Result<(), RevokeError> {
         let now = self.now();
         let entries: Vec<Entry> = statement.entries(self.list.seed(), Input::Broker).collect();
-        if self.list.len() + entries.len() > self.list.capacity() {
+        let full = self.list.len() + entries.len() > self.list.capacity();
+        if let Some(feed) = self.feed(Input::Broker) {
+            feed.has_room(!full);
+        }
+        if full {
             return Err(RevokeError::Full);
         }
-        let kept = self.journal().map(|mut journal| journal.append(&entries, now));
+        let kept = self.journal().map(|mut journal| journal.append(&entries, self.list.past(now)));
         let changes = entries.into_iter().map(|entry| Change { entry, remove: false }).collect();
         self.list.change(changes, now).map_err(|_| RevokeError::Full)?;
         kept.transpose()?;
@@ -182,7 +187,9 @@ impl Book {
     /// Once a second: lets go of what is over, and brings the gauges up to date.
     pub fn tick(&self) {
         self.admin().complete();
-        self.list.sweep(self.turn.fetch_add(1, Ordering::Relaxed), self.now());
+        let past = self.past.lock().unwrap_or_else(PoisonError::into_inner).reckon(self.now(), self.clock.instant());
+        self.list.set_past(past);
+        self.list.sweep(self.turn.fetch_add(1, Ordering::Relaxed), past);
         self.feeds.iter().for_each(|feed| feed.publish());
     }
 
@@ -242,22 +249,26 @@ pub(crate) mod testing {
         time::{Duration, Instant, SystemTime},
     };
 
-    /// A clock that the test moves.
-    pub(crate) struct Moved(Instant, Mutex<Duration>);
+    /// A clock that the test moves, and one on the wall that it can set wrong.
+    pub(crate) struct Moved(Instant, Mutex<Duration>, Mutex<Duration>);
 
     impl Moved {
         pub(crate) fn new() -> Arc<Self> {
-            Arc::new(Self(Instant::now(), Mutex::default()))
+            Arc::new(Self(Instant::now(), Mutex::default(), Mutex::default()))
         }
 
         pub(crate) fn pass(&self, time: Duration) {
             *self.1.lock().unwrap() += time;
         }
+
+        pub(crate) fn goes_wrong_by(&self, ahead: Duration) {
+            *self.2.lock().unwrap() = ahead;
+        }
     }
 
     impl tollgate_filter_api::Clock for Moved {
         fn now(&self) -> SystemTime {
-            SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + *self.1.lock().unwrap()
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + *self.1.lock().unwrap() + *self.2.lock().unwrap()
         }
 
         fn instant(&self) -> Instant {

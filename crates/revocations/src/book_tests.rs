@@ -35,6 +35,54 @@ fn a_revocation_of_the_operators_is_in_force_and_known_after_a_restart() {
     let _ = (std::fs::remove_file(&path), std::fs::remove_file(lock));
 }
 
+/// Looks through the whole list once a second for so long.
+fn passes(book: &Book, clock: &Moved, seconds: u64) {
+    for _ in 0..seconds {
+        clock.pass(Duration::from_secs(1));
+        book.tick();
+    }
+}
+
+#[test]
+fn a_clock_that_steps_ahead_and_back_takes_nothing_off_the_list_and_one_that_stays_there_does() {
+    let day = Duration::from_secs(86_400);
+    let path = std::env::temp_dir().join(format!("tollgate-book-clock-{}", std::process::id()));
+    let (clock, _) = (clock(), std::fs::remove_file(&path));
+    let first = Book::open(Some(Journal::open(&path).unwrap()), 5000, &[], clock.clone(), &Metrics::default()).unwrap();
+    passes(&first, &clock, 1);
+    first.revoke(&said(r#"{"jti":"a","ttl":3600}"#)).unwrap();
+    clock.goes_wrong_by(day);
+    passes(&first, &clock, 300);
+    // The journal is looked through too, and has nothing else that counts.
+    for n in 0..20 {
+        let all: Vec<String> = (0..100).map(|m| format!(r#"{{"jti":"{n}-{m}","expires":1800000000}}"#)).collect();
+        first.revoke(&said(&format!("[{}]", all.join(",")))).unwrap();
+    }
+    clock.goes_wrong_by(Duration::ZERO);
+    assert_eq!(first.find(&token("a")), Some(RevokedBy::TokenId));
+    drop(first);
+    let second = Book::open(Some(Journal::open(&path).unwrap()), 5000, &[], clock.clone(), &Metrics::default()).unwrap();
+    assert_eq!(second.find(&token("a")), Some(RevokedBy::TokenId));
+    clock.goes_wrong_by(day);
+    passes(&second, &clock, 1300);
+    assert_eq!(second.show()["entries"], 0);
+    let lock = path.with_file_name(format!("{}.lock", path.file_name().unwrap().to_str().unwrap()));
+    let _ = (std::fs::remove_file(&path), std::fs::remove_file(lock));
+}
+
+#[test]
+fn a_journal_that_holds_more_than_the_list_may_is_named_with_the_way_out() {
+    let path = std::env::temp_dir().join(format!("tollgate-book-small-{}", std::process::id()));
+    let (clock, _) = (clock(), std::fs::remove_file(&path));
+    let first = book(Some(Journal::open(&path).unwrap()), &[], clock.clone());
+    first.revoke(&said(r#"[{"jti":"a"},{"jti":"b"},{"jti":"c"}]"#)).unwrap();
+    drop(first);
+    let second = Book::open(Some(Journal::open(&path).unwrap()), 2, &[], clock, &Metrics::default());
+    assert!(second.is_err_and(|error| error.to_string().contains("max_entries")));
+    let lock = path.with_file_name(format!("{}.lock", path.file_name().unwrap().to_str().unwrap()));
+    let _ = (std::fs::remove_file(&path), std::fs::remove_file(lock));
+}
+
 #[test]
 fn without_a_journal_the_port_takes_nothing() {
     assert!(matches!(book(None, &[], clock()).revoke(&said(r#"{"jti":"a"}"#)), Err(RevokeError::NoJournal)));

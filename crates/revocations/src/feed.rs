@@ -83,6 +83,8 @@ pub struct Feed {
     torn: AtomicBool,
     /// When something bad was last logged.
     logged: Mutex<Option<Instant>>,
+    /// More was gathered than the list can hold.
+    too_much: AtomicBool,
     connected: AtomicBool,
     sequence: AtomicI64,
     /// Something it said is missing for want of room; the view is not complete until it is replaced.
@@ -102,6 +104,7 @@ impl Feed {
             complete: AtomicI64::new(NEVER),
             torn: AtomicBool::new(false),
             logged: Mutex::default(),
+            too_much: AtomicBool::new(false),
             connected: AtomicBool::new(false),
             sequence: AtomicI64::new(0),
             overflowed: AtomicBool::new(false),
@@ -213,7 +216,7 @@ impl Feed {
     /// # Errors
     /// When there is no room; the view is then not complete until it is replaced.
     pub fn add(&self, statements: &[Statement]) -> Result<(), Full> {
-        self.list.add(self.input, statements, self.now()).inspect_err(|full| self.overflow(full))
+        self.list.add(self.input, statements, self.now()).inspect_err(|_| self.has_room(false))
     }
 
     /// Puts in force what one message says.
@@ -233,12 +236,19 @@ impl Feed {
     /// A new view begins; [`listed`](Self::listed) gathers it and [`replace`](Self::replace) puts it in force.
     pub fn begin(&self) {
         *self.gathering() = Vec::new();
+        self.too_much.store(false, Ordering::Relaxed);
     }
 
-    /// A part of the new view.
-    pub fn listed(&self, statements: &[Statement]) {
+    /// A part of the new view. False when the list could not hold the whole of it anyway: nothing more is gathered then.
+    pub fn listed(&self, statements: &[Statement]) -> bool {
         let entries = statements.iter().flat_map(|statement| statement.entries(self.list.seed(), self.input));
-        self.gathering().extend(entries);
+        let mut view = self.gathering();
+        if view.len() > self.list.capacity() {
+            self.too_much.store(true, Ordering::Relaxed);
+            return false;
+        }
+        view.extend(entries);
+        true
     }
 
     fn gathering(&self) -> std::sync::MutexGuard<'_, Vec<Entry>> {
@@ -252,7 +262,11 @@ impl Feed {
     /// When there is no room; the old view stays.
     pub fn replace(&self, compare: bool) -> Result<Differences, Full> {
         let view = std::mem::take(&mut *self.gathering());
-        let differences = self.list.replace(self.input, view, self.now()).inspect_err(|full| self.overflow(full))?;
+        let replaced = match self.too_much.load(Ordering::Relaxed) {
+            true => Err(Full(self.list.len())),
+            false => self.list.replace(self.input, view, self.now()),
+        };
+        let differences = replaced.inspect_err(|_| self.has_room(false))?;
         self.overflowed.store(false, Ordering::Relaxed);
         let count = differences.missing + differences.surplus;
         if compare && count > 0 {
@@ -262,9 +276,12 @@ impl Feed {
         Ok(differences)
     }
 
-    fn overflow(&self, full: &Full) {
-        self.overflowed.store(true, Ordering::Relaxed);
-        log::error!("a revocation from {} is not in force: {full}", self.input.name());
+    /// Whether what was said last fits. What does not is left with its source, and until it fits the view is not complete.
+    pub(crate) fn has_room(&self, room: bool) {
+        let had_room = !self.overflowed.swap(!room, Ordering::Relaxed);
+        if had_room && !room {
+            log::error!("a revocation from {} is not in force: the list is full", self.input.name());
+        }
     }
 
     /// How long ago the view was last known to be complete; `None` when it never was, or is known not to be.

@@ -28,6 +28,9 @@ pub enum JournalError {
     /// The disk is full; nothing was acknowledged.
     #[error("no space is left for the journal")]
     Full,
+    /// It was written under a larger `max_entries`.
+    #[error("the journal holds more than the list may, which has {0} entries: raise `stores.revocations.max_entries`")]
+    TooMuch(usize),
     /// Another process writes it.
     #[error("another process holds the journal")]
     Held,
@@ -260,16 +263,24 @@ impl Journal {
             self.broken = true;
             return Err(failed(&self.path, error));
         }
+        let before = self.records();
         self.length += bytes.len() as u64;
         self.next += entries.len() as u64;
-        self.compact(now);
+        // However many records one call brings, none of them leaps over a doubling.
+        if self.records().checked_ilog2() != before.checked_ilog2() {
+            self.compact(now);
+        }
         Ok(self.next - 1)
     }
 
-    /// Looks at each doubling of the file whether it is worth writing anew; a failure leaves it as it is.
+    fn records(&self) -> u64 {
+        (self.length / RECORD as u64).saturating_sub(1)
+    }
+
+    /// Called at each doubling of the file: writes it anew when that is worth it; a failure leaves it as it is.
     fn compact(&mut self, now: u32) {
-        let records = self.length / RECORD as u64 - 1;
-        if records < WORTHWHILE || !records.is_power_of_two() {
+        let records = self.records();
+        if records < WORTHWHILE {
             return;
         }
         let done = read(&self.path).and_then(|content| {

@@ -124,6 +124,18 @@ fn a_file_of_dead_records_is_written_anew_and_numbers_go_on() {
 }
 
 #[test]
+fn a_journal_that_grows_by_many_at_a_time_is_written_anew_too() {
+    let folder = Folder::new();
+    let (mut journal, _) = opened(&folder);
+    for batch in 0..20 {
+        let over = (0..300).map(|n| entry(&journal, &format!("{batch}-{n}"), NOW + batch)).collect::<Vec<_>>();
+        journal.append(&over, NOW + batch).unwrap();
+    }
+    let records = fs::metadata(folder.journal()).unwrap().len() / RECORD as u64;
+    assert!(records < 3000, "{records} records for 300 that count");
+}
+
+#[test]
 fn a_full_disk_acknowledges_nothing() {
     let folder = Folder::new();
     let (mut journal, _) = opened(&folder);

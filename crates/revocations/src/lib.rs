@@ -16,6 +16,7 @@ mod list;
 mod mark;
 mod message;
 mod mirror;
+mod past;
 mod record;
 mod shard;
 mod statement;

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU32, AtomicUsize, Ordering},
 };
 
 use arc_swap::ArcSwap;
@@ -38,6 +38,8 @@ pub struct List {
     shards: Box<[ArcSwap<Box<[Entry]>>]>,
     kinds: [AtomicUsize; 4],
     inputs: [AtomicUsize; 3],
+    /// Nothing that ends later is let go of, whatever the clock shows.
+    past: AtomicU32,
     writing: Mutex<()>,
 }
 
@@ -52,7 +54,8 @@ impl List {
     pub fn new(seed: Seed, capacity: usize) -> Self {
         let empty = std::sync::Arc::<Box<[Entry]>>::default();
         let shards = (0..SHARDS).map(|_| ArcSwap::new(empty.clone())).collect();
-        Self { seed, capacity, shards, kinds: Default::default(), inputs: Default::default(), writing: Mutex::default() }
+        let past = AtomicU32::new(u32::MAX);
+        Self { seed, capacity, shards, kinds: Default::default(), inputs: Default::default(), past, writing: Mutex::default() }
     }
 
     /// Key of the digests.
@@ -96,7 +99,18 @@ impl List {
         let _ = self.change(entries.map(|entry| Change { entry, remove: true }).collect(), now);
     }
 
+    /// From now on nothing that ends after this second is let go of.
+    pub(crate) fn set_past(&self, past: u32) {
+        self.past.store(past, Ordering::Relaxed);
+    }
+
+    /// What has passed for sure when the clock shows this.
+    pub(crate) fn past(&self, now: u32) -> u32 {
+        now.min(self.past.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn change(&self, mut changes: Vec<Change>, now: u32) -> Result<(), Full> {
+        let now = self.past(now);
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let added = changes.iter().filter(|change| !change.remove).count();
         if added > 0 && self.len() + added > self.capacity {
@@ -124,6 +138,7 @@ impl List {
             }
             same
         });
+        let now = self.past(now);
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.len() - self.count(input) + view.len() > self.capacity {
             return Err(Full(self.len()));
@@ -149,7 +164,7 @@ impl List {
 
     /// Lets go of what is over, a part of the list at a time; 64 turns are the whole list.
     pub fn sweep(&self, turn: usize, now: u32) {
-        let first = turn.wrapping_mul(SWEPT) % SHARDS;
+        let (first, now) = (turn.wrapping_mul(SWEPT) % SHARDS, self.past(now));
         for index in first..first + SWEPT {
             let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
             let shard = self.shards[index].load();
@@ -183,11 +198,8 @@ impl List {
             return Some(RevokedBy::TokenId);
         }
         // The reference pads signatures, its messages do not always.
-        let signatures = token.into_iter().flat_map(|token| [token.signature.as_deref(), token.twin.as_deref()]).flatten();
-        if signatures
-            .map(|signature| signature.trim_end_matches('='))
-            .any(|signature| self.hit(Kind::Signature, Some(signature), &now, |_| true))
-        {
+        let token_names = token.into_iter().flat_map(|token| [token.signature.as_deref(), token.twin.as_deref()]).flatten();
+        if token_names.map(|name| name.trim_end_matches('=')).any(|signature| self.hit(Kind::Signature, Some(signature), &now, |_| true)) {
             return Some(RevokedBy::Signature);
         }
         let issued = token.map(|token| token.issued);
@@ -203,12 +215,13 @@ impl List {
         self.hit(Kind::Subject, credential.subject.as_deref(), &now, timed).then_some(RevokedBy::Subject)
     }
 
+    /// Whether anything is revoked that way.
+    fn has(&self, kind: Kind) -> bool {
+        self.kinds[(kind as u8).trailing_zeros() as usize].load(Ordering::SeqCst) > 0
+    }
+
     fn hit(&self, kind: Kind, name: Option<&str>, now: impl Fn() -> u32, fits: impl Fn(&Entry) -> bool) -> bool {
-        let index = (kind as u8).trailing_zeros() as usize;
-        let Some(name) = name else { return false };
-        if self.kinds[index].load(Ordering::SeqCst) == 0 {
-            return false;
-        }
+        let Some(name) = name.filter(|_| self.has(kind)) else { return false };
         let digest = self.seed.digest(kind, name);
         let shard = self.shards[shard_of(digest.high)].load();
         let mut found = shard::find(&shard, digest).filter(|entry| entry.kinds() & kind as u8 != 0).peekable();

@@ -11,14 +11,18 @@ use crate::{Bad, Instruction, Statement, statement::Number};
 /// Longest text or value, in bytes.
 pub const LONGEST_MESSAGE: usize = 64 << 10;
 
+/// Least time, in seconds, that something stays revoked of which only a `ttl` is said. The reference publishes the one that its
+/// operator set, and an hour where he set none, however long the token lives.
+const LEAST: u64 = 86_400;
+
 /// The fields of the reference's message. It has others, which say nothing about the revocation.
 #[derive(Deserialize)]
 struct Payload {
     #[serde(rename = "revokedToken")]
     revoked_token: String,
-    ttl: Option<Number>,
+    ttl: Option<Value>,
     #[serde(rename = "expiryTime")]
-    expiry_time: Option<Number>,
+    expiry_time: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -34,24 +38,44 @@ struct Event {
 
 impl Payload {
     fn statement(&self, now: u32) -> Result<Statement, Bad> {
-        Statement::token(&self.revoked_token, [self.ttl, self.expiry_time], now)
+        revoked(&self.revoked_token, self.ttl.as_ref(), self.expiry_time.as_ref(), now)
     }
 }
 
-/// A MapMessage: `revokedToken`, and `ttl` or `expiryTime`.
+fn revoked(token: &str, ttl: Option<&Value>, expiry_time: Option<&Value>, now: u32) -> Result<Statement, Bad> {
+    // 0 stands for an end that the publisher does not know.
+    let end = |value: &Value| Number::or_never(value).map(|number| Some(number).filter(|number| !number.is_zero()));
+    let ends = [ttl, expiry_time].map(|value| value.map_or(Ok(None), end));
+    let [ttl, expiry_time] = ends;
+    Statement::token(token, [ttl?.map(|ttl| ttl.at_least(LEAST)), expiry_time?], now)
+}
+
+/// A MapMessage: `revokedToken`, and `ttl` or `expiryTime`; or the members of an [`Instruction`].
 ///
 /// # Errors
 /// When it is not one of a revocation.
 pub fn wire_map(map: &BTreeMap<String, Value>, now: u32) -> Result<Statement, Bad> {
-    let Some(Value::String(token)) = map.get("revokedToken") else { return Err(Bad::new("no `revokedToken`")) };
-    let end = |name: &str| match map.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => Number::of(value).map(Some),
-    };
-    Statement::token(token, [end("ttl")?, end("expiryTime")?], now)
+    let said = |name: &str| map.get(name).filter(|value| !value.is_null());
+    match said("revokedToken").map(name) {
+        Some(Value::String(token)) => revoked(&token, said("ttl"), said("expiryTime"), now),
+        Some(_) => Err(Bad::new("`revokedToken` is no text")),
+        None => {
+            let times = ["before", "expires", "ttl"];
+            let value = |(key, value): (&String, &Value)| (key.clone(), if times.contains(&&**key) { value.clone() } else { name(value) });
+            instruction(Value::Object(map.iter().map(value).collect()), now)
+        }
+    }
 }
 
-/// A TextMessage: the same fields as JSON, in `event.payloadData` or at the top.
+/// A text that is a number, digit for digit, comes through ActiveMQ's transformation as one.
+fn name(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => number.to_string().into(),
+        other => other.clone(),
+    }
+}
+
+/// A TextMessage: the reference's fields as JSON, in `event.payloadData` or at the top, or an [`Instruction`].
 ///
 /// # Errors
 /// When it is not one of a revocation.
@@ -62,11 +86,18 @@ pub fn text(text: &[u8], now: u32) -> Result<Statement, Bad> {
     if let Ok(envelope) = serde_json::from_slice::<Envelope>(text) {
         return envelope.event.payload_data.statement(now);
     }
-    let payload: Payload = serde_json::from_slice(text).map_err(|_| Bad::new("no JSON of a revocation"))?;
-    payload.statement(now)
+    if let Ok(payload) = serde_json::from_slice::<Payload>(text) {
+        return payload.statement(now);
+    }
+    serde_json::from_slice(text).map_err(|_| Bad::new("no JSON of a revocation")).and_then(|value| instruction(value, now))
 }
 
-/// A key of etcd without its prefix, and its value: nothing, a number as the reference's `ttl`, or an instruction. Where the
+fn instruction(value: Value, now: u32) -> Result<Statement, Bad> {
+    let instruction: Instruction = serde_json::from_value(value).map_err(|_| Bad::new("no `revokedToken`, and no instruction"))?;
+    instruction.statement(None, now)
+}
+
+/// A key of etcd without its prefix, and its value: nothing, the reference's `true`, a time to live, or an instruction. Where the
 /// value names nothing, the last segment of the key names a token.
 ///
 /// # Errors
@@ -84,7 +115,7 @@ pub fn pair(key: &[u8], value: &[u8], now: u32) -> Result<Statement, Bad> {
     }
     let name = name.ok_or_else(|| Bad::new("the key names no token"))?;
     let ttl = match std::str::from_utf8(value) {
-        Ok("") => None,
+        Ok("" | "true") => None,
         Ok(digits) => Some(Number::of(&Value::from(digits))?),
         Err(_) => return Err(Bad::new("the value is not UTF-8")),
     };

@@ -19,8 +19,61 @@ fn the_references_forms_mean_the_same() {
     ] {
         assert_eq!(text(body.as_bytes(), NOW).unwrap(), expected, "{body}");
     }
-    assert_eq!(pair(b"jti/x", b"3600", NOW).unwrap(), expected);
-    assert_eq!(pair(b"x", br#"{"ttl":3600}"#, NOW).unwrap(), expected);
+    assert_eq!(pair(b"jti/x", b"3600", NOW).unwrap(), pair(b"x", br#"{"ttl":3600}"#, NOW).unwrap());
+    assert_eq!(pair(b"jti/x", b"true", NOW).unwrap(), pair(b"x", b"", NOW).unwrap());
+}
+
+/// Its publisher sends a `ttl` of an hour by default, whatever the token is, and an `expiryTime` of 0 for a token it cannot read.
+#[test]
+fn a_time_to_live_that_is_not_the_tokens_does_not_let_it_pass_again() {
+    let a_day = pair(b"x", b"86400", NOW).unwrap();
+    for (fields, expected) in [
+        (json!({ "ttl": "3600" }), &a_day),
+        (json!({ "ttl": 1 }), &a_day),
+        (json!({ "ttl": "3600", "expiryTime": 0 }), &a_day),
+        (json!({ "ttl": "3600", "expiryTime": 1_800_000_001_000_u64 }), &a_day),
+        (json!({ "ttl": "90000" }), &pair(b"x", b"90000", NOW).unwrap()),
+        (json!({ "expiryTime": "1800000060000" }), &pair(b"x", b"60", NOW).unwrap()),
+        (json!({ "ttl": "-1" }), &pair(b"x", b"", NOW).unwrap()),
+        (json!({ "ttl": "3600", "expiryTime": -9_223_372_036_854_000_000_i64 }), &pair(b"x", b"", NOW).unwrap()),
+        (json!({ "ttl": "3600", "expiryTime": i64::MAX }), &pair(b"x", b"", NOW).unwrap()),
+        (json!({ "expiryTime": 0 }), &pair(b"x", b"", NOW).unwrap()),
+    ] {
+        let mut message = fields.clone();
+        message["revokedToken"] = "x".into();
+        assert_eq!(&map(message.clone()).unwrap(), expected, "{fields}");
+        assert_eq!(&text(message.to_string().as_bytes(), NOW).unwrap(), expected, "{fields}");
+    }
+}
+
+/// ActiveMQ's transformation of a MapMessage writes texts that are numbers as numbers.
+#[test]
+fn a_name_of_digits_is_a_name() {
+    assert_eq!(
+        map(json!({ "revokedToken": 123_456, "ttl": 90_000 })).unwrap(),
+        map(json!({ "revokedToken": "123456", "ttl": "90000" })).unwrap()
+    );
+    assert_eq!(
+        map(json!({ "client": 42, "before": 1_700_000_000 })).unwrap(),
+        map(json!({ "client": "42", "before": "1700000000" })).unwrap()
+    );
+    assert!(text(br#"{"revokedToken":7}"#, NOW).is_err());
+}
+
+#[test]
+fn a_broker_may_say_all_that_the_operators_port_takes() {
+    for instruction in [
+        json!({ "client": "shop" }),
+        json!({ "client": "shop", "before": "1700000000", "ttl": "60" }),
+        json!({ "subject": "alice", "before": 1_700_000_000, "expires": 1_900_000_000_000_u64 }),
+        json!({ "signature": "sig==" }),
+        json!({ "kind": "jti", "value": "x" }),
+    ] {
+        let said = instruction.to_string();
+        let expected = Instruction::read(said.as_bytes(), 1, NOW).unwrap().remove(0);
+        assert_eq!(map(instruction).unwrap(), expected, "{said}");
+        assert_eq!(text(said.as_bytes(), NOW).unwrap(), expected, "{said}");
+    }
 }
 
 #[test]
@@ -33,10 +86,15 @@ fn the_later_of_two_ends_counts() {
 fn what_is_not_a_revocation_is_refused() {
     for value in [
         json!({}),
-        json!({ "revokedToken": 7 }),
+        json!({ "revokedToken": true }),
+        json!({ "revokedToken": ["x"] }),
         json!({ "revokedToken": "" }),
         json!({ "revokedToken": "x", "ttl": "soon" }),
-        json!({ "revokedToken": "x", "ttl": -1 }),
+        json!({ "revokedToken": "x", "ttl": "--1" }),
+        json!({ "revokedToken": "x", "ttl": -1.5 }),
+        json!({ "revokedToken": "x", "client": "y", "ttl": "" }),
+        json!({ "client": "x", "subject": "y", "before": 1 }),
+        json!({ "client": "x", "unknown": "y" }),
         json!({ "revokedToken": "x", "ttl": {} }),
         json!({ "revokedtoken": "x" }),
     ] {

@@ -1,9 +1,9 @@
 //! etcd as an input: keys below a prefix, each of which revokes something as long as it is there.
 //!
 //! The last segment of a key names a token, unless the value says something else (see [`pair`](crate::pair)). Two keys may say
-//! the same, and a deletion does not say what the value was. So only what nothing else can have said is taken back at once:
-//! a token that is named by a key directly below the prefix, and what values said of clients and subjects. The rest stays
-//! until everything is read again: too long rather than too short.
+//! the same, and a deletion does not say what the value was. So only what nothing else can have said is taken back at once: what
+//! values said of clients and subjects; and tokens where every key stands directly below the prefix and names its token as it is. The
+//! rest stays until everything is read again: too long rather than too short.
 
 use std::{
     collections::HashMap,
@@ -21,9 +21,20 @@ struct Said {
     keys: HashMap<Box<[u8]>, Statement>,
     /// How many keys name a thing.
     names: HashMap<What, usize>,
+    /// Some key names a token in a way of its own, so that another one may name the same.
+    ambiguous: bool,
 }
 
 impl Said {
+    /// Takes note of what a key says now.
+    fn note(&mut self, key: &[u8], value: &[u8], statement: &Statement) {
+        if !statement.is_of_a_name() {
+            self.ambiguous |= !speaks_for_itself(value) || !statement.is_plainly(key);
+        } else if !speaks_for_itself(value) {
+            self.insert(key, statement.clone());
+        }
+    }
+
     fn insert(&mut self, key: &[u8], statement: Statement) {
         *self.names.entry(statement.what().clone()).or_default() += 1;
         if let Some(before) = self.keys.insert(key.into(), statement) {
@@ -82,11 +93,10 @@ impl Mirrored {
 
     /// One key of the listing.
     pub fn listed(&self, key: &[u8], value: &[u8]) {
-        if let Some(statement) = self.read(key, value) {
-            if !speaks_for_itself(value) && statement.is_of_a_name() {
-                lock(&self.listed).insert(key, statement.clone());
-            }
-            self.feed.listed(&[statement]);
+        if let Some(statement) = self.read(key, value)
+            && self.feed.listed(std::slice::from_ref(&statement))
+        {
+            lock(&self.listed).note(key, value, &statement);
         }
     }
 
@@ -111,9 +121,7 @@ impl Mirrored {
             let _ = self.feed.add(std::slice::from_ref(&statement));
             // The same name again is not taken back in between.
             before.filter(|before| before.what() != statement.what()).inspect(|before| self.take_back(before));
-            if !speaks_for_itself(value) && statement.is_of_a_name() {
-                said.insert(key, statement);
-            }
+            said.note(key, value, &statement);
         } else {
             before.inspect(|before| self.take_back(before));
         }
@@ -126,7 +134,7 @@ impl Mirrored {
         let mut said = lock(&self.said);
         if said.keys.contains_key(key) {
             said.remove(key).inspect(|before| self.take_back(before));
-        } else if !key.contains(&b'/')
+        } else if !said.ambiguous
             && let Ok(statement) = pair(key, b"", self.feed.now())
         {
             self.feed.remove(&[statement]);

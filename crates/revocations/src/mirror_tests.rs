@@ -83,6 +83,30 @@ fn a_token_that_another_key_may_name_too_stays_until_the_next_listing() {
 }
 
 #[test]
+fn a_token_stays_when_one_of_two_keys_that_name_it_goes() {
+    for (other, value) in [("east/a", ""), ("note", r#"{"jti":"a"}"#), ("eyJh.eyJi.a", ""), ("a=", "")] {
+        for listed in [true, false] {
+            let (book, mirrored, _) = book();
+            let signed = Token { signature: Some("a".into()), ..Token::default() };
+            let signed = Principal::new(PrincipalParts { filter: "test", token: Some(signed), ..PrincipalParts::default() });
+            let revoked = || find(&book, "a", "").or_else(|| book.find(&signed));
+            if listed {
+                list(&mirrored, &[("a", ""), (other, value)], 1);
+            } else {
+                list(&mirrored, &[("a", "")], 1);
+                mirrored.put(other.as_bytes(), value.as_bytes(), 2);
+            }
+            mirrored.delete(b"a", 3);
+            assert!(revoked().is_some(), "{other} {listed}");
+            list(&mirrored, &[(other, value)], 4);
+            assert!(revoked().is_some(), "{other} {listed}");
+            list(&mirrored, &[], 5);
+            assert!(revoked().is_none(), "{other} {listed}");
+        }
+    }
+}
+
+#[test]
 fn a_difference_is_a_fault_only_while_the_source_was_followed_without_a_break() {
     let (book, mirrored, clock) = book();
     let differences = || book.show()["inputs"]["etcd"]["differences"].clone();
@@ -95,6 +119,22 @@ fn a_difference_is_a_fault_only_while_the_source_was_followed_without_a_break() 
     assert_eq!((differences(), book.age()), (0.into(), Some(Duration::ZERO)));
     list(&mirrored, &[("b", ""), ("c", "")], 3);
     assert_eq!(differences(), 1);
+}
+
+#[test]
+fn a_listing_of_more_than_fits_is_not_gathered_and_the_view_is_not_complete() {
+    let (book, mirrored, _) = book();
+    list(&mirrored, &[("a", "")], 1);
+    mirrored.begin();
+    // Each thing twice: what is gathered would fit, and is not all.
+    for n in (0..300).map(|n| n / 2 % 90) {
+        mirrored.listed(format!("k{n}").as_bytes(), br#"{"client":"c"}"#);
+        mirrored.listed(format!("t{n}").as_bytes(), b"");
+    }
+    assert!(mirrored.replace(2, false).is_err());
+    assert!(book.age().is_none() && find(&book, "a", "").is_some());
+    assert_eq!(list(&mirrored, &[("a", "")], 3), Differences::default());
+    assert!(book.age().is_some());
 }
 
 #[test]

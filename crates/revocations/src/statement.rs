@@ -76,6 +76,22 @@ impl Number {
         number.map(Self).ok_or_else(|| Bad::new("expected a time: a whole number of seconds or milliseconds, not negative"))
     }
 
+    /// The same, or no end at all for what is negative: so long-lived that the arithmetic of its publisher broke.
+    pub(crate) fn or_never(value: &Value) -> Result<Self, Bad> {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let negative = text.strip_prefix('-').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
+        if negative { Ok(Self(u64::MAX)) } else { Self::of(value) }
+    }
+
+    pub(crate) fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// A length of so many seconds at least; a point in time stays what it is.
+    pub(crate) fn at_least(self, least: u64) -> Self {
+        if self.0 < DURATION { Self(self.0.max(least)) } else { self }
+    }
+
     /// Seconds since 1970 of what looks like a point in time.
     fn point(self) -> u32 {
         let seconds = if self.0 >= MILLISECONDS { self.0 / 1000 } else { self.0 };
@@ -146,8 +162,8 @@ impl Instruction {
         };
         let named = [
             self.jti.map(What::TokenId),
-            self.token.map(whole),
-            self.signature.map(signature),
+            self.token.as_deref().map(whole),
+            self.signature.as_deref().map(signature),
             self.client.map(What::Client),
             self.subject.map(What::Subject),
             typed,
@@ -175,8 +191,8 @@ fn not_json(error: &serde_json::Error) -> Bad {
 fn by_kind(kind: &str, value: String) -> Result<What, Bad> {
     Ok(match kind {
         "jti" => What::TokenId(value),
-        "token" => whole(value),
-        "signature" => signature(value),
+        "token" => whole(&value),
+        "signature" => signature(&value),
         "client" => What::Client(value),
         "subject" => What::Subject(value),
         _ => return Err(Bad::new("expected as `kind` jti, token, signature, client or subject")),
@@ -188,19 +204,24 @@ fn latest(ends: [Option<Number>; 2], now: u32) -> u32 {
     ends.into_iter().flatten().map(|end| end.end(now)).max().map_or(NEVER, |end| end.saturating_add(OUTLIVE))
 }
 
-fn signature(text: String) -> What {
+fn signature(text: &str) -> What {
     What::Signature(text.trim_end_matches('=').to_owned())
 }
 
-/// A token as it is sent: a JWT is known by its signature, any other by itself.
-fn whole(token: String) -> What {
-    signature(Token::signature_part(&token).map_or_else(|| token.clone(), str::to_owned))
+/// How a token, or a signature, is known on the list: a JWT by its signature, anything else by itself, without padding.
+pub(crate) fn known_by(token: &str) -> &str {
+    Token::signature_part(token).unwrap_or(token).trim_end_matches('=')
+}
+
+/// A token as it is sent.
+fn whole(token: &str) -> What {
+    signature(known_by(token))
 }
 
 /// What may be a `jti`, a signature, or a token as it is sent.
 fn any(name: String) -> What {
     match Token::signature_part(&name) {
-        Some(part) => signature(part.to_owned()),
+        Some(part) => signature(part),
         None => What::Any(name),
     }
 }
@@ -223,6 +244,11 @@ impl Statement {
     /// Whether it is of a client or a subject, and not of one token.
     pub(crate) fn is_of_a_name(&self) -> bool {
         matches!(self.what, What::Client(_) | What::Subject(_))
+    }
+
+    /// Whether it names what this key is, neither a part of it nor more than one thing.
+    pub(crate) fn is_plainly(&self, key: &[u8]) -> bool {
+        matches!(&self.what, What::Any(name) if name.as_bytes() == key && !name.ends_with('='))
     }
 
     /// What it names, whatever it says of it.

@@ -50,6 +50,8 @@ struct State {
     message: bool,
     /// Whether the broker has said what it had kept.
     caught_up: bool,
+    /// Whether the mark could not be set last time.
+    unmarked: bool,
     messages: i64,
 }
 
@@ -60,7 +62,17 @@ impl Subscription {
         let feed = book.feed(Input::Broker)?.clone();
         let mark = book.beside(".broker").filter(|_| durable).map(|path| Mark::new(path, name));
         let heard = book.clock().instant();
-        let state = State { mark, marked: None, first: true, connected: None, heard, message: false, caught_up: false, messages: 0 };
+        let state = State {
+            mark,
+            marked: None,
+            first: true,
+            connected: None,
+            heard,
+            message: false,
+            caught_up: false,
+            unmarked: false,
+            messages: 0,
+        };
         let subscription = Self { book, feed, durable, missed, state: Mutex::new(state) };
         subscription.remember(&subscription.state());
         Some(subscription)
@@ -169,8 +181,11 @@ impl Subscription {
         if due && !self.feed.is_torn() && self.book.writes() == Some(true) {
             state.marked = Some(state.heard);
             let now = self.book.clock().now();
-            if let Some(Err(error)) = state.mark.as_mut().map(|mark| mark.set(now)) {
-                log::warn!("how far the broker was heard cannot be kept: {error}");
+            let failed = state.mark.as_mut().and_then(|mark| mark.set(now).err());
+            if !std::mem::replace(&mut state.unmarked, failed.is_some())
+                && let Some(error) = failed
+            {
+                log::warn!("how far the broker was heard cannot be kept, so a restart will know less: {error}");
             }
         }
     }

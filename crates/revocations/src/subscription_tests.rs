@@ -166,6 +166,29 @@ fn what_cannot_be_kept_is_in_force_and_left_with_the_broker_until_the_journal_is
 }
 
 #[test]
+fn while_the_list_is_full_it_is_not_complete_and_what_does_not_fit_is_left_with_the_broker() {
+    let (place, clock) = (Place::new("full"), Moved::new());
+    let book = place.book(&clock);
+    let subscription = durable(&book);
+    subscription.connected();
+    subscription.alive();
+    for n in 0..100 {
+        subscription.hear(said(&format!("t{n}"), now(&clock))).unwrap();
+    }
+    assert_eq!(age(&book), Some(Duration::ZERO));
+    assert!(subscription.hear(said("more", now(&clock))).is_err());
+    assert_eq!(age(&book), None, "something was revoked that nobody here knows");
+    clock.pass(Duration::from_secs(90_000));
+    for _ in 0..3000 {
+        clock.pass(Duration::from_secs(1));
+        book.tick();
+    }
+    subscription.hear(said("more", now(&clock))).unwrap();
+    subscription.alive();
+    assert!(book.find(&token("more")).is_some() && age(&book) == Some(Duration::ZERO));
+}
+
+#[test]
 fn what_cannot_be_understood_is_counted_and_not_asked_for_again() {
     let clock = Moved::new();
     let book = book(None, &clock);

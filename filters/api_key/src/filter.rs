@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use http::header;
-use tollgate_filter_api::{Call, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderValue, Location, Posture, Principal, Problem, Reason};
+use tollgate_filter_api::{
+    Call, Carrier, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderValue, Location, Posture, Principal, Problem, Reason,
+};
 
 use crate::{
     config::Config,
-    place::Spot,
+    place::{carrier, find},
     reasons,
     signed::{Refusal, Signer, is_signed},
     stored::Keys,
@@ -19,7 +21,7 @@ const REFRESH: Duration = Duration::from_secs(300);
 
 /// The `api_key` filter.
 pub struct ApiKey {
-    spot: Spot,
+    carrier: Carrier,
     keys: Keys,
     signer: Option<Signer>,
     forward: bool,
@@ -58,17 +60,22 @@ impl Filter for ApiKey {
             return Err(problem("", "no key could ever be accepted").hint("list `keys`, or say with `signed` who signs them"));
         }
         let signer = signer(&config, env)?;
-        let spot = Spot::new(config.place, &config.name).ok_or_else(|| problem("/name", "expected a name that such a place can have"))?;
+        let carrier = carrier(config.place, &config.name).ok_or_else(|| problem("/name", "expected a name that such a place can have"))?;
         let keys = Keys::new(config.keys).map_err(|(number, member, message)| problem(format!("/keys/{number}/{member}"), message))?;
-        Ok(Self { spot, keys, signer, forward: config.forward })
+        Ok(Self { carrier, keys, signer, forward: config.forward })
+    }
+
+    fn carrier(&self) -> Option<Carrier> {
+        Some(self.carrier.clone())
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
-        let found = self.spot.find(cx.req).map_err(|reason| (reason, ""));
+        let found = find(&self.carrier, cx.req).map_err(|reason| (reason, ""));
         match found.and_then(|key| self.judge(&key, cx.call)) {
             Ok(principal) => {
                 if !self.forward {
-                    self.spot.strip(cx.req)?;
+                    let fault = |_| Fault::new("api_key.strip", "the request without the key cannot be sent");
+                    self.carrier.strip(cx.req).map_err(fault)?;
                 }
                 Ok(Flow::Next(principal))
             }

@@ -79,7 +79,10 @@ impl Signer {
 
     /// Whether the key is for this API: it names it, or names none and need not.
     fn names(&self, claims: &Map<String, Value>, call: &Call) -> bool {
-        let lists: Vec<&Vec<Value>> = ["allowedAPIs", "subscribedAPIs"].iter().filter_map(|name| claims.get(*name)?.as_array()).collect();
+        let said: Vec<&Value> =
+            ["allowedAPIs", "subscribedAPIs"].iter().filter_map(|name| claims.get(*name)).filter(|said| !said.is_null()).collect();
+        // What is no list says something that nobody understands, not nothing.
+        let Some(lists) = said.into_iter().map(Value::as_array).collect::<Option<Vec<_>>>() else { return false };
         let is_ours = |api: &Value| {
             let text = |name: &str| api.get(name).and_then(Value::as_str);
             text("name") == Some(&call.operation.api)

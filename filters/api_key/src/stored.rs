@@ -12,7 +12,7 @@ use crate::{
 };
 
 struct Stored {
-    principal: Principal,
+    parts: PrincipalParts,
     apis: Vec<String>,
     expires: Option<u64>,
 }
@@ -52,11 +52,19 @@ impl Keys {
         let named = |api: &String| {
             api == "*" || api == title || api.strip_prefix(title.as_str()).and_then(|rest| rest.strip_prefix(':')) == Some(version)
         };
-        if stored.apis.iter().any(named) { Ok(stored.principal.clone()) } else { Err(&API) }
+        if stored.apis.iter().any(named) { Ok(stored.principal(key)) } else { Err(&API) }
     }
 }
 
 impl Stored {
+    /// Known by the key itself too: who finds one that leaked and revokes it may know nothing else of it.
+    fn principal(&self, key: &str) -> Principal {
+        let mut parts = self.parts.clone();
+        let token = parts.token.take().unwrap_or_default();
+        parts.token = Some(Token { signature: Some(key.to_owned()), ..token });
+        Principal::new(parts)
+    }
+
     fn new(key: StoredKey) -> Self {
         let token = Token { id: Some(key.id.clone()), expires: key.expires.and_then(|end| i64::try_from(end).ok()), ..Token::default() };
         let subject = key.subject.unwrap_or_else(|| key.id.clone());
@@ -69,7 +77,7 @@ impl Stored {
             token: Some(token),
             ..PrincipalParts::default()
         };
-        Self { principal: Principal::new(parts), apis: key.apis, expires: key.expires }
+        Self { parts, apis: key.apis, expires: key.expires }
     }
 }
 

@@ -82,6 +82,7 @@ fn a_key_that_names_no_api_passes_by_setting_only() {
     let open = World::new(", any_api: true");
     open.with(&silent).next();
     open.with(&|claims| claims["allowedAPIs"] = json!([{ "name": "Other", "version": "*" }])).assert_denied(401, "api_key.api");
+    open.with(&|claims| claims["allowedAPIs"] = "Other".into()).assert_denied(401, "api_key.api");
 }
 
 #[test]
@@ -117,6 +118,26 @@ fn a_key_is_taken_out_of_the_query_and_the_rest_stays_byte_for_byte() {
     assert_eq!(query(&h, "?x=%2f&&key=secret&y=a+b&z"), Some("x=%2f&&y=a+b&z".to_owned()));
     assert_eq!(query(&h, "?k%65y=s%65cret&key2=secret"), Some("key2=secret".to_owned()));
     assert_eq!(query(&forwarding, "?x=1&key=secret"), Some("x=1&key=secret".to_owned()));
+}
+
+#[test]
+fn a_key_is_known_by_itself_besides_its_name_so_that_either_revokes_it() {
+    let digest: String = openssl::sha::sha256(b"secret").iter().map(|byte| format!("{byte:02x}")).collect();
+    let h = Harness::<ApiKey>::yaml(&format!("{{keys: [{{id: a, sha256: {digest}, apis: ['*']}}]}}"));
+    let run = h.request("GET", "/").header("apikey", "secret").run().next();
+    let token = run.fact::<Principal>().token.clone().unwrap();
+    assert_eq!((token.id.as_deref(), token.signature.as_deref()), (Some("a"), Some("secret")));
+    assert!(!format!("{token:?}").contains("secret"));
+}
+
+#[test]
+fn an_empty_key_beside_a_good_one_is_one_too_many() {
+    let digest: String = openssl::sha::sha256(b"secret").iter().map(|byte| format!("{byte:02x}")).collect();
+    let h = Harness::<ApiKey>::yaml(&format!("{{in: query, keys: [{{id: a, sha256: {digest}, apis: ['*']}}]}}"));
+    for query in ["apikey=secret&apikey=", "apikey=&apikey=secret", "apikey&apikey=secret"] {
+        h.request("GET", &format!("/?{query}")).run().assert_denied(400, "api_key.two_credentials");
+    }
+    h.request("GET", "/?apikey=").run().assert_denied(401, "api_key.missing");
 }
 
 #[test]

@@ -76,14 +76,11 @@ impl Authorize {
     }
 
     fn key_types(&self, given: Credentials<'_>) -> Result<(), &'static Reason> {
-        let allowed = |principal: &Principal| {
-            let kind = match principal.key_type {
-                KeyType::Production => KeyKind::Production,
-                KeyType::Sandbox => KeyKind::Sandbox,
-            };
-            self.0.key_types.contains(&kind)
+        let kind = match given.key_type() {
+            KeyType::Production => KeyKind::Production,
+            KeyType::Sandbox => KeyKind::Sandbox,
         };
-        if self.0.key_types.is_empty() || given.iter().all(allowed) { Ok(()) } else { Err(&KEY_TYPE) }
+        if self.0.key_types.is_empty() || self.0.key_types.contains(&kind) { Ok(()) } else { Err(&KEY_TYPE) }
     }
 }
 

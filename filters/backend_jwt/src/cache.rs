@@ -2,8 +2,10 @@
 
 use std::time::SystemTime;
 
-use tollgate_filter_api::{HeaderValue, OperationInfo, Principal};
+use tollgate_filter_api::{Credentials, HeaderValue, KeyType, OperationInfo};
 use tollgate_recent::Recent;
+
+use crate::claims::earliest_end;
 
 /// Tokens, and until when they are good.
 pub(crate) type Cache = Recent<CallerKey, (HeaderValue, SystemTime)>;
@@ -13,18 +15,25 @@ pub(crate) type Cache = Recent<CallerKey, (HeaderValue, SystemTime)>;
 pub(crate) struct CallerKey {
     caller: [Option<String>; 4],
     filter: &'static str,
+    key_type: KeyType,
+    expires: Option<i64>,
     claims: String,
     api: [String; 3],
 }
 
 impl CallerKey {
-    pub(crate) fn of(principal: &Principal, operation: &OperationInfo) -> Self {
-        let signature = principal.token.as_ref().and_then(|token| token.signature.clone());
-        // A signed token is known by its signature; what else a filter found out may change under one name.
-        let claims = if signature.is_some() { String::new() } else { format!("{:?} {:?}", principal.claims, principal.scopes) };
+    pub(crate) fn of(given: Credentials<'_>, operation: &OperationInfo) -> Self {
+        let principal = given.first;
+        let token = principal.token.as_ref();
+        let signature = token.and_then(|token| token.signature.clone());
+        // All that a JWT says is signed; what else a filter found out may change under one name, as what an issuer says of an opaque token.
+        let signed = principal.filter == "jwt" && signature.is_some();
+        let claims = if signed { String::new() } else { format!("{:?} {:?}", principal.claims, principal.scopes) };
         Self {
             caller: [principal.issuer.clone(), principal.subject.clone(), principal.client.clone(), signature],
             filter: principal.filter,
+            key_type: given.key_type(),
+            expires: earliest_end(given),
             claims,
             api: [operation.api.clone(), operation.version.clone(), operation.base_path.clone()],
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
-use tollgate_filter_api::{KeyType, OperationInfo, Principal};
+use tollgate_filter_api::{Credentials, KeyType, OperationInfo};
 
 use crate::Config;
 
@@ -13,16 +13,22 @@ const OWN: [&str; 10] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf",
 /// Shortest life, in seconds: a token must last to the upstream.
 const LEAST: u64 = 20;
 
+/// When the first of the caller's credentials ends.
+pub(crate) fn earliest_end(given: Credentials<'_>) -> Option<i64> {
+    given.iter().filter_map(|credential| credential.token.as_ref()?.expires).min()
+}
+
 /// The claims and until when they are good; nothing when no clock can hold that time.
 pub(crate) fn claims(
     config: &Config,
-    principal: &Principal,
+    given: Credentials<'_>,
     operation: &OperationInfo,
     id: String,
     now: SystemTime,
 ) -> Option<(Map<String, Value>, SystemTime)> {
+    let principal = given.first;
     let begin = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let own_end = principal.token.as_ref().and_then(|token| token.expires).map(|end| u64::try_from(end).unwrap_or_default());
+    let own_end = earliest_end(given).map(|end| u64::try_from(end).unwrap_or_default());
     // The caller's filter allows for clocks that are apart, so its token may have ended a moment ago.
     let end = own_end.map_or(u64::MAX, |end| end.max(begin + LEAST)).min(begin + config.lifetime.0.as_secs());
     let passed_on = |name: &str| !OWN.contains(&name) && !config.restricted_claims.iter().any(|restricted| restricted == name);
@@ -41,7 +47,7 @@ pub(crate) fn claims(
     said("apiname", operation.api.as_str().into());
     said("apicontext", operation.base_path.as_str().into());
     said("version", operation.version.as_str().into());
-    said("keytype", if principal.key_type == KeyType::Sandbox { "SANDBOX" } else { "PRODUCTION" }.into());
+    said("keytype", if given.key_type() == KeyType::Sandbox { "SANDBOX" } else { "PRODUCTION" }.into());
     said("usertype", "Application_User".into());
     let application = principal.claims.get("application").and_then(Value::as_object);
     let names = [

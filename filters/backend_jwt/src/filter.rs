@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 use tollgate_filter_api::{
-    Call, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Location, Posture, Principal, Problem, UpstreamCx,
+    AllCredentials, Call, Credentials, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Location, Posture, Problem,
+    UpstreamCx,
 };
 use tollgate_jose::SigningKey;
 
@@ -40,7 +41,7 @@ impl Filter for BackendJwt {
     const BY_DEFAULT: bool = false;
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
-    type Needs = Principal;
+    type Needs = AllCredentials;
     type Gives = ();
     type State = ();
 
@@ -73,7 +74,7 @@ impl Filter for BackendJwt {
 
     fn on_upstream(&self, cx: UpstreamCx<'_, Self>) -> Result<(), Fault> {
         cx.req.remove(&self.header);
-        if !cx.given.is_anonymous() {
+        if !cx.given.first.is_anonymous() {
             let token = self.token(cx.given, cx.call)?;
             cx.req.set(self.header.clone(), token);
         }
@@ -82,8 +83,8 @@ impl Filter for BackendJwt {
 }
 
 impl BackendJwt {
-    fn token(&self, principal: &Principal, call: &Call) -> Result<HeaderValue, Fault> {
-        let key = CallerKey::of(principal, &call.operation);
+    fn token(&self, given: Credentials<'_>, call: &Call) -> Result<HeaderValue, Fault> {
+        let key = CallerKey::of(given, &call.operation);
         let good = |(token, until): &(HeaderValue, _)| (call.now + MARGIN < *until).then(|| token.clone());
         if let Some(token) = self.cache.find(&key, good) {
             return Ok(token);
@@ -92,7 +93,7 @@ impl BackendJwt {
         let mut id = [0; 16];
         openssl::rand::rand_bytes(&mut id).map_err(|_| fault("there is no randomness"))?;
         let id = format!("{:032x}", u128::from_be_bytes(id));
-        let made = claims(&self.config, principal, &call.operation, id, call.now);
+        let made = claims(&self.config, given, &call.operation, id, call.now);
         let (claims, until) = made.ok_or_else(|| fault("the clock is beyond all times"))?;
         let token = self.key.seal(&self.head, &claims).map_err(|_| fault("the token could not be signed"))?;
         if token.len() > MAX_TOKEN {

@@ -11,7 +11,7 @@ use openssl::{
     pkey::PKey,
 };
 use serde_json::{Map, Value, json};
-use tollgate_filter_api::{HeaderName, Principal, PrincipalParts, Token};
+use tollgate_filter_api::{HeaderName, KeyType, Principal, PrincipalParts, Token};
 use tollgate_filter_testkit::{Conformance, Harness, START};
 use tollgate_jose::{Jws, Key, SigningKey};
 
@@ -84,6 +84,31 @@ fn a_caller_that_comes_again_costs_no_signature_until_the_token_ends() {
     assert_eq!(claims(&sent(&harness, caller("bob", START + 86_400)))["sub"], "bob");
     harness.advance(Duration::from_secs(290));
     assert_ne!(sent(&harness, caller("alice", START + 86_400)), first);
+}
+
+#[test]
+fn what_is_said_of_a_caller_is_never_what_was_said_of_another_credential_of_the_same_name() {
+    let harness = Harness::<BackendJwt>::setup().document("backend.pem", pem()).yaml(SETTINGS);
+    let parts = |filter: &'static str, signature: Option<&str>| PrincipalParts {
+        filter,
+        subject: Some("alice".into()),
+        token: Some(Token { signature: signature.map(str::to_owned), ..Token::default() }),
+        ..PrincipalParts::default()
+    };
+    let said = |parts: PrincipalParts, name: &str| claims(&sent(&harness, Principal::new(parts)))[name].clone();
+    // Two keys of one owner, of which one is for the sandbox and ends soon.
+    let key_type = "http://wso2.org/claims/keytype";
+    assert_eq!(said(parts("api_key", None), key_type), "PRODUCTION");
+    assert_eq!(said(PrincipalParts { key_type: KeyType::Sandbox, ..parts("api_key", None) }, key_type), "SANDBOX");
+    let ends = Some(Token { expires: Some((START + 60).cast_signed()), ..Token::default() });
+    assert_eq!(said(PrincipalParts { token: ends, ..parts("api_key", None) }, "exp"), START + 60);
+    // An opaque token, of which its issuer says less than a moment ago.
+    let scoped = |scopes: &[&str]| PrincipalParts {
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        ..parts("introspection", Some("opaque"))
+    };
+    assert_eq!(said(scoped(&["read", "write"]), "scopes"), "read write");
+    assert_eq!(said(scoped(&["read"]), "scopes"), "read");
 }
 
 #[test]

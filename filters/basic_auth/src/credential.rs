@@ -1,7 +1,7 @@
 //! Name and password of a request.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use tollgate_filter_api::{HeaderName, Reason, RequestHead};
+use tollgate_filter_api::{HeaderName, NoCredential, Reason, RequestHead, behind_scheme};
 
 use crate::reasons::{MALFORMED, MISSING, NO_COLON, SCHEME, TWO};
 
@@ -14,20 +14,12 @@ pub(crate) struct Credential(String, usize);
 impl Credential {
     /// The one of that header: once, behind `Basic`, in strict base64, UTF-8 without control characters (RFC 7617 §2).
     pub(crate) fn of(req: &RequestHead, header: &HeaderName) -> Result<Self, &'static Reason> {
-        let mut values = req.get_all(header);
-        let value = values.next().ok_or(&MISSING)?;
-        if values.next().is_some() {
-            return Err(&TWO);
-        }
-        let value = value.to_str().map_err(|_| &MALFORMED)?.trim_matches(' ');
-        let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
-        if !scheme.eq_ignore_ascii_case("Basic") && !scheme.is_empty() {
-            return Err(&SCHEME);
-        }
-        let encoded = rest.trim_start_matches(' ');
-        if encoded.is_empty() {
-            return Err(&MISSING);
-        }
+        let encoded = behind_scheme(req, header, "Basic").map_err(|why| match why {
+            NoCredential::Missing => &MISSING,
+            NoCredential::OtherScheme => &SCHEME,
+            NoCredential::Twice => &TWO,
+            NoCredential::Unreadable => &MALFORMED,
+        })?;
         if encoded.len() > LONGEST {
             return Err(&MALFORMED);
         }

@@ -6,8 +6,8 @@ use http::header;
 use openssl::error::ErrorStack;
 use serde_json::{Map, Value};
 use tollgate_filter_api::{
-    Answer, Clock, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Posture, Principal, PrincipalParts, Problem,
-    Reason, World,
+    Answer, Carrier, Clock, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Posture, Principal, PrincipalParts,
+    Problem, Reason, World,
 };
 use tollgate_password::Hash;
 
@@ -113,6 +113,10 @@ impl Filter for BasicAuth {
         })
     }
 
+    fn carrier(&self) -> Option<Carrier> {
+        Some(Carrier::Header(self.header.clone()))
+    }
+
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
         let credential = match Credential::of(cx.req, &self.header) {
             Ok(credential) => credential,
@@ -135,16 +139,24 @@ impl Filter for BasicAuth {
 impl BasicAuth {
     /// Whether the password matches. Of a name that nobody has the answer means nothing.
     async fn compare(&self, hash: &Arc<Hash>, credential: &Credential) -> Result<bool, Fault> {
-        if !hash.is_slow() {
+        if !self.decoy.is_slow() {
             return Ok(hash.matches(credential.password().as_bytes()));
         }
+        // Beside slow hashes a plain digest takes as long as they do, so that the time does not say whose is one.
+        let cover = hash.is_weak().then(|| self.decoy.clone());
         let digest = self.known.digest(credential.whole()).map_err(|error| unavailable(&error))?;
         if let Some(known) = self.known.find(&digest, self.clock.instant()) {
             return Ok(known);
         }
         self.hashes.inc();
         let (hash, password) = (hash.clone(), credential.password().to_owned());
-        let matches = self.world.judge(Box::new(move || hash.matches(password.as_bytes()))).await;
+        let compare = move || {
+            if let Some(cover) = cover {
+                std::hint::black_box(cover.matches(password.as_bytes()));
+            }
+            hash.matches(password.as_bytes())
+        };
+        let matches = self.world.judge(Box::new(compare)).await;
         let busy = || Fault::new("basic_auth.busy", "too many passwords are being compared").retry_after(Duration::from_secs(1));
         let matches = matches.ok_or_else(busy)?;
         self.known.remember(digest, matches, self.clock.instant());

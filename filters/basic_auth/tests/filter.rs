@@ -56,6 +56,20 @@ fn a_name_that_nobody_has_costs_a_comparison_too_and_never_passes() {
 }
 
 #[test]
+fn a_plain_digest_beside_a_slow_hash_costs_as_much_as_a_name_that_nobody_has() {
+    let digest = "@sha256:{5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8}";
+    let h = Harness::<BasicAuth>::yaml(&with(ARGON2ID).replace("{alice", &format!("{{bob: {{hash: '{digest}'}}, alice")));
+    let paid = || h.metric("basic_auth_hashes_total", None) as u64;
+    ask(&h, "bob", "wrong").assert_denied(401, "basic_auth.wrong");
+    ask(&h, "eve", "wrong").assert_denied(401, "basic_auth.wrong");
+    assert_eq!(paid(), 2);
+    for _ in 0..2 {
+        assert_eq!(ask(&h, "bob", "password").next().fact::<Principal>().subject.as_deref(), Some("bob"));
+    }
+    assert_eq!(paid(), 3);
+}
+
+#[test]
 fn where_a_name_ends_and_a_password_begins_is_not_confused_by_what_is_remembered() {
     let h = Harness::<BasicAuth>::yaml(&with(ARGON2ID));
     ask(&h, "alice", "password").next();

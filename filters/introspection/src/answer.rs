@@ -33,7 +33,7 @@ pub(crate) fn read(response: &RemoteResponse, token: &str, config: &Config) -> R
     let scopes = scopes(claims.get("scope"))?;
     let subject = text(&claims, "sub")?.or(text(&claims, "username")?);
     let issuer = config.issuer.clone().or(text(&claims, "iss")?);
-    let (issued, expires) = (time(&claims, "iat")?, time(&claims, "exp")?);
+    let (issued, expires) = (time(&claims, "iat")?.map(seconds), time(&claims, "exp")?);
     let token = Some(Token { id: text(&claims, "jti")?, issued, expires, ..named(token) });
     let (client, not_before) = (text(&claims, "client_id")?, time(&claims, "nbf")?);
     let key_type = key_type(&claims, &config.key_type_claim)?;
@@ -101,6 +101,12 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, String> 
         None => Ok(None),
         Some(value) => value.as_i64().map(Some).ok_or_else(|| format!("expected `{name}` to be whole seconds")),
     }
+}
+
+/// `iat` that is in milliseconds: as seconds it would be later than any time before which a subject's tokens are revoked.
+fn seconds(issued: i64) -> i64 {
+    const MILLISECONDS: i64 = 100_000_000_000;
+    if issued >= MILLISECONDS { issued / 1000 } else { issued }
 }
 
 fn key_type(claims: &Map<String, Value>, name: &str) -> Result<KeyType, String> {

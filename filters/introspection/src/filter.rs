@@ -7,7 +7,7 @@ use futures_util::future::{Either, ready};
 use http::header;
 use openssl::sha::sha256;
 use tollgate_filter_api::{
-    Answer, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
+    Answer, Carrier, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
     RemotePolicy,
 };
 
@@ -104,6 +104,10 @@ impl Filter for Introspection {
             header,
             config: Arc::new(config),
         })
+    }
+
+    fn carrier(&self) -> Option<Carrier> {
+        Some(Carrier::Header(self.header.clone()))
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {

@@ -34,6 +34,7 @@ fn issuer(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
         "twice" => r#"{"active":false,"active":true}"#.to_owned(),
         "mtls" => format!("{{{good},\"cnf\":{{\"x5t#S256\":\"{}\"}}}}", "A".repeat(43)),
         "sandbox" => format!("{{{good},\"keytype\":\"SANDBOX\"}}"),
+        "milliseconds" => format!("{{{good},\"iat\":1700000000123}}"),
         "playground" => format!("{{{good},\"keytype\":\"PLAYGROUND\"}}"),
         "down" => return Err(RemoteError("away".to_owned())),
         _ => r#"{"active":false}"#.to_owned(),
@@ -113,6 +114,15 @@ fn the_answer_says_which_endpoints_a_token_is_for() {
     assert_eq!(ask(&h, "good").next().fact::<Principal>().key_type, KeyType::Production);
     ask(&h, "playground").assert_fault("introspection.unavailable");
     assert_eq!(ask(&other, "sandbox").next().fact::<Principal>().key_type, KeyType::Production);
+}
+
+#[test]
+fn an_issue_time_in_milliseconds_is_not_later_than_every_revocation() {
+    let setup = Harness::<Introspection>::setup();
+    setup.answer_with(issuer);
+    let h = setup.yaml(SETTINGS);
+    let request = h.request("GET", "/").header("authorization", "Bearer milliseconds").given(Peer::Anonymous(NoCertificate::Plain));
+    assert_eq!(request.may_wait().run().next().fact::<Principal>().token.as_ref().unwrap().issued, Some(1_700_000_000));
 }
 
 #[test]

@@ -7,13 +7,14 @@ use openssl::rand::rand_bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tollgate_filter_api::{
-    BodyUse, Bytes, Call, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderValue, Location, Posture, Principal, Problem, Reason,
+    AllCredentials, BodyUse, Bytes, Call, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderValue, KeyType, Location, Posture, Problem,
+    Reason,
 };
 use tollgate_jose::SigningKey;
 
 use crate::{
     config::Config,
-    reasons::{ALL, ANONYMOUS, BODY, ISSUED, PLAIN},
+    reasons::{ALL, ANONYMOUS, BODY, ISSUED, KEY, PLAIN},
 };
 
 /// The file is read when the filter is built, and not again.
@@ -55,7 +56,7 @@ impl Filter for IssueKey {
     const BODY: BodyUse = BodyUse::Whole(MOST);
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
-    type Needs = Principal;
+    type Needs = AllCredentials;
     type Gives = ();
     type State = ();
 
@@ -84,12 +85,13 @@ impl Filter for IssueKey {
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
-        let refused = match (cx.given.subject.as_deref().filter(|_| !cx.given.is_anonymous()), wish(cx.body)) {
+        let refused = match (cx.given.first.subject.as_deref().filter(|_| !cx.given.first.is_anonymous()), wish(cx.body)) {
             _ if !cx.call.secure && !self.plain_http => &PLAIN,
             (None, _) => &ANONYMOUS,
+            _ if cx.given.iter().any(|credential| credential.filter == "api_key") => &KEY,
             (_, Err(())) => &BODY,
             (Some(subject), Ok(wish)) => {
-                let key = self.issue(subject, wish, cx.call)?;
+                let key = self.issue(subject, cx.given.key_type(), wish, cx.call)?;
                 let answer = ISSUED.answer().header(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
                 return Ok(Flow::Stop(answer.header(header::CACHE_CONTROL, HeaderValue::from_static("no-store")).body(Bytes::from(key))));
             }
@@ -109,13 +111,15 @@ fn wish(body: Option<&Bytes>) -> Result<Option<Duration>, ()> {
 }
 
 impl IssueKey {
-    fn issue(&self, subject: &str, wish: Option<Duration>, call: &Call) -> Result<String, Fault> {
+    fn issue(&self, subject: &str, kind: KeyType, wish: Option<Duration>, call: &Call) -> Result<String, Fault> {
         let mut jti = [0; 16];
         rand_bytes(&mut jti).map_err(|error| Fault::new("issue_key.random", error.to_string()))?;
         let jti: String = jti.iter().map(|byte| format!("{byte:02x}")).collect();
         let now = call.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        // Whoever may use the sandbox only gets no key for more.
+        let kind = if kind == KeyType::Sandbox { "SANDBOX" } else { "PRODUCTION" };
         let mut claims = json!({
-            "sub": subject, "iss": self.issuer, "jti": jti, "iat": now, "keytype": "PRODUCTION", "allowedAPIs": self.apis,
+            "sub": subject, "iss": self.issuer, "jti": jti, "iat": now, "keytype": kind, "allowedAPIs": self.apis,
         });
         // What is longer than the gateway's own limit is cut to it.
         if let Some(valid) = wish.map(|wish| self.valid.map_or(wish, |valid| valid.min(wish))).or(self.valid) {

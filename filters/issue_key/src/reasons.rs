@@ -10,6 +10,13 @@ pub(crate) const ANONYMOUS: Reason = Reason::refused(
     "Keys are issued to known callers only",
     "The operation lets anybody in. Ask for a credential in the definition.",
 );
+pub(crate) const KEY: Reason = Reason::refused(
+    "issue_key.key",
+    403,
+    0,
+    "No key is issued for a key",
+    "The caller showed an API key. One that leaked could be changed for others for ever, and revoking it would be of no use.",
+);
 pub(crate) const PLAIN: Reason = Reason::refused(
     "issue_key.plain_http",
     403,
@@ -24,4 +31,4 @@ pub(crate) const BODY: Reason = Reason::refused(
     "The body is not one that this operation understands",
     "Expected nothing, or `{\"validityTime\": SECONDS}` with a whole number.",
 );
-pub(crate) const ALL: &[Reason] = &[ISSUED, ANONYMOUS, PLAIN, BODY];
+pub(crate) const ALL: &[Reason] = &[ISSUED, ANONYMOUS, KEY, PLAIN, BODY];

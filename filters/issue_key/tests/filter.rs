@@ -9,7 +9,7 @@ use openssl::{
     pkey::PKey,
 };
 use serde_json::Value;
-use tollgate_filter_api::Principal;
+use tollgate_filter_api::{KeyType, Principal, PrincipalParts};
 use tollgate_filter_testkit::{Conformance, Harness, START, principal};
 use tollgate_jose::{Jws, object};
 
@@ -55,6 +55,26 @@ fn a_known_caller_gets_a_key_for_as_long_as_asked_and_no_longer_than_allowed() {
     assert_eq!(end(&limited, r#"{"validityTime": 7200}"#), Some(3600));
     assert_eq!(end(&limited, r#"{"validityTime": -1}"#), Some(3600));
     assert_eq!(end(&limited, "{}"), Some(3600));
+}
+
+/// The caller, as another filter vouches for it.
+fn known_by(filter: &'static str, key_type: KeyType) -> Principal {
+    Principal::new(PrincipalParts { filter, subject: Some("alice".into()), key_type, ..PrincipalParts::default() })
+}
+
+#[test]
+fn a_caller_of_the_sandbox_gets_a_key_for_the_sandbox() {
+    let run = harness("").request("GET", "/").given(known_by("jwt", KeyType::Sandbox)).body(String::new()).run();
+    let run = run.assert_reply(200, "issue_key.issued");
+    let body = run.answer().get_body().unwrap().clone();
+    let payload = Jws::parse(std::str::from_utf8(&body).unwrap(), false).unwrap().payload;
+    assert_eq!(object(&payload).unwrap()["keytype"], "SANDBOX");
+}
+
+#[test]
+fn a_key_begets_no_key() {
+    let run = harness("").request("GET", "/").given(known_by("api_key", KeyType::Production)).body(String::new()).run();
+    run.assert_denied(403, "issue_key.key");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::header::CACHE_CONTROL;
 use tollgate_filter_api::{
-    Answer, Call, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason, RequestHead,
-    ResponseCx,
+    Answer, Call, Carrier, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
+    RequestHead, ResponseCx,
 };
 
 use crate::{
@@ -67,6 +67,10 @@ impl Filter for Jwt {
             forward_token: config.forward_token,
             sender_constrained: config.sender_constrained,
         })
+    }
+
+    fn carrier(&self) -> Option<Carrier> {
+        Some(Carrier::Header(self.header.clone()))
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {

@@ -137,11 +137,12 @@ struct Ear {
     subscription: Arc<Subscription>,
     there: AtomicBool,
     quiet: Quiet,
+    quiet_about_losses: Quiet,
 }
 
 impl Ear {
     fn new(subscription: Arc<Subscription>) -> Self {
-        Self { subscription, there: AtomicBool::new(false), quiet: Quiet::default() }
+        Self { subscription, there: AtomicBool::new(false), quiet: Quiet::default(), quiet_about_losses: Quiet::default() }
     }
 }
 
@@ -187,7 +188,7 @@ impl Listener for Ear {
     fn lost(&self, cause: &str) {
         self.there.store(false, Ordering::Relaxed);
         self.subscription.lost(cause);
-        if self.quiet.may_log() {
+        if self.quiet_about_losses.may_log() {
             log::warn!("the broker that says what is revoked is away: {cause}");
         }
     }

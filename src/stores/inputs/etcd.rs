@@ -71,11 +71,18 @@ struct Eye {
     mirrored: Mirrored,
     there: AtomicBool,
     quiet: Quiet,
+    quiet_about_losses: Quiet,
 }
 
 impl Eye {
     fn new(feed: Arc<Feed>) -> Self {
-        Self { mirrored: Mirrored::new(feed.clone()), feed, there: AtomicBool::new(false), quiet: Quiet::default() }
+        Self {
+            mirrored: Mirrored::new(feed.clone()),
+            feed,
+            there: AtomicBool::new(false),
+            quiet: Quiet::default(),
+            quiet_about_losses: Quiet::default(),
+        }
     }
 
     fn is_there(&self) {
@@ -115,7 +122,8 @@ impl Mirror for Eye {
 
     fn lost(&self, cause: &str) {
         self.mirrored.lost(cause);
-        if self.there.swap(false, Ordering::Relaxed) || self.quiet.may_log() {
+        self.there.store(false, Ordering::Relaxed);
+        if self.quiet_about_losses.may_log() {
             log::warn!("the etcd that says what is revoked is away: {cause}");
         }
     }

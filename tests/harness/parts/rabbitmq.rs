@@ -54,6 +54,16 @@ impl RabbitMq {
         assert!(self.launch(), "it did not start again");
     }
 
+    /// Stops it where it stands, with all its connections.
+    pub fn freeze(&self) {
+        self.process.as_ref().unwrap().signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.process.as_ref().unwrap().signal("CONT");
+    }
+
     fn launch(&mut self) -> bool {
         let path = |name: &str| self.folder.join(name).display().to_string();
         let mut command = Command::new("setpriv");
