@@ -10,10 +10,10 @@ use tollgate_tests::{
 use super::world::{API, PAYMENTS, Plan, answered, bound_to, claims, definition, key_set};
 
 /// A client that would take any version up to this one, also those that no library offers by itself any more.
-fn old_client(authority: &Authority, version: SslVersion) -> SslConnector {
+fn old_client(authority: &Authority, version: SslVersion, suites: &str) -> SslConnector {
     let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
     builder.cert_store_mut().add_cert(authority.0.certificate.clone()).unwrap();
-    builder.set_cipher_list("ALL:@SECLEVEL=0").unwrap();
+    builder.set_cipher_list(&format!("{suites}:@SECLEVEL=0")).unwrap();
     builder.set_min_proto_version(None).unwrap();
     builder.set_max_proto_version(Some(version)).unwrap();
     builder.build()
@@ -37,7 +37,7 @@ fn f01_every_endpoint_speaks_tls_1_2_or_later() {
         (SslVersion::TLS1_2, "TLSv1.2", true),
         (SslVersion::TLS1_3, "TLSv1.3", true),
     ] {
-        match Client::tls(world.gateway.ports.tls, API, &old_client(&world.authority, version)) {
+        match Client::tls(world.gateway.ports.tls, API, &old_client(&world.authority, version, "ALL")) {
             Ok(mut client) => {
                 assert!(spoken, "{name}");
                 let answer = client.ask("GET", &format!("{PAYMENTS}/p1"), &[&format!("Host: {API}")], b"").unwrap();
@@ -46,6 +46,11 @@ fn f01_every_endpoint_speaks_tls_1_2_or_later() {
             // It is the gateway that says no.
             Err(error) => assert!(!spoken && error.contains("alert protocol version"), "{name}: {error}"),
         }
+    }
+    // FAPI 1.0 Part 2 §8.5 permits no others than AES-GCM behind (EC)DHE with RSA.
+    for (suite, spoken) in [("ECDHE-RSA-AES256-GCM-SHA384", true), ("ECDHE-RSA-CHACHA20-POLY1305", false), ("AES128-GCM-SHA256", false)] {
+        let client = Client::tls(world.gateway.ports.tls, API, &old_client(&world.authority, SslVersion::TLS1_2, suite));
+        assert_eq!(client.is_ok(), spoken, "{suite}");
     }
     let versions: Vec<_> = world.gateway.log_of(2).iter().map(|line| line["tls"].clone()).collect();
     assert_eq!(versions, ["TLSv1.2", "TLSv1.3"]);

@@ -89,7 +89,7 @@ impl Plan {
         let folder = Folder::new();
         folder.write("certs/clients.pem", authority.0.certificate.to_pem().unwrap());
         folder.write("certs/upstreams.pem", authority.0.certificate.to_pem().unwrap());
-        authority.issue("bank", 2, &[API]).write(&folder, "certs/server");
+        authority.issue_rsa("bank", 2, &[API]).write(&folder, "certs/server");
         folder.write("certs/issuer.jwks.json", key_set(&keys));
         let built = definitions.into_iter().fold(project::Project::new(), |project, (name, text)| project.definition(&name, text));
         let artifact = built.build(&["--endpoint", &upstream.url()]);

@@ -56,6 +56,10 @@ impl<'h> Request<'h> {
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("the header name of a test is legal");
         let value = HeaderValue::from_bytes(value.as_ref()).expect("the header value of a test is legal");
+        if name == "host" {
+            // The gateway tells both alike.
+            self.call.host = value.to_str().unwrap_or_default().into();
+        }
         self.head.append(name, value);
         self
     }
@@ -65,6 +69,9 @@ impl<'h> Request<'h> {
     pub fn without(mut self, name: &str) -> Self {
         if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
             self.head.remove(&name);
+            if name == "host" {
+                self.call.host = Arc::default();
+            }
         }
         self
     }

@@ -127,7 +127,7 @@ impl Dpop {
         if text("htm") != Some(req.method().as_str()) {
             return Err(DPOP_PROOF.because("`htm` is not the method"));
         }
-        if !text("htu").is_some_and(|url| self.origins.is_target(url, req, call.secure)) {
+        if !text("htu").is_some_and(|url| self.origins.is_target(url, req, call)) {
             return Err(DPOP_PROOF.because("`htu` is not the URL; behind a proxy that ends TLS, set `dpop.origins`"));
         }
         let until = self.window(claims, call.now)?;

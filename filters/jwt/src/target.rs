@@ -1,9 +1,9 @@
 //! Whether a proof's `htu` is the URL of the request (RFC 9449 §4.3, RFC 3986 §6.2.2 and §6.2.3).
 //!
-//! Scheme and host come from the settings, or from the connection and `Host`; never from a forwarding field. Query and
+//! Scheme and host come from the settings, or from the connection and what the request asks for; never from a forwarding field. Query and
 //! fragment are ignored. A URL with user information or dot segments is nobody's.
 
-use tollgate_filter_api::RequestHead;
+use tollgate_filter_api::{Call, RequestHead};
 
 /// Where clients see this gateway.
 pub(crate) struct Origins(Vec<Url>);
@@ -21,19 +21,18 @@ impl Origins {
     }
 
     /// Whether that URL is the request's.
-    pub(crate) fn is_target(&self, url: &str, req: &RequestHead, secure: bool) -> bool {
+    pub(crate) fn is_target(&self, url: &str, req: &RequestHead, call: &Call) -> bool {
         let Some(url) = Url::parse(url) else { return false };
         if self.0.is_empty() {
-            return asked(req, secure).is_some_and(|asked| asked == url);
+            return asked(req, call).is_some_and(|asked| asked == url);
         }
         let Some(path) = normal_path(req.path()) else { return false };
         self.0.iter().any(|own| own.origin == url.origin && url.path.strip_prefix(own.path.trim_end_matches('/')) == Some(path.as_str()))
     }
 }
 
-fn asked(req: &RequestHead, secure: bool) -> Option<Url> {
-    let host = req.get(&http::header::HOST)?.to_str().ok()?;
-    Url::parse(&format!("{}://{host}{}", if secure { "https" } else { "http" }, req.path()))
+fn asked(req: &RequestHead, call: &Call) -> Option<Url> {
+    Url::parse(&format!("{}://{}{}", if call.secure { "https" } else { "http" }, call.host, req.path()))
 }
 
 impl Url {
