@@ -157,6 +157,26 @@ fn what_other_alternatives_ask_for_goes_no_further_than_what_let_the_caller_in()
 }
 
 #[test]
+fn an_opaque_key_that_leaked_is_revoked_by_itself_or_by_its_name() {
+    let made = |id: &str| -> Value {
+        serde_json::from_str(&tollgate(["key", "new", "--id", id, "--api", "*", "--format", "json"]).ok().stdout).unwrap()
+    };
+    let (one, two, three) = (made("one"), made("two"), made("three"));
+    let (upstream, folder) = (Upstream::start(), Folder::new());
+    let built = artifact(&folder, &definition(&upstream.url(), json!({ "type": "apiKey", "in": "header", "name": "k" })));
+    let keys = json!({ "api_key": { "keys": [one["entry"], two["entry"], three["entry"]] } });
+    let stores = json!({ "revocations": { "journal": folder.join("journal") } });
+    let gateway = Gateway::start_in(folder, &built, Settings::of(json!({ "chain": [keys, "revocation"], "stores": stores })));
+    let ask =
+        || [&one, &two, &three].map(|made| gateway.send("GET", "/a/x", &[&format!("k: {}", made["key"].as_str().unwrap())], b"").status());
+    assert_eq!(ask(), [200; 3]);
+    let revoked = json!([{ "token": one["key"] }, { "jti": "two" }]).to_string();
+    let receipt = tollgate_tests::send(gateway.ports.admin, "POST", "/revocations", &[], revoked.as_bytes());
+    assert_eq!(receipt.status(), 200, "{}", receipt.text());
+    assert_eq!(ask(), [401, 401, 200]);
+}
+
+#[test]
 fn p34_no_secret_is_in_a_log_a_series_or_an_answer() {
     let (upstream, folder, issuer) = (Upstream::start(), Folder::new(), Issuer::new("https://issuer.example"));
     let mut definition = definition(&upstream.url(), json!({ "type": "http", "scheme": "bearer" }));
