@@ -157,6 +157,86 @@ fn what_other_alternatives_ask_for_goes_no_further_than_what_let_the_caller_in()
 }
 
 #[test]
+fn an_opaque_key_that_leaked_is_revoked_by_itself_or_by_its_name() {
+    let made = |id: &str| -> Value {
+        serde_json::from_str(&tollgate(["key", "new", "--id", id, "--api", "*", "--format", "json"]).ok().stdout).unwrap()
+    };
+    let (one, two, three) = (made("one"), made("two"), made("three"));
+    let (upstream, folder) = (Upstream::start(), Folder::new());
+    let built = artifact(&folder, &definition(&upstream.url(), json!({ "type": "apiKey", "in": "header", "name": "k" })));
+    let keys = json!({ "api_key": { "keys": [one["entry"], two["entry"], three["entry"]] } });
+    let stores = json!({ "revocations": { "journal": folder.join("journal") } });
+    let gateway = Gateway::start_in(folder, &built, Settings::of(json!({ "chain": [keys, "revocation"], "stores": stores })));
+    let ask =
+        || [&one, &two, &three].map(|made| gateway.send("GET", "/a/x", &[&format!("k: {}", made["key"].as_str().unwrap())], b"").status());
+    assert_eq!(ask(), [200; 3]);
+    let revoked = json!([{ "token": one["key"] }, { "jti": "two" }]).to_string();
+    let receipt = tollgate_tests::send(gateway.ports.admin, "POST", "/revocations", &[], revoked.as_bytes());
+    assert_eq!(receipt.status(), 200, "{}", receipt.text());
+    assert_eq!(ask(), [401, 401, 200]);
+}
+
+#[test]
+fn p34_no_secret_is_in_a_log_a_series_or_an_answer() {
+    let (upstream, folder, issuer) = (Upstream::start(), Folder::new(), Issuer::new("https://issuer.example"));
+    let mut definition = definition(&upstream.url(), json!({ "type": "http", "scheme": "bearer" }));
+    definition["components"]["securitySchemes"]["User"] = json!({ "type": "http", "scheme": "basic" });
+    for place in ["header", "query", "cookie"] {
+        definition["components"]["securitySchemes"][place] = json!({ "type": "apiKey", "in": place, "name": "k" });
+    }
+    definition["security"] = json!([{ "Key": [] }, { "User": [] }, { "header": [] }, { "query": [] }, { "cookie": [] }]);
+    let (_, hash) = password("the-password");
+    let key = "tg_the-key-of-a-customer";
+    let digest: String = openssl::sha::sha256(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let chain = json!([
+        { "jwt": { "issuers": [issuer.config(&issuer.write(&folder, "issuer.pem"))] } },
+        { "basic_auth": { "users": { "alice": { "hash": hash } } } },
+        { "api_key": { "keys": [{ "id": "a", "sha256": digest, "apis": ["*"] }] } },
+        "revocation",
+        "authorize",
+    ]);
+    let stores = json!({ "revocations": { "journal": folder.join("journal") } });
+    let built = artifact(&folder, &definition);
+    let gateway = Gateway::start_in(folder, &built, Settings::of(json!({ "chain": chain, "stores": stores })));
+    let (token, revoked) = (issuer.token(json!({ "jti": "good" })), issuer.token(json!({ "jti": "bad" })));
+    let taken = tollgate_tests::send(gateway.ports.admin, "POST", "/revocations", &[], json!({ "token": revoked }).to_string().as_bytes());
+    let bearer = |token: &str| format!("Authorization: Bearer {token}");
+    let (half, strange) = (&key[..key.len() - 1], format!("{token}x"));
+    let mut asked = vec![taken];
+    for (target, field, status) in [
+        ("/a/x", bearer(&token), 200),
+        ("/a/x", bearer(&revoked), 401),
+        ("/a/x", bearer(&strange), 401),
+        ("/a/x", basic("alice", "the-password"), 200),
+        ("/a/x", basic("alice", "the-password2"), 401),
+        ("/a/x", "Authorization: Basic the-password".to_owned(), 401),
+        ("/a/x", format!("k: {key}"), 200),
+        ("/a/x", format!("k: {half}"), 401),
+        (&*format!("/a/x?k={key}"), "x: y".to_owned(), 200),
+        (&*format!("/a/x?k={half}"), "x: y".to_owned(), 401),
+        ("/a/x", format!("Cookie: k={key}"), 200),
+        ("/a/x", format!("Cookie: k={half}"), 401),
+        (&*format!("/a/x?k={key}&k={key}"), "x: y".to_owned(), 400),
+        (&*format!("/nowhere?k={key}"), bearer(&token), 404),
+    ] {
+        let answer = gateway.send("GET", target, &[&field], b"");
+        assert_eq!(answer.status(), status, "{target} {field}: {}", answer.text());
+        if status != 200 {
+            asked.push(answer);
+        }
+    }
+    let log: Vec<String> = gateway.log_of(14).iter().map(Value::to_string).collect();
+    let pages = ["/metrics", "/revocation", "/plan", "/artifact", "/readyz"].map(|page| gateway.admin(page).text());
+    let told = asked.iter().map(|answer| format!("{:?}{}", answer.fields, answer.text())).collect::<String>();
+    let everything = format!("{}\n{}\n{}\n{told}", gateway.stderr(), log.join("\n"), pages.join("\n"));
+    assert!(everything.contains("basic_auth.wrong") && everything.contains("tollgate_revocation_entries"), "{everything}");
+    let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+    for secret in [&signature(&token), &signature(&revoked), "the-password", "the-key", &digest, &hash, &STANDARD.encode("alice:the-")] {
+        assert!(!everything.contains(secret), "{secret} in {everything}");
+    }
+}
+
+#[test]
 fn a_signed_key_that_was_issued_is_accepted_for_its_api_until_it_is_revoked() {
     let folder = Folder::new();
     let key = tollgate_tests::certificates::ec_key();

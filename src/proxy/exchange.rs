@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tollgate_filter_api::{AllCredentials, Call, Credentials, FactSet, KeyType, Outcome, Principal, Reason, RequestId};
+use tollgate_filter_api::{Call, KeyType, Outcome, Principal, Reason, RequestId};
 
 use super::{
     admit::Seen,
@@ -151,10 +151,9 @@ impl Exchange {
         self.run.as_ref()?.explain(&self.served()?.chain)
     }
 
-    /// Kind of the caller's key, whichever of the credentials it is.
+    /// Kind of the caller's key.
     pub fn key_type(&self) -> KeyType {
-        let credentials = self.run.as_ref().and_then(|run| AllCredentials::view(&run.facts));
-        credentials.map(Credentials::key_type).unwrap_or_default()
+        self.principal().map(|principal| principal.key_type).unwrap_or_default()
     }
 
     /// Time spent with upstreams.

@@ -245,12 +245,12 @@ fn disable<'a>(level: &Spot<'a>, problems: &mut Problems) -> Option<(bool, Spot<
     }
 }
 
-/// `x-scope` names scopes that every token needs here.
+/// `x-scope` names scopes that every token needs here, and every user, to whom the reference product gives scopes too.
 fn add_scopes(security: &mut Security, operation: &Spot<'_>) {
     let Some(text) = operation.text("x-scope") else { return };
     let scopes: Vec<&str> = text.split([',', ' ']).filter(|s| !s.is_empty()).collect();
     let credentials = security.alternatives.iter_mut().flat_map(|a| &mut a.credentials);
-    for credential in credentials.filter(|c| c.filter == "jwt") {
+    for credential in credentials.filter(|c| matches!(c.filter.as_str(), "jwt" | "basic_auth")) {
         for scope in &scopes {
             if credential.scopes.iter().all(|s| s != scope) {
                 credential.scopes.push((*scope).to_owned());

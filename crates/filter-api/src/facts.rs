@@ -77,12 +77,18 @@ impl Facts {
         F::read(self)
     }
 
-    /// Records the credentials that were verified, in place of those recorded before: the first is the principal.
+    /// Records the credentials that were verified, in place of those recorded before: the first is the principal. Its key is for the
+    /// sandbox as soon as one of them is; a certificate, say, says nothing of that.
     pub fn set_credentials(&mut self, credentials: impl IntoIterator<Item = Principal>) {
         let mut credentials = credentials.into_iter();
         self.principal = credentials.next();
         self.further.clear();
         self.further.extend(credentials);
+        if let Some(principal) = &mut self.principal
+            && self.further.iter().any(|further| further.key_type == KeyType::Sandbox)
+        {
+            *principal = Principal::new(PrincipalParts { key_type: KeyType::Sandbox, ..PrincipalParts::clone(principal) });
+        }
     }
 }
 
@@ -101,13 +107,6 @@ pub struct Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    /// Which endpoints they are for together: those of the sandbox as soon as one of them is for the sandbox. A credential that says
-    /// nothing, such as a certificate, counts as one for production.
-    pub fn key_type(self) -> KeyType {
-        let sandbox = self.iter().any(|principal| principal.key_type == KeyType::Sandbox);
-        if sandbox { KeyType::Sandbox } else { KeyType::Production }
-    }
-
     /// All of them.
     pub fn iter(self) -> impl Iterator<Item = &'a Principal> {
         std::iter::once(self.first).chain(self.further)
@@ -289,7 +288,27 @@ impl Fact for Principal {
 
 #[cfg(test)]
 mod tests {
-    use super::Token;
+    use super::*;
+
+    fn credential(filter: &'static str, key_type: KeyType) -> Principal {
+        Principal::new(PrincipalParts { filter, key_type, ..PrincipalParts::default() })
+    }
+
+    #[test]
+    fn one_credential_for_the_sandbox_is_enough_whichever_is_the_principal() {
+        use KeyType::{Production, Sandbox};
+        for (first, second, expected) in [
+            (Production, Sandbox, Sandbox),
+            (Sandbox, Production, Sandbox),
+            (Sandbox, Sandbox, Sandbox),
+            (Production, Production, Production),
+        ] {
+            let mut facts = Facts::default();
+            facts.set_credentials([credential("mtls", first), credential("jwt", second)]);
+            let principal = facts.get::<Principal>().unwrap();
+            assert_eq!((principal.filter, principal.key_type), ("mtls", expected));
+        }
+    }
 
     #[test]
     fn only_three_encoded_parts_are_a_jwt() {

@@ -76,7 +76,7 @@ impl Authorize {
     }
 
     fn key_types(&self, given: Credentials<'_>) -> Result<(), &'static Reason> {
-        let kind = match given.key_type() {
+        let kind = match given.first.key_type {
             KeyType::Production => KeyKind::Production,
             KeyType::Sandbox => KeyKind::Sandbox,
         };

@@ -32,7 +32,7 @@ impl CallerKey {
         Self {
             caller: [principal.issuer.clone(), principal.subject.clone(), principal.client.clone(), signature],
             filter: principal.filter,
-            key_type: given.key_type(),
+            key_type: principal.key_type,
             expires: earliest_end(given),
             claims,
             api: [operation.api.clone(), operation.version.clone(), operation.base_path.clone()],

@@ -47,7 +47,7 @@ pub(crate) fn claims(
     said("apiname", operation.api.as_str().into());
     said("apicontext", operation.base_path.as_str().into());
     said("version", operation.version.as_str().into());
-    said("keytype", if given.key_type() == KeyType::Sandbox { "SANDBOX" } else { "PRODUCTION" }.into());
+    said("keytype", if principal.key_type == KeyType::Sandbox { "SANDBOX" } else { "PRODUCTION" }.into());
     said("usertype", "Application_User".into());
     let application = principal.claims.get("application").and_then(Value::as_object);
     let names = [

@@ -91,7 +91,7 @@ impl Filter for IssueKey {
             _ if cx.given.iter().any(|credential| credential.filter == "api_key") => &KEY,
             (_, Err(())) => &BODY,
             (Some(subject), Ok(wish)) => {
-                let key = self.issue(subject, cx.given.key_type(), wish, cx.call)?;
+                let key = self.issue(subject, cx.given.first.key_type, wish, cx.call)?;
                 let answer = ISSUED.answer().header(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
                 return Ok(Flow::Stop(answer.header(header::CACHE_CONTROL, HeaderValue::from_static("no-store")).body(Bytes::from(key))));
             }
