@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import signal
 import socket
@@ -44,6 +45,16 @@ def build():
     """Both proxies in the profile that is shipped."""
     command = ["cargo", "build", "--release", "--locked", "-p", "tollgate", "-p", "bare-pingora"]
     subprocess.run(command, check=True, cwd=ROOT)
+
+
+def verification():
+    """What a token that is not remembered costs, over what the libraries alone take; by algorithm. The test asserts that they agree."""
+    test = ["cost_of_a_new_token", "--", "--ignored", "--nocapture", "--test-threads=1"]
+    done = subprocess.run(["cargo", "test", "--release", "--locked", "-p", "filter-jwt", *test], capture_output=True, text=True, cwd=ROOT)
+    found = dict(re.findall(r"^uncached (\w+): .* ratio ([\d.]+)$", done.stdout, re.MULTILINE))
+    if set(found) != {"RS256", "ES256"}:
+        raise Failed(f"the cost of a new token was not measured: {done.stdout}{done.stderr}")
+    return {algorithm: float(ratio) for algorithm, ratio in found.items()}
 
 
 def free_port():

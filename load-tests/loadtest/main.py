@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import measure, report, tollgate
 from .keys import Keys
-from .machine import HERE, Failed, build, describe, install
+from .machine import HERE, Failed, build, describe, install, verification
 from .parts import Contestant, Field
 
 COUNTED = (
@@ -97,6 +97,8 @@ def special(arguments, field):
         for name, operations in (("six", 6), ("many", 6000)):
             one = with_definitions(name, {"load.json": tollgate.definition(operations)})
             extra[name] = say(f"{operations} operations", "instructions", measure.instructions(field, one))
+    for algorithm, found in verification().items():
+        extra[algorithm] = say(f"uncached {algorithm}", "over the libraries", found)
     definitions = tollgate.real()
     if definitions is None:
         print("the real API descriptions are absent", file=sys.stderr)

@@ -108,6 +108,8 @@ def targets(samples, instructions, starts, extra):
         Target("for comparison: identity chain, CPU over bare Pingora without a token", show(cpu_ratio(samples, IDENTITY, bare)), "–", None),
         Target("for comparison: identity chain, instructions over the same", show(ratio(instructions, IDENTITY, bare)), "–", None),
         Target("for comparison: jwt, instructions over bare Pingora without a token", show(ratio(instructions, jwt, bare)), "–", None),
+        at_most("a new token with RS256, time over the libraries alone", extra.get("RS256"), 1.10),
+        at_most("a new token with ES256, time over the libraries alone", extra.get("ES256"), 1.10),
         at_most("start to first answer, median", median(seconds) * 1e3 if seconds else None, 60, " ms"),
         at_most("idle memory", median(sizes) if sizes else None, 30, " MiB"),
         at_most("idle memory with the real API descriptions", extra.get("real_rss"), 150, " MiB"),

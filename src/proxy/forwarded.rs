@@ -1,9 +1,9 @@
 //! A client's certificate that a load balancer forwards in a header, because the client's TLS ends there.
 //!
 //! The header counts from a connection that shows one of the balancers' own certificates, which must be trusted like any other. From
-//! everybody else it is not looked at; and nobody's reaches a filter or the upstream, in no spelling. The certificate is judged by the same rules as
-//! one of a handshake. Does **not** protect against a balancer that forwards certificates whose owner has not proved to have the
-//! key: the proof was made to the balancer.
+//! everybody else it is not looked at; and nobody's reaches a filter or the upstream, in no spelling. The certificate is judged by
+//! the same rules as one of a handshake. Does **not** protect against a balancer that forwards certificates whose owner has not
+//! proved to have the key: the proof was made to the balancer.
 
 use std::sync::Arc;
 
