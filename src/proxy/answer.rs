@@ -4,7 +4,11 @@ use http::{HeaderValue, Method, header};
 use pingora::{http::ResponseHeader, proxy::Session};
 use tollgate_filter_api::{Answer, ResponseHead};
 
-use super::{admit, exchange::Exchange, forward::REQUEST_ID, ids};
+use super::{
+    admit,
+    exchange::Exchange,
+    ids::{self, REQUEST_ID},
+};
 use crate::{
     chain::{Mention, Rendered, render},
     config::Errors,

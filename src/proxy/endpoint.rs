@@ -18,7 +18,6 @@ use tollgate_filter_api::{Gauge, MetricDoc, Metrics, NoCertificate, Peer, Proble
 
 use super::{
     forwarded::Forwarded,
-    gateway::Gateway,
     tls,
     trust::{self, Trust},
 };
@@ -220,20 +219,4 @@ fn stamps(tls: &Tls) -> Vec<Stamp> {
 fn stamp(path: &Path) -> Stamp {
     let meta = fs::metadata(path).ok()?;
     Some((meta.dev(), meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()))
-}
-
-/// Looks at the files of every listener from time to time, for ever.
-pub async fn keep_fresh(gateway: Arc<Gateway>) {
-    loop {
-        let snapshot = gateway.current();
-        let tls = snapshot.config.gateway.listeners.iter().filter_map(|listener| listener.tls.as_ref());
-        let pause = tls.map(|tls| tls.refresh.0).min().unwrap_or(QUIET);
-        drop(snapshot);
-        tokio::time::sleep(pause.max(Duration::from_millis(50))).await;
-        let snapshot = gateway.current();
-        let looked = tokio::task::spawn_blocking(move || snapshot.endpoints.iter().flatten().for_each(|endpoint| endpoint.refresh()));
-        if let Err(error) = looked.await {
-            log::error!("the TLS files could not be looked at: {error}");
-        }
-    }
 }

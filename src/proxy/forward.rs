@@ -34,8 +34,6 @@ const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// The gateway's word on the caller, for upstreams only.
 pub const ASSERTION: HeaderName = HeaderName::from_static("x-jwt-assertion");
-/// The request's id, unless the settings name another field.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How many fields the gateway adds at most.
 const WRITTEN: usize = 5;
 

@@ -6,8 +6,10 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tollgate_filter_api::{Problem, RequestId};
 
-use super::forward::REQUEST_ID;
 use crate::config::{IdAnswers, IdFormat, IdSource, RequestIds};
+
+/// The request's id, unless the settings name another field.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The settings, ready for use.
 #[derive(Debug)]

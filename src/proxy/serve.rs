@@ -28,7 +28,6 @@ use tollgate_revocations::Book;
 
 use super::{
     edge::{Census, Edge, Sockets},
-    endpoint,
     gateway::Gateway,
     phases::Phases,
 };
@@ -43,6 +42,9 @@ const ROUNDS: usize = 64;
 
 /// How long both processes accept after a hand-over: the new one has the sockets, but may be about to start its threads.
 const OVERLAP: Duration = Duration::from_secs(2);
+
+/// How often the configuration is looked at for listeners with TLS when there is none.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// Serves until a signal ends it. With `upgrade`, takes the sockets of the running process.
 ///
@@ -155,7 +157,7 @@ impl Service for Attendant {
         let admin = tokio::spawn(admin::serve(listener, Arc::new(self.gateway.clone()), ended(self.handed_over.clone())));
         let revocations = tokio::spawn(attend_revocations(self.gateway.clone()));
         let hup = tokio::spawn(reload_on_hup(self.gateway.clone()));
-        let tls = tokio::spawn(endpoint::keep_fresh(self.gateway.clone()));
+        let tls = tokio::spawn(keep_files_fresh(self.gateway.clone()));
         let _ = shutdown.wait_for(|stop| *stop).await;
         for task in [
             documents.abort_handle(),
@@ -295,6 +297,22 @@ impl Signals {
     async fn empty_before(&self, end: tokio::time::Instant) {
         while self.census.count() > 0 && tokio::time::Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Looks at the TLS files of every listener from time to time, for ever.
+async fn keep_files_fresh(gateway: Arc<Gateway>) {
+    loop {
+        let snapshot = gateway.current();
+        let tls = snapshot.config.gateway.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+        let pause = tls.map(|tls| tls.refresh.0).min().unwrap_or(LOOK);
+        drop(snapshot);
+        tokio::time::sleep(pause.max(Duration::from_millis(50))).await;
+        let snapshot = gateway.current();
+        let looked = tokio::task::spawn_blocking(move || snapshot.endpoints.iter().flatten().for_each(|endpoint| endpoint.refresh()));
+        if let Err(error) = looked.await {
+            log::error!("the TLS files could not be looked at: {error}");
         }
     }
 }
