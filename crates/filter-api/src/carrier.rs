@@ -65,24 +65,7 @@ fn parameter<'a>(pair: &'a str, wanted: &str) -> Option<Cow<'a, [u8]>> {
 
 /// The bytes of a percent-encoded text; a broken escape stands for itself.
 fn decoded(text: &str) -> Cow<'_, [u8]> {
-    if !text.contains('%') {
-        return text.as_bytes().into();
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (mut out, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
-    while let Some((&first, tail)) = rest.split_first() {
-        match tail {
-            [high, low, after @ ..] if first == b'%' && digit(*high).is_some() && digit(*low).is_some() => {
-                out.push(digit(*high).unwrap_or(0) << 4 | digit(*low).unwrap_or(0));
-                rest = after;
-            }
-            _ => {
-                out.push(first);
-                rest = tail;
-            }
-        }
-    }
-    out.into()
+    percent_encoding::percent_decode_str(text).into()
 }
 
 fn cookie<'a>(crumb: &'a [u8], wanted: &str) -> Option<&'a [u8]> {

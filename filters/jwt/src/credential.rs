@@ -1,11 +1,13 @@
 //! Where the token is in a request, and what of the request must not reach the upstream.
 
-use tollgate_filter_api::{HeaderName, RequestHead};
+use std::sync::LazyLock;
+
+use tollgate_filter_api::{Carrier, HeaderName, RequestHead};
 
 use crate::reasons::{MISSING, Refusal, Refuse, SCHEME, TWO_CREDENTIALS};
 
-/// How RFC 6750 §2.3 spells a token in the query.
-const QUERY_TOKEN: &[u8] = b"access_token";
+/// Where a token in the query would be (RFC 6750 §2.3).
+static QUERY: LazyLock<Carrier> = LazyLock::new(|| Carrier::Query("access_token".to_owned()));
 
 /// The token of a request: once, in that header, behind that scheme.
 ///
@@ -17,7 +19,7 @@ pub(crate) fn token<'a>(req: &'a RequestHead, header: &HeaderName, scheme: &str)
         return Err(TWO_CREDENTIALS.because("the header occurs more than once"));
     }
     let token = behind(trimmed(value.as_bytes()), scheme)?;
-    if req.query().is_some_and(has_token) {
+    if req.query().is_some() && !QUERY.values(req).is_empty() {
         return Err(TWO_CREDENTIALS.because("a token in the header and one in the query"));
     }
     Ok(token)
@@ -51,27 +53,4 @@ fn trimmed(mut value: &[u8]) -> &[u8] {
         value = rest;
     }
     value
-}
-
-fn has_token(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        decoded(name.as_bytes()).eq(QUERY_TOKEN.iter().copied())
-    })
-}
-
-/// The bytes of a percent-encoded text; a broken escape stands for itself.
-fn decoded(mut text: &[u8]) -> impl Iterator<Item = u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    std::iter::from_fn(move || {
-        let (&first, rest) = text.split_first()?;
-        if let (b'%', [high, low, after @ ..]) = (first, rest)
-            && let (Some(high), Some(low)) = (digit(*high), digit(*low))
-        {
-            text = after;
-            return Some(high * 16 + low);
-        }
-        text = rest;
-        Some(first)
-    })
 }
