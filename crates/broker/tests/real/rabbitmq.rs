@@ -52,8 +52,7 @@ fn catches_up_and_comes_back(broker: &mut RabbitMq, mut settings: Settings) {
     broker.restart();
     subscriber.connections(2);
     publisher(broker).publish("after the restart");
-    let last = subscriber.messages(2).pop().unwrap().1;
-    assert_eq!(last, Message::Text("after the restart".to_owned()));
+    subscriber.hears("after the restart");
 }
 
 #[test]
@@ -98,7 +97,7 @@ fn amqp_1_0_hears_and_comes_back() {
     broker.restart();
     subscriber.connections(2);
     publisher(&broker).publish("after the restart");
-    assert_eq!(subscriber.messages(1)[0].1, Message::Text("after the restart".to_owned()));
+    subscriber.hears("after the restart");
 }
 
 #[test]

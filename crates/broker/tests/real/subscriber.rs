@@ -102,6 +102,12 @@ impl Subscriber {
         })
     }
 
+    /// Waits for a text. Whatever came before it may have come twice: a broker that was killed need not know of an acknowledgement.
+    pub fn hears(&self, text: &str) {
+        let wanted = Told::Message(Message::Text(text.to_owned()));
+        until(text, || self.all().into_iter().find(|(_, told)| *told == wanted));
+    }
+
     /// Waits for a loss.
     pub fn cause(&self) -> String {
         until("a loss", || self.all().into_iter().find_map(|(_, told)| if let Told::Lost(cause) = told { Some(cause) } else { None }))
