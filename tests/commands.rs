@@ -130,18 +130,28 @@ fn what_nobody_enforces_is_an_error_unless_it_is_waived_by_name_and_the_waiver_s
 
 #[test]
 fn plan_says_who_may_reach_every_operation() {
-    let mut open = operation();
+    let [mut open, mut twice, mut scoped] = [(); 3].map(|()| operation());
     open["x-wso2-disable-security"] = true.into();
-    let mut definition = open_api("/a", "http://127.0.0.1:1", json!({ "/open": { "get": open }, "/closed": { "get": operation() } }));
+    twice["security"] = json!([{ "first": [] }, { "second": [] }]);
+    scoped["security"] = json!([{ "first": ["read"] }, { "second": [] }]);
+    let paths = [("/open", open), ("/closed", operation()), ("/twice", twice), ("/scoped", scoped)];
+    let paths = paths.map(|(path, operation)| (path.to_owned(), json!({ "get": operation })));
+    let mut definition = open_api("/a", "http://127.0.0.1:1", Value::Object(paths.into_iter().collect()));
     definition["x-wso2-disable-security"] = false.into();
+    let bearer = json!({ "type": "http", "scheme": "bearer" });
+    definition["components"] = json!({ "securitySchemes": { "first": bearer, "second": bearer } });
     let artifact = Project::new().definition("a.json", definition.to_string());
     let artifact = artifact.build(&[]);
     let plan: Value = serde_json::from_str(&with("plan --format json", &artifact).ok().stdout).unwrap();
-    let who = |path: &str| {
+    let find = |path: &str| {
         let all = plan["operations"].as_array().unwrap();
-        all.iter().find(|o| o["path"] == path && o["method"] == "GET").unwrap()["who"].as_str().unwrap().to_owned()
+        all.iter().find(|o| o["path"] == path && o["method"] == "GET").unwrap()
     };
-    assert_eq!((who("/a/open").as_str(), who("/a/closed").as_str()), ("open", "token"));
+    let who = ["/a/open", "/a/closed", "/a/twice", "/a/scoped"].map(|path| find(path)["who"].as_str().unwrap());
+    assert_eq!(who, ["open", "token", "token", "token (scope read) or token"]);
+    let first = json!([{ "filter": "jwt", "scheme": "first", "scopes": ["read"] }]);
+    assert_eq!(find("/a/scoped")["alternatives"], json!([first, [{ "filter": "jwt", "scheme": "second", "scopes": [] }]]));
+    assert_eq!(find("/a/open")["alternatives"], json!([]));
 }
 
 #[test]

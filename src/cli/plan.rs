@@ -32,6 +32,14 @@ struct Endpoints {
     urls: Vec<String>,
 }
 
+/// One credential, for programs.
+#[derive(Serialize)]
+struct Needs {
+    filter: String,
+    scheme: String,
+    scopes: Vec<String>,
+}
+
 /// One operation.
 #[derive(Serialize)]
 struct Row {
@@ -40,6 +48,8 @@ struct Row {
     operation: String,
     api: String,
     who: String,
+    /// What `who` says: one of these, each with all that is in it.
+    alternatives: Vec<Vec<Needs>>,
     filters: Vec<String>,
     endpoints: Vec<Endpoints>,
     source: String,
@@ -84,6 +94,7 @@ fn rows(plan: &Plan) -> Vec<Row> {
             operation: operation.id.clone(),
             api: format!("{}:{}", api.title, api.version),
             who: who(&operation.security),
+            alternatives: operation.security.alternatives.iter().map(needs).collect(),
             filters: filters(operation),
             endpoints: endpoints(plan, &operation.target),
             source: document.map_or_else(String::new, |document| format!("{}:{}", document.path, operation.source.line)),
@@ -102,12 +113,24 @@ fn filters(operation: &Operation) -> Vec<String> {
     filters
 }
 
-/// `token (scopes a b)`, `basic_auth or api_key`, `open (waived basic_auth)`.
-fn who(security: &Security) -> String {
-    let mut text = match security.alternatives.as_slice() {
-        [] => "open".to_owned(),
-        some => some.iter().map(alternative).collect::<Vec<_>>().join(" or "),
+fn needs(alternative: &Alternative) -> Vec<Needs> {
+    let one = |credential: &Credential| Needs {
+        filter: credential.filter.clone(),
+        scheme: credential.scheme.clone(),
+        scopes: credential.scopes.clone(),
     };
+    alternative.credentials.iter().map(one).collect()
+}
+
+/// `token (scopes a b)`, `basic_auth or api_key`, `open (waived basic_auth)`. Schemes that come down to the same are said once.
+fn who(security: &Security) -> String {
+    let mut ways: Vec<String> = Vec::new();
+    for way in security.alternatives.iter().map(alternative) {
+        if !ways.contains(&way) {
+            ways.push(way);
+        }
+    }
+    let mut text = if ways.is_empty() { "open".to_owned() } else { ways.join(" or ") };
     if !security.waived.is_empty() {
         text.push_str(&format!(" (waived {})", security.waived.join(" ")));
     }
