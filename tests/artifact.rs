@@ -24,8 +24,8 @@ impl World {
     /// A key pair as two files, private and public.
     fn key(&self, name: &str) -> (PathBuf, PathBuf) {
         let key = PKey::generate_ed25519().unwrap();
-        let private = self.folder.write(&format!("{name}.key"), key.private_key_to_pem_pkcs8().unwrap());
-        (private, self.folder.write(&format!("{name}.pub"), key.public_key_to_pem().unwrap()))
+        let private = self.folder.write(format!("{name}.key"), key.private_key_to_pem_pkcs8().unwrap());
+        (private, self.folder.write(format!("{name}.pub"), key.public_key_to_pem().unwrap()))
     }
 
     /// Whether the gateway would serve an artifact while it trusts these keys.

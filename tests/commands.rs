@@ -72,7 +72,7 @@ fn the_same_inputs_give_the_same_bytes_in_any_folder_order_and_time_zone() {
     let build = |order: &[&str], zone: &str| {
         let folder = Folder::new();
         for name in order {
-            folder.write(&format!("same/api_definitions/{name}"), definition(name.trim_end_matches(".json")));
+            folder.write(format!("same/api_definitions/{name}"), definition(name.trim_end_matches(".json")));
         }
         let output = folder.join("out.toll");
         let ran = run(Command::new(binary())

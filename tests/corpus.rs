@@ -66,7 +66,7 @@ impl World {
     }
 
     fn build(&self, definition: &Path, number: usize) -> Result<PathBuf, String> {
-        let project = self.folder.join(&format!("project-{number}"));
+        let project = self.folder.join(format!("project-{number}"));
         let api = project.join("api_definitions");
         fs::create_dir_all(&api).unwrap();
         fs::copy(definition, api.join(definition.file_name().unwrap())).unwrap();
@@ -74,7 +74,7 @@ impl World {
         if let Some(policies) = policies {
             fs::copy(policies, project.join("policies.yaml")).unwrap();
         }
-        let artifact = self.folder.join(&format!("{number}.toll"));
+        let artifact = self.folder.join(format!("{number}.toll"));
         let endpoint = self.upstream.url();
         let ran = tollgate([
             "build".as_ref(),

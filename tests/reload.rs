@@ -201,7 +201,7 @@ fn a_log_that_was_moved_away_goes_on_in_a_new_file_after_hup_and_no_line_is_lost
     for round in 1..=3 {
         assert_eq!(gateway.get("/before").status(), 200);
         gateway.log_of(1);
-        let moved = gateway.folder.join(&format!("access.log.{round}"));
+        let moved = gateway.folder.join(format!("access.log.{round}"));
         std::fs::rename(&path, &moved).unwrap();
         assert_eq!(gateway.get("/between").status(), 200);
         gateway.signal("HUP");
@@ -210,7 +210,7 @@ fn a_log_that_was_moved_away_goes_on_in_a_new_file_after_hup_and_no_line_is_lost
         gateway.log_of(1);
         let lines = |path: &std::path::Path| std::fs::read_to_string(path).unwrap().lines().count();
         until("all lines", || {
-            (lines(&path) + (1..=round).map(|n| lines(&gateway.folder.join(&format!("access.log.{n}")))).sum::<usize>() == 3 * round)
+            (lines(&path) + (1..=round).map(|n| lines(&gateway.folder.join(format!("access.log.{n}")))).sum::<usize>() == 3 * round)
                 .then_some(())
         });
     }

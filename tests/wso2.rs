@@ -10,19 +10,17 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE},
 };
 use openssl::{
-    asn1::Asn1Time,
-    bn::BigNum,
     hash::MessageDigest,
     pkey::{PKey, Private},
     rsa::Rsa,
     sign::Signer,
-    x509::{X509, X509NameBuilder},
 };
 use serde_json::{Value, json};
 use tollgate_document::{Document, Limits};
 use tollgate_tests::{
     Client, Folder, Gateway, Project, Response, Settings, Upstream,
     certificates::{Authority, connector},
+    forms::Form,
     shared_cases,
     token::now,
     tollgate,
@@ -51,19 +49,7 @@ impl KeyManager {
     }
 
     fn certificate(&self) -> Vec<u8> {
-        let mut name = X509NameBuilder::new().unwrap();
-        name.append_entry_by_text("CN", "localhost").unwrap();
-        let name = name.build();
-        let mut builder = X509::builder().unwrap();
-        builder.set_version(2).unwrap();
-        builder.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
-        builder.set_subject_name(&name).unwrap();
-        builder.set_issuer_name(&name).unwrap();
-        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-        builder.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
-        builder.set_pubkey(&self.0).unwrap();
-        builder.sign(&self.0, MessageDigest::sha256()).unwrap();
-        builder.build().to_pem().unwrap()
+        Form::plain("localhost").key(self.0.clone()).self_signed().certificate.to_pem().unwrap()
     }
 
     /// A token as its tests make them, with further claims.
@@ -138,7 +124,7 @@ impl World {
             ("token-issuer.pem", self.manager.certificate()),
             ("key-issuer.pem", self.manager.certificate()),
         ] {
-            folder.write(&format!("certs/{name}"), content);
+            folder.write(format!("certs/{name}"), content);
         }
         Gateway::start_in(folder, artifact, Settings { config: self.config.clone(), tls: Some(self.tls.clone()), h2c: false })
     }
@@ -417,7 +403,7 @@ fn build(world: &World, definition: &Path, number: usize) -> Result<PathBuf, Str
     if let Some(policies) = definition.ancestors().map(|folder| folder.join("policies.yaml")).find(|path| path.is_file()) {
         project = project.file("policies.yaml", fs::read(policies).unwrap());
     }
-    let artifact = world.folder.join(&format!("{number}.toll"));
+    let artifact = world.folder.join(format!("{number}.toll"));
     let (path, endpoint) = (project.path(), world.upstream.url());
     let fixed = ["build".as_ref(), path.as_os_str(), "-o".as_ref(), artifact.as_os_str()];
     let more = ["--waive", WAIVED, "--endpoint", endpoint.as_str()];

@@ -7,42 +7,19 @@ use std::{
 };
 
 use openssl::{
-    asn1::Asn1Time,
     bn::BigNum,
-    ec::{EcGroup, EcKey},
-    hash::MessageDigest,
-    nid::Nid,
+    ec::EcKey,
     pkey::{PKey, Private},
-    x509::{X509, X509Name},
 };
 use tollgate_filters::FILTERS;
 use tollgate_plan::{Artifact, SigningKey};
+use tollgate_testkit::{Folder, forms::Form};
 
 use super::{project::ArtifactFile, sample::Sample};
 use crate::{
     proxy::{ConfigSource, Gateway},
     source::PlanSource,
 };
-
-fn ec_key() -> EcKey<Private> {
-    EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap()
-}
-
-fn certificate(key: &PKey<Private>) -> Vec<u8> {
-    let mut name = X509Name::builder().unwrap();
-    name.append_entry_by_text("CN", "example").unwrap();
-    let name = name.build();
-    let mut builder = X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
-    builder.set_subject_name(&name).unwrap();
-    builder.set_issuer_name(&name).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
-    builder.set_pubkey(key).unwrap();
-    builder.sign(key, MessageDigest::sha256()).unwrap();
-    builder.build().to_pem().unwrap()
-}
 
 /// A key set with the key of `ec`, as an issuer publishes it.
 fn jwks(ec: &EcKey<Private>) -> String {
@@ -55,21 +32,20 @@ fn jwks(ec: &EcKey<Private>) -> String {
 }
 
 /// A folder with a copy of `conf/`, everything the examples name, and a signed artifact.
-fn prepared() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("tollgate-conf-{}", std::process::id()));
-    fs::create_dir_all(folder.join("certs")).unwrap();
+fn prepared() -> Folder {
+    let folder = Folder::new();
     for example in examples() {
         // The only path in the examples that is not relative: secrets are where a container has them.
         let text = fs::read_to_string(&example).unwrap().replace("/run/secrets", folder.join("certs").to_str().unwrap());
-        fs::write(folder.join(example.file_name().unwrap()), text).unwrap();
+        folder.write(example.file_name().unwrap(), text);
     }
-    let write = |name: &str, content: &[u8]| fs::write(folder.join("certs").join(name), content).unwrap();
-    let ec = ec_key();
-    let key = PKey::from_ec_key(ec.clone()).unwrap();
+    let write = |name: &str, content: &[u8]| folder.write(format!("certs/{name}"), content);
+    let identity = Form::plain("example").self_signed();
+    let ec = identity.key.ec_key().unwrap();
     for name in ["server.pem", "clients.pem", "upstreams.pem", "token-issuer.pem", "key-issuer.pem"] {
-        write(name, &certificate(&key));
+        write(name, &identity.pem());
     }
-    write("server.key", &key.private_key_to_pem_pkcs8().unwrap());
+    write("server.key", &identity.key_pem());
     write("admin.hash", b"@sha256:{8c6976e5b5410415bde908bd4dee15dfb167a9c873fc4bb8a81f6f2ab448a918}");
     write("cookie.key", jwks(&ec).as_bytes());
     write("issuer.jwks.json", jwks(&ec).as_bytes());
@@ -106,7 +82,6 @@ fn every_example_configuration_loads() {
             wrong.push(problems.to_string());
         }
     }
-    fs::remove_dir_all(folder).unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(examples.len() >= 4);
 }

@@ -152,21 +152,20 @@ mod tests {
 
     #[test]
     fn every_file_counts_but_not_what_build_writes() {
-        let folder = std::env::temp_dir().join(format!("tollgate-dev-{}", std::process::id()));
+        let folder = tollgate_testkit::Folder::new();
         for part in ["api_definitions/deep", "target", ".git"] {
             std::fs::create_dir_all(folder.join(part)).unwrap();
         }
-        let watched = Watched { folder: folder.clone(), config: None };
+        let watched = Watched { folder: folder.path().to_owned(), config: None };
         let empty = watched.look();
         for ignored in ["target/x.toll", ".git/index"] {
-            std::fs::write(folder.join(ignored), "x").unwrap();
+            folder.write(ignored, "x");
         }
         assert_eq!(watched.look(), empty);
-        std::fs::write(folder.join("api_definitions/deep/a.yaml"), "x").unwrap();
+        folder.write("api_definitions/deep/a.yaml", "x");
         let one = watched.look();
         assert_ne!(one, empty);
-        std::fs::write(folder.join("api_definitions/deep/a.yaml"), "xy").unwrap();
+        folder.write("api_definitions/deep/a.yaml", "xy");
         assert_ne!(watched.look(), one);
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

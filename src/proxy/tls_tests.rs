@@ -1,75 +1,26 @@
 use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
 use openssl::{
-    asn1::{Asn1Integer, Asn1Time},
-    bn::BigNum,
-    ec::{EcGroup, EcKey},
-    hash::MessageDigest,
-    nid::Nid,
-    pkey::{PKey, Private},
     ssl::{SslConnector, SslMethod, SslVerifyMode, SslVersion},
-    x509::{X509, X509Name, extension::BasicConstraints},
+    x509::X509Name,
 };
 use tollgate_filter_api::{Interval, NoCertificate, Peer};
+
+use tollgate_testkit::{
+    Folder,
+    certificates::{Authority, Identity},
+    forms::Form,
+};
 
 use super::{distinguished_name, escape, peer, state};
 use crate::config::{ClientAuth, ClientAuthMode, CrlStale, Tls, TlsProfile};
 
-type Pair = (X509, PKey<Private>);
-
-fn pair(name: &str, issuer: Option<&Pair>) -> Pair {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
-    let mut subject = X509Name::builder().unwrap();
-    subject.append_entry_by_text("CN", name).unwrap();
-    let subject = subject.build();
-    let mut builder = X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_serial_number(&Asn1Integer::from_bn(&BigNum::from_u32(1).unwrap()).unwrap()).unwrap();
-    builder.set_subject_name(&subject).unwrap();
-    builder.set_issuer_name(issuer.map_or(&*subject, |issuer| issuer.0.subject_name())).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
-    builder.set_pubkey(&key).unwrap();
-    if issuer.is_none() {
-        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
-    }
-    builder.sign(issuer.map_or(&key, |issuer| &issuer.1), MessageDigest::sha256()).unwrap();
-    (builder.build(), key)
-}
-
-/// A folder that goes away with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("tollgate-tls-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-
-    fn pem(&self, name: &str, certificate: &X509) -> PathBuf {
-        self.write(name, &certificate.to_pem().unwrap())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+fn signed(name: &str, authority: &Authority) -> Identity {
+    Form::plain(name).signed_by(&authority.0)
 }
 
 fn ask(mode: ClientAuthMode, ca: PathBuf) -> ClientAuth {
@@ -78,17 +29,18 @@ fn ask(mode: ClientAuthMode, ca: PathBuf) -> ClientAuth {
 
 struct World {
     folder: Folder,
-    root: Pair,
+    root: Authority,
     tls: Tls,
 }
 
 fn world(mode: Option<ClientAuthMode>) -> World {
     let folder = Folder::new();
-    let (root, server) = (pair("root", None), pair("server", None));
-    let ca = folder.pem("ca.pem", &root.0);
+    let root = Authority::new("root");
+    let ca = root.write(&folder, "ca.pem");
+    let (certificate, key) = Form::plain("server").self_signed().write(&folder, "server");
     let tls = Tls {
-        certificate: folder.pem("server.pem", &server.0),
-        key: folder.write("server.key", &server.1.private_key_to_pem_pkcs8().unwrap()),
+        certificate,
+        key,
         profile: TlsProfile::Intermediate,
         http2: true,
         refresh: Interval::seconds(10),
@@ -99,7 +51,7 @@ fn world(mode: Option<ClientAuthMode>) -> World {
 
 /// Two handshakes of one client, the second resumed where TLS allows; what the server made of each, and whether the second
 /// was resumed. A handshake that failed is `None`.
-fn shake(tls: &Tls, identity: Option<&Pair>) -> (Vec<Option<Peer>>, bool) {
+fn shake(tls: &Tls, identity: Option<&Identity>) -> (Vec<Option<Peer>>, bool) {
     let state = state(tls).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -115,9 +67,9 @@ fn shake(tls: &Tls, identity: Option<&Pair>) -> (Vec<Option<Peer>>, bool) {
     let mut builder = SslConnector::builder(SslMethod::tls()).unwrap();
     builder.set_verify(SslVerifyMode::NONE);
     builder.set_max_proto_version(Some(SslVersion::TLS1_2)).unwrap();
-    if let Some((certificate, key)) = identity {
-        builder.set_certificate(certificate).unwrap();
-        builder.set_private_key(key).unwrap();
+    if let Some(identity) = identity {
+        builder.set_certificate(&identity.certificate).unwrap();
+        builder.set_private_key(&identity.key).unwrap();
     }
     let connector = builder.build();
     let first = connector.connect("localhost", TcpStream::connect(address).unwrap());
@@ -180,7 +132,7 @@ fn t11_attributes_of_one_component_are_told_from_components() {
 #[test]
 fn t06_a_trusted_certificate_is_an_identity_and_stays_one_when_the_session_is_resumed() {
     let world = world(Some(ClientAuthMode::Required));
-    let (peers, resumed) = shake(&world.tls, Some(&pair("alice", Some(&world.root))));
+    let (peers, resumed) = shake(&world.tls, Some(&signed("alice", &world.root)));
     assert!(resumed);
     for peer in peers {
         let Some(Peer::Certified(certificate)) = peer else { panic!("{peer:?}") };
@@ -191,7 +143,7 @@ fn t06_a_trusted_certificate_is_an_identity_and_stays_one_when_the_session_is_re
 #[test]
 fn t04_required_ends_the_handshake_without_a_certificate_that_verifies() {
     let world = world(Some(ClientAuthMode::Required));
-    for identity in [None, Some(pair("mallory", Some(&pair("root", None))))] {
+    for identity in [None, Some(signed("mallory", &Authority::new("root")))] {
         assert!(shake(&world.tls, identity.as_ref()).0.iter().all(Option::is_none));
     }
 }
@@ -199,33 +151,33 @@ fn t04_required_ends_the_handshake_without_a_certificate_that_verifies() {
 #[test]
 fn t05_optional_never_takes_a_certificate_that_does_not_verify_for_an_identity() {
     let world = world(Some(ClientAuthMode::Optional));
-    let (peers, resumed) = shake(&world.tls, Some(&pair("mallory", Some(&pair("root", None)))));
+    let (peers, resumed) = shake(&world.tls, Some(&signed("mallory", &Authority::new("root"))));
     assert!(resumed);
     for peer in &peers {
         assert_eq!(anonymous(peer.as_ref()), Some(NoCertificate::NotTrusted));
     }
     let (peers, _) = shake(&world.tls, None);
     assert_eq!(anonymous(peers[0].as_ref()), Some(NoCertificate::NotSent));
-    let (peers, _) = shake(&world.tls, Some(&pair("alice", Some(&world.root))));
+    let (peers, _) = shake(&world.tls, Some(&signed("alice", &world.root)));
     assert!(matches!(peers[0], Some(Peer::Certified(_))), "{peers:?}");
 }
 
 #[test]
 fn t04_who_is_not_asked_is_nobody() {
-    let (peers, _) = shake(&world(None).tls, Some(&pair("alice", None)));
+    let (peers, _) = shake(&world(None).tls, Some(&Form::plain("alice").self_signed()));
     assert_eq!(anonymous(peers[0].as_ref()), Some(NoCertificate::NotAsked));
 }
 
 #[test]
 fn t13_a_trust_store_that_is_missing_empty_broken_or_trusts_nobody_is_refused() {
     let mut world = world(Some(ClientAuthMode::Optional));
-    let between = pair("between", Some(&world.root));
+    let between = signed("between", &world.root);
     let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let stores = [
         (PathBuf::from("/nonexistent/ca.pem"), "cannot be read"),
         (world.folder.write("empty.pem", b""), "holds no certificate"),
         (world.folder.write("broken.pem", broken), "is not a list of certificates"),
-        (world.folder.pem("between.pem", &between.0), "holds no root"),
+        (world.folder.write("between.pem", between.pem()), "holds no root"),
     ];
     for (ca, complaint) in stores {
         world.tls.client_auth = Some(ask(ClientAuthMode::Optional, ca));
@@ -237,10 +189,10 @@ fn t13_a_trust_store_that_is_missing_empty_broken_or_trusts_nobody_is_refused() 
 #[test]
 fn t14_a_key_must_be_readable_without_a_password_and_belong_to_the_certificate() {
     let mut world = world(None);
-    let (_, other) = pair("other", None);
-    let sealed = other.private_key_to_pem_pkcs8_passphrase(openssl::symm::Cipher::aes_256_cbc(), b"secret").unwrap();
+    let other = Form::plain("other").self_signed();
+    let sealed = other.key.private_key_to_pem_pkcs8_passphrase(openssl::symm::Cipher::aes_256_cbc(), b"secret").unwrap();
     let keys = [
-        (world.folder.write("other.key", &other.private_key_to_pem_pkcs8().unwrap()), "is not the key of the certificate"),
+        (world.folder.write("other.key", other.key_pem()), "is not the key of the certificate"),
         (world.folder.write("sealed.key", &sealed), "is not a private key in PEM, or is protected by a password"),
         (PathBuf::from("/nonexistent/server.key"), "cannot be read"),
     ];

@@ -8,6 +8,8 @@ use std::{
 use openssl::x509::X509;
 use serde_json::Value;
 
+use tollgate_testkit::Folder;
+
 use super::Trust;
 use crate::config::{ClientAuth, ClientAuthMode, CrlStale};
 
@@ -35,13 +37,12 @@ fn t03_no_chain_of_pkits_is_accepted_that_must_be_refused() {
     let Some(cases) = cases() else { return };
     let folder = cases.join("pkits");
     let certificate = |name: &str| X509::from_der(&fs::read(folder.join(format!("certs/{name}.crt"))).unwrap()).unwrap();
-    let ca = std::env::temp_dir().join(format!("tollgate-pkits-{}.pem", std::process::id()));
     let root = X509::from_der(&fs::read(folder.join("certs/TrustAnchorRootCertificate.crt")).unwrap()).unwrap();
-    fs::write(&ca, root.to_pem().unwrap()).unwrap();
+    let made = Folder::new();
+    let ca = made.write("ca.pem", root.to_pem().unwrap());
     let crl = fs::read_dir(folder.join("crls")).unwrap().map(|entry| entry.unwrap().path()).collect();
     let with = trust(ca.clone(), crl);
-    let without = trust(ca.clone(), Vec::new());
-    fs::remove_file(&ca).unwrap();
+    let without = trust(ca, Vec::new());
     let (mut scored, mut agree, mut differ) = (0, 0, BTreeMap::new());
     for case in lines(&cases.join("pkits-cases.jsonl")) {
         let id = case["id"].as_str().unwrap();
@@ -72,27 +73,14 @@ fn t03_no_chain_of_limbo_is_accepted_that_must_be_refused_and_none_takes_a_secon
     let Some(cases) = cases() else { return };
     let pem = |value: &Value| value.as_str().unwrap().to_owned();
     let (mut scored, mut agree, mut differ) = (0, 0, BTreeMap::new());
-    for (index, case) in lines(&cases.join("limbo-client.jsonl")).into_iter().enumerate() {
+    for case in lines(&cases.join("limbo-client.jsonl")) {
         let id = case["id"].as_str().unwrap();
-        let folder = std::env::temp_dir().join(format!("tollgate-limbo-{}-{index}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let ca = folder.join("ca.pem");
-        fs::write(&ca, case["roots"].as_array().unwrap().iter().map(pem).collect::<String>()).unwrap();
-        let crl: Vec<PathBuf> = case["crls"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(pem)
-            .enumerate()
-            .map(|(i, text)| {
-                let path = folder.join(format!("{i}.crl"));
-                fs::write(&path, text).unwrap();
-                path
-            })
-            .collect();
+        let folder = Folder::new();
+        let ca = folder.write("ca.pem", case["roots"].as_array().unwrap().iter().map(pem).collect::<String>());
+        let crl: Vec<PathBuf> =
+            case["crls"].as_array().unwrap().iter().map(pem).enumerate().map(|(i, text)| folder.write(format!("{i}.crl"), text)).collect();
         let trust =
             Trust::read(&ClientAuth { mode: ClientAuthMode::Required, ca, crl, crl_stale: CrlStale::Closed, depth: 8, forwarded: None });
-        fs::remove_dir_all(&folder).unwrap();
         let leaf = X509::from_pem(pem(&case["leaf"]).as_bytes());
         let chain: Result<Vec<X509>, _> =
             case["intermediates"].as_array().unwrap().iter().map(|c| X509::from_pem(pem(c).as_bytes())).collect();

@@ -1,7 +1,9 @@
+use tollgate_testkit::Folder;
+
 use super::*;
 use crate::stores::{
     SystemClock,
-    test_server::{Reply, TempDir, TestServer},
+    test_server::{Reply, TestServer},
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot;
@@ -42,9 +44,9 @@ fn text(document: &Arc<dyn Document>) -> String {
 
 #[test]
 fn a_file_is_there_at_once_and_a_missing_one_is_a_problem_that_names_it() {
-    let folder = TempDir::new();
-    std::fs::write(folder.path("keys.json"), "one").unwrap();
-    let documents = Documents::new(folder.path(""), Trust::System, Arc::new(SystemClock), Metrics::default());
+    let folder = Folder::new();
+    std::fs::write(folder.join("keys.json"), "one").unwrap();
+    let documents = Documents::new(folder.join(""), Trust::System, Arc::new(SystemClock), Metrics::default());
     let document = documents.document(&Location::File("keys.json".into()), POLICY).unwrap();
     assert_eq!((document.number(), text(&document).as_str()), (1, "one"));
     assert!(document.confirmed().is_some() && documents.settled());
@@ -54,21 +56,21 @@ fn a_file_is_there_at_once_and_a_missing_one_is_a_problem_that_names_it() {
 
 #[test]
 fn a_file_that_is_too_long_or_no_file_is_a_problem() {
-    let folder = TempDir::new();
-    std::fs::write(folder.path("long"), vec![b'x'; 1001]).unwrap();
-    let documents = Documents::new(folder.path(""), Trust::System, Arc::new(SystemClock), Metrics::default());
+    let folder = Folder::new();
+    std::fs::write(folder.join("long"), vec![b'x'; 1001]).unwrap();
+    let documents = Documents::new(folder.join(""), Trust::System, Arc::new(SystemClock), Metrics::default());
     assert!(documents.document(&Location::File("long".into()), POLICY).is_err());
     assert!(documents.document(&Location::File("".into()), POLICY).is_err());
 }
 
 #[test]
 fn asking_again_reads_a_changed_file_at_once_and_counts_only_changes() {
-    let folder = TempDir::new();
-    let documents = Documents::new(folder.path(""), Trust::System, Arc::new(SystemClock), Metrics::default());
+    let folder = Folder::new();
+    let documents = Documents::new(folder.join(""), Trust::System, Arc::new(SystemClock), Metrics::default());
     let location = Location::File("keys.json".into());
     let write = |content: &str| {
-        std::fs::write(folder.path("new"), content).unwrap();
-        std::fs::rename(folder.path("new"), folder.path("keys.json")).unwrap();
+        std::fs::write(folder.join("new"), content).unwrap();
+        std::fs::rename(folder.join("new"), folder.join("keys.json")).unwrap();
     };
     write("one");
     let document = documents.document(&location, POLICY).unwrap();
@@ -82,15 +84,15 @@ fn asking_again_reads_a_changed_file_at_once_and_counts_only_changes() {
 
 #[tokio::test]
 async fn a_file_is_read_again_in_the_background_and_the_last_good_content_stays() {
-    let folder = TempDir::new();
-    std::fs::write(folder.path("keys.json"), "one").unwrap();
-    let world = running(folder.path(""));
+    let folder = Folder::new();
+    std::fs::write(folder.join("keys.json"), "one").unwrap();
+    let world = running(folder.join(""));
     let policy = DocumentPolicy { refresh: Duration::from_millis(5), ..POLICY };
     let document = world.documents.document(&Location::File("keys.json".into()), policy).unwrap();
-    std::fs::write(folder.path("keys.json"), "a longer one").unwrap();
+    std::fs::write(folder.join("keys.json"), "a longer one").unwrap();
     until("the new content", || text(&document) == "a longer one").await;
-    std::fs::remove_file(folder.path("keys.json")).unwrap();
-    let name = folder.path("keys.json").display().to_string();
+    std::fs::remove_file(folder.join("keys.json")).unwrap();
+    let name = folder.join("keys.json").display().to_string();
     let failures = world.metrics.counter("document_fetch_failures_total", Some(("document", &name)));
     until("a failure", || failures.get() > 0).await;
     assert_eq!(text(&document), "a longer one");

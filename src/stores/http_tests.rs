@@ -1,5 +1,7 @@
+use tollgate_testkit::Folder;
+
 use super::*;
-use crate::stores::test_server::{Identity, Reply, TempDir, TestServer};
+use crate::stores::test_server::{Reply, TestServer, local};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -83,9 +85,9 @@ async fn compression_that_was_not_asked_for_is_refused() {
 
 #[tokio::test]
 async fn t16_the_certificate_must_be_trusted_and_name_the_host() {
-    let folder = TempDir::new();
-    let identity = Identity::new("localhost");
-    let ca = identity.write_certificate(&folder);
+    let folder = Folder::new();
+    let identity = local();
+    let ca = folder.write("ca.pem", identity.pem());
     let server = TestServer::start_tls(&identity, |_| Reply::ok("hello")).await;
     let ask = async |host: &str, trust: Trust| {
         let target = Target::parse(&format!("https://{host}:{}/", server.address.port())).unwrap();
@@ -94,8 +96,8 @@ async fn t16_the_certificate_must_be_trusted_and_name_the_host() {
     assert_eq!(ask("localhost", Trust::File(ca.clone())).await.unwrap(), Fetched::New("hello".into(), None));
     assert!(matches!(ask("127.0.0.1", Trust::File(ca)).await, Err(FetchError::Tls(_))));
 
-    let other = TempDir::new();
-    let stranger = Identity::new("localhost").write_certificate(&other);
+    let other = Folder::new();
+    let stranger = other.write("ca.pem", local().pem());
     assert!(matches!(ask("localhost", Trust::File(stranger)).await, Err(FetchError::Tls(_))));
     assert_eq!(server.requests().len(), 1);
 }

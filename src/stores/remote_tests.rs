@@ -1,7 +1,9 @@
+use tollgate_testkit::Folder;
+
 use super::*;
 use crate::stores::{
     Documents, SystemClock, Trust,
-    test_server::{Identity, KeepAlive, Reply, TempDir, TestServer},
+    test_server::{KeepAlive, Reply, TestServer, local},
 };
 use hyper::Method;
 use tollgate_filter_api::World;
@@ -98,9 +100,9 @@ async fn a_server_that_fails_again_and_again_is_left_alone_and_the_gauge_says_so
 
 #[tokio::test]
 async fn t16_a_name_and_a_certificate_must_fit_and_the_policy_says_whom_to_trust() {
-    let folder = TempDir::new();
-    let identity = Identity::new("localhost");
-    let ca = identity.write_certificate(&folder);
+    let folder = Folder::new();
+    let identity = local();
+    let ca = folder.write("ca.pem", identity.pem());
     let server = TestServer::start_tls(&identity, |_| Reply::ok("{}")).await;
     let asker = Asker::new();
     let ask = async |host: &str, ca: &std::path::Path| {
@@ -109,21 +111,21 @@ async fn t16_a_name_and_a_certificate_must_fit_and_the_policy_says_whom_to_trust
     };
     assert_eq!(ask("localhost", &ca).await.unwrap().status, 200);
     assert!(ask("127.0.0.1", &ca).await.unwrap_err().0.contains("certificate"));
-    let other = TempDir::new();
-    let stranger = Identity::new("localhost").write_certificate(&other);
+    let other = Folder::new();
+    let stranger = other.write("ca.pem", local().pem());
     assert!(ask("localhost", &stranger).await.unwrap_err().0.contains("certificate"));
     assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn the_same_server_is_shared_until_its_file_of_certificates_changes() {
-    let folder = TempDir::new();
-    let ca = Identity::new("localhost").write_certificate(&folder);
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", local().pem());
     let asker = Asker::new();
     let policy = RemotePolicy { ca: Some(ca), ..POLICY };
     let first = asker.remote("https://localhost:1/", policy.clone());
     assert!(Arc::ptr_eq(&first, &asker.remote("https://localhost:1/", policy.clone())));
-    Identity::new("localhost").write_certificate(&folder);
+    folder.write("ca.pem", local().pem());
     assert!(!Arc::ptr_eq(&first, &asker.remote("https://localhost:1/", policy)));
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
     pin::Pin,
     sync::{
         Arc, Mutex,
@@ -10,20 +9,12 @@ use std::{
     },
 };
 
-use openssl::{
-    asn1::Asn1Time,
-    bn::BigNum,
-    ec::{EcGroup, EcKey},
-    hash::MessageDigest,
-    nid::Nid,
-    pkey::{PKey, Private},
-    ssl::{Ssl, SslContext, SslMethod},
-    x509::{X509, X509Name, extension::SubjectAlternativeName},
-};
+use openssl::ssl::{Ssl, SslContext, SslMethod};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpListener,
 };
+use tollgate_testkit::{certificates::Identity, forms::Form};
 
 use super::tended::lock;
 
@@ -67,7 +58,7 @@ impl TestServer {
 
     /// The same over TLS.
     pub(super) async fn start_tls(identity: &Identity, script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
-        Self::with(Some(identity.context()), Arc::new(script)).await
+        Self::with(Some(context(identity)), Arc::new(script)).await
     }
 
     async fn with(tls: Option<SslContext>, script: Script) -> Self {
@@ -128,69 +119,16 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, seen: &Mutex<Vec
     let _ = stream.shutdown().await;
 }
 
-/// A self-signed certificate for one DNS name, and its key.
-pub(super) struct Identity {
-    certificate: X509,
-    key: PKey<Private>,
+fn context(identity: &Identity) -> SslContext {
+    let mut context = SslContext::builder(SslMethod::tls_server()).unwrap();
+    context.set_certificate(&identity.certificate).unwrap();
+    context.set_private_key(&identity.key).unwrap();
+    context.build()
 }
 
-impl Identity {
-    pub(super) fn new(name: &str) -> Self {
-        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-        let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
-        let mut subject = X509Name::builder().unwrap();
-        subject.append_entry_by_text("CN", name).unwrap();
-        let subject = subject.build();
-        let mut builder = X509::builder().unwrap();
-        builder.set_version(2).unwrap();
-        builder.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
-        builder.set_subject_name(&subject).unwrap();
-        builder.set_issuer_name(&subject).unwrap();
-        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-        builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
-        builder.set_pubkey(&key).unwrap();
-        let names = SubjectAlternativeName::new().dns(name).build(&builder.x509v3_context(None, None)).unwrap();
-        builder.append_extension(names).unwrap();
-        builder.sign(&key, MessageDigest::sha256()).unwrap();
-        Self { certificate: builder.build(), key }
-    }
-
-    fn context(&self) -> SslContext {
-        let mut context = SslContext::builder(SslMethod::tls_server()).unwrap();
-        context.set_certificate(&self.certificate).unwrap();
-        context.set_private_key(&self.key).unwrap();
-        context.build()
-    }
-
-    pub(super) fn write_certificate(&self, folder: &TempDir) -> PathBuf {
-        let path = folder.path("ca.pem");
-        std::fs::write(&path, self.certificate.to_pem().unwrap()).unwrap();
-        path
-    }
-}
-
-/// A folder that is removed in the end.
-pub(super) struct TempDir(PathBuf);
-
-impl TempDir {
-    pub(super) fn new() -> Self {
-        use std::sync::atomic::AtomicU32;
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("tollgate-stores-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// A self-signed certificate for the name of this machine to itself.
+pub(super) fn local() -> Identity {
+    Form::plain("localhost").named(&["localhost"]).self_signed()
 }
 
 /// A server that keeps connections, each for so many requests; the one after that finds it closed.

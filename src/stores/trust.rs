@@ -75,14 +75,10 @@ mod tests {
 
     #[test]
     fn a_missing_or_empty_store_is_a_problem_that_names_the_file() {
-        let folder = std::env::temp_dir().join(format!("tollgate-trust-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = tollgate_testkit::Folder::new();
         let missing = Trust::File(folder.join("missing.pem")).check().unwrap_err();
         assert!(missing.file.ends_with("missing.pem"), "{missing}");
-        let path = folder.join("empty.pem");
-        std::fs::write(&path, "# nothing here\n").unwrap();
-        let empty = Trust::File(path).check().unwrap_err();
+        let empty = Trust::File(folder.write("empty.pem", "# nothing here\n")).check().unwrap_err();
         assert!(empty.message.contains("found none"), "{empty}");
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -5,11 +5,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-pub mod certificates;
 pub mod client;
 pub mod command;
-pub mod folder;
-pub mod forms;
 pub mod gateway;
 pub mod h2;
 pub mod h2_upstream;
@@ -35,12 +32,12 @@ use std::{
 
 pub use client::{Client, Response, get, send};
 pub use command::{Ran, tollgate};
-pub use folder::Folder;
 pub use gateway::{Gateway, Settings};
 pub use message::Message;
 pub use project::Project;
 pub use resuming::{Call, Called, Resuming};
 pub use revoking::Revoking;
+pub use tollgate_testkit::{Folder, certificates, forms};
 pub use upstream::{Reply, Upstream};
 
 /// How long a condition may take to become true on a loaded machine.

@@ -20,14 +20,14 @@ impl Project {
     /// Adds a definition.
     #[must_use]
     pub fn definition(self, name: &str, text: impl AsRef<[u8]>) -> Self {
-        self.folder.write(&format!("project/api_definitions/{name}"), text);
+        self.folder.write(format!("project/api_definitions/{name}"), text);
         self
     }
 
     /// Adds any other file of the project.
     #[must_use]
     pub fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
-        self.folder.write(&format!("project/{name}"), text);
+        self.folder.write(format!("project/{name}"), text);
         self
     }
 
@@ -89,8 +89,8 @@ pub fn artifact(folder: &Folder, definition: &Value) -> PathBuf {
 
 /// Builds a single definition under a name.
 pub fn artifact_in(folder: &Folder, definition: &Value, name: &str) -> PathBuf {
-    folder.write(&format!("{name}/api_definitions/api.json"), definition.to_string());
-    let output = folder.join(&format!("{name}.toll"));
+    folder.write(format!("{name}/api_definitions/api.json"), definition.to_string());
+    let output = folder.join(format!("{name}.toll"));
     build(&folder.join(name), &output).ok();
     output
 }

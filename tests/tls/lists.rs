@@ -17,7 +17,7 @@ const VERSIONS: [SslVersion; 2] = [SslVersion::TLS1_2, SslVersion::TLS1_3];
 /// As for listeners that judge after the handshake, with the difference that nobody else gets an answer.
 #[test]
 fn t06_where_certificates_are_required_a_stale_list_lets_in_whom_the_operator_says() {
-    const PAST: &str = "250201000000Z";
+    const PAST: i64 = -DAY;
     for (stale, good) in [("closed", None), ("open", Some(200))] {
         let world = world("mandatory", json!({ "mode": "required", "crl": [], "crl_stale": stale }), json!({}));
         let (shop, bank) = (world.authority.issue("shop", 9, &[]), world.authority.issue("bank", 8, &[]));
@@ -47,7 +47,7 @@ fn t06_a_forged_authority_beside_the_true_one_is_refused_and_harms_nobody() {
     let between = Form::authority("between", None).with(key_id(2)).signed_by(&root);
     let forged_root = Form::authority("root", None).self_signed();
     let forged = Form::authority("between", None).with(key_id(3)).signed_by(&forged_root);
-    let lists = [folder.write("root.crl", list(&root, &[1; 4])), folder.write("between.crl", list(&between, &[2; 4]))];
+    let lists = [folder.write("root.crl", list(&root, &[], DAY)), folder.write("between.crl", list(&between, &[], DAY))];
     let ca = folder.write("ca.pem", root.certificate.to_pem().unwrap());
     let (certificate, key) = Authority::new("server").issue("gateway", 2, &["localhost"]).write(&folder, "gateway");
     let ways = [("required", "closed"), ("required", "open"), ("optional", "closed"), ("optional", "open")];

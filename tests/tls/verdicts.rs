@@ -209,8 +209,8 @@ fn limbo(line: &Value, trust: usize) -> Case {
 /// The roots and lists of a case, as files.
 fn trust(folder: &Folder, index: usize, line: &Value) -> Trust {
     let texts = |name: &str| line[name].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect::<Vec<_>>();
-    let ca = folder.write(&format!("{index}.pem"), texts("roots").concat());
-    let crl = texts("crls").iter().enumerate().map(|(i, text)| folder.write(&format!("{index}-{i}.crl"), text)).collect();
+    let ca = folder.write(format!("{index}.pem"), texts("roots").concat());
+    let crl = texts("crls").iter().enumerate().map(|(i, text)| folder.write(format!("{index}-{i}.crl"), text)).collect();
     (ca, crl)
 }
 

@@ -16,7 +16,8 @@ use tollgate_tests::{
 };
 
 /// When lists end that are to stay in force.
-pub const LATE: &str = "491231235959Z";
+/// When a list ends that is good.
+pub const LATE: i64 = tollgate_tests::forms::DAY;
 
 pub struct World {
     pub upstream: Upstream,

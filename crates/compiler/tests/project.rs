@@ -1,33 +1,17 @@
 //! Projects on disk.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use tollgate_compiler::{Options, Project, compile};
+use tollgate_testkit::Folder;
 
-/// A folder that is removed when the test ends.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str, files: &[(&str, &str)]) -> Self {
-        let folder = std::env::temp_dir().join(format!("tollgate-{}-{name}", std::process::id()));
-        for (path, text) in files {
-            let path = folder.join("project").join(path);
-            fs::create_dir_all(path.parent().expect("it has a parent")).expect("the folder can be made");
-            fs::write(path, text).expect("the file can be written");
-        }
-        Self(folder)
+fn folder(files: &[(&str, &str)]) -> Folder {
+    let folder = Folder::new();
+    for (path, text) in files {
+        folder.write(Path::new("project").join(path), text);
     }
-
-    fn project(&self) -> PathBuf {
-        self.0.join("project")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+    folder
 }
 
 const A: &str =
@@ -37,8 +21,8 @@ const B: &str = "{\"openapi\": \"3.1.0\", \"info\": {\"title\": \"B\", \"version
 #[test]
 fn both_folders_of_definitions_are_read_and_their_references_followed() {
     let files = [("api_definitions/a.yaml", A), ("gen/api_definitions/sub/b.json", B), ("other/x.yaml", "p: {get: {}}\n")];
-    let folder = Folder::new("folders", &files);
-    let project = Project::open(&folder.project()).expect("it is a project");
+    let folder = folder(&files);
+    let project = Project::open(&folder.join("project")).expect("it is a project");
     assert_eq!(project.name, "project");
     let outcome = compile(&project, &Options::default());
     let plan = outcome.plan.unwrap_or_else(|| panic!("{}", outcome.problems));
@@ -51,40 +35,40 @@ fn both_folders_of_definitions_are_read_and_their_references_followed() {
 
 #[test]
 fn a_link_does_not_lead_out_of_the_project() {
-    let folder = Folder::new("link", &[("api_definitions/a.yaml", A), ("other/keep", "")]);
-    let secret = folder.0.join("secret.yaml");
+    let folder = folder(&[("api_definitions/a.yaml", A), ("other/keep", "")]);
+    let secret = folder.join("secret.yaml");
     fs::write(&secret, "p: {get: {}}\n").expect("the file can be written");
-    std::os::unix::fs::symlink(&secret, folder.project().join("other/x.yaml")).expect("the link can be made");
-    let project = Project::open(&folder.project()).expect("it is a project");
+    std::os::unix::fs::symlink(&secret, folder.join("project/other/x.yaml")).expect("the link can be made");
+    let project = Project::open(&folder.join("project")).expect("it is a project");
     let outcome = compile(&project, &Options::default());
     assert!(outcome.problems.0.iter().any(|p| p.code == "ref.unknown_file"), "{}", outcome.problems);
 }
 
 #[test]
 fn a_pipe_is_not_waited_for() {
-    let folder = Folder::new("pipe", &[("api_definitions/a.yaml", A), ("other/keep", "")]);
-    let pipe = folder.project().join("other/x.yaml");
+    let folder = folder(&[("api_definitions/a.yaml", A), ("other/keep", "")]);
+    let pipe = folder.join("project/other/x.yaml");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
     assert!(made.success());
-    let project = Project::open(&folder.project()).expect("it is a project");
+    let project = Project::open(&folder.join("project")).expect("it is a project");
     let outcome = compile(&project, &Options::default());
     assert!(outcome.problems.0.iter().any(|p| p.message.contains("not a regular file")), "{}", outcome.problems);
 }
 
 #[test]
 fn a_folder_without_definitions_is_no_project() {
-    let folder = Folder::new("empty", &[("policies.yaml", "")]);
-    let problem = Project::open(&folder.project()).err().expect("there is nothing to build");
+    let folder = folder(&[("policies.yaml", "")]);
+    let problem = Project::open(&folder.join("project")).err().expect("there is nothing to build");
     assert_eq!(problem.code, "project.empty");
-    let missing = Project::open(&folder.0.join("nowhere")).err().expect("there is no folder");
+    let missing = Project::open(&folder.join("nowhere")).err().expect("there is no folder");
     assert_eq!(missing.code, "project.unreadable");
 }
 
 #[test]
 fn policies_that_are_there_and_cannot_be_read_are_not_taken_for_absent() {
     let text = A.replace("{$ref: '../other/x.yaml#/p'}", "{get: {}}");
-    let folder = Folder::new("unreadable", &[("api_definitions/a.yaml", text.as_str()), ("policies.yaml/keep", "")]);
-    let project = Project::open(&folder.project()).expect("it is a project");
+    let folder = folder(&[("api_definitions/a.yaml", text.as_str()), ("policies.yaml/keep", "")]);
+    let project = Project::open(&folder.join("project")).expect("it is a project");
     let outcome = compile(&project, &Options::default());
     let found = outcome.problems.0.iter().any(|p| p.code == "file.unreadable" && p.file == "policies.yaml");
     assert!(found, "{}", outcome.problems);
@@ -93,8 +77,8 @@ fn policies_that_are_there_and_cannot_be_read_are_not_taken_for_absent() {
 #[test]
 fn without_policies_no_tier_is_known() {
     let text = A.replace("paths:", "x-wso2-throttling-tier: Gold\npaths:").replace("{$ref: '../other/x.yaml#/p'}", "{get: {}}");
-    let folder = Folder::new("tiers", &[("api_definitions/a.yaml", text.as_str())]);
-    let project = Project::open(&folder.project()).expect("it is a project");
+    let folder = folder(&[("api_definitions/a.yaml", text.as_str())]);
+    let project = Project::open(&folder.join("project")).expect("it is a project");
     let outcome = compile(&project, &Options::default());
     assert!(outcome.problems.0.iter().any(|p| p.code == "policy.unknown"), "{}", outcome.problems);
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs};
 
 use openssl::pkey::PKey;
 use serde_json::json;
@@ -10,6 +10,7 @@ use tollgate_plan::{
     Api, Artifact, ArtifactError, Demand, Document, EndpointGroup, EndpointUrl, Environment, MediaTypes, Operation, Plan, Policies,
     Security, SigningKey, Source, Strategy, Target, Transports, VerifyingKey,
 };
+use tollgate_testkit::Folder;
 
 fn plan() -> Plan {
     let source = Source { document: 0, line: 3, pointer: "/paths/~1pets/get".into() };
@@ -71,22 +72,6 @@ fn signed() -> Vec<u8> {
 
 fn read(bytes: &[u8]) -> Result<Artifact, ArtifactError> {
     Artifact::read_from(bytes, bytes.len() as u64, false)
-}
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("tollgate-artifact-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[test]
@@ -247,18 +232,18 @@ fn keys_round_trip_through_pem_and_keys_of_other_kinds_are_refused() {
 
 #[test]
 fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
-    let folder = Folder::new("write");
-    let path = folder.0.join("pets.toll");
+    let folder = Folder::new();
+    let path = folder.join("pets.toll");
     fs::write(&path, "old").unwrap();
     artifact().write(&path).unwrap();
     assert_eq!(fs::read(&path).unwrap(), artifact().to_bytes().unwrap());
-    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
 fn a_file_read_without_documents_says_that_it_cannot_be_written_again() {
-    let folder = Folder::new("read");
-    let path = folder.0.join("pets.toll");
+    let folder = Folder::new();
+    let path = folder.join("pets.toll");
     artifact().write(&path).unwrap();
     let read = Artifact::read(&path).unwrap();
     assert!(read.documents().is_none());
@@ -268,7 +253,7 @@ fn a_file_read_without_documents_says_that_it_cannot_be_written_again() {
 
 #[test]
 fn a_missing_file_and_a_folder_are_told_apart() {
-    let folder = Folder::new("missing");
-    assert!(matches!(Artifact::read(&folder.0.join("none.toll")), Err(ArtifactError::Io { .. })));
-    assert!(matches!(Artifact::read(&folder.0), Err(ArtifactError::NotAnArtifact)));
+    let folder = Folder::new();
+    assert!(matches!(Artifact::read(&folder.join("none.toll")), Err(ArtifactError::Io { .. })));
+    assert!(matches!(Artifact::read(folder.path()), Err(ArtifactError::NotAnArtifact)));
 }

@@ -1,4 +1,5 @@
 use tollgate_filter_api::{PrincipalParts, Token};
+use tollgate_testkit::Folder;
 
 use super::{testing::Moved, *};
 use crate::Instruction;
@@ -22,8 +23,8 @@ fn said(json: &str) -> Vec<Statement> {
 
 #[test]
 fn a_revocation_of_the_operators_is_in_force_and_known_after_a_restart() {
-    let path = std::env::temp_dir().join(format!("tollgate-book-{}", std::process::id()));
-    let _ = std::fs::remove_file(&path);
+    let folder = Folder::new();
+    let path = folder.join("journal");
     let first = book(Some(Journal::open(&path).unwrap()), &[], clock());
     assert_eq!(first.revoke(&said(r#"[{"jti":"a"},{"jti":"b"}]"#)).unwrap(), 2);
     assert_eq!(first.find(&token("a")), Some(RevokedBy::TokenId));
@@ -31,8 +32,6 @@ fn a_revocation_of_the_operators_is_in_force_and_known_after_a_restart() {
     let second = book(Some(Journal::open(&path).unwrap()), &[], clock());
     assert!(second.find(&token("b")).is_some() && second.find(&token("c")).is_none());
     assert_eq!(second.show()["inputs"]["admin"]["sequence"], 2);
-    let lock = path.with_file_name(format!("{}.lock", path.file_name().unwrap().to_str().unwrap()));
-    let _ = (std::fs::remove_file(&path), std::fs::remove_file(lock));
 }
 
 /// Looks through the whole list once a second for so long.
@@ -46,8 +45,9 @@ fn passes(book: &Book, clock: &Moved, seconds: u64) {
 #[test]
 fn a_clock_that_steps_ahead_and_back_takes_nothing_off_the_list_and_one_that_stays_there_does() {
     let day = Duration::from_secs(86_400);
-    let path = std::env::temp_dir().join(format!("tollgate-book-clock-{}", std::process::id()));
-    let (clock, _) = (clock(), std::fs::remove_file(&path));
+    let folder = Folder::new();
+    let path = folder.join("journal");
+    let clock = clock();
     let first = Book::open(Some(Journal::open(&path).unwrap()), 5000, &[], clock.clone(), &Metrics::default()).unwrap();
     passes(&first, &clock, 1);
     first.revoke(&said(r#"{"jti":"a","ttl":3600}"#)).unwrap();
@@ -66,21 +66,18 @@ fn a_clock_that_steps_ahead_and_back_takes_nothing_off_the_list_and_one_that_sta
     clock.goes_wrong_by(day);
     passes(&second, &clock, 1300);
     assert_eq!(second.show()["entries"], 0);
-    let lock = path.with_file_name(format!("{}.lock", path.file_name().unwrap().to_str().unwrap()));
-    let _ = (std::fs::remove_file(&path), std::fs::remove_file(lock));
 }
 
 #[test]
 fn a_journal_that_holds_more_than_the_list_may_is_named_with_the_way_out() {
-    let path = std::env::temp_dir().join(format!("tollgate-book-small-{}", std::process::id()));
-    let (clock, _) = (clock(), std::fs::remove_file(&path));
+    let folder = Folder::new();
+    let path = folder.join("journal");
+    let clock = clock();
     let first = book(Some(Journal::open(&path).unwrap()), &[], clock.clone());
     first.revoke(&said(r#"[{"jti":"a"},{"jti":"b"},{"jti":"c"}]"#)).unwrap();
     drop(first);
     let second = Book::open(Some(Journal::open(&path).unwrap()), 2, &[], clock, &Metrics::default());
     assert!(second.is_err_and(|error| error.to_string().contains("max_entries")));
-    let lock = path.with_file_name(format!("{}.lock", path.file_name().unwrap().to_str().unwrap()));
-    let _ = (std::fs::remove_file(&path), std::fs::remove_file(lock));
 }
 
 #[test]

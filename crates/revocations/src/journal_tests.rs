@@ -1,41 +1,16 @@
-use std::{
-    path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use tollgate_testkit::Folder;
 
 use super::*;
 use crate::entry::{Input, Kind, NEVER};
 
 const NOW: u32 = 1_800_000_000;
 
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("tollgate-journal-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn journal(&self) -> PathBuf {
-        self.0.join("journal")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn entry(journal: &Journal, name: &str, expires: u32) -> Entry {
     Entry::new(journal.seed().digest(Kind::TokenId, name), Kind::TokenId as u8, Input::Admin, expires, 0)
 }
 
 fn opened(folder: &Folder) -> (Journal, Vec<Entry>) {
-    let mut journal = Journal::open(&folder.journal()).unwrap();
+    let mut journal = Journal::open(&folder.join("journal")).unwrap();
     let entries = journal.follow(NOW).unwrap().unwrap();
     (journal, entries)
 }
@@ -61,9 +36,9 @@ fn a_torn_end_is_cut_off_wherever_the_crash_was() {
     let written = [entry(&journal, "a", NEVER), entry(&journal, "b", NEVER)];
     journal.append(&written, NOW).unwrap();
     drop(journal);
-    let whole = fs::read(folder.journal()).unwrap();
+    let whole = fs::read(folder.join("journal")).unwrap();
     for length in 2 * RECORD + 1..3 * RECORD {
-        fs::write(folder.journal(), &whole[..length]).unwrap();
+        fs::write(folder.join("journal"), &whole[..length]).unwrap();
         let (mut journal, entries) = opened(&folder);
         assert_eq!(entries, written[..1], "{length}");
         assert_eq!(journal.append(&written[1..], NOW).unwrap(), 2, "{length}");
@@ -79,13 +54,13 @@ fn damage_before_the_end_is_a_problem_and_not_a_loss() {
     let written = [entry(&journal, "a", NEVER), entry(&journal, "b", NEVER)];
     journal.append(&written, NOW).unwrap();
     drop(journal);
-    let mut bytes = fs::read(folder.journal()).unwrap();
+    let mut bytes = fs::read(folder.join("journal")).unwrap();
     bytes[RECORD + 3] ^= 1;
-    fs::write(folder.journal(), &bytes).unwrap();
-    assert!(matches!(Journal::open(&folder.journal()), Err(JournalError::Damaged { record: 1, after: 1, .. })));
+    fs::write(folder.join("journal"), &bytes).unwrap();
+    assert!(matches!(Journal::open(&folder.join("journal")), Err(JournalError::Damaged { record: 1, after: 1, .. })));
     for foreign in [&b""[..], b"TGREVOC1", &[0; 200]] {
-        fs::write(folder.journal(), foreign).unwrap();
-        assert!(matches!(Journal::open(&folder.journal()), Err(JournalError::Foreign(_))));
+        fs::write(folder.join("journal"), foreign).unwrap();
+        assert!(matches!(Journal::open(&folder.join("journal")), Err(JournalError::Foreign(_))));
     }
 }
 
@@ -114,9 +89,9 @@ fn a_file_of_dead_records_is_written_anew_and_numbers_go_on() {
         journal.append(&[one], NOW).unwrap();
     }
     drop(journal);
-    let mut journal = Journal::open(&folder.journal()).unwrap();
+    let mut journal = Journal::open(&folder.join("journal")).unwrap();
     assert_eq!(journal.follow(NOW + 2).unwrap().unwrap().len(), 275);
-    assert_eq!(fs::metadata(folder.journal()).unwrap().len(), 276 * RECORD as u64);
+    assert_eq!(fs::metadata(folder.join("journal")).unwrap().len(), 276 * RECORD as u64);
     let one = entry(&journal, "next", NEVER);
     assert_eq!(journal.append(&[one], NOW).unwrap(), 1101);
     drop(journal);
@@ -131,7 +106,7 @@ fn a_journal_that_grows_by_many_at_a_time_is_written_anew_too() {
         let over = (0..300).map(|n| entry(&journal, &format!("{batch}-{n}"), NOW + batch)).collect::<Vec<_>>();
         journal.append(&over, NOW + batch).unwrap();
     }
-    let records = fs::metadata(folder.journal()).unwrap().len() / RECORD as u64;
+    let records = fs::metadata(folder.join("journal")).unwrap().len() / RECORD as u64;
     assert!(records < 3000, "{records} records for 300 that count");
 }
 

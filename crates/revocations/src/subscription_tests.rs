@@ -1,30 +1,11 @@
-use std::path::PathBuf;
-
 use tollgate_filter_api::{Clock, Metrics, Principal, PrincipalParts, Revocations, Token};
+use tollgate_testkit::Folder;
 
 use super::*;
 use crate::{Journal, book::testing::Moved, text};
 
-/// A journal that goes away with what was written beside it.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("tollgate-subscription-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn book(&self, clock: &Arc<Moved>) -> Arc<Book> {
-        book(Some(Journal::open(&self.0.join("journal")).unwrap()), clock)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+fn kept(folder: &Folder, clock: &Arc<Moved>) -> Arc<Book> {
+    book(Some(Journal::open(&folder.join("journal")).unwrap()), clock)
 }
 
 fn book(journal: Option<Journal>, clock: &Arc<Moved>) -> Arc<Book> {
@@ -54,8 +35,8 @@ fn now(clock: &Moved) -> u32 {
 
 #[test]
 fn a_sign_of_life_behind_what_was_kept_makes_the_view_complete_and_a_message_does_not() {
-    let (place, clock) = (Place::new("alive"), Moved::new());
-    let book = place.book(&clock);
+    let (folder, clock) = (Folder::new(), Moved::new());
+    let book = kept(&folder, &clock);
     let subscription = durable(&book);
     subscription.connected();
     subscription.hear(said("a", now(&clock))).unwrap();
@@ -68,8 +49,8 @@ fn a_sign_of_life_behind_what_was_kept_makes_the_view_complete_and_a_message_doe
 
 #[test]
 fn a_broker_that_is_quiet_has_said_what_it_had_kept() {
-    let (place, clock) = (Place::new("quiet"), Moved::new());
-    let book = place.book(&clock);
+    let (folder, clock) = (Folder::new(), Moved::new());
+    let book = kept(&folder, &clock);
     let subscription = durable(&book);
     subscription.connected();
     subscription.tick();
@@ -81,8 +62,8 @@ fn a_broker_that_is_quiet_has_said_what_it_had_kept() {
 
 #[test]
 fn what_was_heard_and_until_when_is_known_after_a_restart() {
-    let (place, clock) = (Place::new("restart"), Moved::new());
-    let first = place.book(&clock);
+    let (folder, clock) = (Folder::new(), Moved::new());
+    let first = kept(&folder, &clock);
     let subscription = durable(&first);
     subscription.connected();
     subscription.hear(said("a", now(&clock))).unwrap();
@@ -90,7 +71,7 @@ fn what_was_heard_and_until_when_is_known_after_a_restart() {
     subscription.alive();
     drop((subscription, first));
     clock.pass(Duration::from_secs(20));
-    let second = place.book(&clock);
+    let second = kept(&folder, &clock);
     let subscription = durable(&second);
     assert_eq!(age(&second), Some(Duration::from_secs(20)));
     assert!(second.find(&token("a")).is_some());
@@ -101,13 +82,13 @@ fn what_was_heard_and_until_when_is_known_after_a_restart() {
 
 #[test]
 fn the_mark_of_another_subscription_says_nothing() {
-    let (place, clock) = (Place::new("other"), Moved::new());
-    let book = place.book(&clock);
+    let (folder, clock) = (Folder::new(), Moved::new());
+    let book = kept(&folder, &clock);
     let subscription = durable(&book);
     subscription.connected();
     subscription.alive();
     drop((subscription, book));
-    let book = place.book(&clock);
+    let book = kept(&folder, &clock);
     let other = Subscription::new(book.clone(), "two", true, Missed::Nothing).unwrap();
     assert_eq!(age(&book), None);
     other.connected();
@@ -148,8 +129,8 @@ fn a_durable_subscription_without_a_journal_has_a_gap_at_its_start_and_none_at_a
 
 #[test]
 fn what_cannot_be_kept_is_in_force_and_left_with_the_broker_until_the_journal_is_ours() {
-    let (place, clock) = (Place::new("held"), Moved::new());
-    let (first, second) = (place.book(&clock), place.book(&clock));
+    let (folder, clock) = (Folder::new(), Moved::new());
+    let (first, second) = (kept(&folder, &clock), kept(&folder, &clock));
     let (old, new) = (durable(&first), durable(&second));
     old.connected();
     old.alive();
@@ -167,8 +148,8 @@ fn what_cannot_be_kept_is_in_force_and_left_with_the_broker_until_the_journal_is
 
 #[test]
 fn while_the_list_is_full_it_is_not_complete_and_what_does_not_fit_is_left_with_the_broker() {
-    let (place, clock) = (Place::new("full"), Moved::new());
-    let book = place.book(&clock);
+    let (folder, clock) = (Folder::new(), Moved::new());
+    let book = kept(&folder, &clock);
     let subscription = durable(&book);
     subscription.connected();
     subscription.alive();

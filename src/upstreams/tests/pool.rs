@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use tollgate_plan::Strategy;
 
-use super::world::{Folder, build_with, gateway, group, plan};
+use tollgate_testkit::Folder;
+
+use super::world::{build_with, ca, gateway, group, pair, plan};
 use crate::{config::UpstreamHttp, upstreams::trust::PoolIdentity};
 
 fn key(name: &str, entry: Value) -> u64 {
@@ -17,14 +19,14 @@ fn key(name: &str, entry: Value) -> u64 {
 #[test]
 fn the_same_settings_share_connections_across_reloads() {
     let folder = Folder::new();
-    let entry = json!({ "ca": folder.ca("ca"), "client_certificate": folder.pair("one") });
+    let entry = json!({ "ca": ca(&folder, "ca"), "client_certificate": pair(&folder, "one") });
     assert_eq!(key("pets", entry.clone()), key("pets", entry));
 }
 
 #[test]
 fn certificates_of_one_serial_number_do_not_share() {
     let folder = Folder::new();
-    let keys = ["alice", "mallory"].map(|name| key("pets", json!({ "client_certificate": folder.pair(name) })));
+    let keys = ["alice", "mallory"].map(|name| key("pets", json!({ "client_certificate": pair(&folder, name) })));
     assert_ne!(keys[0], keys[1]);
     assert_ne!(keys[0], key("pets", json!({})));
 }
@@ -32,7 +34,7 @@ fn certificates_of_one_serial_number_do_not_share() {
 #[test]
 fn trust_stores_do_not_share() {
     let folder = Folder::new();
-    let keys = ["right", "wrong"].map(|name| key("pets", json!({ "ca": folder.ca(name) })));
+    let keys = ["right", "wrong"].map(|name| key("pets", json!({ "ca": ca(&folder, name) })));
     assert_ne!(keys[0], keys[1]);
     assert_ne!(keys[0], key("pets", json!({})));
 }

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use tollgate_filter_api::Problem;
 use tollgate_plan::Strategy;
 
-use super::world::{Folder, build, group, problem};
+use tollgate_testkit::Folder;
+
+use super::world::{build, certificate, group, pair, problem};
 use crate::upstreams::Upstreams;
 
 fn pets(url: &str, entry: Value) -> Result<Upstreams, tollgate_filter_api::Problems> {
@@ -62,7 +64,7 @@ fn t13_a_trust_store_that_is_missing_empty_or_damaged_is_refused() {
         folder.write("empty.pem", b""),
         folder.write("text.pem", b"no certificate here\n"),
         folder.write("damaged.pem", damaged.as_bytes()),
-        folder.write("key.pem", &super::world::certificate("x").1.private_key_to_pem_pkcs8().unwrap()),
+        folder.write("key.pem", certificate("x").key_pem()),
     ];
     for store in stores {
         let problem = refused(json!({ "ca": store }));
@@ -74,7 +76,7 @@ fn t13_a_trust_store_that_is_missing_empty_or_damaged_is_refused() {
 #[test]
 fn t13_a_damaged_certificate_behind_a_good_one_is_not_passed_over() {
     let folder = Folder::new();
-    let mut pem = super::world::certificate("good").0.to_pem().unwrap();
+    let mut pem = certificate("good").pem();
     pem.extend_from_slice(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let problem = refused(json!({ "ca": folder.write("half.pem", &pem) }));
     assert_eq!(problem.code, "upstream.ca");
@@ -83,8 +85,8 @@ fn t13_a_damaged_certificate_behind_a_good_one_is_not_passed_over() {
 #[test]
 fn a_trust_store_is_read_whole() {
     let folder = Folder::new();
-    let mut pem = super::world::certificate("one").0.to_pem().unwrap();
-    pem.extend_from_slice(&super::world::certificate("two").0.to_pem().unwrap());
+    let mut pem = certificate("one").pem();
+    pem.extend_from_slice(&certificate("two").pem());
     let upstreams = pets("https://a.example/", json!({ "ca": folder.write("both.pem", &pem) })).unwrap();
     assert_eq!(upstreams.group(0).targets[0].ca.as_ref().unwrap().certificates.len(), 2);
 }
@@ -92,7 +94,7 @@ fn a_trust_store_is_read_whole() {
 #[test]
 fn t14_a_key_of_another_certificate_is_refused() {
     let folder = Folder::new();
-    let (one, two) = (folder.pair("one"), folder.pair("two"));
+    let (one, two) = (pair(&folder, "one"), pair(&folder, "two"));
     let problem = refused(json!({ "client_certificate": { "certificate": one["certificate"], "key": two["key"] } }));
     assert_eq!((problem.code, problem.pointer.as_str()), ("upstream.client_certificate", "/endpoints/pets/client_certificate"));
     assert!(problem.message.contains("does not belong"), "{problem}");
@@ -101,8 +103,8 @@ fn t14_a_key_of_another_certificate_is_refused() {
 #[test]
 fn t14_an_encrypted_key_is_refused_rather_than_asked_for() {
     let folder = Folder::new();
-    let pair = folder.pair("one");
-    let key = super::world::certificate("one").1;
+    let pair = pair(&folder, "one");
+    let key = certificate("one").key;
     let pem = key.private_key_to_pem_pkcs8_passphrase(openssl::symm::Cipher::aes_128_cbc(), b"x").unwrap();
     let problem = refused(json!({ "client_certificate": { "certificate": pair["certificate"], "key": folder.write("locked.key", &pem) } }));
     assert!(problem.message.contains("unencrypted"), "{problem}");
@@ -111,7 +113,7 @@ fn t14_an_encrypted_key_is_refused_rather_than_asked_for() {
 #[test]
 fn a_certificate_with_its_key_is_accepted() {
     let folder = Folder::new();
-    let upstreams = pets("https://a.example/", json!({ "client_certificate": folder.pair("one") })).unwrap();
+    let upstreams = pets("https://a.example/", json!({ "client_certificate": pair(&folder, "one") })).unwrap();
     assert_eq!(upstreams.group(0).targets[0].identity.as_ref().unwrap().chain.len(), 1);
 }
 

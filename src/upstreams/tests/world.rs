@@ -1,28 +1,11 @@
 //! What the tests build from.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use openssl::{
-    asn1::Asn1Time,
-    bn::BigNum,
-    ec::{EcGroup, EcKey},
-    hash::MessageDigest,
-    nid::Nid,
-    pkey::{PKey, Private},
-    x509::{X509, X509Name},
-};
 use serde_json::{Value, json};
 use tollgate_filter_api::{Problem, Problems};
 use tollgate_plan::{Document, EndpointGroup, EndpointUrl, Environment, Plan, Source, Strategy, UpstreamBasic};
+use tollgate_testkit::{Folder, certificates::Identity, forms::Form};
 
 use crate::{
     config::Gateway,
@@ -111,63 +94,18 @@ pub fn problem(group: EndpointGroup, more: Value) -> Problem {
     problems.0.into_iter().next().unwrap()
 }
 
-/// A folder that goes with the test.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    pub fn new() -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("tollgate-upstreams-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub fn write(&self, name: &str, content: &[u8]) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// Writes a certificate and its key, and says where they are.
-    pub fn pair(&self, name: &str) -> Value {
-        let (certificate, key) = certificate(name);
-        let certificate = self.write(&format!("{name}.pem"), &certificate.to_pem().unwrap());
-        let key = self.write(&format!("{name}.key"), &key.private_key_to_pem_pkcs8().unwrap());
-        json!({ "certificate": certificate, "key": key })
-    }
-
-    /// Writes a certificate that may serve as a trust store, and says where it is.
-    pub fn ca(&self, name: &str) -> PathBuf {
-        self.write(&format!("{name}.ca.pem"), &certificate(name).0.to_pem().unwrap())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// A self-signed certificate. All of them have the same serial number: nothing may depend on it.
-pub fn certificate(name: &str) -> (X509, PKey<Private>) {
-    let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    let key = PKey::from_ec_key(EcKey::generate(&curve).unwrap()).unwrap();
-    let mut subject = X509Name::builder().unwrap();
-    subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
-    let subject = subject.build();
-    let mut builder = X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
-    builder.set_subject_name(&subject).unwrap();
-    builder.set_issuer_name(&subject).unwrap();
-    builder.set_pubkey(&key).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
-    builder.sign(&key, MessageDigest::sha256()).unwrap();
-    (builder.build(), key)
+pub fn certificate(name: &str) -> Identity {
+    Form::plain(name).serial(1).self_signed()
+}
+
+/// Writes a certificate and its key, and says where they are.
+pub fn pair(folder: &Folder, name: &str) -> Value {
+    let (certificate, key) = certificate(name).write(folder, name);
+    json!({ "certificate": certificate, "key": key })
+}
+
+/// Writes a certificate that may serve as a trust store, and says where it is.
+pub fn ca(folder: &Folder, name: &str) -> PathBuf {
+    folder.write(format!("{name}.ca.pem"), certificate(name).pem())
 }

@@ -28,7 +28,7 @@ impl ActiveMq {
         folder.write("conf/log4j.properties", LOG);
         std::fs::create_dir_all(folder.join("lib")).unwrap();
         for jar in LEFT_OUT {
-            symlink(format!("/usr/share/java/{jar}.jar"), folder.join(&format!("lib/{jar}.jar"))).unwrap();
+            symlink(format!("/usr/share/java/{jar}.jar"), folder.join(format!("lib/{jar}.jar"))).unwrap();
         }
         let mut broker = Self { stomp, openwire, folder, process: None };
         broker.restart();

@@ -1,0 +1,10 @@
+//! What the tests of every package make on the spot: folders that go away, keys, certificates and revocation lists. Nothing of
+//! the gateway is in it, so the black-box tests may use it too.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+pub mod certificates;
+pub mod folder;
+pub mod forms;
+
+pub use folder::Folder;
