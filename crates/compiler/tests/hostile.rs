@@ -19,7 +19,6 @@ fn outcome(files: &[(&str, String)], definitions: &[&str]) -> Outcome {
     let begin = cpu_time();
     let outcome = compile(&project, &Options::default());
     let took = cpu_time() - begin;
-
     // A release build takes a tenth.
     assert!(took < Duration::from_secs(20), "{took:?}");
     outcome

@@ -9,7 +9,6 @@ fn refused(name: &str, text: &[u8], code: &str) {
     let begin = cpu_time();
     let problems = Document::parse(name, text, &Limits::default()).expect_err("it is refused");
     let took = cpu_time() - begin;
-
     assert_eq!(problems.0[0].code, code, "{}", problems.0[0]);
     // A release build takes a tenth.
     assert!(took < Duration::from_secs(10), "{took:?}");
