@@ -14,6 +14,7 @@ mod amqp10;
 mod endpoint;
 mod failure;
 mod listener;
+mod peer;
 mod settings;
 mod stomp;
 mod subscriber;

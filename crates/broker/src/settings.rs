@@ -86,7 +86,7 @@ pub fn check(settings: &Settings) -> Result<(), Problem> {
         return Err(Problem::error("broker.heartbeat", message));
     }
     if endpoint.protocol == Protocol::Amqp091 {
-        crate::amqp091::Binding::parse(&settings.topic)?;
+        crate::amqp091::binding::Binding::parse(&settings.topic)?;
     }
     if endpoint.secure {
         return tls::check(&settings.files());

@@ -9,8 +9,9 @@ use tollgate_outbound::Backoff;
 use crate::{
     amqp10, amqp091,
     endpoint::{Endpoint, Protocol},
-    failure::{Broken, Lost},
-    listener::{Listener, Message},
+    failure::Lost,
+    listener::Listener,
+    peer::Peer,
     settings::{Settings, check},
     stomp,
     wire::{PATIENCE, Wire},
@@ -76,33 +77,6 @@ impl Attempt<'_> {
             Protocol::Stomp => confirmed(stomp::open(peer), self.listener, &mut self.confirmed).await?.listen().await,
             Protocol::Amqp10 => confirmed(amqp10::open(peer), self.listener, &mut self.confirmed).await?.listen().await,
             Protocol::Amqp091 => confirmed(amqp091::open(peer), self.listener, &mut self.confirmed).await?.listen().await,
-        }
-    }
-}
-
-/// What a protocol's session has at hand.
-pub(crate) struct Peer<'a> {
-    pub(crate) wire: &'a mut Wire,
-    pub(crate) endpoint: &'a Endpoint,
-    pub(crate) settings: &'a Settings,
-    pub(crate) listener: &'a dyn Listener,
-}
-
-impl Peer<'_> {
-    /// User name and password, where there is a user.
-    pub(crate) fn credentials(&self) -> Option<(&str, &str)> {
-        let name = self.settings.username.as_deref()?;
-        Some((name, self.settings.password.as_ref().map_or("", |password| password.expose())))
-    }
-
-    /// Tells the listener of a message, or that there was one that cannot be read.
-    pub(crate) fn heard(&self, message: Result<Message, Broken>) -> Result<(), Lost> {
-        match message {
-            Ok(message) => Ok(self.listener.message(message)?),
-            Err(Broken(why)) => {
-                self.listener.unread(why);
-                Ok(())
-            }
         }
     }
 }

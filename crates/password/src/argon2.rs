@@ -9,7 +9,7 @@ use base64::{
 use openssl::{error::ErrorStack, kdf, rand::rand_bytes};
 use subtle::ConstantTimeEq;
 
-use crate::hash::NotAHash;
+use crate::not_a_hash::NotAHash;
 
 /// The PHC format has no padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

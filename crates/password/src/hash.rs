@@ -5,15 +5,10 @@ use std::fmt;
 use openssl::hash::{MessageDigest, hash};
 use subtle::ConstantTimeEq;
 
-use crate::argon2::Argon2;
+use crate::{argon2::Argon2, not_a_hash::NotAHash};
 
 /// Costliest bcrypt: some seconds.
 const MOST_BCRYPT: u32 = 16;
-
-/// A text is no hash of a password. The text is not repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NotAHash(pub(crate) &'static str);
 
 /// A stored hash. It is not shown: who has it can guess at leisure.
 #[derive(Clone)]

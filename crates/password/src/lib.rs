@@ -5,8 +5,10 @@
 
 mod argon2;
 mod hash;
+mod not_a_hash;
 
-pub use hash::{Hash, NotAHash};
+pub use hash::Hash;
+pub use not_a_hash::NotAHash;
 
 /// A hash for a new password: Argon2id with a fresh salt and the parameters that OWASP recommends (19 MiB, 2 passes, 1 lane).
 ///

@@ -17,7 +17,7 @@ use openssl::{
     },
 };
 
-use crate::certificates::{Identity, ec_key};
+use crate::identity::{Identity, ec_key};
 
 pub const DAY: i64 = 86_400;
 

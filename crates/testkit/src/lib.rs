@@ -7,6 +7,7 @@ pub mod certificates;
 mod cpu;
 pub mod folder;
 pub mod forms;
+mod identity;
 
 pub use cpu::cpu_time;
 pub use folder::Folder;

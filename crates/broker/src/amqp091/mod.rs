@@ -3,7 +3,7 @@
 //! A queue of our own is bound to a topic exchange: exclusive and gone with the connection, or durable and named. The
 //! consumer is exclusive, so that two gateways with one name cannot share out the messages between them unnoticed.
 
-mod binding;
+pub(crate) mod binding;
 mod jms_map;
 mod wire;
 
@@ -17,10 +17,10 @@ use tollgate_outbound::quoted;
 use crate::{
     failure::{Broken, Lost},
     listener::Message,
-    subscriber::Peer,
+    peer::Peer,
     wire::MAX_SKIPPED,
 };
-pub(crate) use binding::Binding;
+use binding::Binding;
 use wire::{FRAME_MAX, Fields, Frame, HEARTBEAT, Kind, Method, decode};
 
 /// Longest body of a message.

@@ -15,7 +15,7 @@ use tollgate_outbound::quoted;
 use crate::{
     failure::{Broken, Lost},
     listener::Message,
-    subscriber::Peer,
+    peer::Peer,
 };
 use frame::{HEARTBEAT, MAX_FRAME, Performative, decode, decode_header, encode};
 use value::{Field, Value};

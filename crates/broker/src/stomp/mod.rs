@@ -13,7 +13,7 @@ use tollgate_outbound::quoted;
 use crate::{
     failure::{Broken, Lost},
     listener::Message,
-    subscriber::Peer,
+    peer::Peer,
     wire::MAX_SKIPPED,
 };
 use frame::{Command, Frame, Incoming, Rest, decode, encode};
