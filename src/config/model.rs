@@ -92,8 +92,7 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Private key, PEM.
     pub key: PathBuf,
-    /// Which versions and suites of TLS are spoken: Mozilla's intermediate profile, TLS 1.2 and 1.3; its modern one, TLS 1.3 alone; or
-    /// `fapi`, which is TLS 1.3 and of TLS 1.2 what both FAPI 1.0 and BCP 195 allow. That needs an RSA certificate.
+    /// Which versions and suites of TLS are spoken.
     #[serde(default)]
     pub profile: TlsProfile,
     /// How often these files, and those of `client_auth`, are looked at: a change counts for new handshakes, and for the next
@@ -159,7 +158,7 @@ pub struct ForwardedCertificate {
 }
 
 /// What a revocation list past its next update is worth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CrlStale {
     /// Nothing: its authority's certificates are not trusted until there is a new one.
@@ -200,7 +199,7 @@ impl Default for Admin {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Upstream {
-    /// HTTP version: `auto` negotiates by ALPN (plain upstreams get HTTP/1.1), `1` and `2` insist.
+    /// HTTP version.
     pub http: UpstreamHttp,
     /// Certificates that upstream chains must end in, PEM. Absent: the system's.
     pub ca: Option<PathBuf>,

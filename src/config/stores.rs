@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tollgate_filter_api::{Interval, Secret};
 
 use super::KeyPair;
@@ -73,7 +73,7 @@ pub struct Broker {
 }
 
 /// What makes up for messages that were missed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Missed {
     /// Nothing: the list is as old as the gap, and the filter `revocation` does with it what its `stale` says.

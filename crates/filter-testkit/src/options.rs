@@ -105,7 +105,7 @@ impl Tree {
             kind: self.words(property, DEEPEST),
             required,
             default: resolved.get("default").filter(|default| !default.is_null()).cloned(),
-            description: own.and_then(Value::as_str).unwrap_or_default().to_owned(),
+            description: format!("{}{}", own.and_then(Value::as_str).unwrap_or_default(), meanings(&shapes)),
             secret: shapes.iter().any(|shape| shape.get("writeOnly") == Some(&Value::Bool(true))),
             text: shapes.iter().any(|shape| names(shape.get("type")).contains(&"string") && !shape.contains_key("pattern")),
         }
@@ -148,6 +148,13 @@ impl Tree {
             None => "anything".into(),
         }
     }
+}
+
+/// What each choice means, where the code says so.
+fn meanings(shapes: &[Map<String, Value>]) -> String {
+    let meaning =
+        |shape: &Map<String, Value>| Some(format!(" `{}`: {}", shape.get("const")?.as_str()?, shape.get("description")?.as_str()?));
+    shapes.iter().filter_map(meaning).collect()
 }
 
 /// Text, and which text where the schema says so.

@@ -1,7 +1,7 @@
 //! What is written in YAML.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Settings of the `authorize` filter.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -33,7 +33,7 @@ pub struct Requirement {
 }
 
 /// How many of the listed scopes are needed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scopes {
     /// Every one, as OpenAPI says.
@@ -44,7 +44,7 @@ pub enum Scopes {
 }
 
 /// Whether subscriptions count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Subscriptions {
     /// They are not looked at.

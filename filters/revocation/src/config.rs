@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tollgate_filter_api::Interval;
 
 /// Settings of the `revocation` filter.
@@ -23,7 +23,7 @@ impl Default for Config {
 }
 
 /// What happens when nobody knows whether the list is complete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stale {
     /// Answer 503.

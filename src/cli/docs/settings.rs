@@ -27,7 +27,9 @@ fn rows(schema: &Value, object: &Value, prefix: &str, page: &mut String) {
         let needed = required.is_some_and(|names| names.iter().any(|required| required == name));
         let path = format!("{prefix}{name}");
         let inner = nested(schema, property);
-        let what = if text(property).is_empty() { text(resolve(schema, property)) } else { text(property) };
+        let node = resolve(schema, property);
+        let what = if text(property).is_empty() { text(node) } else { text(property) };
+        let what = format!("{what}{}", meanings(node));
         let default = match &property["default"] {
             _ if needed => "required".to_owned(),
             Value::Null | Value::Object(_) => "–".to_owned(),
@@ -95,6 +97,12 @@ fn kind(schema: &Value, property: &Value) -> String {
 
 fn plural(kind: &str) -> String {
     if kind == "any" { "anything".to_owned() } else { format!("{kind}s") }
+}
+
+/// What each choice means, where the code says so.
+fn meanings(node: &Value) -> String {
+    let meaning = |choice: &Value| Some(format!(" `{}`: {}", choice["const"].as_str()?, choice["description"].as_str()?));
+    node["oneOf"].as_array().map(|choices| choices.iter().filter_map(meaning).collect()).unwrap_or_default()
 }
 
 fn choices(node: &Value) -> Vec<String> {
