@@ -8,6 +8,8 @@ use tollgate_tests::{
     certificates::{Authority, connector},
     client::Client,
     h2::{self, H2, Outcome},
+    ports::free_port,
+    project::{artifact, everything, open_api},
     until,
 };
 
@@ -87,6 +89,39 @@ fn connections_over_a_limit_are_closed_and_existing_ones_go_on() {
         kept.pop();
         until("a seat to be free again", || gateway.connect().ask("GET", "/x", &[], b"").ok());
     }
+}
+
+#[test]
+fn a_listener_may_have_a_limit_of_its_own() {
+    let upstream = Upstream::start();
+    let port = free_port();
+    let listener = json!({ "address": format!("127.0.0.1:{port}"), "connections": 2 });
+    let gateway = Gateway::over(&upstream.url(), Settings::of(json!({ "listeners": [listener] })));
+    let mut kept: Vec<Client> = (0..2).map(|_| Client::connect(port)).collect();
+    for client in &mut kept {
+        assert_eq!(client.ask("GET", "/x", &[], b"").unwrap().status(), 200);
+    }
+    assert!(Client::connect(port).is_closed());
+    counted(&gateway, "connections");
+    assert_eq!(gateway.get("/x").status(), 200);
+    kept.pop();
+    until("a seat to be free again", || Client::connect(port).ask("GET", "/x", &[], b"").ok());
+}
+
+/// 64 are kept back, and each connection may need a second one to an upstream.
+#[test]
+fn no_more_connections_are_accepted_than_the_open_files_carry() {
+    let (folder, upstream) = (Folder::new(), Upstream::start());
+    folder.write("open_files", "84");
+    let artifact = artifact(&folder, &open_api("/", &upstream.url(), everything()));
+    let gateway = Gateway::start_in(folder, &artifact, Settings::default());
+    assert!(gateway.stderr().contains("84 open files carry only 10"), "{}", gateway.stderr());
+    let mut kept: Vec<Client> = (0..10).map(|_| gateway.connect()).collect();
+    for client in &mut kept {
+        assert_eq!(client.ask("GET", "/x", &[], b"").unwrap().status(), 200);
+    }
+    assert!(gateway.connect().is_closed());
+    counted(&gateway, "connections");
 }
 
 #[test]
@@ -196,4 +231,29 @@ fn an_http2_connection_has_only_so_many_streams() {
     let mut fresh = H2::start(Client::connect(gateway.ports.h2c)).unwrap();
     fresh.get(1, "/x", &[]).unwrap();
     assert_eq!(fresh.outcome(1), Outcome::Answered(200));
+}
+
+#[test]
+fn a_connection_of_http2_that_has_had_its_requests_is_asked_to_go_and_loses_none() {
+    let upstream = Upstream::start();
+    let config = json!({ "limits": { "requests_per_connection": 3 } });
+    let gateway = Gateway::over(&upstream.url(), Settings { h2c: true, config, tls: None });
+    let mut client = H2::start(Client::connect(gateway.ports.h2c)).unwrap();
+    for stream in [1, 3] {
+        client.get(stream, "/x", &[]).unwrap();
+        assert_eq!(client.outcome(stream), Outcome::Answered(200));
+    }
+    client.get(5, "/x", &[]).unwrap();
+    let (mut answered, mut asked) = (false, false);
+    while !(answered && asked) {
+        let frame = client.frame().unwrap();
+        asked |= frame.kind == h2::GOAWAY && frame.error() == 0;
+        answered |= frame.stream == 5 && frame.ends_stream();
+    }
+    while client.frame().is_ok() {}
+    counted(&gateway, "requests_per_connection");
+    assert_eq!(upstream.count(), 3);
+    let mut next = H2::start(Client::connect(gateway.ports.h2c)).unwrap();
+    next.get(1, "/x", &[]).unwrap();
+    assert_eq!(next.outcome(1), Outcome::Answered(200));
 }

@@ -8,9 +8,10 @@ use tollgate_filter_api::{ByteSize, Interval};
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Connections at the same time, all listeners together.
+    /// Connections at the same time, all listeners together. The system's limit of open files must be twice that; a lower one
+    /// lowers this with a warning at start.
     pub connections: usize,
-    /// Connections at the same time from one address.
+    /// Connections at the same time from one client: an address of IPv4, or the first 64 bits of one of IPv6.
     pub connections_per_client: usize,
     /// Time for a TLS handshake.
     pub handshake_time: Interval,
@@ -30,7 +31,7 @@ pub struct Limits {
     pub idle_time: Interval,
     /// Longest standstill while an answer is written to a client.
     pub write_time: Interval,
-    /// Requests on one HTTP/1.1 connection.
+    /// Requests on one connection: the last answer over HTTP/1.1 closes it; over HTTP/2 clients are asked to go to a new one.
     pub requests_per_connection: u32,
     /// HTTP/2 streams at the same time on one connection.
     pub h2_streams: u32,

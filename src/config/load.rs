@@ -95,6 +95,10 @@ fn check(gateway: &Gateway, document: &Document, problems: &mut Problems) {
             let problem = Problem::error("config.listener", "`h2c` is HTTP/2 without TLS; this listener has `tls`");
             refuse(format!("/listeners/{index}"), problem.hint("with TLS, HTTP/2 is negotiated; leave `h2c` out"));
         }
+        if listener.connections == Some(0) {
+            let problem = Problem::error("config.limits", "`connections` is 0, so that nobody could connect");
+            refuse(format!("/listeners/{index}/connections"), problem.hint("leave it out, or leave the listener out"));
+        }
         let twice = |other: &Listener| other.address == listener.address && listener.address.port() != 0;
         if gateway.listeners[..index].iter().any(twice) || gateway.admin.address == listener.address {
             let message = format!("the address {} is used twice", listener.address);

@@ -82,6 +82,9 @@ pub struct Listener {
     /// Encrypt. HTTP/2 is negotiated by ALPN.
     #[serde(default)]
     pub tls: Option<Tls>,
+    /// Connections at the same time on this listener. Absent: as `limits.connections` allows. Counted as `connections`.
+    #[serde(default)]
+    pub connections: Option<usize>,
 }
 
 /// The gateway's side of a TLS connection.

@@ -10,6 +10,7 @@ use std::{
 
 use http::HeaderValue;
 use pingora::protocols::raw_connect::ProxyDigest;
+use tokio::sync::Notify;
 use tollgate_filter_api::Peer;
 
 use super::endpoint::Presented;
@@ -55,6 +56,9 @@ pub struct Connection {
     /// The last host that was asked for here, as it was sent and in normal form: most connections only ever hear of one.
     host: Mutex<Option<Named>>,
     turn: AtomicU32,
+    /// Requests that may still come, where many share the connection.
+    left: AtomicU32,
+    spent: Notify,
 }
 
 /// A host that was asked for.
@@ -71,7 +75,20 @@ impl Connection {
     pub fn new(address: IpAddr, secure: bool, peer: Peer, server_name: Option<String>, strict_host: bool) -> Self {
         let forwarded_for = HeaderValue::try_from(address.to_string()).expect("an address is plain ASCII");
         let turn = AtomicU32::new(Phase::Header as u32);
-        Self { address, secure, peer, server_name, strict_host, presented: None, listener: 0, forwarded_for, host: Mutex::default(), turn }
+        Self {
+            address,
+            secure,
+            peer,
+            server_name,
+            strict_host,
+            presented: None,
+            listener: 0,
+            forwarded_for,
+            host: Mutex::default(),
+            turn,
+            left: AtomicU32::new(u32::MAX),
+            spent: Notify::new(),
+        }
     }
 
     /// The normal form of a host, read only when it is another one than before.
@@ -97,9 +114,22 @@ impl Connection {
         }
     }
 
-    /// Many requests share the connection; none of them sets its pace.
-    pub fn multiplexed(&self) {
+    /// So many requests share the connection; none of them sets its pace.
+    pub fn multiplexed(&self, requests: u32) {
+        self.left.store(requests, Ordering::Relaxed);
         self.turn.store(MULTIPLEXED, Ordering::Relaxed);
+    }
+
+    /// One of the many has come.
+    pub fn asked(&self) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.spent.notify_one();
+        }
+    }
+
+    /// Waits until as many have come as may.
+    pub async fn spent(&self) {
+        self.spent.notified().await;
     }
 
     /// Whether [`Connection::multiplexed`] was said.

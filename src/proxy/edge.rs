@@ -1,17 +1,8 @@
 //! Accepting: sockets, limits, handshakes.
 //!
-//! Over a limit, a connection is closed before a byte is read. Listening sockets live in the engine's table, so that QUIT can
-//! hand them to the next process.
+//! Over a limit, a connection is closed before a byte is read.
 
-use std::{
-    collections::HashMap,
-    io,
-    net::{IpAddr, SocketAddr},
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    path::Path,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
-};
+use std::{net::SocketAddr, os::fd::AsRawFd, pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pingora::{
@@ -30,10 +21,12 @@ use tokio::sync::watch;
 use tollgate_filter_api::{NoCertificate, Peer};
 
 use super::{
+    census::{Census, Seat},
     connection::{Connection, Phase, digest_of},
     gateway::Gateway,
     paced::{Deadlines, PacedStream, boxed},
     phases::Phases,
+    sockets::Sockets,
     tls,
 };
 use crate::telemetry::IntCounter;
@@ -46,145 +39,6 @@ pub struct Edge {
     pub stop: watch::Sender<bool>,
     pub census: Arc<Census>,
     pub sockets: Arc<Sockets>,
-}
-
-/// Who is connected.
-#[derive(Default)]
-pub struct Census {
-    clients: Mutex<Counts>,
-}
-
-#[derive(Default)]
-struct Counts {
-    all: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-impl Census {
-    /// How many connections are open.
-    pub fn count(&self) -> usize {
-        self.lock().all
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One connection's place in the census; leaves it when dropped.
-struct Seat {
-    gateway: Arc<Gateway>,
-    census: Arc<Census>,
-    address: IpAddr,
-}
-
-impl Seat {
-    fn take(gateway: &Arc<Gateway>, census: &Arc<Census>, address: IpAddr) -> Option<Self> {
-        let snapshot = gateway.current();
-        let limits = &snapshot.config.gateway.limits;
-        let telemetry = &gateway.kernel.telemetry;
-        let mut counts = census.lock();
-        if counts.all >= limits.connections {
-            telemetry.limits.connections.inc();
-            return None;
-        }
-        let of_client = counts.by_address.entry(address).or_default();
-        if *of_client >= limits.connections_per_client {
-            telemetry.limits.connections_per_client.inc();
-            return None;
-        }
-        *of_client += 1;
-        counts.all += 1;
-        telemetry.connections.inc();
-        Some(Self { gateway: gateway.clone(), census: census.clone(), address })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut counts = self.census.lock();
-        counts.all -= 1;
-        self.gateway.kernel.telemetry.connections.dec();
-        if let Some(of_client) = counts.by_address.get_mut(&self.address) {
-            *of_client -= 1;
-            if *of_client == 0 {
-                counts.by_address.remove(&self.address);
-            }
-        }
-    }
-}
-
-/// The sockets that clients and operators connect to, until their service takes them.
-#[derive(Default)]
-pub struct Sockets {
-    bound: Mutex<Vec<(SocketAddr, std::net::TcpListener)>>,
-    table: OnceLock<ListenFds>,
-}
-
-impl Sockets {
-    /// Opens all of them, before anything else of the process runs.
-    ///
-    /// # Errors
-    /// The first address that cannot be had.
-    pub fn open(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<Self> {
-        let open = |address: SocketAddr| {
-            let socket = std::net::TcpListener::bind(address);
-            socket.map(|socket| (address, socket)).map_err(|error| named(address, &error))
-        };
-        Ok(Self { bound: Mutex::new(addresses.into_iter().map(open).collect::<io::Result<_>>()?), table: OnceLock::new() })
-    }
-
-    /// The socket of an address: the one the previous process handed over, the one that was opened, or a new one. It is in the
-    /// engine's table for the next process.
-    ///
-    /// # Errors
-    /// When the address cannot be had.
-    pub fn take(&self, address: SocketAddr, fds: Option<&ListenFds>) -> io::Result<std::net::TcpListener> {
-        if let Some(fds) = fds {
-            let _ = self.table.set(fds.clone());
-        }
-        let name = address.to_string();
-        // Port 0 names no socket: two such listeners would share one.
-        let table = fds.filter(|_| address.port() != 0);
-        let known = table.and_then(|fds| fds.lock().get(&name).copied());
-        let listener = match (known, self.opened(address)) {
-            (Some(fd), _) => adopt(fd)?,
-            (None, Some(opened)) => opened,
-            (None, None) => std::net::TcpListener::bind(address).map_err(|error| named(address, &error))?,
-        };
-        listener.set_nonblocking(true)?;
-        if let (Some(table), None) = (table, known) {
-            table.lock().add(name, listener.as_raw_fd());
-        }
-        Ok(listener)
-    }
-
-    fn opened(&self, address: SocketAddr) -> Option<std::net::TcpListener> {
-        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = bound.iter().position(|(of, _)| *of == address)?;
-        Some(bound.swap_remove(index).1)
-    }
-
-    /// Hands all of them to the process that waits at `path`. Waits for it some seconds, blocking.
-    ///
-    /// # Errors
-    /// When nobody takes them.
-    pub fn hand_over(&self, path: &Path) -> io::Result<()> {
-        let fds = self.table.get().ok_or_else(|| io::Error::other("the listeners are not open yet"))?;
-        fds.lock().send_to_sock(path.to_string_lossy().as_ref()).map(drop).map_err(io::Error::other)
-    }
-}
-
-fn named(address: SocketAddr, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-}
-
-#[allow(unsafe_code)]
-fn adopt(fd: i32) -> io::Result<std::net::TcpListener> {
-    // SAFETY: the descriptor came over the hand-over socket into the engine's table, which nobody else takes descriptors from
-    // and which never closes them; each name is taken once in a process, so nothing else owns it.
-    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
-    Ok(std::net::TcpListener::from(owned))
 }
 
 #[async_trait]
@@ -254,7 +108,7 @@ impl Accepting {
             match accepted {
                 Ok((stream, address)) => {
                     self.accepted.inc();
-                    if let Some(seat) = Seat::take(&self.gateway, &self.census, address.ip().to_canonical()) {
+                    if let Some(seat) = Seat::take(&self.gateway, &self.census, self.index, address.ip().to_canonical()) {
                         tokio::spawn(self.clone().connection(stream, address, seat));
                     }
                 }
@@ -310,18 +164,27 @@ impl Accepting {
         };
         let connection = Arc::new(connection);
         let Ok(digest) = digest_of(&connection) else { return };
-        if h2 {
-            connection.multiplexed();
-        }
         let requests = limits.requests_per_connection;
+        if h2 {
+            connection.multiplexed(requests);
+        }
         drop(snapshot);
         let stream = boxed(PacedStream::new(stream, connection.clone(), digest, deadlines));
-        if h2 { self.http2(stream).await } else { self.http1(stream, &connection, requests).await }
+        if h2 { self.http2(stream, &connection).await } else { self.http1(stream, &connection, requests).await }
     }
 
-    /// The engine's own loop, which also sends GOAWAY when the gateway stops.
-    async fn http2(&self, stream: Stream) {
-        let _ = self.proxy.process_new(stream, &self.stop).await;
+    /// The engine's own loop, which sends GOAWAY when the gateway stops, or the connection has had its requests.
+    async fn http2(&self, stream: Stream, connection: &Connection) {
+        let mut stop = self.stop.clone();
+        let (end, ends) = watch::channel(*stop.borrow());
+        let mut served = pin!(self.proxy.process_new(stream, &ends));
+        tokio::select! {
+            _ = &mut served => return,
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = connection.spent() => self.gateway.kernel.telemetry.limits.requests_per_connection.inc(),
+        }
+        let _ = end.send(true);
+        let _ = served.await;
     }
 
     async fn http1(&self, stream: Stream, connection: &Connection, requests: u32) {

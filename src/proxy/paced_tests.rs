@@ -30,7 +30,7 @@ fn wire(multiplexed: bool) -> Wire {
     let connection = Connection::new(IpAddr::from([192, 0, 2, 1]), false, Peer::Anonymous(NoCertificate::Plain), None, false);
     let connection = Arc::new(connection);
     if multiplexed {
-        connection.multiplexed();
+        connection.multiplexed(u32::MAX);
     }
     let counters = Telemetry::new([]).limits;
     let deadlines = Deadlines { header: HEADER, body_pace: 100, idle: IDLE, write: WRITE, counters: Arc::new(counters.clone()) };

@@ -75,13 +75,14 @@ impl ProxyHttp for Phases {
         if let Some(connection) = &connection {
             connection.expect(if session.is_body_empty() { Phase::Free } else { Phase::Body });
         }
-        exchange.connection = connection;
         exchange.version = session.req_header().version;
         let snapshot = self.0.current();
         if exchange.version == http::Version::HTTP_2 {
+            connection.iter().for_each(|connection| connection.asked());
             // A stream stands still in its window, which the connection does not see.
             session.set_write_timeout(Some(snapshot.config.gateway.limits.write_time.0));
         }
+        exchange.connection = connection;
         exchange.snapshot = Some(snapshot.clone());
         let ended = self.decide(session, exchange, &snapshot).await;
         match ended {

@@ -26,11 +26,7 @@ use tokio::{
 };
 use tollgate_revocations::Book;
 
-use super::{
-    edge::{Census, Edge, Sockets},
-    gateway::Gateway,
-    phases::Phases,
-};
+use super::{census::Census, descriptors::most_connections, edge::Edge, gateway::Gateway, phases::Phases, sockets::Sockets};
 use crate::{
     admin,
     config::{Gateway as GatewayConfig, Process},
@@ -64,7 +60,7 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     let opt = Opt { upgrade, daemon: false, nocapture: false, test: false, conf: None };
     let mut server = Server::new_with_opt_and_conf(opt, conf(config));
     server.bootstrap();
-    let census = Arc::new(Census::default());
+    let census = Arc::new(Census::new(most_connections(config.limits.connections)));
     let (stop, _) = watch::channel(false);
     let mut proxy = http_proxy(&server.configuration, Phases(gateway.clone()));
     let mut options = HttpServerOptions::default();

@@ -210,7 +210,16 @@ impl Drop for Gateway {
 
 fn spawn(folder: &Folder, artifact: &Path, arguments: &[&str]) -> Child {
     let log = File::options().create(true).append(true).open(folder.join("stderr")).unwrap();
-    Command::new(binary())
+    // A file `open_files` of the test's own limits them.
+    let mut command = match fs::read_to_string(folder.join("open_files")) {
+        Ok(files) => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]).arg(binary());
+            shell
+        }
+        Err(_) => Command::new(binary()),
+    };
+    command
         .arg("run")
         .arg(artifact)
         .arg("--config")
