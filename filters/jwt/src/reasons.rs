@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use tollgate_binding::{Unfit, Why};
 use tollgate_filter_api::{Fault, Reason};
 use tollgate_jose::Malformed;
 
@@ -198,9 +199,6 @@ pub(crate) const ALL: &[Reason] = &[
 /// The issuer's keys never loaded, or are older than `max_age`.
 pub(crate) const KEYS_UNAVAILABLE: &str = "jwt.keys_unavailable";
 
-/// There is no room to remember one more proof.
-pub(crate) const REPLAY_STORE_FULL: &str = "jwt.replay_store_full";
-
 /// A refusal on its way to an answer.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -226,6 +224,20 @@ impl From<Malformed> for Refusal {
             Malformed::Critical(why) => CRITICAL.because(why),
             Malformed::Form(why) => MALFORMED.because(why),
         }
+    }
+}
+
+impl From<Unfit> for Refusal {
+    fn from(unfit: Unfit) -> Self {
+        let reason = match unfit.why {
+            Why::Malformed => &MALFORMED,
+            Why::Binding => &BINDING,
+            Why::NotBound => &NOT_BOUND,
+            Why::Proof => &DPOP_PROOF,
+            Why::Nonce => &DPOP_NONCE,
+            Why::Replay => &DPOP_REPLAY,
+        };
+        Self { reason, note: unfit.note, client: None }
     }
 }
 
@@ -275,5 +287,14 @@ impl From<Malformed> for Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<tollgate_binding::Failure> for Failure {
+    fn from(failure: tollgate_binding::Failure) -> Self {
+        match failure {
+            tollgate_binding::Failure::Refused(unfit) => Self::Refused(unfit.into()),
+            tollgate_binding::Failure::Undecided(fault) => Self::Undecided(fault),
+        }
     }
 }

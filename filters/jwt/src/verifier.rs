@@ -6,11 +6,11 @@ use std::{sync::Arc, time::SystemTime};
 
 use ref_cast::RefCast;
 use serde_json::{Map, Value};
+use tollgate_binding::Confirmation;
 use tollgate_filter_api::{Counter, Principal};
-use tollgate_jose::{Algorithm, Jws};
+use tollgate_jose::{Algorithm, Jws, normal_type};
 
 use crate::{
-    binding::Confirmation,
     cache::{Cache, Entry, Kept, Wanted},
     claims::{Rules, check_use},
     keyset::KeyRing,
@@ -58,15 +58,6 @@ pub(crate) struct Verified {
 
 /// The `typ` that only an access token has (RFC 9068 §2.1).
 const ACCESS_TOKEN: &str = "at+jwt";
-
-/// `typ` as it is compared: lower case, without `application/` unless another slash follows (RFC 7515 §4.1.9).
-pub(crate) fn normal_type(typ: &str) -> String {
-    let lower = typ.to_ascii_lowercase();
-    match lower.strip_prefix("application/") {
-        Some(rest) if !rest.contains('/') => rest.to_owned(),
-        _ => lower,
-    }
-}
 
 fn kind(jws: &Jws<'_>) -> String {
     normal_type(jws.typ.as_deref().unwrap_or_default())
