@@ -38,7 +38,7 @@ pub use outside::{Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest
 pub use problem::{Problem, Problems, Severity};
 pub use reason::{Answer, Meaning, Reason};
 pub use request_id::RequestId;
-pub use scheme::{NoCredential, behind_scheme};
+pub use scheme::{NoCredential, behind_scheme, bytes_behind_scheme, has_scheme};
 pub use secret::Secret;
 pub use units::{ByteSize, Interval};
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tollgate_binding::{Bringer, Challenge, Dpop, SCHEME, SenderConstrained};
 use tollgate_filter_api::{
     Answer, Call, Carrier, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
-    RequestHead, ResponseCx,
+    RequestHead, ResponseCx, has_scheme,
 };
 
 use crate::{
     config::Config,
-    credential::{has_scheme, token},
+    credential::token,
     reasons::{self, Failure, Refusal},
     setup,
     verifier::{Verified, Verifier},
