@@ -1,9 +1,11 @@
 //! What `WWW-Authenticate` says to whoever is refused (RFC 6750 §3, RFC 9449 §7.1).
 
-use http::header::WWW_AUTHENTICATE;
-use tollgate_filter_api::{Answer, HeaderValue};
+use std::time::SystemTime;
 
-use crate::{DpopConfig, SCHEME};
+use http::header::WWW_AUTHENTICATE;
+use tollgate_filter_api::{Answer, Fault, HeaderValue};
+
+use crate::{DpopConfig, SCHEME, proof::Dpop, unfit::Why};
 
 /// The challenges of a filter.
 pub struct Challenge {
@@ -29,12 +31,24 @@ impl Challenge {
         [Some(&self.bare), self.dpop.as_ref()].into_iter().flatten().fold(answer, challenged)
     }
 
-    /// What is wrong with a token, in the scheme that it came with.
-    #[must_use]
-    pub fn error(&self, answer: Answer, error: &str, proving: bool) -> Answer {
-        let scheme = self.dpop.as_ref().filter(|_| proving).unwrap_or(&self.bare);
+    /// What is wrong with a token, in the scheme that it came with; `why`, when it is what it is bound to. `proving` has judged its proof.
+    ///
+    /// # Errors
+    /// When the nonce that the client is to use cannot be made.
+    pub fn error(&self, answer: Answer, why: Option<Why>, proving: Option<&Dpop>, now: SystemTime) -> Result<Answer, Fault> {
+        let error = match why {
+            Some(Why::Proof | Why::Replay) => "invalid_dpop_proof",
+            Some(Why::Nonce) => "use_dpop_nonce",
+            _ if answer.status() == 400 => "invalid_request",
+            _ => "invalid_token",
+        };
+        let scheme = self.dpop.as_ref().filter(|_| proving.is_some()).unwrap_or(&self.bare);
         let challenge = format!("{scheme}, error=\"{error}\", error_description=\"{}\"", answer.reason().title);
-        challenged(answer, &challenge)
+        let answer = challenged(answer, &challenge);
+        match proving.filter(|_| why == Some(Why::Nonce)) {
+            Some(dpop) => dpop.offer(answer, now),
+            None => Ok(answer),
+        }
     }
 }
 

@@ -62,10 +62,11 @@ impl Default for DpopConfig {
 }
 
 /// Which tokens must prove their sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SenderConstrained {
     /// Those with `cnf`; others are good for whoever holds them.
+    #[default]
     WhenBound,
     /// All: a token without `cnf` is refused.
     Required,

@@ -101,10 +101,7 @@ impl Dpop {
     }
 
     /// The answer to a proof without our nonce, with the one to use.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn offer(&self, answer: Answer, now: SystemTime) -> Result<Answer, Fault> {
+    pub(crate) fn offer(&self, answer: Answer, now: SystemTime) -> Result<Answer, Fault> {
         match &self.nonces {
             Some(nonces) => Ok(answer.header(NONCE.clone(), nonces.current(now)?)),
             None => Ok(answer),

@@ -108,19 +108,11 @@ impl Jwt {
 
     /// The answer, with `error=` only when a token was sent.
     fn refused(&self, refusal: Refusal, proving: Option<&Dpop>, call: &Call) -> Result<Answer, Fault> {
-        let reason = refusal.reason;
+        let (reason, why) = (refusal.reason, refusal.why);
         let answer = answered(refusal);
-        let error = match reason.id {
-            "jwt.missing" | "jwt.scheme" => return Ok(self.challenge.all(answer)),
-            "jwt.dpop_proof" | "jwt.dpop_replay" => "invalid_dpop_proof",
-            "jwt.dpop_nonce" => "use_dpop_nonce",
-            _ if reason.status == 400 => "invalid_request",
-            _ => "invalid_token",
-        };
-        let answer = self.challenge.error(answer, error, proving.is_some());
-        match proving.filter(|_| *reason == reasons::DPOP_NONCE) {
-            Some(dpop) => dpop.offer(answer, call.now),
-            None => Ok(answer),
+        match reason.id {
+            "jwt.missing" | "jwt.scheme" => Ok(self.challenge.all(answer)),
+            _ => self.challenge.error(answer, why, proving, call.now),
         }
     }
 }

@@ -203,6 +203,8 @@ pub(crate) const KEYS_UNAVAILABLE: &str = "jwt.keys_unavailable";
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub reason: &'static Reason,
+    /// What is wrong with what the token is bound to, if that is it.
+    pub why: Option<Why>,
     /// For the operator's log; never a part of the token that is not escaped.
     pub note: Option<Cow<'static, str>>,
     /// The client application that a verified token names, for the same.
@@ -237,7 +239,7 @@ impl From<Unfit> for Refusal {
             Why::Nonce => &DPOP_NONCE,
             Why::Replay => &DPOP_REPLAY,
         };
-        Self { reason, note: unfit.note, client: None }
+        Self { reason, why: Some(unfit.why), note: unfit.note, client: None }
     }
 }
 
@@ -251,11 +253,11 @@ pub(crate) trait Refuse {
 
 impl Refuse for Reason {
     fn refusal(&'static self) -> Refusal {
-        Refusal { reason: self, note: None, client: None }
+        Refusal { reason: self, why: None, note: None, client: None }
     }
 
     fn because(&'static self, note: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal { reason: self, note: Some(note.into()), client: None }
+        Refusal { reason: self, why: None, note: Some(note.into()), client: None }
     }
 }
 
