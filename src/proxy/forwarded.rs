@@ -10,7 +10,7 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use openssl::{sha::sha256, x509::X509};
-use tollgate_filter_api::{NoCertificate, Peer, Problem};
+use tollgate_filter_api::{NoCertificate, Peer, Problem, percent_decoded};
 use tollgate_recent::Recent;
 
 use super::{
@@ -120,19 +120,7 @@ fn read(value: &[u8]) -> Option<Vec<X509>> {
     if let Ok(der) = STANDARD.decode(bare) {
         return X509::from_der(&der).ok().map(|leaf| vec![leaf]);
     }
-    X509::stack_from_pem(&decoded(text)?).ok()
-}
-
-/// Percent-decoded; a broken escape is no certificate.
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    let mut parts = text.split('%');
-    let mut out = parts.next()?.as_bytes().to_vec();
-    for part in parts {
-        let digits = part.get(..2).filter(|digits| !digits.starts_with('+'))?;
-        out.push(u8::from_str_radix(digits, 16).ok()?);
-        out.extend_from_slice(&part.as_bytes()[2..]);
-    }
-    Some(out)
+    X509::stack_from_pem(&percent_decoded(text)?).ok()
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

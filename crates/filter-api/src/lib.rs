@@ -11,6 +11,7 @@
 mod call;
 mod carrier;
 mod env;
+mod escapes;
 mod facts;
 mod fault;
 mod filter;
@@ -27,6 +28,7 @@ mod units;
 pub use call::{Call, Forwarded, OperationInfo};
 pub use carrier::Carrier;
 pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Judgement, Location, Metrics, Shared, Version, World};
+pub use escapes::percent_decoded;
 pub use facts::{
     AllCredentials, Certificate, Credentials, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts, Token,
 };
