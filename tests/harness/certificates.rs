@@ -131,6 +131,11 @@ impl Authority {
 }
 
 impl Identity {
+    /// SHA-256 of the certificate, as the gateway's log has it.
+    pub fn thumbprint(&self) -> String {
+        openssl::sha::sha256(&self.certificate.to_der().unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Writes certificate and key; the paths come back.
     pub fn write(&self, folder: &Folder, name: &str) -> (PathBuf, PathBuf) {
         (

@@ -74,7 +74,7 @@ impl Confirmation {
             match peer {
                 Peer::Certified(certificate) if certificate.sha256 == wanted => {}
                 Peer::Certified(_) => return Err(Why::Binding.because("the connection has another certificate")),
-                Peer::Anonymous(why) => return Err(Why::Binding.because(format!("the connection has no certificate: {why:?}"))),
+                Peer::Anonymous(why) => return Err(Why::Binding.because(format!("the connection has no certificate: {why}"))),
             }
         }
         if self.key != key {

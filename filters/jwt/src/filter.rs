@@ -136,6 +136,9 @@ fn answered(refusal: Refusal) -> Answer {
     if let Some(client) = refusal.client {
         answer = answer.client(client);
     }
+    if let Some(client) = &refusal.claimed_client {
+        answer = answer.claimed_client(client);
+    }
     match refusal.note {
         Some(note) => answer.log(note),
         None => answer,

@@ -209,12 +209,19 @@ pub(crate) struct Refusal {
     pub note: Option<Cow<'static, str>>,
     /// The client application that a verified token names, for the same.
     pub client: Option<String>,
+    /// The one that a token names whose issuer's word that is not known to be.
+    pub claimed_client: Option<String>,
 }
 
 impl Refusal {
     /// The token that is refused is its issuer's, and names this client.
     pub(crate) fn of(self, client: Option<&str>) -> Self {
         Self { client: client.map(str::to_owned), ..self }
+    }
+
+    /// The token that is refused may be forged, and names this client.
+    pub(crate) fn claimed_by(self, client: Option<String>) -> Self {
+        Self { claimed_client: client, ..self }
     }
 }
 
@@ -239,7 +246,7 @@ impl From<Unfit> for Refusal {
             Why::Nonce => &DPOP_NONCE,
             Why::Replay => &DPOP_REPLAY,
         };
-        Self { reason, why: Some(unfit.why), note: unfit.note, client: None }
+        Self { reason, why: Some(unfit.why), note: unfit.note, client: None, claimed_client: None }
     }
 }
 
@@ -253,11 +260,11 @@ pub(crate) trait Refuse {
 
 impl Refuse for Reason {
     fn refusal(&'static self) -> Refusal {
-        Refusal { reason: self, why: None, note: None, client: None }
+        Refusal { reason: self, why: None, note: None, client: None, claimed_client: None }
     }
 
     fn because(&'static self, note: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal { reason: self, why: None, note: Some(note.into()), client: None }
+        Refusal { reason: self, why: None, note: Some(note.into()), client: None, claimed_client: None }
     }
 }
 
@@ -275,6 +282,14 @@ impl Failure {
     pub(crate) fn of(self, client: Option<&str>) -> Self {
         match self {
             Self::Refused(refusal) => Self::Refused(refusal.of(client)),
+            undecided => undecided,
+        }
+    }
+
+    /// As [`Refusal::claimed_by`].
+    pub(crate) fn claimed_by(self, client: Option<String>) -> Self {
+        match self {
+            Self::Refused(refusal) => Self::Refused(refusal.claimed_by(client)),
             undecided => undecided,
         }
     }

@@ -94,8 +94,9 @@ impl Verifier {
         let jws = Jws::parse(token, self.padded)?;
         let claims = tollgate_jose::object(&jws.payload).map_err(|_| MALFORMED.because("the payload is not one strict JSON object"))?;
         let (place, issuer) = self.issuer(&claims)?;
-        issuer.check_header(&jws)?;
-        let proof = issuer.keys.prove(&jws, now).await?;
+        let client = || issuer.rules.client(&claims).ok().flatten();
+        issuer.check_header(&jws).map_err(|refusal| refusal.claimed_by(client()))?;
+        let proof = issuer.keys.prove(&jws, now).await.map_err(|failure| failure.claimed_by(client()))?;
         // From here on the issuer's word is known to be its own.
         let judged = issuer.rules.check(&claims, now).and_then(|window| {
             if kind(&jws) != ACCESS_TOKEN {
@@ -103,7 +104,7 @@ impl Verifier {
             }
             Ok((window, Confirmation::of(&claims)?))
         });
-        let (mut window, confirmation) = judged.map_err(|refusal| refusal.of(issuer.rules.client(&claims).ok().flatten().as_deref()))?;
+        let (mut window, confirmation) = judged.map_err(|refusal| refusal.of(client().as_deref()))?;
         if let Some((_, end)) = proof.key.validity {
             window.until = window.until.min(end);
         }
