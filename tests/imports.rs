@@ -12,6 +12,7 @@ use std::{
 /// A folder, and words that must not stand in its code as the first part of a path.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("crates/filter-api/src", &["tollgate_plan", "tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
+    ("crates/binding/src", &["tollgate_plan", "tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
     ("crates/plan/src", &["tollgate_filter_api", "tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
     ("crates/document/src", &["tollgate_plan", "tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
     ("crates/compiler/src", &["pingora", "tokio", "tollgate_filter_testkit"]),

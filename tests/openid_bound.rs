@@ -33,35 +33,41 @@ fn proven(provider: &OidcProvider, key: &SigningKey, resource: &str) -> String {
     tokens.access()
 }
 
-#[test]
-fn a_token_that_is_bound_to_a_key_passes_with_a_fresh_proof_of_it_only() {
-    let world = World::<OidcProvider>::start(|provider, _| {
-        (json!({ "jwt": { "dpop": {}, "issuers": [issuer(provider, &[API], json!({}))] } }), None)
-    });
-    let (key, other) = (SigningKey::new("ES256", "client"), SigningKey::new("ES256", "other"));
-    let token = proven(&world.provider, &key, API);
-    assert!(claims(&token)["cnf"]["jkt"].is_string());
+/// Whether the token passes with a proof of its key that is made for the request, and with nothing else.
+fn passes_with_a_fresh_proof_only(world: &World<OidcProvider>, key: &SigningKey, token: &str) {
+    let other = SigningKey::new("ES256", "other");
     let status = |scheme: &str, proof: Option<String>| {
         let fields: Vec<String> =
             [Some(format!("Authorization: {scheme} {token}")), proof.map(|proof| format!("DPoP: {proof}"))].into_iter().flatten().collect();
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         world.gateway.send("GET", "/a/read", &fields, b"").status()
     };
-    let proof = key.proof("GET", URL, Some(&token));
+    let proof = key.proof("GET", URL, Some(token));
     assert_eq!(status("DPoP", Some(proof.clone())), 200);
-    assert_eq!(status("DPoP", Some(key.proof("GET", URL, Some(&token)))), 200);
+    assert_eq!(status("DPoP", Some(key.proof("GET", URL, Some(token)))), 200);
     let refused = [
         ("a proof used twice", status("DPoP", Some(proof))),
         ("no proof", status("DPoP", None)),
         ("no proof, as a bearer's", status("Bearer", None)),
-        ("a bearer's with a proof", status("Bearer", Some(key.proof("GET", URL, Some(&token))))),
-        ("another key", status("DPoP", Some(other.proof("GET", URL, Some(&token))))),
-        ("another method", status("DPoP", Some(key.proof("POST", URL, Some(&token))))),
+        ("a bearer's with a proof", status("Bearer", Some(key.proof("GET", URL, Some(token))))),
+        ("another key", status("DPoP", Some(other.proof("GET", URL, Some(token))))),
+        ("another method", status("DPoP", Some(key.proof("POST", URL, Some(token))))),
         ("another token", status("DPoP", Some(key.proof("GET", URL, Some("another"))))),
         ("the proof for the token endpoint", status("DPoP", Some(key.proof("POST", world.provider.server().url("token_endpoint"), None)))),
     ];
     assert!(refused.iter().all(|(_, status)| *status == 401), "{refused:?}");
     assert_eq!(world.upstream.count(), 2);
+}
+
+#[test]
+fn a_token_that_is_bound_to_a_key_passes_with_a_fresh_proof_of_it_only() {
+    let world = World::<OidcProvider>::start(|provider, _| {
+        (json!({ "jwt": { "dpop": {}, "issuers": [issuer(provider, &[API], json!({}))] } }), None)
+    });
+    let key = SigningKey::new("ES256", "client");
+    let token = proven(&world.provider, &key, API);
+    assert!(claims(&token)["cnf"]["jkt"].is_string());
+    passes_with_a_fresh_proof_only(&world, &key, &token);
 }
 
 /// A gateway that sees its clients' certificates, a certificate, a token that is bound to it, and one for anybody.
@@ -107,8 +113,37 @@ fn an_opaque_token_that_is_bound_to_a_certificate_passes_with_it_only() {
     passes_with_its_certificate_only(&world, &identity, &token);
 }
 
+/// A gateway that asks about opaque tokens, and looks at proofs.
+fn asking() -> World<OidcProvider> {
+    World::<OidcProvider>::start(|provider, folder| {
+        let mut asking = introspection(provider, folder, OPAQUE, LONG);
+        asking["introspection"]["dpop"] = json!({});
+        (asking, None)
+    })
+}
+
 #[test]
-fn an_opaque_token_that_is_bound_to_a_key_is_refused_as_no_proof_is_looked_at() {
+fn an_opaque_token_that_is_bound_to_a_key_passes_with_a_fresh_proof_of_it_only() {
+    let world = asking();
+    let key = SigningKey::new("ES256", "client");
+    let token = proven(&world.provider, &key, OPAQUE);
+    let said = world.provider.server().introspect(APP, &token);
+    assert!(said["token_type"] == "DPoP" && said["cnf"]["jkt"].is_string(), "{said}");
+    passes_with_a_fresh_proof_only(&world, &key, &token);
+}
+
+#[test]
+fn a_proof_makes_no_opaque_token_a_bound_one() {
+    let world = asking();
+    let token = world.provider.server().token(APP, &[], &client_credentials(OPAQUE)).access();
+    let proof = format!("DPoP: {}", SigningKey::new("ES256", "client").proof("GET", URL, Some(&token)));
+    let answer = world.gateway.send("GET", "/a/read", &[&format!("Authorization: DPoP {token}"), &proof], b"");
+    assert_eq!((answer.status(), world.line(&answer)["reason"].as_str()), (401, Some("introspection.binding")));
+    assert_eq!((world.status("/a/read", &token), world.upstream.count()), (200, 1));
+}
+
+#[test]
+fn an_opaque_token_that_is_bound_to_a_key_is_refused_where_no_proof_is_looked_at() {
     let world = World::<OidcProvider>::start(|provider, folder| (introspection(provider, folder, OPAQUE, LONG), None));
     let key = SigningKey::new("ES256", "client");
     let token = proven(&world.provider, &key, OPAQUE);

@@ -25,6 +25,7 @@ pub async fn write(session: &mut Session, exchange: &mut Exchange, answer: Answe
     exchange.reason = Some(answer.reason());
     exchange.note = answer.get_log().map(|note| note.to_owned().into()).or(exchange.note.take());
     exchange.refused_client = answer.get_client().map(str::to_owned);
+    exchange.claimed_client = answer.get_claimed_client().map(str::to_owned);
     exchange.status = rendered.status;
     respond_filters(exchange, &mut header);
     let field = exchange.snapshot.as_ref().map_or(REQUEST_ID, |snapshot| snapshot.ids.field.clone());

@@ -11,7 +11,6 @@ use pingora::{
         ALPN, GetSocketDigest, SocketDigest, Ssl, Stream,
         http::ServerSession,
         l4::{socket::SocketAddr as EngineAddr, stream::Stream as L4Stream},
-        tls::server::handshake,
     },
     proxy::HttpProxy,
     server::{ListenFds, ShutdownWatch},
@@ -24,6 +23,7 @@ use super::{
     census::{Census, Seat},
     connection::{Connection, Phase, digest_of},
     gateway::Gateway,
+    handshake::handshake,
     paced::{Deadlines, PacedStream, boxed},
     phases::Phases,
     sockets::Sockets,
@@ -137,14 +137,11 @@ impl Accepting {
             Some(endpoint) => {
                 let state = endpoint.state();
                 let acceptor = &state.acceptor;
-                let Ok(done) = tokio::time::timeout(limits.handshake_time.0, handshake(acceptor, stream)).await else {
+                let Ok(done) = tokio::time::timeout(limits.handshake_time.0, handshake(acceptor, stream, client)).await else {
                     self.gateway.kernel.telemetry.limits.handshake_time.inc();
                     return;
                 };
-                let stream = match done {
-                    Ok(stream) => stream,
-                    Err(error) => return log::debug!("handshake with {client}: {error}"),
-                };
+                let Some(stream) = done else { return };
                 let Some(ssl) = stream.get_ssl() else { return };
                 let name = ssl.servername(openssl::ssl::NameType::HOST_NAME).map(str::to_owned);
                 let (peer, presented) = tls::peer(ssl, state.trust.as_ref());

@@ -147,7 +147,7 @@ impl Endpoint {
         };
         let required = self.tls.client_auth.as_ref().is_some_and(|auth| auth.mode == ClientAuthMode::Required);
         match peer {
-            Peer::Anonymous(_) if required => Err(Lapsed),
+            Peer::Anonymous(why) if required => Err(Lapsed(why)),
             peer => Ok(match &self.forwarded {
                 Some(forwarded) => forwarded.peer(peer, headers, trust),
                 None => peer,
@@ -158,7 +158,7 @@ impl Endpoint {
 
 /// A certificate that the connection needs is no longer good.
 #[derive(Debug)]
-pub struct Lapsed;
+pub struct Lapsed(pub NoCertificate);
 
 /// The certificate of a connection, and what is thought of it.
 pub struct Presented {
@@ -200,7 +200,7 @@ impl std::fmt::Debug for Presented {
 }
 
 fn judge(leaf: &X509, chain: &[X509], trust: &Trust) -> Judged {
-    let untrusted = || (trust::doubted(), Peer::Anonymous(NoCertificate::NotTrusted));
+    let untrusted = || (trust::doubted(), Peer::Anonymous(NoCertificate::NotTrusted { sha256: tls::thumbprint(leaf) }));
     let (until, peer) = match trust.judge(leaf, chain) {
         Ok(until) => tls::describe(leaf).map_or_else(untrusted, |certificate| (until, Peer::Certified(Arc::new(certificate)))),
         Err(why) => {

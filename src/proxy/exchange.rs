@@ -83,6 +83,8 @@ pub struct Exchange {
     pub note: Option<Cow<'static, str>>,
     /// The client application whose verified credential was refused.
     pub refused_client: Option<String>,
+    /// The one that a refused credential names which nobody verified.
+    pub claimed_client: Option<String>,
     /// The answer's status.
     pub status: u16,
     /// The answer may be tried elsewhere: nothing of it was passed on.
@@ -120,6 +122,7 @@ impl Exchange {
             reason: None,
             note: None,
             refused_client: None,
+            claimed_client: None,
             status: 0,
             status_retry: false,
             delegated: false,

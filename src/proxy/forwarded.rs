@@ -10,7 +10,7 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use openssl::{sha::sha256, x509::X509};
-use tollgate_filter_api::{NoCertificate, Peer, Problem};
+use tollgate_filter_api::{Certificate, NoCertificate, Peer, Problem, percent_decoded};
 use tollgate_recent::Recent;
 
 use super::{
@@ -83,7 +83,7 @@ impl Forwarded {
         match (values.next(), values.next()) {
             (None, _) => Peer::Anonymous(NoCertificate::NotSent),
             (Some(value), None) => self.judge(value, trust),
-            (Some(_), Some(_)) => Peer::Anonymous(NoCertificate::NotTrusted),
+            (Some(_), Some(_)) => Peer::Anonymous(NoCertificate::NotTrusted { sha256: None }),
         }
     }
 
@@ -93,20 +93,22 @@ impl Forwarded {
         if let Some(peer) = self.judged.find(&key, good) {
             return peer;
         }
-        let (until, peer) =
-            judge(value.as_bytes(), trust).unwrap_or_else(|| (trust::doubted(), Peer::Anonymous(NoCertificate::NotTrusted)));
+        let (until, peer) = judge(value.as_bytes(), trust);
         self.judged.put(key, Judged { by: trust.id(), until, peer: peer.clone() });
         peer
     }
 }
 
-fn judge(value: &[u8], trust: &Trust) -> Option<(i64, Peer)> {
-    let mut chain = read(value)?.into_iter();
-    let leaf = chain.next()?;
+fn judge(value: &[u8], trust: &Trust) -> (i64, Peer) {
+    let untrusted = |sha256| (trust::doubted(), Peer::Anonymous(NoCertificate::NotTrusted { sha256 }));
+    let mut chain = read(value).unwrap_or_default().into_iter();
+    let Some(leaf) = chain.next() else { return untrusted(None) };
     let until =
         trust.judge(&leaf, &chain.collect::<Vec<_>>()).inspect_err(|why| log::debug!("a forwarded certificate is not trusted: {why}"));
-    let certificate = tls::describe(&leaf)?;
-    Some((until.ok()?, Peer::Certified(Arc::new(tollgate_filter_api::Certificate { forwarded: true, ..certificate }))))
+    match until.ok().zip(tls::describe(&leaf)) {
+        Some((until, certificate)) => (until, Peer::Certified(Arc::new(Certificate { forwarded: true, ..certificate }))),
+        None => untrusted(tls::thumbprint(&leaf)),
+    }
 }
 
 /// The certificates of a value: PEM, percent-encoded; or one in base64, bare or between colons (RFC 9440 §2.1). A comma is in none of
@@ -120,19 +122,7 @@ fn read(value: &[u8]) -> Option<Vec<X509>> {
     if let Ok(der) = STANDARD.decode(bare) {
         return X509::from_der(&der).ok().map(|leaf| vec![leaf]);
     }
-    X509::stack_from_pem(&decoded(text)?).ok()
-}
-
-/// Percent-decoded; a broken escape is no certificate.
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    let mut parts = text.split('%');
-    let mut out = parts.next()?.as_bytes().to_vec();
-    for part in parts {
-        let digits = part.get(..2).filter(|digits| !digits.starts_with('+'))?;
-        out.push(u8::from_str_radix(digits, 16).ok()?);
-        out.extend_from_slice(&part.as_bytes()[2..]);
-    }
-    Some(out)
+    X509::stack_from_pem(&percent_decoded(text)?).ok()
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

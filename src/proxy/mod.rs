@@ -18,6 +18,7 @@ mod faults;
 mod forward;
 mod forwarded;
 mod gateway;
+mod handshake;
 mod ids;
 mod outcome;
 mod owned;

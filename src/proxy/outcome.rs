@@ -2,9 +2,9 @@
 
 use http::Method;
 use pingora::{Error, ErrorSource, ErrorType, proxy::Session};
-use tollgate_filter_api::{Fault, Peer, Reason};
+use tollgate_filter_api::{Fault, NoCertificate, Peer, Reason};
 
-use super::exchange::Exchange;
+use super::{endpoint::Lapsed, exchange::Exchange};
 use crate::{chain::gateway as reasons, telemetry::Line};
 
 /// RFC 9110 §9.2.2, and the engine still has the whole body.
@@ -41,6 +41,7 @@ pub fn reason_of(error: &Error, exchange: &Exchange) -> Option<&'static Reason> 
 /// The log line of a request that has ended.
 pub fn line(session: &Session, exchange: &Exchange) -> Line {
     let req = session.req_header();
+    let (certificate, untrusted_certificate) = certificates(session, exchange);
     Line {
         time: exchange.time,
         request_id: exchange.id,
@@ -72,17 +73,24 @@ pub fn line(session: &Session, exchange: &Exchange) -> Line {
         tls: session.digest().and_then(|digest| digest.ssl_digest.as_ref()).map(|tls| tls_version(&tls.version)),
         principal: exchange.principal().cloned(),
         refused_client: exchange.refused_client.clone(),
-        certificate: certificate(session, exchange),
+        claimed_client: exchange.claimed_client.clone(),
+        certificate,
+        untrusted_certificate,
     }
 }
 
-/// The digest of the certificate that the chain saw; for a request that met none, of the one that it would have seen.
-fn certificate(session: &Session, exchange: &Exchange) -> Option<[u8; 32]> {
+/// The digest of the certificate that the chain saw, or of the one that it did not believe; for a request that met no chain, of the
+/// one that it would have seen.
+fn certificates(session: &Session, exchange: &Exchange) -> (Option<[u8; 32]>, Option<[u8; 32]>) {
     let seen = exchange.run.as_ref().and_then(|run| run.facts.get::<Peer>()).cloned();
-    let would_see = || exchange.snapshot.as_ref()?.peer(exchange.connection.as_ref()?, &session.req_header().headers).ok();
-    match seen.or_else(would_see)? {
-        Peer::Certified(certificate) => Some(certificate.sha256),
-        Peer::Anonymous(_) => None,
+    let would_see = || {
+        let peer = exchange.snapshot.as_ref()?.peer(exchange.connection.as_ref()?, &session.req_header().headers);
+        Some(peer.unwrap_or_else(|Lapsed(why)| Peer::Anonymous(why)))
+    };
+    match seen.or_else(would_see) {
+        Some(Peer::Certified(certificate)) => (Some(certificate.sha256), None),
+        Some(Peer::Anonymous(NoCertificate::NotTrusted { sha256 })) => (None, sha256),
+        _ => (None, None),
     }
 }
 

@@ -14,7 +14,7 @@ use openssl::{
         AlpnError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode, SslVersion,
         select_next_proto,
     },
-    x509::{GeneralNameRef, X509, X509NameRef, store::X509StoreBuilder},
+    x509::{GeneralNameRef, X509, X509NameRef, X509Ref, store::X509StoreBuilder},
 };
 use tollgate_filter_api::{Certificate, NoCertificate, Peer, Problem};
 
@@ -136,6 +136,11 @@ pub fn peer(ssl: &SslRef, trust: Option<&Trust>) -> (Peer, Option<Presented>) {
     let chain = ssl.peer_cert_chain().map(|chain| chain.iter().map(ToOwned::to_owned).collect()).unwrap_or_default();
     let presented = Presented::new(leaf, chain, trust);
     (presented.judge(trust), Some(presented))
+}
+
+/// SHA-256 of a certificate.
+pub(super) fn thumbprint(certificate: &X509Ref) -> Option<[u8; 32]> {
+    certificate.to_der().ok().map(|der| sha256(&der))
 }
 
 /// What a certificate says. `None` when its names are not text.

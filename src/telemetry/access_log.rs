@@ -268,7 +268,10 @@ mod tests {
             tls: None,
             principal: None,
             refused_client: None,
+            claimed_client: None,
             certificate: None,
+
+            untrusted_certificate: None,
         }
     }
 

@@ -13,7 +13,7 @@ use tollgate_filter_api::{Method, OperationInfo, Principal, Reason, RequestId};
 use crate::chain::Explanation;
 
 /// A request that has ended. Holds no query string and no credential; of the caller only which filter vouched, the client
-/// application's key and the digest of the certificate.
+/// application's key and the digest of the certificate. What is not verified has names that say so.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// When its head was read.
@@ -58,8 +58,12 @@ pub struct Line {
     pub principal: Option<Principal>,
     /// The client application whose verified credential was refused.
     pub refused_client: Option<String>,
+    /// The client application that a refused credential names which nobody verified.
+    pub claimed_client: Option<String>,
     /// SHA-256 of the client's certificate, when one was verified.
     pub certificate: Option<[u8; 32]>,
+    /// SHA-256 of the one that was not.
+    pub untrusted_certificate: Option<[u8; 32]>,
 }
 
 impl Serialize for Line {
@@ -97,7 +101,9 @@ impl Serialize for Line {
         let principal = self.principal.as_ref().filter(|principal| !principal.is_anonymous());
         optional(&mut map, "filter", principal.map(|principal| principal.filter))?;
         optional(&mut map, "client_id", principal.and_then(|principal| principal.client.as_ref()).or(self.refused_client.as_ref()))?;
+        optional(&mut map, "claimed_client_id", self.claimed_client.as_deref())?;
         optional(&mut map, "certificate_sha256", self.certificate.map(hex))?;
+        optional(&mut map, "untrusted_certificate_sha256", self.untrusted_certificate.map(hex))?;
         map.end()
     }
 }
@@ -106,7 +112,8 @@ fn optional<M: SerializeMap>(map: &mut M, key: &str, value: Option<impl Serializ
     value.map_or(Ok(()), |value| map.serialize_entry(key, &value))
 }
 
-fn hex(digest: [u8; 32]) -> String {
+/// Lower case, as `openssl x509 -fingerprint` has it but for colons.
+pub fn hex(digest: [u8; 32]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -12,10 +12,10 @@ mod process_log;
 mod series;
 
 pub use access_log::AccessLog;
-pub use line::Line;
+pub use line::{Line, hex};
 pub use metrics::{Telemetry, UpstreamFailures};
 pub use operations::{OperationMetrics, Operations};
-pub use process_log::ProcessLog;
+pub use process_log::{CLIENTS, ProcessLog};
 pub use prometheus::{Histogram, IntCounter, IntGauge};
 pub use series::LimitCounters;
 

@@ -1,7 +1,7 @@
 //! The process log: one line a message on standard error.
 //!
-//! What the gateway itself says is written whole. What its libraries say is capped: they report each misbehaving client, and
-//! a hostile one must not be able to flood the log. Nothing here rotates or ships a log.
+//! What the gateway itself says is written whole. What its libraries say is capped, and so is what it says of single clients: a
+//! hostile one must not be able to flood the log. Nothing here rotates or ships a log.
 
 use std::{
     fmt::Write as _,
@@ -23,6 +23,9 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// Beginnings of the targets that are ours.
 const OURS: [&str; 2] = ["tollgate", "filter_"];
 
+/// The target of what is said of single clients.
+pub const CLIENTS: &str = "clients";
+
 /// Longest message, in bytes.
 const LONGEST: usize = 4096;
 
@@ -31,9 +34,10 @@ const LONGEST: usize = 4096;
 pub struct ProcessLog {
     level: LevelFilter,
     libraries: Mutex<Budget>,
+    clients: Mutex<Budget>,
 }
 
-/// What libraries may still say in this window.
+/// What may still be said in this window.
 #[derive(Debug)]
 struct Budget {
     since: Instant,
@@ -75,18 +79,20 @@ impl ProcessLog {
     }
 
     fn new(level: LevelFilter) -> Self {
-        Self { level, libraries: Mutex::new(Budget::new(Instant::now())) }
+        let budget = || Mutex::new(Budget::new(Instant::now()));
+        Self { level, libraries: budget(), clients: budget() }
     }
 
     /// The text to write for a message; empty when it is swallowed.
     fn text(&self, record: &Record<'_>, time: SystemTime, now: Instant) -> String {
         let ours = OURS.iter().any(|start| record.target().starts_with(start));
+        let (budget, whose) = if record.target() == CLIENTS { (&self.clients, "about clients") } else { (&self.libraries, "of libraries") };
         let mut text = String::new();
         if !ours {
-            let mut budget = self.libraries.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
             let (allowed, swallowed) = budget.take(now);
             if swallowed > 0 {
-                line(&mut text, time, Level::Warn, module_path!(), &format!("{swallowed} messages of libraries were left out"));
+                line(&mut text, time, Level::Warn, module_path!(), &format!("{swallowed} messages {whose} were left out"));
             }
             if !allowed {
                 return text;
@@ -165,6 +171,16 @@ mod tests {
         assert!(!say(&log, "tollgate", Level::Warn, "ours", start).is_empty());
         let later = say(&log, "h2", Level::Error, "reset", start + WINDOW);
         assert!(later.contains("9980 messages of libraries were left out\n"), "{later}");
+    }
+
+    #[test]
+    fn clients_that_are_talked_of_leave_libraries_their_say_and_flood_nothing() {
+        let log = ProcessLog::new(LevelFilter::Info);
+        let start = Instant::now();
+        let written = (0..100).filter(|_| !say(&log, CLIENTS, Level::Warn, "refused", start).is_empty()).count();
+        assert_eq!(written, BURST as usize);
+        assert!(!say(&log, "h2", Level::Warn, "reset", start).is_empty());
+        assert!(say(&log, CLIENTS, Level::Warn, "refused", start + WINDOW).contains("80 messages about clients were left out\n"));
     }
 
     #[test]

@@ -254,7 +254,10 @@ fn line() -> Line {
             ..PrincipalParts::default()
         })),
         refused_client: None,
+        claimed_client: None,
         certificate: Some([0xa5; 32]),
+
+        untrusted_certificate: None,
     }
 }
 
@@ -315,7 +318,9 @@ fn what_is_not_known_is_left_out() {
         "tls",
         "filter",
         "client_id",
+        "claimed_client_id",
         "certificate_sha256",
+        "untrusted_certificate_sha256",
     ] {
         assert!(written.get(absent).is_none(), "{absent}: {written}");
     }
@@ -327,6 +332,15 @@ fn whose_credential_was_refused_is_said_too() {
     let refused = Line { principal: None, refused_client: Some("app-2".into()), ..line() };
     let written: Value = serde_json::to_value(refused).unwrap();
     assert_eq!((written.get("filter"), &written["client_id"]), (None, &"app-2".into()));
+}
+
+#[test]
+fn who_a_stranger_says_to_be_is_not_said_to_be_the_caller() {
+    let (claimed_client, untrusted_certificate) = (Some("app-3".into()), Some([0x0b; 32]));
+    let stranger = Line { principal: None, claimed_client, untrusted_certificate, certificate: None, ..line() };
+    let written: Value = serde_json::to_value(stranger).unwrap();
+    assert_eq!((written.get("client_id"), written.get("certificate_sha256")), (None, None));
+    assert_eq!((&written["claimed_client_id"], &written["untrusted_certificate_sha256"]), (&"app-3".into(), &"0b".repeat(32).into()));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tollgate_tests::{Reply, Upstream};
 
-use super::world::{API, PAYMENT, PAYMENTS, Plan, UUID, answered, ask, definition, send, thumbprint};
+use super::world::{API, PAYMENT, PAYMENTS, Plan, UUID, answered, ask, definition, send};
 
 const JSON: &str = "Content-Type: application/json";
 
@@ -200,14 +200,14 @@ fn f14_the_consent_is_the_tokens_and_no_answer_is_kept() {
 #[test]
 fn f17_the_log_says_who_was_refused_and_holds_no_token() {
     let world = Plan::new().start();
-    let (own, other) = (thumbprint(&world.tpp), world.authority.issue("tpp-two", 10, &[]));
+    let (own, other) = (world.tpp.thumbprint(), world.authority.issue("tpp-two", 10, &[]));
     let good = world.token(json!({}));
     let tokens = [
         (world.token(json!({ "exp": 1, "iat": 0 })), "jwt.expired", Some("tpp-one")),
         (world.token(json!({ "aud": "other" })), "jwt.audience", Some("tpp-one")),
         (world.token(json!({ "cnf": null })), "jwt.not_bound", Some("tpp-one")),
         (world.token(json!({ "scope": "accounts" })), "authorize.scope", Some("tpp-one")),
-        // Whoever forges a token may name anybody in it: then the certificate alone says who it was.
+        // Whoever forges a token may name anybody in it: then the certificate alone says who it was, and the log whom the token claims.
         (tollgate_tests::signer::Signer::new("ES256", "key-1").seal(json!({}), &super::world::claims(json!({}))), "jwt.signature", None),
         ("not.a.token".to_owned(), "jwt.malformed", None),
     ];
@@ -219,13 +219,14 @@ fn f17_the_log_says_who_was_refused_and_holds_no_token() {
         assert_eq!(line["reason"], reason, "{line}");
         assert_eq!((line["request_id"].as_str(), line["client_id"].as_str()), (Some(UUID), client), "{line}");
         assert_eq!(line["certificate_sha256"].as_str(), certificate, "{line}");
+        assert_eq!(line["claimed_client_id"].as_str(), (reason == "jwt.signature").then_some("tpp-one"), "{line}");
     };
     for (token, reason, client) in &tokens {
         assert!(world.ask("GET", &payment(), token, &[&id], b"").status() >= 400);
         logged(reason, *client, Some(&own));
     }
     ask(&mut world.connect_as(Some(&other)), "GET", &payment(), &good, &[&id], b"");
-    logged("jwt.binding", Some("tpp-one"), Some(&thumbprint(&other)));
+    logged("jwt.binding", Some("tpp-one"), Some(&other.thumbprint()));
     ask(&mut world.connect_as(None), "GET", &payment(), &good, &[&id], b"");
     logged("jwt.binding", Some("tpp-one"), None);
     // Of requests that met no filter the connection is known all the same.

@@ -128,11 +128,6 @@ pub fn bound_to(identity: &Identity) -> Value {
     json!({ "x5t#S256": BASE64.encode(sha256(&identity.certificate.to_der().unwrap())) })
 }
 
-/// What the log calls a certificate.
-pub fn thumbprint(identity: &Identity) -> String {
-    sha256(&identity.certificate.to_der().unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl World {
     /// A good token of the company's, with changes to its claims.
     pub fn token(&self, change: Value) -> String {

@@ -18,16 +18,15 @@ use tollgate_tests::{
 use super::world::{LATE, World, world_of};
 
 /// A world behind a balancer, whose own certificate comes back.
-fn behind_a_balancer(mode: &str) -> (World, Identity) {
+pub fn behind_a_balancer(mode: &str) -> (World, Identity) {
     let authority = Authority::new("root");
     let balancer = authority.issue("balancer", 50, &["lb.example"]);
-    let digest: String = openssl::sha::sha256(&balancer.certificate.to_der().unwrap()).iter().map(|byte| format!("{byte:02X}")).collect();
-    let forwarded = json!({ "header": "X-Client-Cert", "balancers": [digest] });
+    let forwarded = json!({ "header": "X-Client-Cert", "balancers": [balancer.thumbprint().to_uppercase()] });
     (world_of(authority, "mandatory", json!({ "mode": mode, "forwarded": forwarded }), json!({})), balancer)
 }
 
 /// A certificate as balancers write it: percent-encoded PEM, bare base64, base64 between colons.
-fn spellings(identity: &Identity) -> [String; 3] {
+pub fn spellings(identity: &Identity) -> [String; 3] {
     let pem = String::from_utf8(identity.certificate.to_pem().unwrap()).unwrap();
     let escaped: String =
         pem.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect();
@@ -109,8 +108,7 @@ fn t12_a_forwarded_certificate_counts_from_nobody_else_and_goes_no_further_in_an
 fn t12_a_forwarded_certificate_that_is_revoked_is_refused_from_then_on() {
     let authority = Authority::new("root");
     let balancer = authority.issue("balancer", 50, &["lb.example"]);
-    let digest: String = openssl::sha::sha256(&balancer.certificate.to_der().unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
-    let asked = json!({ "forwarded": { "header": "X-Client-Cert", "balancers": [digest] }, "crl": [] });
+    let asked = json!({ "forwarded": { "header": "X-Client-Cert", "balancers": [balancer.thumbprint()] }, "crl": [] });
     let world = world_of(authority, "mandatory", asked, json!({}));
     let shop = world.authority.issue("shop", 9, &["shop.example"]);
     let [value, ..] = spellings(&shop);

@@ -8,6 +8,7 @@ mod lists;
 mod policy;
 mod profiles;
 mod protocol;
+mod strangers;
 mod subjects;
 mod upstream;
 mod verdicts;

@@ -1,6 +1,6 @@
 //! The URL of a broker, taken apart.
 
-use tollgate_filter_api::Problem;
+use tollgate_filter_api::{Problem, percent_decoded};
 
 /// What is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,19 +63,7 @@ fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
 }
 
 fn decoded(path: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        if *first == b'%' {
-            let digits = std::str::from_utf8(tail.get(..2)?).ok().filter(|digits| !digits.starts_with('+'))?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = &tail[2..];
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8(bytes).ok().filter(|name| name.len() <= 255 && !name.chars().any(char::is_control))
+    String::from_utf8(percent_decoded(path)?).ok().filter(|name| name.len() <= 255 && !name.chars().any(char::is_control))
 }
 
 /// The URL is repeated without what might be a password.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_document::{Document, Limits, Node, Shape, pointer};
-use tollgate_filter_api::{Problem, Problems};
+use tollgate_filter_api::{Problem, Problems, percent_decoded};
 
 use crate::files::{Files, reason};
 use crate::spot::Spot;
@@ -110,7 +110,7 @@ impl Sources {
     pub(crate) fn resolve(&self, from: usize, reference: &str) -> Result<Spot<'_>, Dangling> {
         let (file, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let file = self.target_file(from, file, reference)?;
-        let pointer = decode_fragment(fragment).filter(|p| p.is_empty() || p.starts_with('/')).ok_or_else(|| {
+        let pointer = percent_decode(fragment).filter(|p| p.is_empty() || p.starts_with('/')).ok_or_else(|| {
             dangling(
                 "ref.syntax",
                 format!("`{}` is not a JSON Pointer", short(fragment)),
@@ -219,27 +219,8 @@ fn locate(base: &str, reference: &str, confined: bool) -> Result<String, Unreach
     Ok(format!("{root}{}", parts.join("/")))
 }
 
-fn decode_fragment(fragment: &str) -> Option<String> {
-    percent_decode(fragment)
-}
-
 fn percent_decode(text: &str) -> Option<String> {
-    if !text.contains('%') {
-        return Some(text.to_owned());
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        if first != b'%' {
-            bytes.push(first);
-            rest = tail;
-            continue;
-        }
-        let digits = std::str::from_utf8(tail.get(..2)?).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = &tail[2..];
-    }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(percent_decoded(text)?).ok()
 }
 
 /// Members that hold data, in which a `$ref` is no reference.

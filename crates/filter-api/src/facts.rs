@@ -1,6 +1,6 @@
 //! What is known of a request: typed, written once, by the one who owns it.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -145,7 +145,21 @@ pub enum NoCertificate {
     /// The client sent none.
     NotSent,
     /// The client sent one that does not verify; it is never an identity.
-    NotTrusted,
+    NotTrusted {
+        /// SHA-256 of the leaf, when there is one to read: for the log alone.
+        sha256: Option<[u8; 32]>,
+    },
+}
+
+impl fmt::Display for NoCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "it is not encrypted",
+            Self::NotAsked => "the listener asks for none",
+            Self::NotSent => "the client sent none",
+            Self::NotTrusted { .. } => "the client's is not trusted",
+        })
+    }
 }
 
 /// A verified client certificate.

@@ -11,6 +11,7 @@
 mod call;
 mod carrier;
 mod env;
+mod escapes;
 mod facts;
 mod fault;
 mod filter;
@@ -27,6 +28,7 @@ mod units;
 pub use call::{Call, Forwarded, OperationInfo};
 pub use carrier::Carrier;
 pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Judgement, Location, Metrics, Shared, Version, World};
+pub use escapes::percent_decoded;
 pub use facts::{
     AllCredentials, Certificate, Credentials, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts, Token,
 };
@@ -38,7 +40,7 @@ pub use outside::{Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest
 pub use problem::{Problem, Problems, Severity};
 pub use reason::{Answer, Meaning, Reason};
 pub use request_id::RequestId;
-pub use scheme::{NoCredential, behind_scheme};
+pub use scheme::{NoCredential, behind_scheme, bytes_behind_scheme, has_scheme};
 pub use secret::Secret;
 pub use units::{ByteSize, Interval};
 

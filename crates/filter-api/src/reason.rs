@@ -79,7 +79,11 @@ pub struct Answer {
 struct Told {
     note: Option<Cow<'static, str>>,
     client: Option<String>,
+    claimed_client: Option<String>,
 }
+
+/// Most characters of a client application's name that nobody verified.
+const LONGEST_CLAIM: usize = 64;
 
 impl Answer {
     /// The reason it was made from.
@@ -122,6 +126,15 @@ impl Answer {
         self
     }
 
+    /// The client application that a refused credential names, when nobody knows whether it is true: a forged token may name anybody.
+    /// For the operator's log only, under a name that says so; escaped and cut, as it is whatever the client sent.
+    #[must_use]
+    pub fn claimed_client(mut self, client: &str) -> Self {
+        let claimed = client.chars().take(LONGEST_CLAIM).flat_map(char::escape_debug).collect();
+        self.told.get_or_insert_default().claimed_client = Some(claimed);
+        self
+    }
+
     /// Adds a header to the answer.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -149,6 +162,11 @@ impl Answer {
     /// The client application whose credential is refused, if it is known.
     pub fn get_client(&self) -> Option<&str> {
         self.told.as_ref()?.client.as_deref()
+    }
+
+    /// The client application that the refused credential names, if it is not known whether that is true.
+    pub fn get_claimed_client(&self) -> Option<&str> {
+        self.told.as_ref()?.claimed_client.as_deref()
     }
 
     /// Headers that were added.

@@ -22,20 +22,47 @@ pub enum NoCredential {
 /// # Errors
 /// When nothing does.
 pub fn behind_scheme<'r>(req: &'r RequestHead, header: &HeaderName, scheme: &str) -> Result<&'r str, NoCredential> {
+    let credential = bytes_behind_scheme(req, header, scheme)?;
+    str::from_utf8(credential).ok().filter(|text| text.is_ascii()).ok_or(NoCredential::Unreadable)
+}
+
+/// The same for who needs no look at each character; never [`NoCredential::Unreadable`]. Behind an empty scheme stands the whole value.
+///
+/// # Errors
+/// When nothing does.
+pub fn bytes_behind_scheme<'r>(req: &'r RequestHead, header: &HeaderName, scheme: &str) -> Result<&'r [u8], NoCredential> {
     let mut values = req.get_all(header);
-    let value = values.next().ok_or(NoCredential::Missing)?;
+    let value = values.next().ok_or(NoCredential::Missing)?.as_bytes();
     if values.next().is_some() {
         return Err(NoCredential::Twice);
     }
-    let value = value.to_str().map_err(|_| NoCredential::Unreadable)?.trim_matches(' ');
-    let (found, rest) = value.split_once(' ').unwrap_or((value, ""));
-    let credential = rest.trim_start_matches(' ');
+    let value = trimmed(value);
+    let (found, credential) = if scheme.is_empty() { (value, value) } else { parts(value) };
     match () {
         () if found.is_empty() => Err(NoCredential::Missing),
-        () if !found.eq_ignore_ascii_case(scheme) => Err(NoCredential::OtherScheme),
+        () if !scheme.is_empty() && !found.eq_ignore_ascii_case(scheme.as_bytes()) => Err(NoCredential::OtherScheme),
         () if credential.is_empty() => Err(NoCredential::Missing),
         () => Ok(credential),
     }
+}
+
+/// Whether the first value of a header names that scheme.
+pub fn has_scheme(req: &RequestHead, header: &HeaderName, scheme: &str) -> bool {
+    req.get(header).is_some_and(|value| parts(trimmed(value.as_bytes())).0.eq_ignore_ascii_case(scheme.as_bytes()))
+}
+
+/// The word before the first space, and what stands behind the spaces.
+fn parts(value: &[u8]) -> (&[u8], &[u8]) {
+    let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    (&value[..end], trimmed(&value[end..]))
+}
+
+/// Without the spaces around it.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = value {
+        value = rest;
+    }
+    value
 }
 
 #[cfg(test)]
@@ -62,6 +89,27 @@ mod tests {
             let mut req = RequestHead::build("GET", "/").unwrap();
             values.iter().for_each(|value| req.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap()));
             assert_eq!(behind_scheme(&req, &AUTHORIZATION, "Basic"), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_scheme_the_value_is_the_credential_whatever_its_bytes() {
+        let bytes = |value: &[u8], scheme: &str| {
+            let mut req = RequestHead::build("GET", "/").unwrap();
+            req.set(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+            bytes_behind_scheme(&req, &AUTHORIZATION, scheme).map(<[u8]>::to_vec)
+        };
+        assert_eq!(bytes(b" a b ", ""), Ok(b"a b".to_vec()));
+        assert_eq!(bytes(b"  ", ""), Err(NoCredential::Missing));
+        assert_eq!(bytes(b"Basic \xff", "basic"), Ok(b"\xff".to_vec()));
+    }
+
+    #[test]
+    fn a_scheme_is_one_word_at_the_beginning() {
+        for (value, expected) in [("dpop x", true), (" DPoP", true), ("DPoPx", false), ("x DPoP", false), ("", false)] {
+            let mut req = RequestHead::build("GET", "/").unwrap();
+            req.set(AUTHORIZATION, HeaderValue::from_static(value));
+            assert_eq!(has_scheme(&req, &AUTHORIZATION, "DPoP"), expected, "{value:?}");
         }
     }
 }

@@ -232,7 +232,7 @@ fn peer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Peer>, D::E
         "plain" => NoCertificate::Plain,
         "not_asked" => NoCertificate::NotAsked,
         "not_sent" => NoCertificate::NotSent,
-        "not_trusted" => NoCertificate::NotTrusted,
+        "not_trusted" => NoCertificate::NotTrusted { sha256: None },
         other => return Err(serde::de::Error::custom(format_args!("expected plain, not_asked, not_sent or not_trusted, found {other:?}"))),
     };
     Ok(Some(Peer::Anonymous(why)))

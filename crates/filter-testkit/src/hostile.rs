@@ -77,7 +77,7 @@ fn bent<'h>(harness: &'h Harness, file: &CaseFile, case: &Case, dice: &mut Dice)
         request = request.given(stranger(dice));
     }
     if case.given.peer.is_some() {
-        request = request.given(Peer::Anonymous(NoCertificate::NotTrusted));
+        request = request.given(Peer::Anonymous(NoCertificate::NotTrusted { sha256: None }));
     }
     match &case.request.body {
         Some(_) => request.body(dice.bytes(300)),

@@ -33,7 +33,8 @@ pub struct FakeClock {
 }
 
 impl FakeClock {
-    pub(crate) fn new(seconds: u64) -> Self {
+    /// A clock whose wall time is so many seconds after 1970.
+    pub fn new(seconds: u64) -> Self {
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         Self { base: Instant::now(), passed: AtomicU64::new(0), wall: Mutex::new(wall) }
     }

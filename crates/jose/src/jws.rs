@@ -79,6 +79,15 @@ impl<'a> Jws<'a> {
     }
 }
 
+/// `typ` as it is compared: lower case, without `application/` unless another slash follows (RFC 7515 §4.1.9).
+pub fn normal_type(typ: &str) -> String {
+    let lower = typ.to_ascii_lowercase();
+    match lower.strip_prefix("application/") {
+        Some(rest) if !rest.contains('/') => rest.to_owned(),
+        _ => lower,
+    }
+}
+
 /// What has not the shape of a JOSE object is somebody else's: opaque tokens may hold dots.
 fn parts(token: &str) -> Result<(&str, &str, &str), Malformed> {
     let mut parts = token.split('.');

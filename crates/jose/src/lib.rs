@@ -12,7 +12,7 @@ mod source;
 
 pub use algorithm::Algorithm;
 pub use json::object;
-pub use jws::{Jws, Malformed};
+pub use jws::{Jws, Malformed, normal_type};
 pub use key::Key;
 pub use sign::{SignError, SigningKey, UnusableKey};
 pub use source::{Format, parse};

@@ -6,6 +6,7 @@ use openssl::{
     ec::{EcGroup, EcKey},
     nid::Nid,
     pkey::{PKey, Private},
+    sha::sha256,
     ssl::{SslAcceptor, SslAcceptorBuilder, SslMethod},
     x509::X509,
 };
@@ -26,6 +27,11 @@ pub fn ec_key() -> PKey<Private> {
 }
 
 impl Identity {
+    /// SHA-256 of the certificate, as the gateway's log has it.
+    pub fn thumbprint(&self) -> String {
+        sha256(&self.certificate.to_der().unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     pub fn pem(&self) -> Vec<u8> {
         self.certificate.to_pem().unwrap()
     }

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
-use tollgate_filter_api::{KeyType, Peer, Principal, PrincipalParts, Reason, RemoteResponse, Token};
+use tollgate_binding::SCHEME;
+use tollgate_filter_api::{KeyType, Principal, PrincipalParts, RemoteResponse, Token};
 use tollgate_jose::Jws;
 
 use crate::{
     config::Config,
-    reasons::{AUDIENCE, BINDING, ISSUER, TIME, TYPE},
+    reasons::{AUDIENCE, BINDING, Failure, ISSUER, TIME, TYPE},
 };
 
 /// A token that its issuer calls active.
@@ -48,23 +48,19 @@ fn named(token: &str) -> Token {
 }
 
 impl Grant {
-    /// Whether the token may be used now, here, by this peer.
-    pub(crate) fn judge(&self, config: &Config, now: SystemTime, peer: &Peer) -> Result<(), &'static Reason> {
+    /// Whether the token may be used now, here, with a proof or without; who brings it is not looked at.
+    pub(crate) fn judge(&self, config: &Config, now: SystemTime, proving: bool) -> Result<(), Failure> {
         let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(i64::MAX));
         let expires = self.principal.token.as_ref().and_then(|token| token.expires);
         if expires.is_some_and(|end| end <= now) || self.not_before.is_some_and(|begin| begin > now) {
-            return Err(&TIME);
+            return Err((&TIME).into());
         }
         let claims = &self.principal.claims;
-        let kind = claims.get("token_type").map_or(Some(""), Value::as_str).ok_or(&TYPE)?;
-        let access = claims.get("token_use").is_none_or(|kind| kind == "access_token");
-        if !access || !config.token_types.iter().any(|accepted| accepted.eq_ignore_ascii_case(kind)) {
-            return Err(&TYPE);
-        }
+        check_type(claims, config, proving)?;
         if let (Some(wanted), Some(found)) = (&config.issuer, claims.get("iss"))
             && found.as_str() != Some(wanted)
         {
-            return Err(&ISSUER);
+            return Err((&ISSUER).into());
         }
         let ours = |audience: &Value| audience.as_str().is_some_and(|audience| config.audiences.iter().any(|own| own == audience));
         let meant = match claims.get("aud") {
@@ -73,19 +69,24 @@ impl Grant {
             None => false,
         };
         if !config.audiences.is_empty() && !meant {
-            return Err(&AUDIENCE);
+            return Err((&AUDIENCE).into());
         }
-        claims.get("cnf").map_or(Ok(()), |cnf| bound(cnf, peer))
+        Ok(())
     }
 }
 
-/// Only a binding to a certificate can be checked, and nothing may stand beside it.
-fn bound(cnf: &Value, peer: &Peer) -> Result<(), &'static Reason> {
-    let thumbprint = cnf.as_object().filter(|cnf| cnf.len() == 1).and_then(|cnf| cnf.get("x5t#S256")?.as_str()).ok_or(&BINDING)?;
-    match peer {
-        Peer::Certified(certificate) if URL_SAFE_NO_PAD.encode(certificate.sha256) == thumbprint => Ok(()),
-        _ => Err(&BINDING),
+/// Whether it is an access token, of the type that belongs to the scheme it came under (RFC 9449 §6.2).
+fn check_type(claims: &Map<String, Value>, config: &Config, proving: bool) -> Result<(), Failure> {
+    let kind = claims.get("token_type").map_or(Some(""), Value::as_str).ok_or(&TYPE)?;
+    let is = |other: &str| kind.eq_ignore_ascii_case(other);
+    let access = claims.get("token_use").is_none_or(|kind| kind == "access_token");
+    if !access || !(is(SCHEME) || config.token_types.iter().any(|accepted| is(accepted))) {
+        return Err((&TYPE).into());
     }
+    if (is(SCHEME) && !proving) || (is("Bearer") && proving) {
+        return Err(Failure::Refused(BINDING.answer().log("`token_type` of the answer is that of another scheme"), None));
+    }
+    Ok(())
 }
 
 fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, String> {

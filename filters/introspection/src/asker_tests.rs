@@ -3,31 +3,19 @@ use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     task::Poll,
     thread,
-    time::SystemTime,
 };
 
 use futures_util::future::ready;
 use serde_json::json;
 use tollgate_filter_api::{Interval, RemoteResponse};
+use tollgate_filter_testkit::{FakeClock, START};
 
 use super::*;
 use crate::config::Config;
 
-struct Still(Instant);
-
-impl Clock for Still {
-    fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH
-    }
-
-    fn instant(&self) -> Instant {
-        self.0
-    }
-}
-
 fn asker(entries: usize) -> Arc<Asker> {
     let cache = config::Cache { ttl: Interval::seconds(60), negative_ttl: Interval::seconds(10), entries };
-    Arc::new(Asker::new(&cache, Arc::new(Still(Instant::now()))))
+    Arc::new(Asker::new(&cache, Arc::new(FakeClock::new(START))))
 }
 
 fn key(n: usize) -> Key {

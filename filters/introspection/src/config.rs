@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tollgate_binding::{DpopConfig, SenderConstrained};
 use tollgate_filter_api::{ByteSize, Interval, Secret};
 
 /// Settings of the `introspection` filter.
@@ -24,9 +25,15 @@ pub struct Config {
     #[serde(default)]
     pub audiences: Vec<String>,
     /// Values of `token_type` that are accepted, without regard to case. An empty one stands for an answer without: some
-    /// servers then say a refresh token is good.
+    /// servers then say a refresh token is good. With a proof it is `DPoP` in place of `Bearer`, which need not be listed.
     #[serde(default = "types")]
     pub token_types: Vec<String>,
+    /// Whether a token must be bound to its client by `cnf`.
+    #[serde(default)]
+    pub sender_constrained: SenderConstrained,
+    /// Accept the scheme `DPoP` (RFC 9449) beside `Bearer`. Off unless set; a token that is bound to a key is then refused.
+    #[serde(default)]
+    pub dpop: Option<DpopConfig>,
     /// The member of the answer that says `PRODUCTION` or `SANDBOX`; a token without it is for production.
     #[serde(default = "key_type_claim")]
     pub key_type_claim: String,

@@ -4,25 +4,33 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::{Either, ready};
-use http::header;
 use openssl::sha::sha256;
+use tollgate_binding::{Bringer, Challenge, Confirmation, Dpop, Names, SCHEME};
 use tollgate_filter_api::{
-    Answer, Carrier, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
-    RemotePolicy,
+    Call, Carrier, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
+    RemotePolicy, RequestHead, ResponseCx, has_scheme,
 };
 
 use crate::{
-    answer,
+    answer::{self, Grant},
     asker::{Asker, Found, Said},
     config::Config,
     credential::token,
     issuer::{Issuer, Proof, encoded},
     own_token::OwnToken,
-    reasons,
+    reasons::{self, Failure},
 };
 
 const LONGEST_TTL: Duration = Duration::from_secs(60);
 const MAX_ANSWER: usize = 64 << 10;
+
+static NAMES: Names = Names {
+    settings: "introspection.settings",
+    replays: "introspection_dpop_replays_total",
+    full: "introspection_dpop_store_full_total",
+    no_room: "introspection.replay_store_full",
+    no_nonce: "introspection.dpop_nonce",
+};
 
 /// The `introspection` filter.
 pub struct Introspection {
@@ -30,6 +38,8 @@ pub struct Introspection {
     header: HeaderName,
     issuer: Arc<Issuer>,
     asker: Arc<Asker>,
+    dpop: Option<Dpop>,
+    challenge: Challenge,
     hits: Counter,
     misses: Counter,
 }
@@ -77,11 +87,13 @@ impl Filter for Introspection {
     const METRICS: &'static [MetricDoc] = &[
         MetricDoc { name: "introspection_cache_hits_total", help: "Tokens whose issuer was asked a moment ago, or is being asked" },
         MetricDoc { name: "introspection_cache_misses_total", help: "Tokens about which the issuer had to be asked" },
+        MetricDoc { name: "introspection_dpop_replays_total", help: "DPoP proofs that were used twice" },
+        MetricDoc { name: "introspection_dpop_store_full_total", help: "DPoP proofs for which there was no room" },
     ];
     type Config = Config;
     type Needs = Peer;
     type Gives = Principal;
-    type State = ();
+    type State = Option<HeaderValue>;
 
     fn build(config: Config, env: &Env) -> Result<Self, Problem> {
         let header = HeaderName::from_bytes(config.header.as_bytes()).map_err(|_| problem("/header", "not the name of a header"))?;
@@ -98,6 +110,8 @@ impl Filter for Introspection {
         }
         Ok(Self {
             issuer: Arc::new(issuer(&config, env)?),
+            dpop: config.dpop.clone().map(|dpop| Dpop::new(dpop, &NAMES, env)).transpose()?,
+            challenge: Challenge::new("Bearer", "api", config.dpop.as_ref()),
             asker: env.shared.get_or_make(&same(&config), || Ok(Asker::new(&config.cache, env.clock.clone())))?,
             hits: env.metrics.counter("introspection_cache_hits_total", None),
             misses: env.metrics.counter("introspection_cache_misses_total", None),
@@ -111,28 +125,58 @@ impl Filter for Introspection {
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
-        let token = match token(cx.req, &self.header, self.config.max_length.0, self.config.jwt) {
-            Ok(token) => token,
-            Err(reason) => return Ok(Flow::Stop(refuse(reason))),
-        };
-        let said = self.ask(token).await;
-        let said = said.map_err(|cause| Fault::new("introspection.unavailable", cause).retry_after(Duration::from_secs(1)))?;
-        let Some(grant) = said else { return Ok(Flow::Stop(refuse(&reasons::INACTIVE))) };
-        if let Err(reason) = grant.judge(&self.config, cx.call.now, cx.given) {
-            let answer = refuse(reason);
-            return Ok(Flow::Stop(match &grant.principal.client {
-                Some(client) => answer.client(client.as_str()),
-                None => answer,
-            }));
+        let proving = self.dpop.as_ref().filter(|_| has_scheme(cx.req, &self.header, SCHEME));
+        match self.known(cx.req, cx.call, cx.given, proving).await {
+            Ok((grant, next_nonce)) => {
+                *cx.state = next_nonce;
+                if !self.config.forward {
+                    cx.req.remove(&self.header);
+                }
+                if let Some(dpop) = &self.dpop {
+                    dpop.take_out(cx.req);
+                }
+                Ok(Flow::Next(grant.principal.clone()))
+            }
+            Err(Failure::Refused(answer, why)) => match answer.reason().id {
+                "introspection.missing" | "introspection.scheme" => Ok(Flow::Stop(self.challenge.all(answer))),
+                _ => self.challenge.error(answer, why, proving, cx.call.now).map(Flow::Stop),
+            },
+            Err(Failure::Undecided(fault)) => Err(fault),
         }
-        if !self.config.forward {
-            cx.req.remove(&self.header);
+    }
+
+    fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
+        if let Some(dpop) = &self.dpop {
+            dpop.announce(cx.state.as_ref(), cx.resp);
         }
-        Ok(Flow::Next(grant.principal.clone()))
+        Ok(())
     }
 }
 
 impl Introspection {
+    /// What the issuer grants whoever is calling, and the nonce for the next proof when there is a new one.
+    async fn known(
+        &self,
+        req: &RequestHead,
+        call: &Call,
+        peer: &Peer,
+        proving: Option<&Dpop>,
+    ) -> Result<(Arc<Grant>, Option<HeaderValue>), Failure> {
+        let token = token(req, &self.config, &self.header, if proving.is_some() { SCHEME } else { "Bearer" })?;
+        let unavailable = |cause| Fault::new("introspection.unavailable", cause).retry_after(Duration::from_secs(1));
+        let grant = self.ask(token).await.map_err(|cause| Failure::Undecided(unavailable(cause)))?.ok_or(&reasons::INACTIVE)?;
+        let bringer = Bringer { req, call, peer, token: token.as_bytes(), proving };
+        let judged = self.judge(&grant, &bringer);
+        let next_nonce = judged.map_err(|failure| failure.of(grant.principal.client.as_deref()))?;
+        Ok((grant, next_nonce))
+    }
+
+    fn judge(&self, grant: &Grant, bringer: &Bringer<'_>) -> Result<Option<HeaderValue>, Failure> {
+        grant.judge(&self.config, bringer.call.now, bringer.proving.is_some())?;
+        let confirmation = Confirmation::of(&grant.principal.claims)?;
+        Ok(confirmation.check(bringer, self.config.sender_constrained)?)
+    }
+
     async fn ask(&self, token: &str) -> Said {
         let question = || {
             let (issuer, config, token) = (self.issuer.clone(), self.config.clone(), token.to_owned());
@@ -149,14 +193,4 @@ impl Introspection {
         series.inc();
         said.await
     }
-}
-
-/// With `error=` only when a token was sent (RFC 6750 §3.1).
-fn refuse(reason: &'static Reason) -> Answer {
-    let challenge = match reason.status {
-        _ if reason.id == reasons::MISSING.id || reason.id == reasons::SCHEME.id => "Bearer realm=\"api\"",
-        400 => "Bearer realm=\"api\", error=\"invalid_request\"",
-        _ => "Bearer realm=\"api\", error=\"invalid_token\"",
-    };
-    reason.answer().header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
 }

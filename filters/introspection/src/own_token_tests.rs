@@ -5,24 +5,12 @@ use std::{
     pin::pin,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     task::{Context, Poll, Waker},
-    time::SystemTime,
 };
 
 use tollgate_filter_api::RemoteFuture;
+use tollgate_filter_testkit::{FakeClock, START};
 
 use super::*;
-
-struct Still(Instant);
-
-impl Clock for Still {
-    fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH
-    }
-
-    fn instant(&self) -> Instant {
-        self.0
-    }
-}
 
 /// Counts requests; answers once `go` is set.
 #[derive(Default)]
@@ -42,7 +30,7 @@ impl Remote for Slow {
 
 fn own(remote: &Arc<Slow>) -> Arc<OwnToken> {
     let request = RemoteRequest { method: http::Method::POST, headers: Vec::new(), body: "".into() };
-    Arc::new(OwnToken::new(remote.clone(), request, String::new(), Arc::new(Still(Instant::now()))))
+    Arc::new(OwnToken::new(remote.clone(), request, String::new(), Arc::new(FakeClock::new(START))))
 }
 
 fn poll<T>(future: impl Future<Output = T> + Unpin) -> Poll<T> {

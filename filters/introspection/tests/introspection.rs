@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod client;
+
 use std::sync::Arc;
 
 use filter_introspection::{Introspection, KIND};
@@ -28,6 +30,7 @@ fn issuer(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
         "elsewhere" => format!("{{{}}}", good.replace("api", "other")),
         "bound" => format!("{{{good},\"cnf\":{{\"x5t#S256\":\"abc\"}}}}"),
         "dpop" => format!("{{{good},\"cnf\":{{\"jkt\":\"abc\"}}}}"),
+        "proved" => format!("{{{},\"cnf\":{{\"jkt\":\"{}\"}}}}", good.replace("Bearer", "DPoP"), client::thumbprint()),
         "text" => r#"{"active":"true"}"#.to_owned(),
         "list" => "[]".to_owned(),
         "odd" => r#"{"active":true,"exp":"soon"}"#.to_owned(),
@@ -50,7 +53,9 @@ const SETTINGS: &str = "{url: 'https://a.example/i', client: {id: g, secret: '${
 
 #[test]
 fn it_conforms() {
-    Conformance::<Introspection>::new(&KIND).answer_with(issuer).run();
+    let proof = |token: &str| client::proof(token, &serde_json::json!({}));
+    let checks = Conformance::<Introspection>::new(&KIND).answer_with(issuer);
+    checks.value("proof", proof("proved")).value("unbound_proof", proof("good")).run();
 }
 
 #[test]

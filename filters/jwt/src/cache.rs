@@ -9,10 +9,11 @@ use std::{
 };
 
 use ref_cast::RefCast;
+use tollgate_binding::Confirmation;
 use tollgate_filter_api::Principal;
 use tollgate_recent::Recent;
 
-use crate::{binding::Confirmation, claims::Window};
+use crate::claims::Window;
 
 /// Verified tokens.
 pub(crate) type Cache = Recent<Kept, Entry>;

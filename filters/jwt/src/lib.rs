@@ -3,20 +3,15 @@
 //! It vouches for what the issuer signed and for the time at which it is used. It does not know whether a token was revoked
 //! or stolen: bearer tokens are good for whoever holds them.
 
-mod binding;
 mod cache;
 mod claims;
 mod config;
 mod credential;
 mod discovery;
-mod dpop;
 mod filter;
 mod keyset;
-mod nonce;
 mod reasons;
-mod replay;
 mod setup;
-mod target;
 #[cfg(test)]
 mod tests;
 mod verifier;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use tollgate_binding::{Unfit, Why};
 use tollgate_filter_api::{Fault, Reason};
 use tollgate_jose::Malformed;
 
@@ -198,23 +199,29 @@ pub(crate) const ALL: &[Reason] = &[
 /// The issuer's keys never loaded, or are older than `max_age`.
 pub(crate) const KEYS_UNAVAILABLE: &str = "jwt.keys_unavailable";
 
-/// There is no room to remember one more proof.
-pub(crate) const REPLAY_STORE_FULL: &str = "jwt.replay_store_full";
-
 /// A refusal on its way to an answer.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub reason: &'static Reason,
+    /// What is wrong with what the token is bound to, if that is it.
+    pub why: Option<Why>,
     /// For the operator's log; never a part of the token that is not escaped.
     pub note: Option<Cow<'static, str>>,
     /// The client application that a verified token names, for the same.
     pub client: Option<String>,
+    /// The one that a token names whose issuer's word that is not known to be.
+    pub claimed_client: Option<String>,
 }
 
 impl Refusal {
     /// The token that is refused is its issuer's, and names this client.
     pub(crate) fn of(self, client: Option<&str>) -> Self {
         Self { client: client.map(str::to_owned), ..self }
+    }
+
+    /// The token that is refused may be forged, and names this client.
+    pub(crate) fn claimed_by(self, client: Option<String>) -> Self {
+        Self { claimed_client: client, ..self }
     }
 }
 
@@ -229,6 +236,20 @@ impl From<Malformed> for Refusal {
     }
 }
 
+impl From<Unfit> for Refusal {
+    fn from(unfit: Unfit) -> Self {
+        let reason = match unfit.why {
+            Why::Malformed => &MALFORMED,
+            Why::Binding => &BINDING,
+            Why::NotBound => &NOT_BOUND,
+            Why::Proof => &DPOP_PROOF,
+            Why::Nonce => &DPOP_NONCE,
+            Why::Replay => &DPOP_REPLAY,
+        };
+        Self { reason, why: Some(unfit.why), note: unfit.note, client: None, claimed_client: None }
+    }
+}
+
 /// Makes refusals out of reasons.
 pub(crate) trait Refuse {
     /// A refusal that the reason alone explains.
@@ -239,11 +260,11 @@ pub(crate) trait Refuse {
 
 impl Refuse for Reason {
     fn refusal(&'static self) -> Refusal {
-        Refusal { reason: self, note: None, client: None }
+        Refusal { reason: self, why: None, note: None, client: None, claimed_client: None }
     }
 
     fn because(&'static self, note: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal { reason: self, note: Some(note.into()), client: None }
+        Refusal { reason: self, why: None, note: Some(note.into()), client: None, claimed_client: None }
     }
 }
 
@@ -264,6 +285,14 @@ impl Failure {
             undecided => undecided,
         }
     }
+
+    /// As [`Refusal::claimed_by`].
+    pub(crate) fn claimed_by(self, client: Option<String>) -> Self {
+        match self {
+            Self::Refused(refusal) => Self::Refused(refusal.claimed_by(client)),
+            undecided => undecided,
+        }
+    }
 }
 
 impl From<Malformed> for Failure {
@@ -275,5 +304,14 @@ impl From<Malformed> for Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<tollgate_binding::Failure> for Failure {
+    fn from(failure: tollgate_binding::Failure) -> Self {
+        match failure {
+            tollgate_binding::Failure::Refused(unfit) => Self::Refused(unfit.into()),
+            tollgate_binding::Failure::Undecided(fault) => Self::Undecided(fault),
+        }
     }
 }

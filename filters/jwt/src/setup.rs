@@ -3,20 +3,17 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Serialize;
+use tollgate_binding::{Dpop, Names};
 use tollgate_filter_api::{DocumentPolicy, Env, Location, Problem};
-use tollgate_jose::Format;
+use tollgate_jose::{Format, normal_type};
 
 use crate::{
     cache::Cache,
     claims::Rules,
     config::{Config, IssuerConfig, KeySource},
     discovery::Discovered,
-    dpop::Dpop,
     keyset::{KeyRing, Meters, Source},
-    nonce::Nonces,
-    replay::Replays,
-    target::Origins,
-    verifier::{Issuer, Verifier, normal_type},
+    verifier::{Issuer, Verifier},
 };
 
 /// Least time between two fetches of a key set, whoever asks: a flood of unknown `kid`s costs the issuer six requests a minute.
@@ -26,6 +23,14 @@ const FETCH_TIME: Duration = Duration::from_secs(3);
 /// Real key sets are a few KiB.
 const MAX_DOCUMENT: usize = 512 << 10;
 const MIN_REFRESH: Duration = Duration::from_secs(1);
+
+static NAMES: Names = Names {
+    settings: "jwt.settings",
+    replays: "jwt_dpop_replays_total",
+    full: "jwt_dpop_store_full_total",
+    no_room: "jwt.replay_store_full",
+    no_nonce: "jwt.dpop_nonce",
+};
 
 /// The verifier of these settings, made once for all operations that have the same.
 pub(crate) fn verifier(config: &Config, env: &Env) -> Result<Arc<Verifier>, Problem> {
@@ -59,25 +64,13 @@ fn narrowed(config: &Config) -> Result<Config, Problem> {
     Ok(config)
 }
 
-/// What judges proofs, when they are accepted. Which proofs were used is known to all of them, and over a reload.
+/// What judges proofs, when they are accepted.
 pub(crate) fn dpop(config: &Config, env: &Env) -> Result<Option<Dpop>, Problem> {
     let Some(dpop) = config.dpop.clone() else { return Ok(None) };
     if config.scheme.is_empty() {
         return Err(problem("/dpop", "without a scheme it cannot be told which tokens come with a proof").hint("leave `scheme` as it is"));
     }
-    if dpop.algorithms.is_empty() || dpop.replay_entries == 0 || dpop.max_age.0.is_zero() {
-        return Err(
-            problem("/dpop", "no proof could be accepted").hint("`algorithms`, `replay_entries` and `max_age` must not be empty or zero")
-        );
-    }
-    let origins = Origins::parse(&dpop.origins).map_err(|url| {
-        problem("/dpop/origins", format!("{url:?} is not a URL of `https` or `http`")).hint("for instance `https://api.example.com`")
-    })?;
-    let replays = env.shared.get_or_make("jwt.dpop_replays", || Ok(Replays::new(dpop.replay_entries)))?;
-    replays.resize(dpop.replay_entries);
-    let nonces = dpop.nonce.as_ref().map(|nonce| Nonces::new(nonce, env)).transpose()?;
-    let (replayed, full) = (env.metrics.counter("jwt_dpop_replays_total", None), env.metrics.counter("jwt_dpop_store_full_total", None));
-    Ok(Some(Dpop { config: dpop, origins, replays, nonces, replayed, full }))
+    Dpop::new(dpop, &NAMES, env).map(Some)
 }
 
 fn make_verifier(config: &Config, env: &Env) -> Result<Verifier, Problem> {

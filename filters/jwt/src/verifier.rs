@@ -6,11 +6,11 @@ use std::{sync::Arc, time::SystemTime};
 
 use ref_cast::RefCast;
 use serde_json::{Map, Value};
+use tollgate_binding::Confirmation;
 use tollgate_filter_api::{Counter, Principal};
-use tollgate_jose::{Algorithm, Jws};
+use tollgate_jose::{Algorithm, Jws, normal_type};
 
 use crate::{
-    binding::Confirmation,
     cache::{Cache, Entry, Kept, Wanted},
     claims::{Rules, check_use},
     keyset::KeyRing,
@@ -59,15 +59,6 @@ pub(crate) struct Verified {
 /// The `typ` that only an access token has (RFC 9068 §2.1).
 const ACCESS_TOKEN: &str = "at+jwt";
 
-/// `typ` as it is compared: lower case, without `application/` unless another slash follows (RFC 7515 §4.1.9).
-pub(crate) fn normal_type(typ: &str) -> String {
-    let lower = typ.to_ascii_lowercase();
-    match lower.strip_prefix("application/") {
-        Some(rest) if !rest.contains('/') => rest.to_owned(),
-        _ => lower,
-    }
-}
-
 fn kind(jws: &Jws<'_>) -> String {
     normal_type(jws.typ.as_deref().unwrap_or_default())
 }
@@ -103,8 +94,9 @@ impl Verifier {
         let jws = Jws::parse(token, self.padded)?;
         let claims = tollgate_jose::object(&jws.payload).map_err(|_| MALFORMED.because("the payload is not one strict JSON object"))?;
         let (place, issuer) = self.issuer(&claims)?;
-        issuer.check_header(&jws)?;
-        let proof = issuer.keys.prove(&jws, now).await?;
+        let client = || issuer.rules.client(&claims).ok().flatten();
+        issuer.check_header(&jws).map_err(|refusal| refusal.claimed_by(client()))?;
+        let proof = issuer.keys.prove(&jws, now).await.map_err(|failure| failure.claimed_by(client()))?;
         // From here on the issuer's word is known to be its own.
         let judged = issuer.rules.check(&claims, now).and_then(|window| {
             if kind(&jws) != ACCESS_TOKEN {
@@ -112,7 +104,7 @@ impl Verifier {
             }
             Ok((window, Confirmation::of(&claims)?))
         });
-        let (mut window, confirmation) = judged.map_err(|refusal| refusal.of(issuer.rules.client(&claims).ok().flatten().as_deref()))?;
+        let (mut window, confirmation) = judged.map_err(|refusal| refusal.of(client().as_deref()))?;
         if let Some((_, end)) = proof.key.validity {
             window.until = window.until.min(end);
         }

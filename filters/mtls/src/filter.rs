@@ -32,7 +32,7 @@ impl Filter for Mtls {
             Peer::Anonymous(NoCertificate::Plain) => return Ok(self.stop(&reasons::NOT_ASKED, "the connection is not encrypted")),
             Peer::Anonymous(NoCertificate::NotAsked) => return Ok(self.stop(&reasons::NOT_ASKED, "the listener has no `client_auth`")),
             Peer::Anonymous(NoCertificate::NotSent) => return Ok(self.stop(&reasons::MISSING, "")),
-            Peer::Anonymous(NoCertificate::NotTrusted) => return Ok(self.stop(&reasons::UNTRUSTED, "")),
+            Peer::Anonymous(NoCertificate::NotTrusted { .. }) => return Ok(self.stop(&reasons::UNTRUSTED, "")),
         };
         if !self.allowed.allows(&cx.call.operation, certificate) {
             return Ok(self.stop(&reasons::NOT_ALLOWED, format!("subject {:?}", certificate.subject)));

@@ -60,7 +60,7 @@ fn b01_another_spelling_of_the_digest_is_refused() {
 #[test]
 fn b02_without_a_certificate_a_bound_token_is_refused() {
     let token = bound(json!({ "x5t#S256": b64([7; 32]) }));
-    for why in [NoCertificate::Plain, NoCertificate::NotAsked, NoCertificate::NotSent, NoCertificate::NotTrusted] {
+    for why in [NoCertificate::Plain, NoCertificate::NotAsked, NoCertificate::NotSent, NoCertificate::NotTrusted { sha256: None }] {
         send_over(&plain(), &token, Peer::Anonymous(why)).assert_denied(401, "jwt.binding");
     }
 }

@@ -75,6 +75,20 @@ fn j17_of_a_verified_token_that_is_refused_the_log_learns_the_client() {
     assert_eq!(client(json!({ "azp": "shop", "aud": "other" })).as_deref(), Some("shop"));
     assert_eq!(client(json!({ "azp": "shop", "cnf": { "x5t#S256": b64([7; 32]) } })).as_deref(), Some("shop"));
     assert_eq!(client(json!({ "azp": 7, "aud": "other" })), None);
-    let forged = Signing::ec(Nid::X9_62_PRIME256V1).claims(json!({ "azp": "shop" }));
-    assert_eq!(send(&plain(), &forged).answer().get_client(), None);
+}
+
+/// Forged tokens are attempts on somebody: on whom, the log learns, and that nobody vouches for it.
+#[test]
+fn j17_whom_a_forged_token_names_is_a_claim_that_is_escaped_and_bounded() {
+    let stranger = Signing::ec(Nid::X9_62_PRIME256V1);
+    for (named, shown) in
+        [("shop", "shop".to_owned()), ("a\n\u{202e}\"", "a\\n\\u{202e}\\\"".to_owned()), (&"x".repeat(1000), "x".repeat(64))]
+    {
+        let run = refused(&plain(), &stranger.claims(json!({ "azp": named })), "jwt.signature");
+        assert_eq!((run.answer().get_client(), run.answer().get_claimed_client()), (None, Some(shown.as_str())));
+    }
+    let unknown = refused(&plain(), &stranger.token(json!({ "kid": "k2" }), json!({ "azp": "shop" })), "jwt.unknown_key");
+    assert_eq!(unknown.answer().get_claimed_client(), Some("shop"));
+    let verified = send(&plain(), &P256.claims(json!({ "azp": "shop", "aud": "other" })));
+    assert_eq!(verified.answer().get_claimed_client(), None);
 }

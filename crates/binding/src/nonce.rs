@@ -20,7 +20,7 @@ use openssl::{
 };
 use tollgate_filter_api::{Env, Fault, HeaderName, HeaderValue, Problem};
 
-use crate::config::NonceConfig;
+use crate::{config::NonceConfig, proof::Names};
 
 /// The header that offers a nonce.
 pub(crate) static NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
@@ -34,6 +34,8 @@ const SENT: usize = 16;
 pub(crate) struct Nonces {
     key: PKey<Private>,
     period: Duration,
+    /// Fault of a nonce that could not be made.
+    fault: &'static str,
     /// Kept for as long as a configuration has it, so that a reload changes no nonce.
     _made: Option<Arc<[u8; LEAST_SECRET]>>,
 }
@@ -51,8 +53,8 @@ pub(crate) enum Standing {
 
 impl Nonces {
     /// Nonces under the configured secret, or under one that this process makes once.
-    pub(crate) fn new(config: &NonceConfig, env: &Env) -> Result<Self, Problem> {
-        let problem = |name: &str, message: String| Problem::error("jwt.settings", message).at("", 0, format!("/dpop/nonce/{name}"));
+    pub(crate) fn new(config: &NonceConfig, names: &Names, env: &Env) -> Result<Self, Problem> {
+        let problem = |name: &str, message: String| Problem::error(names.settings, message).at("", 0, format!("/dpop/nonce/{name}"));
         if config.period.0 < LEAST_PERIOD {
             return Err(problem("period", "a nonce would have changed before it could be used".to_owned()).hint("for instance `5m`"));
         }
@@ -62,7 +64,7 @@ impl Nonces {
                 return Err(problem("secret", message).hint("`openssl rand -base64 32` makes one"));
             }
             Some(_) => None,
-            None => Some(env.shared.get_or_make("jwt.dpop_nonces", || random().map_err(|error| problem("secret", error.to_string())))?),
+            None => Some(env.shared.get_or_make("dpop.nonces", || random().map_err(|error| problem("secret", error.to_string())))?),
         };
         let bytes = match (&config.secret, &made) {
             (Some(secret), _) => secret.expose().as_bytes(),
@@ -70,13 +72,13 @@ impl Nonces {
             (None, None) => &[],
         };
         let key = PKey::hmac(bytes).map_err(|error| problem("secret", error.to_string()))?;
-        Ok(Self { key, period: config.period.0, _made: made })
+        Ok(Self { key, period: config.period.0, fault: names.no_nonce, _made: made })
     }
 
     /// The nonce of now, as it is offered.
     pub(crate) fn current(&self, now: SystemTime) -> Result<HeaderValue, Fault> {
-        let text = self.of(self.number(now)).map_err(broken)?;
-        HeaderValue::try_from(text).map_err(|error| Fault::new(FAULT, error.to_string()))
+        let text = self.of(self.number(now))?;
+        HeaderValue::try_from(text).map_err(|error| Fault::new(self.fault, error.to_string()))
     }
 
     /// What the nonce of a proof is worth now.
@@ -84,10 +86,10 @@ impl Nonces {
         let Some(sent) = sent else { return Ok(Standing::Unknown) };
         let number = self.number(now);
         let is = |number: u64| self.of(number).map(|own| own.len() == sent.len() && memcmp::eq(own.as_bytes(), sent.as_bytes()));
-        if is(number).map_err(broken)? {
+        if is(number)? {
             return Ok(Standing::Current);
         }
-        if number > 0 && is(number - 1).map_err(broken)? {
+        if number > 0 && is(number - 1)? {
             return self.current(now).map(Standing::Previous);
         }
         Ok(Standing::Unknown)
@@ -98,20 +100,17 @@ impl Nonces {
         since.as_secs() / self.period.as_secs().max(1)
     }
 
-    fn of(&self, number: u64) -> Result<String, ErrorStack> {
-        let mut signer = Signer::new(MessageDigest::sha256(), &self.key)?;
-        signer.update(b"tollgate dpop nonce\0")?;
-        signer.update(&self.period.as_secs().to_be_bytes())?;
-        signer.update(&number.to_be_bytes())?;
-        Ok(URL_SAFE_NO_PAD.encode(&signer.sign_to_vec()?[..SENT]))
+    fn of(&self, number: u64) -> Result<String, Fault> {
+        let mac = || -> Result<Vec<u8>, ErrorStack> {
+            let mut signer = Signer::new(MessageDigest::sha256(), &self.key)?;
+            signer.update(b"tollgate dpop nonce\0")?;
+            signer.update(&self.period.as_secs().to_be_bytes())?;
+            signer.update(&number.to_be_bytes())?;
+            signer.sign_to_vec()
+        };
+        let mac = mac().map_err(|error| Fault::new(self.fault, error.to_string()))?;
+        Ok(URL_SAFE_NO_PAD.encode(&mac[..SENT]))
     }
-}
-
-/// OpenSSL refused to work.
-const FAULT: &str = "jwt.dpop_nonce";
-
-fn broken(error: ErrorStack) -> Fault {
-    Fault::new(FAULT, error.to_string())
 }
 
 fn random() -> Result<[u8; LEAST_SECRET], ErrorStack> {
