@@ -98,4 +98,5 @@ fn headers_are_checked_before_they_are_written() {
     problem(&settings(none(), json!({ "scheme": "Bearer token" })), "/scheme");
     problem(&settings(none(), json!({ "realm": "a\"b" })), "/realm");
     problem(&settings(none(), json!({ "realm": "a\r\nb" })), "/realm");
+    problem(&settings(none(), json!({ "realm": "a\\b" })), "/realm");
 }
