@@ -157,6 +157,45 @@ fn b08_every_spelling_of_the_url_is_the_url() {
 }
 
 #[test]
+fn b08_another_url_is_not_the_url_however_it_is_escaped() {
+    let token = Proof::token(none());
+    let ask = |filter: &Harness<Jwt>, path: &str, url: &str| {
+        let request = filter.request("GET", path).header("authorization", format!("DPoP {token}"));
+        request.header("dpop", Proof::new(&token).claims(json!({ "htu": url })).seal()).run()
+    };
+    ask(&proving(none()), "/a~b", "https://api.example.com/%61%7Eb").next();
+    for (path, url) in [
+        ("/ab/c", "https://api.example.com/ab%2Fc"),
+        ("/ab%2fc", "https://api.example.com/ab/c"),
+        // A target that has no one form is nobody's.
+        ("/a/../b", "https://api.example.com/a/../b"),
+        ("/a/./b", "https://api.example.com/a/./b"),
+        ("/%2e%2e/b", "https://other.example/b"),
+        ("/a/../b", "https://other.example/b"),
+    ] {
+        ask(&proving(none()), path, url).assert_denied(401, "jwt.dpop_proof");
+    }
+    let outside = json!({ "origins": ["https://outside.example", "https://second.example/base"] });
+    ask(&proving(outside.clone()), "/x", "https://second.example/base/x").next();
+    for url in ["https://other.example/x", "http://outside.example/x", "https://outside.example/base/x", "https://second.example/x"] {
+        ask(&proving(outside.clone()), "/x", url).assert_denied(401, "jwt.dpop_proof");
+    }
+    ask(&proving(outside), "/a/../b", "https://outside.example/a/../b").assert_denied(401, "jwt.dpop_proof");
+}
+
+#[test]
+fn b08_without_encryption_the_url_says_so() {
+    let token = Proof::token(none());
+    let ask = |url: &str| {
+        let filter = proving(none());
+        let request = filter.request("GET", "/").secure(false).header("authorization", format!("DPoP {token}"));
+        request.header("dpop", Proof::new(&token).claims(json!({ "htu": url })).seal()).run()
+    };
+    ask("http://api.example.com:80/").next();
+    ask("https://api.example.com/").assert_denied(401, "jwt.dpop_proof");
+}
+
+#[test]
 fn b08_behind_a_proxy_the_outside_url_is_configured_and_forwarding_fields_say_nothing() {
     let token = Proof::token(none());
     let ask = |filter: &Harness<Jwt>| {
