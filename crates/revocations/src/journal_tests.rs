@@ -45,7 +45,8 @@ fn what_was_written_is_there_after_a_restart_and_numbers_go_on() {
     let folder = Folder::new();
     let (mut journal, none) = opened(&folder);
     assert_eq!((none.len(), journal.state(), journal.sequence()), (0, JournalState::Writing, 0));
-    let written = [entry(&journal, "a", NEVER), entry(&journal, "b", NOW + 9)];
+    let timed = Entry::new(journal.seed().digest(Kind::Subject, "b"), Kind::Subject as u8, Input::Admin, NOW + 9, NOW - 7);
+    let written = [entry(&journal, "a", NEVER), timed];
     assert_eq!(journal.append(&written, NOW).unwrap(), 2);
     drop(journal);
     let (mut journal, entries) = opened(&folder);
@@ -136,6 +137,12 @@ fn damage_before_the_end_is_a_problem_and_not_a_loss() {
     bytes[RECORD + 3] ^= 1;
     fs::write(folder.journal(), &bytes).unwrap();
     assert!(matches!(Journal::open(&folder.journal()), Err(JournalError::Damaged { record: 1, after: 1, .. })));
+    for at in 0..RECORD {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        fs::write(folder.journal(), &damaged).unwrap();
+        assert!(matches!(Journal::open(&folder.journal()), Err(JournalError::Foreign(_))), "byte {at} of the header");
+    }
     for foreign in [&b""[..], b"TGREVOC1", &[0; 200]] {
         fs::write(folder.journal(), foreign).unwrap();
         assert!(matches!(Journal::open(&folder.journal()), Err(JournalError::Foreign(_))));

@@ -250,3 +250,16 @@ fn a_view_needs_room_for_itself_and_not_for_the_one_it_replaces() {
     assert_eq!(list.replace(Input::Etcd, view(0..11), NOW), Err(Full(10)));
     assert!(find(&list, &token("14", "s", None)).is_some() && find(&list, &token("0", "s", None)).is_none());
 }
+
+#[test]
+fn what_one_input_says_counts_though_another_says_less() {
+    for (weak, strong) in [(Input::Admin, Input::Etcd), (Input::Etcd, Input::Admin)] {
+        let list = list();
+        list.add(weak, &said(&format!(r#"{{"subject":"alice","before":{},"ttl":1}}"#, NOW - 500)), NOW).unwrap();
+        list.add(strong, &said(&format!(r#"{{"subject":"alice","before":{}}}"#, NOW - 100)), NOW).unwrap();
+        for now in [NOW, NOW + 100_000] {
+            assert!(list.find(&token("x", "s", Some(i64::from(NOW - 200))), || now).is_some(), "{weak:?} {now}");
+        }
+        assert!(find(&list, &token("x", "s", Some(i64::from(NOW)))).is_none());
+    }
+}
