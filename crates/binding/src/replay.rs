@@ -100,6 +100,19 @@ mod tests {
         }
         assert_eq!((insert("d", 105), insert("a", 110)), (Seen::NoRoom, Seen::Again));
         assert_eq!(replays.insert(&[1; 32], "a", at(120), at(110)), Seen::First, "another client is not concerned");
+        assert_eq!((insert("d", 110), insert("a", 110)), (Seen::NoRoom, Seen::Again), "at its last moment a proof can still be used");
         assert_eq!(insert("d", 111), Seen::First);
+    }
+
+    #[test]
+    fn b09_a_name_is_its_clients_own_and_free_again_when_the_proof_is_over() {
+        let replays = Replays::new(16 * 10);
+        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        // Two keys of one shard.
+        for key in [[0; 32], [16; 32]] {
+            assert_eq!(replays.insert(&key, "a", at(110), at(100)), Seen::First);
+            assert_eq!(replays.insert(&key, "a", at(121), at(110)), Seen::Again);
+            assert_eq!(replays.insert(&key, "a", at(121), at(111)), Seen::First);
+        }
     }
 }

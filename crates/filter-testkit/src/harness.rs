@@ -4,7 +4,7 @@ use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tollgate_document::{Document, Limits};
-use tollgate_filter_api::{Bytes, Clock, DynFilter, Env, Filter, Kind, Metrics, Principal, PrincipalParts, Problem, Shared};
+use tollgate_filter_api::{Bytes, Carrier, Clock, DynFilter, Env, Filter, Kind, Metrics, Principal, PrincipalParts, Problem, Shared};
 
 use crate::{FakeClock, FakeDocument, FakeWorld, Request, START};
 
@@ -99,6 +99,11 @@ impl<F> Harness<F> {
     /// The clock.
     pub fn clock(&self) -> &FakeClock {
         &self.core.clock
+    }
+
+    /// Where the filter looks for a credential.
+    pub fn carrier(&self) -> Option<Carrier> {
+        self.core.filter.carrier()
     }
 
     /// The document at a path or URL.

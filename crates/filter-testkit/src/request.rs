@@ -3,7 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use tollgate_filter_api::{
-    Bytes, Call, Clock, DynCx, Fact, Facts, Forwarded, HeaderName, HeaderValue, NoCertificate, OperationInfo, Peer, RequestHead, RequestId,
+    Bytes, Call, Clock, DynCx, Fact, Facts, Forwarded, HeaderName, HeaderValue, NoCertificate, OperationInfo, Peer, Principal, RequestHead,
+    RequestId,
 };
 
 use crate::{harness::Core, poll::drive, run::Run};
@@ -81,6 +82,14 @@ impl<'h> Request<'h> {
     pub fn given<T: Fact>(mut self, fact: T) -> Self {
         self.facts.set(fact);
         self.given.push(T::NAME);
+        self
+    }
+
+    /// Several credentials that earlier filters verified together; the first is the principal.
+    #[must_use]
+    pub fn credentials(mut self, credentials: impl IntoIterator<Item = Principal>) -> Self {
+        self.facts.set_credentials(credentials);
+        self.given.push(Principal::NAME);
         self
     }
 

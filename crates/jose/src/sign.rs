@@ -216,6 +216,27 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
+    /// RFC 7518 §3.5: the salt is as long as the hash, and MGF1 uses the same hash.
+    #[test]
+    fn a_pss_signature_of_other_parameters_is_none() {
+        let key = rsa(2048);
+        let signing = SigningKey::from_pem(&pem(&key), Some(Algorithm::PS256)).unwrap();
+        let public = Key::from_jwk(&signing.public_jwk(None).unwrap()).unwrap();
+        let signed = |salt: RsaPssSaltlen, mask: MessageDigest| {
+            let mut signer = Signer::new(MessageDigest::sha256(), &key).unwrap();
+            signer.set_rsa_padding(Padding::PKCS1_PSS).unwrap();
+            signer.set_rsa_pss_saltlen(salt).unwrap();
+            signer.set_rsa_mgf1_md(mask).unwrap();
+            signer.sign_oneshot_to_vec(b"text").unwrap()
+        };
+        let verifies = |signature: &[u8]| public.verify(Algorithm::PS256, b"text", signature);
+        assert!(verifies(&signed(RsaPssSaltlen::DIGEST_LENGTH, MessageDigest::sha256())));
+        for salt in [RsaPssSaltlen::custom(0), RsaPssSaltlen::custom(20), RsaPssSaltlen::custom(33), RsaPssSaltlen::MAXIMUM_LENGTH] {
+            assert!(!verifies(&signed(salt, MessageDigest::sha256())));
+        }
+        assert!(!verifies(&signed(RsaPssSaltlen::DIGEST_LENGTH, MessageDigest::sha1())));
+    }
+
     #[test]
     fn what_every_algorithm_signs_verifies_with_the_published_key() {
         let keys = [

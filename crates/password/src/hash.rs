@@ -148,6 +148,17 @@ mod tests {
         assert_eq!(of(ARGON2ID), (false, true, true));
         assert_eq!(of(BCRYPT), (false, true, true));
         assert_eq!(of(SHA1), (true, false, false));
+        let cost = |text: &str| Hash::parse(text).unwrap().cost();
+        let (half_the_memory, one_pass) = (ARGON2ID.replace("m=65536", "m=32768"), ARGON2ID.replace("t=2", "t=1"));
+        assert!(cost(ARGON2ID) > cost(&half_the_memory) && cost(ARGON2ID) > cost(&one_pass) && cost(ARGON2ID) > cost(BCRYPT));
+        assert!(cost(&BCRYPT.replace("$05$", "$06$")) > cost(BCRYPT));
+    }
+
+    #[test]
+    fn a_hash_that_the_library_cannot_read_matches_nothing() {
+        // The last character of the salt has bits that no salt has.
+        let odd = Hash::parse(&BCRYPT.replace("CCC.E5", "CCCCE5"));
+        assert!(odd.is_ok_and(|hash| !hash.matches(b"U*U") && !hash.matches(b"")));
     }
 
     #[test]
@@ -171,7 +182,17 @@ mod tests {
             "$argon2id$v=19$m=65536,t=2,p=1$c2Fs$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
             "$argon2d$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
             "$2b$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$",
+            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMa",
+            "$argon2id$v=19$m=65536,t=2,p=17$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+            "$argon2id$v=19$m=15,t=2,p=2$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+            "$argon2id$v=19$m=65536,t=65,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
             "$2b$05$short",
+            "$2b$5$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+            "$2b$+5$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+            "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOe!",
+            "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8",
+            "5baa61e4c9b93f3f0682250b6cf8331b7ee68f",
             "$2x$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
             "@sha256:{5e88}",
             "@sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8",

@@ -28,3 +28,18 @@ pub fn objection(password: &str) -> Option<&'static str> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::objection;
+
+    #[test]
+    fn a_password_is_something_that_http_can_carry() {
+        for good in ["a", " ", "päss wörd:", "\u{a0}"] {
+            assert_eq!(objection(good), None, "{good:?}");
+        }
+        for bad in ["", "a\nb", "\0", "a\u{7f}", "\u{85}"] {
+            assert!(objection(bad).is_some(), "{bad:?}");
+        }
+    }
+}

@@ -49,3 +49,26 @@ fn what_its_reader_refuses_does_not_count_as_used() {
     recent.get(&0).unwrap();
     assert!(locked(&recent.shards[0]).slots[0].used);
 }
+
+#[test]
+fn whoever_comes_last_has_a_place_when_it_is_full() {
+    let recent = Recent::new(SHARDS);
+    for i in 0..2000 {
+        recent.put(i, i);
+        assert_eq!(recent.get(&i), Some(i));
+    }
+}
+
+#[test]
+fn keys_with_one_hash_are_never_taken_for_each_other() {
+    #[derive(PartialEq, Eq)]
+    struct Alike(u8);
+    impl Hash for Alike {
+        fn hash<H: Hasher>(&self, _: &mut H) {}
+    }
+    let recent = Recent::new(SHARDS);
+    recent.put(Alike(1), "one");
+    assert_eq!((recent.get(&Alike(1)), recent.get(&Alike(2))), (Some("one"), None));
+    recent.put(Alike(2), "two");
+    assert_eq!((recent.get(&Alike(1)), recent.get(&Alike(2))), (None, Some("two")));
+}

@@ -28,6 +28,7 @@ fn a_revocation_of_the_operators_is_in_force_and_known_after_a_restart() {
     let first = book(Some(Journal::open(&path).unwrap()), &[], clock());
     assert_eq!(first.revoke(&said(r#"[{"jti":"a"},{"jti":"b"}]"#)).unwrap(), 2);
     assert_eq!(first.find(&token("a")), Some(RevokedBy::TokenId));
+    assert_eq!(first.show()["inputs"]["admin"]["sequence"], 2);
     drop(first);
     let second = book(Some(Journal::open(&path).unwrap()), &[], clock());
     assert!(second.find(&token("b")).is_some() && second.find(&token("c")).is_none());
@@ -78,6 +79,40 @@ fn a_journal_that_holds_more_than_the_list_may_is_named_with_the_way_out() {
     drop(first);
     let second = Book::open(Some(Journal::open(&path).unwrap()), 2, &[], clock, &Metrics::default());
     assert!(second.is_err_and(|error| error.to_string().contains("max_entries")));
+}
+
+/// What does not fit is not acknowledged, and must not be there after a restart either.
+#[test]
+fn what_has_no_room_in_the_list_is_not_written() {
+    let path = std::env::temp_dir().join(format!("tollgate-book-full-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let book = book(Some(Journal::open(&path).unwrap()), &[Input::Broker], clock());
+    let length = || std::fs::metadata(&path).unwrap().len();
+    let many = |count: usize| said(&format!("[{}]", (0..count).map(|n| format!(r#"{{"jti":"t{n}"}}"#)).collect::<Vec<_>>().join(",")));
+    let empty = length();
+    assert!(matches!(book.revoke(&many(101)), Err(RevokeError::Full)));
+    assert_eq!((length(), book.show()["entries"].clone()), (empty, 0.into()));
+    assert_eq!(book.revoke(&many(100)).unwrap(), 100);
+    let full = length();
+    assert!(matches!(book.revoke(&said(r#"{"jti":"a"}"#)), Err(RevokeError::Full)));
+    assert!(matches!(book.hear(&said(r#"{"jti":"a"}"#)[0]), Err(RevokeError::Full)));
+    assert_eq!(length(), full);
+    drop(book);
+    let lock = path.with_file_name(format!("{}.lock", path.file_name().unwrap().to_str().unwrap()));
+    let _ = (std::fs::remove_file(&path), std::fs::remove_file(lock));
+}
+
+/// A listing that broke off says nothing.
+#[test]
+fn a_listing_that_begins_anew_holds_nothing_of_the_one_before() {
+    let book = book(None, &[Input::Etcd], clock());
+    let feed = book.feed(Input::Etcd).unwrap();
+    for id in ["a", "b"] {
+        feed.begin();
+        assert!(feed.listed(&said(&format!(r#"{{"jti":"{id}"}}"#))));
+    }
+    feed.replace(false).unwrap();
+    assert!(book.find(&token("a")).is_none() && book.find(&token("b")).is_some());
 }
 
 #[test]

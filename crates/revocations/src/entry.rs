@@ -200,6 +200,21 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_of_a_seed_is_random() {
+        let seeds: Vec<[u8; 16]> = (0..8).map(|_| Seed::random().0).collect();
+        assert!((0..16).all(|at| seeds.iter().any(|seed| seed[at] != seeds[0][at])), "{seeds:?}");
+    }
+
+    #[test]
+    fn of_two_statements_the_later_end_and_the_later_time_count() {
+        let digest = Seed::random().digest(Kind::Client, "x");
+        let (one, other) = (Entry::new(digest, 1, Input::Admin, 5, 9), Entry::new(digest, 2, Input::Admin, 7, 8));
+        for both in [one.and(other), other.and(one)] {
+            assert_eq!((both.kinds(), both.expires, both.before), (3, 7, 9));
+        }
+    }
+
+    #[test]
     fn labels_are_read_back() {
         let digest = Seed::random().digest(Kind::Client, "x");
         for input in Input::ALL {
@@ -209,6 +224,7 @@ mod tests {
             assert_eq!(Entry::from_halves(high, low, 7, 9), Some(entry));
             assert_eq!(entry.without(0b0001).map(|rest| rest.kinds()), Some(0b0100));
             assert_eq!(entry.without(0b0111), None);
+            assert_eq!((Entry::from_halves(high, low & !KINDS, 7, 9), Entry::from_halves(high, low | 0x40, 7, 9)), (None, None));
         }
     }
 }

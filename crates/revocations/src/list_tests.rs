@@ -207,3 +207,59 @@ fn readers_see_every_entry_that_was_added_before_while_others_are_added() {
     }
     assert!(reader.join().unwrap());
 }
+
+#[test]
+fn what_is_said_in_one_breath_is_all_in_force_and_all_taken_back() {
+    let list = list();
+    let all: Vec<Statement> = (0..2000).flat_map(|n| said(&format!(r#"{{"jti":"t{n}"}}"#))).collect();
+    list.add(Input::Broker, &all, NOW).unwrap();
+    assert!((0..2000).all(|n| find(&list, &token(&format!("t{n}"), "s", None)).is_some()));
+    list.remove(Input::Broker, &all, NOW);
+    assert!(list.is_empty() && (0..2000).all(|n| find(&list, &token(&format!("t{n}"), "s", None)).is_none()));
+}
+
+#[test]
+fn a_full_list_lets_go_of_what_is_taken_back() {
+    let list = List::new(Seed::random(), 1);
+    list.add(Input::Broker, &said(r#"{"jti":"a"}"#), NOW).unwrap();
+    list.remove(Input::Broker, &said(r#"{"jti":"a"}"#), NOW);
+    assert_eq!(find(&list, &token("a", "s", None)), None);
+}
+
+#[test]
+fn a_view_that_says_one_thing_twice_says_the_more_of_it() {
+    let ends = [NOW + 5, NOW + 50];
+    for order in [[0, 1], [1, 0]] {
+        let list = List::new(Seed::random(), 10);
+        let of = |end: u32| Entry::new(list.seed().digest(Kind::TokenId, "a"), Kind::TokenId as u8, Input::Etcd, end, 0);
+        list.replace(Input::Etcd, order.map(|at| of(ends[at])).to_vec(), NOW).unwrap();
+        assert_eq!(list.len(), 1);
+        assert!(list.find(&token("a", "s", None), || NOW + 49).is_some(), "{order:?}");
+    }
+}
+
+#[test]
+fn a_view_needs_room_for_itself_and_not_for_the_one_it_replaces() {
+    let list = List::new(Seed::random(), 10);
+    let view = |names: std::ops::Range<u32>| -> Vec<Entry> {
+        let of = |n: u32| Entry::new(list.seed().digest(Kind::TokenId, &n.to_string()), Kind::TokenId as u8, Input::Etcd, NEVER, 0);
+        names.map(of).collect()
+    };
+    list.replace(Input::Etcd, view(0..10), NOW).unwrap();
+    list.replace(Input::Etcd, view(5..15), NOW).unwrap();
+    assert_eq!(list.replace(Input::Etcd, view(0..11), NOW), Err(Full(10)));
+    assert!(find(&list, &token("14", "s", None)).is_some() && find(&list, &token("0", "s", None)).is_none());
+}
+
+#[test]
+fn what_one_input_says_counts_though_another_says_less() {
+    for (weak, strong) in [(Input::Admin, Input::Etcd), (Input::Etcd, Input::Admin)] {
+        let list = list();
+        list.add(weak, &said(&format!(r#"{{"subject":"alice","before":{},"ttl":1}}"#, NOW - 500)), NOW).unwrap();
+        list.add(strong, &said(&format!(r#"{{"subject":"alice","before":{}}}"#, NOW - 100)), NOW).unwrap();
+        for now in [NOW, NOW + 100_000] {
+            assert!(list.find(&token("x", "s", Some(i64::from(NOW - 200))), || now).is_some(), "{weak:?} {now}");
+        }
+        assert!(find(&list, &token("x", "s", Some(i64::from(NOW)))).is_none());
+    }
+}

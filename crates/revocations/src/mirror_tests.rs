@@ -68,6 +68,18 @@ fn a_client_in_a_value_is_taken_back_with_the_last_key_that_names_it() {
 }
 
 #[test]
+fn a_client_that_many_keys_name_stays_until_none_does() {
+    let (book, mirrored, _) = book();
+    let keys = ["a", "b", "c", "d"];
+    list(&mirrored, &keys.map(|key| (key, r#"{"client":"shop"}"#)), 1);
+    for (at, key) in keys.iter().enumerate() {
+        assert!(find(&book, "x", "shop").is_some(), "{} keys are left", keys.len() - at);
+        mirrored.delete(key.as_bytes(), 2);
+    }
+    assert!(find(&book, "x", "shop").is_none());
+}
+
+#[test]
 fn a_token_that_another_key_may_name_too_stays_until_the_next_listing() {
     let (book, mirrored, _) = book();
     list(&mirrored, &[("east/a", ""), ("a", "")], 1);

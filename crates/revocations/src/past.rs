@@ -29,3 +29,21 @@ impl Past {
         self.believed.min(wall)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn past_is_what_the_clock_did_not_go_back_behind_for_a_while() {
+        let begin = Instant::now();
+        let at = |seconds: u64| begin + Duration::from_secs(seconds);
+        let mut past = Past::new(1000, begin);
+        assert_eq!((past.reckon(1300, at(300)), past.reckon(1599, at(599))), (1000, 1000));
+        assert_eq!(past.reckon(1600, at(600)), 1000);
+        // It was wrong for a moment, and goes wrong again.
+        assert_eq!((past.reckon(500, at(700)), past.reckon(1800, at(800))), (500, 1000));
+        assert_eq!((past.reckon(2200, at(1200)), past.reckon(9000, at(1300))), (500, 500));
+        assert_eq!(past.reckon(9500, at(1800)), 2200);
+    }
+}

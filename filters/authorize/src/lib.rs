@@ -17,6 +17,7 @@ pub const KIND: Kind = Kind::of::<Authorize>(
     include_str!("../README.md"),
     &[
         ("pass.yaml", include_str!("../cases/pass.yaml")),
+        ("any.yaml", include_str!("../cases/any.yaml")),
         ("refused.yaml", include_str!("../cases/refused.yaml")),
         ("unnamable.yaml", include_str!("../cases/unnamable.yaml")),
         ("hostile.yaml", include_str!("../cases/hostile.yaml")),

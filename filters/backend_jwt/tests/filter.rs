@@ -39,7 +39,7 @@ fn sent(harness: &Harness<BackendJwt>, caller: Principal) -> String {
     let mut run = harness.request("GET", "/").header("x-jwt-assertion", "forged").given(caller).run().next();
     let upstream = run.upstream();
     let values: Vec<_> = upstream.get_all(&HeaderName::from_static("x-jwt-assertion")).collect();
-    assert_eq!(values.len(), 1);
+    assert!(values.len() == 1 && values[0].is_sensitive());
     values[0].to_str().unwrap().to_owned()
 }
 
@@ -71,9 +71,62 @@ fn j24_the_upstream_gets_our_word_signed_with_our_key_and_a_short_life() {
 }
 
 #[test]
-fn it_does_not_outlive_the_callers_token() {
+fn j24_nothing_that_only_we_may_say_is_taken_from_the_callers_claims() {
+    let settings = SETTINGS.replace("[secret]", "[secret, other]");
+    let harness = Harness::<BackendJwt>::setup().document("backend.pem", pem()).yaml(&settings);
+    let own = json!({
+        "nbf": 1, "cnf": {}, "scope": "admin", "scp": ["admin"], "jti": "theirs", "iat": 1, "aud": "theirs", "sub": "mallory",
+        "http://wso2.org/claims/subscriber": "mallory", "http://wso2.org/claims/role": "admin", "secret": 1, "other": 1, "kept": 1,
+    });
+    let parts = PrincipalParts {
+        filter: "jwt",
+        subject: Some("alice".into()),
+        claims: own.as_object().unwrap().clone(),
+        ..PrincipalParts::default()
+    };
+    let token = |harness: &Harness<BackendJwt>| claims(&sent(harness, Principal::new(parts.clone())));
+    let said = token(&harness);
+    let names: Vec<&str> = said.keys().map(String::as_str).collect();
+    let ours = ["enduser", "apiname", "apicontext", "version", "keytype", "usertype"].map(|name| format!("http://wso2.org/claims/{name}"));
+    let expected = ["kept", "iss", "aud", "jti", "iat", "exp", "sub", "scopes"].into_iter().chain(ours.iter().map(String::as_str));
+    assert_eq!(names, expected.collect::<Vec<_>>());
+    assert_eq!([&said["sub"], &said["aud"], &said["iat"]], [&json!("alice"), &json!("upstream"), &json!(START)]);
+    let [context, usertype] = ["apicontext", "usertype"].map(|name| said[&format!("http://wso2.org/claims/{name}")].clone());
+    assert_eq!([context, usertype], ["/", "Application_User"].map(Value::from));
+    let other = Harness::<BackendJwt>::setup().document("backend.pem", pem()).yaml(&settings);
+    let ids = [said["jti"].as_str().unwrap().to_owned(), token(&other)["jti"].as_str().unwrap().to_owned()];
+    assert!(ids[0] != ids[1] && ids.iter().all(|id| id.len() == 32), "{ids:?}");
+}
+
+#[test]
+fn j24_what_a_client_says_in_our_name_is_gone_whoever_it_is() {
+    let harness = Harness::<BackendJwt>::setup().document("backend.pem", pem()).yaml(SETTINGS);
+    let request = harness.request("GET", "/").header("x-jwt-assertion", "forged").given(Principal::anonymous());
+    let mut run = request.run().next();
+    assert_eq!(run.header("x-jwt-assertion"), None);
+    assert_eq!(run.upstream().get(&HeaderName::from_static("x-jwt-assertion")), None);
+}
+
+#[test]
+fn a_token_that_is_too_long_for_upstreams_is_not_sent() {
+    let harness = Harness::<BackendJwt>::setup().document("backend.pem", pem()).yaml(SETTINGS);
+    let long = json!({ "role": "x".repeat(7000) });
+    let parts = PrincipalParts { filter: "jwt", claims: long.as_object().unwrap().clone(), ..PrincipalParts::default() };
+    assert!(harness.request("GET", "/").given(Principal::new(parts)).run().next().try_upstream().is_err());
+}
+
+#[test]
+fn it_does_not_outlive_the_callers_credentials() {
     let harness = Harness::<BackendJwt>::setup().document("backend.pem", pem()).yaml(SETTINGS);
     assert_eq!(claims(&sent(&harness, caller("alice", START + 60)))["exp"], START + 60);
+    let ends = |all: [u64; 2]| {
+        let mut run = harness.request("GET", "/").credentials(all.map(|end| caller("alice", end))).run().next();
+        let token = run.upstream().get(&HeaderName::from_static("x-jwt-assertion")).unwrap().to_str().unwrap().to_owned();
+        claims(&token)["exp"].as_u64().unwrap() - START
+    };
+    assert_eq!((ends([86_400 + START, 60 + START]), ends([70 + START, 86_400 + START])), (60, 70));
+    // One that ended just now, as clocks are apart, lasts to the upstream.
+    assert_eq!(claims(&sent(&harness, caller("alice", START - 1)))["exp"], START + 20);
 }
 
 #[test]

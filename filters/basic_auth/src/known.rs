@@ -56,3 +56,14 @@ impl Known {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_can_make_the_names_under_which_credentials_are_remembered() {
+        let digest = || Known::new(1, WRONG).unwrap().digest(b"alice:password").unwrap();
+        assert_ne!(digest(), digest());
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use filter_basic_auth::{BasicAuth, KIND};
-use tollgate_filter_api::Principal;
+use tollgate_filter_api::{Carrier, Principal};
 use tollgate_filter_testkit::{Harness, Run, conformance};
 
 #[test]
@@ -38,10 +38,40 @@ fn a_slow_hash_is_paid_once_for_each_password_until_it_is_forgotten() {
         ask(&h, "alice", "wrong").assert_denied(401, "basic_auth.wrong");
     }
     assert_eq!(paid(), 2);
-    h.advance(Duration::from_secs(301));
+    h.advance(Duration::from_secs(61));
+    ask(&h, "alice", "wrong").assert_denied(401, "basic_auth.wrong");
+    ask(&h, "alice", "password").next();
+    assert_eq!(paid(), 3, "a wrong password is remembered for a minute at most");
+    h.advance(Duration::from_secs(240));
     ask(&h, "alice", "password").next();
     ask(&h, "alice", "wrong").assert_denied(401, "basic_auth.wrong");
-    assert_eq!(paid(), 4);
+    assert_eq!(paid(), 5);
+}
+
+#[test]
+fn a_name_ends_at_the_first_colon_and_the_rest_is_the_password() {
+    let digest = "@sha256:{ae1aa8be6984de68fd8c00c1eb9e909457f66ed3b6ef09dac170579fe6cf6d70}";
+    let h = Harness::<BasicAuth>::yaml(&with(digest));
+    ask(&h, "alice", "pass:word").next();
+    ask(&h, "alice", "pass").assert_denied(401, "basic_auth.wrong");
+}
+
+#[test]
+fn a_credential_that_is_too_long_is_not_looked_at() {
+    let h = Harness::<BasicAuth>::yaml(&with(ARGON2ID));
+    ask(&h, "alice", &"x".repeat(4000)).assert_denied(401, "basic_auth.wrong");
+    ask(&h, "alice", &"x".repeat(4200)).assert_denied(401, "basic_auth.malformed");
+}
+
+#[test]
+fn the_credential_stays_in_the_gateway_unless_it_is_let_through() {
+    let (h, forwarding) = (
+        Harness::<BasicAuth>::yaml(&with(ARGON2ID)),
+        Harness::<BasicAuth>::yaml(&with(ARGON2ID).replace("{users", "{forward: true, users")),
+    );
+    assert_eq!(ask(&h, "alice", "password").next().header("authorization"), None);
+    assert_eq!(ask(&forwarding, "alice", "password").next().header("authorization"), Some("Basic YWxpY2U6cGFzc3dvcmQ="));
+    assert_eq!(h.carrier(), Some(Carrier::Header("authorization".parse().unwrap())));
 }
 
 #[test]
@@ -81,8 +111,13 @@ fn where_a_name_ends_and_a_password_begins_is_not_confused_by_what_is_remembered
 fn settings_that_enforce_nothing_are_refused_and_no_password_is_repeated() {
     let problem = |settings: &str| Harness::<BasicAuth>::problem(settings);
     assert_eq!(problem("{users: {}}").pointer, "/users");
-    assert_eq!(problem(&with(ARGON2ID).replace("alice", "'a:b'")).pointer, "/users");
-    assert_eq!(problem(&with(ARGON2ID).replace("{users", "{realm: 'a\"b', users")).pointer, "/realm");
+    for name in ["'a:b'", "''", "\"a\\nb\""] {
+        assert_eq!(problem(&with(ARGON2ID).replace("alice", name)).pointer, "/users", "{name}");
+    }
+    for realm in ["a\"b", "a\\b", "é"] {
+        assert_eq!(problem(&with(ARGON2ID).replace("{users", &format!("{{realm: '{realm}', users"))).pointer, "/realm", "{realm}");
+    }
+    Harness::<BasicAuth>::yaml(&with(ARGON2ID).replace("{users", "{realm: 'two words', users"));
     assert_eq!(problem(&with(ARGON2ID).replace("{users", "{header: 'a b', users")).pointer, "/header");
     let plain = problem(&with("hunter2"));
     assert_eq!(plain.pointer, "/users/alice/hash");

@@ -173,7 +173,7 @@ fn bearer<'a>(req: &'a RequestHead, header: &HeaderName) -> Option<&'a str> {
     let (first, second) = (values.next()?, values.next());
     let (scheme, token) = first.to_str().ok()?.trim_matches(' ').split_once(' ')?;
     let token = token.trim_start_matches(' ');
-    (second.is_none() && scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty()).then_some(token)
+    (second.is_none() && scheme.eq_ignore_ascii_case("Bearer")).then_some(token)
 }
 
 fn check(config: &Config) -> Result<(), Problem> {

@@ -14,6 +14,9 @@ use crate::{
     session::{Seal, Session},
 };
 
+#[path = "settings_tests.rs"]
+mod settings;
+
 const NAME: &str = "__Host-session";
 
 /// Key files in a folder that goes with the test.
@@ -115,6 +118,12 @@ fn a_login_sets_cookies_that_no_script_and_no_other_host_can_touch() {
 fn nothing_is_issued_unless_the_chain_says_yes() {
     let keys = Keys::new();
     let filter = keys.filter(&["a"], ", issue: true");
+    for credential in ["Bearer", "Bearer ", "Basic YTpi", "abc"] {
+        let mut run = filter.request("POST", "/session").header("authorization", credential).run().next();
+        assert!(cookies(&run.response(200)).is_empty(), "{credential:?}");
+    }
+    let two = filter.request("POST", "/session").header("authorization", "Bearer abc").header("authorization", "Bearer def");
+    assert!(cookies(&two.run().next().response(200)).is_empty(), "two credentials");
     for status in [101, 302, 400, 401, 403, 500, 503] {
         let mut run = filter.request("POST", "/session").header("authorization", "Bearer abc").run().next();
         assert!(cookies(&run.response(status)).is_empty(), "{status}");
@@ -140,6 +149,8 @@ fn a_session_ends_with_its_token_or_its_age_whichever_is_first() {
         let cookies = cookies(&run.response(200));
         assert!(cookies[0].contains(&format!("; Max-Age={age}; Path=/; Secure; SameSite=Lax; HttpOnly")), "{exp}: {cookies:?}");
     }
+    let over = format!("Bearer {}", token(&json!({ "exp": START })));
+    filter.request("POST", "/session").header("authorization", over).run().assert_denied(401, "cookie.invalid");
     let [session, _] = log_in(&filter, "opaque");
     let get = || filter.request("GET", "/").header("cookie", format!("{NAME}={session}"));
     filter.advance(Duration::from_secs(599));
@@ -160,6 +171,33 @@ fn a_session_becomes_its_token_again_and_stays_here() {
     assert_eq!(left, ["a=\"1\";  b=2;c", "x=__Host-session=1"]);
     let alone = filter.request("GET", "/").header("cookie", format!("{NAME}={session}")).run().next();
     assert_eq!(alone.header("cookie"), None);
+    for (sent, left) in [("{};  b=2", "b=2"), ("a=1; {};  b=2", "a=1;  b=2"), (" a=1;{}", " a=1")] {
+        let run = filter.request("GET", "/").header("cookie", sent.replace("{}", &format!("{NAME}={session}"))).run().next();
+        assert_eq!(run.header("cookie"), Some(left), "{sent}");
+    }
+}
+
+#[test]
+fn what_a_session_holds_is_kept_out_of_header_tables_and_debugging() {
+    let keys = Keys::new();
+    let filter = keys.filter(&["a"], ", issue: true");
+    let mut run = filter.request("POST", "/session").header("authorization", "Bearer abc").run().next();
+    let resp = run.response(204);
+    assert!(resp.get_all(&HeaderName::from_static("set-cookie")).all(|cookie| cookie.is_sensitive()));
+    let run = filter.request("GET", "/").header("cookie", format!("{NAME}={}", kept(&resp)[0])).run().next();
+    assert!(run.request().get(&HeaderName::from_static("authorization")).unwrap().is_sensitive());
+}
+
+#[test]
+fn only_a_session_that_does_not_count_is_ended_by_a_refusal() {
+    let keys = Keys::new();
+    let filter = keys.filter(&["a"], "");
+    let (session, _) = keys.session("a", "abc", START + 60);
+    let refused = filter.request("POST", "/").header("cookie", format!("{NAME}={session}")).run().assert_denied(403, "cookie.csrf");
+    // A foreign page must not log anybody out.
+    assert_eq!(refused.answer_header("set-cookie"), None);
+    let bad = filter.request("POST", "/").header("cookie", format!("{NAME}=x")).run().assert_denied(401, "cookie.invalid");
+    assert!(bad.answer_header("set-cookie").is_some_and(|cookie| cookie.contains("Max-Age=0")));
 }
 
 #[test]
@@ -195,6 +233,9 @@ fn a_page_of_another_origin_gets_nowhere_with_a_session() {
         "https://api.example.com:8443",
         "https://api.example.com.evil.example",
         "https://api.example.com@evil.example",
+        "https://evil.example@api.example.com",
+        "https://api.example.com:",
+        "https://:443",
         "https://sub.api.example.com",
         "http://app.example",
         "http://localhost",
@@ -210,15 +251,24 @@ fn a_page_of_another_origin_gets_nowhere_with_a_session() {
         upgrade.header("origin", origin).run().assert_denied(403, "cookie.csrf");
     }
     post().header("origin", "https://api.example.com").header("origin", "https://evil.example").run().assert_denied(403, "cookie.csrf");
+    // Only what changes something, or begins a conversation, is asked where it comes from.
+    let read = filter.request("GET", "/").header("cookie", format!("{NAME}={session}"));
+    read.header("origin", "https://evil.example").header("sec-fetch-site", "cross-site").run().next();
     for site in ["cross-site", "same-site", "Same-Origin", ""] {
         post().header("sec-fetch-site", site).run().assert_denied(403, "cookie.csrf");
     }
-    for origin in ["https://api.example.com", "https://API.example.com:443", "https://app.example", "http://localhost:3000"] {
+    for origin in ["https://api.example.com", "HTTPS://API.example.com:443", "https://app.example", "http://localhost:3000"] {
         post().header("origin", origin).header("sec-fetch-site", "cross-site").run().next();
     }
     post().header("sec-fetch-site", "same-origin").run().next();
     let behind = post().forwarded("https", "shop.example").secure(false);
     behind.header("origin", "https://shop.example").run().next();
+    post().secure(false).header("origin", "http://api.example.com").run().next();
+    post().secure(false).header("origin", "https://api.example.com").run().assert_denied(403, "cookie.csrf");
+    // Where nobody knows the own origin, no page is of it.
+    for origin in ["https://evil.example", "ftp://shop.example"] {
+        post().forwarded("ftp", "shop.example").header("origin", origin).run().assert_denied(403, "cookie.csrf");
+    }
 }
 
 #[test]
@@ -272,7 +322,9 @@ fn two_sessions_of_one_token_have_nothing_in_common() {
     let keys = Keys::new();
     let filter = keys.filter(&["a"], ", issue: true");
     let ([first, one], [second, two]) = (log_in(&filter, "abc"), log_in(&filter, "abc"));
+    let nonce = |session: &str| URL_SAFE_NO_PAD.decode(session).unwrap()[1..13].to_vec();
     assert!(first[2..] != second[2..] && one != two);
+    assert!(nonce(&first) != nonce(&second), "under one key a nonce is used once");
 }
 
 #[test]
@@ -349,32 +401,4 @@ fn the_reference_products_single_session_is_its_value_under_any_name() {
     assert_eq!(ask("GET", format!("whatever={value}x")).run().next().header("authorization"), None);
     ask("POST", format!("a={value}")).header("origin", "https://evil.example").run().assert_denied(403, "cookie.csrf");
     ask("GET", format!("{NAME}=AAAA")).run().assert_denied(401, "cookie.invalid");
-}
-
-#[test]
-fn what_cannot_protect_does_not_start() {
-    let keys = Keys::new();
-    std::fs::write(keys.0.join("short"), "0123456789abcdef0123456789abcde").unwrap();
-    let wrong = [
-        ("{}".to_owned(), "/keys"),
-        (format!("{{ keys: ['{}'] }}", keys.key("short")), "/keys"),
-        (format!("{{ keys: ['{}', '{}'] }}", keys.key("a"), keys.key("short")), "/keys"),
-        (format!("{{ fixed_session: '{}', issue: true }}", keys.key("a")), "/keys"),
-        ("{ keys: [a-literal-key-that-is-long-enough-for-it] }".to_owned(), "/keys/0"),
-        (format!("{{ keys: ['{}'], name: session }}", keys.key("a")), "/name"),
-        (format!("{{ keys: ['{}'], name: __Host- }}", keys.key("a")), "/name"),
-        (format!("{{ keys: ['{}'], name: '__Host-a b' }}", keys.key("a")), "/name"),
-        (format!("{{ keys: ['{}'], csrf_cookie: csrf }}", keys.key("a")), "/csrf_cookie"),
-        (format!("{{ keys: ['{}'], csrf_cookie: __Host-session }}", keys.key("a")), "/csrf_cookie"),
-        (format!("{{ keys: ['{}'], csrf_header: Authorization }}", keys.key("a")), "/csrf_header"),
-        (format!("{{ keys: ['{}'], csrf_header: 'a b' }}", keys.key("a")), "/csrf_header"),
-        (format!("{{ keys: ['{}'], header: '' }}", keys.key("a")), "/header"),
-        (format!("{{ keys: ['{}'], max_age: 0s }}", keys.key("a")), "/max_age"),
-        (format!("{{ keys: ['{}'], origins: ['https://a.example/'] }}", keys.key("a")), "/origins"),
-        (format!("{{ keys: ['{}'], origins: ['*'] }}", keys.key("a")), "/origins"),
-        (format!("{{ keys: ['{}'], issue: true, clear: true }}", keys.key("a")), "/clear"),
-    ];
-    for (settings, pointer) in wrong {
-        assert_eq!(Harness::<Cookie>::problem(&settings).pointer, pointer, "{settings}");
-    }
 }

@@ -62,13 +62,11 @@ pub struct Cors {
 /// What the request phase found, for the way back.
 #[derive(Debug, Default)]
 pub enum State {
-    /// The request names no origin.
+    /// The request names no origin, or one whose pages may not read the answer.
     #[default]
-    SameOrigin,
+    Closed,
     /// Pages of this origin may read the answer.
     Allowed(HeaderValue),
-    /// The page may not.
-    Refused,
     /// The preflight was answered here; its answer is complete.
     Answered,
     /// A preflight that was not allowed.
@@ -116,10 +114,7 @@ impl Filter for Cors {
         if cx.req.get(&ORIGIN).is_none() {
             return Ok(Flow::Next(()));
         }
-        let Some(origin) = self.origin(cx.req) else {
-            *cx.state = State::Refused;
-            return Ok(self.pass_refused());
-        };
+        let Some(origin) = self.origin(cx.req) else { return Ok(self.pass_refused()) };
         *cx.state = State::Allowed(origin.clone());
         Ok(Flow::Next(()))
     }

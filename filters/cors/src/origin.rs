@@ -78,6 +78,8 @@ mod tests {
             "https://a b",
             "https://a,https://b",
             "1http://a",
+            "ht_tp://a",
+            "ht\"tp://a",
             "https://a\"",
             "https://ä",
             "*",

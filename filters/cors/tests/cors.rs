@@ -1,7 +1,7 @@
 //! The `cors` filter from outside.
 
 use filter_cors::{Cors, KIND};
-use tollgate_filter_testkit::{Harness, conformance};
+use tollgate_filter_testkit::{Harness, Run, conformance};
 
 #[test]
 fn it_conforms() {
@@ -41,6 +41,49 @@ fn entries_of_definitions_in_use_load_though_no_browser_sends_them() {
     let h = Harness::<Cors>::yaml("{allow_origins: [test.com]}");
     let mut run = h.request("GET", "/").header("origin", "http://test.com").run().next();
     assert!(run.response(200).fields().get("access-control-allow-origin").is_none());
+    let mut literally = h.request("GET", "/").header("origin", "test.com").run().next();
+    assert!(literally.response(200).fields().get("access-control-allow-origin").is_none(), "what is no origin is not echoed");
+}
+
+/// A preflight from the origin that is allowed.
+fn preflight(h: &Harness<Cors>, method: &str, headers: &[&str]) -> Run {
+    let request = h.request("OPTIONS", "/").path_methods(&["GET", "PUT", "DELETE"]).header("origin", "https://a.example");
+    let request = request.header("access-control-request-method", method);
+    headers.iter().fold(request, |request, names| request.header("access-control-request-headers", names)).run()
+}
+
+#[test]
+fn only_methods_and_headers_that_are_listed_are_allowed() {
+    let listed = Harness::<Cors>::yaml("{allow_origins: ['https://a.example'], allow_methods: [put, GET], allow_headers: [X-A, x-b]}");
+    for method in ["GET", "PUT"] {
+        let run = preflight(&listed, method, &["x-a, X-B", "x-a,,"]).assert_reply(200, "cors.preflight");
+        assert_eq!(run.answer_header("access-control-allow-headers"), Some("x-a, x-b, x-a"));
+    }
+    for (method, headers) in [("DELETE", &[][..]), ("GET", &["x-c"]), ("GET", &["x-a, x-c"]), ("GET", &["x-a", "x-c"]), ("GET", &["*"])] {
+        let mut run = preflight(&listed, method, headers).next();
+        let answer = run.response(204);
+        assert!(!answer.fields().keys().any(|name| name.as_str().starts_with("access-control-")), "{method} {headers:?}");
+    }
+    let all = Harness::<Cors>::yaml("{allow_origins: ['https://a.example'], allow_methods: ['*'], allow_headers: ['*']}");
+    preflight(&all, "DELETE", &["x-c"]).assert_reply(200, "cors.preflight");
+}
+
+#[test]
+fn only_options_asks_before_a_request() {
+    let h = Harness::<Cors>::yaml("{allow_origins: ['https://a.example']}");
+    let request = h.request("GET", "/").header("origin", "https://a.example").header("access-control-request-method", "GET");
+    let mut run = request.run().next();
+    assert_eq!(run.response(200).fields()["access-control-allow-origin"], "https://a.example");
+}
+
+#[test]
+fn every_header_is_exposed_only_to_pages_without_credentials() {
+    let settings = "{allow_origins: ['https://a.example'], expose_headers: ['*']}";
+    let mut run = Harness::<Cors>::yaml(settings).request("GET", "/").header("origin", "https://a.example").run().next();
+    assert_eq!(run.response(200).fields()["access-control-expose-headers"], "*");
+    let credentials = settings.replace("{a", "{allow_credentials: true, a");
+    assert_eq!(Harness::<Cors>::problem(&credentials).pointer, "/expose_headers");
+    Harness::<Cors>::yaml(&credentials.replace("'*'", "x-a"));
 }
 
 #[test]

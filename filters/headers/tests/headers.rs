@@ -2,7 +2,7 @@
 
 use filter_headers::{Headers, KIND};
 use serde_json::{Value, json};
-use tollgate_filter_api::{Principal, PrincipalParts};
+use tollgate_filter_api::{Certificate, Peer, Principal, PrincipalParts};
 use tollgate_filter_testkit::{Conformance, Harness, principal};
 
 #[test]
@@ -177,5 +177,31 @@ fn each_attempt_and_each_answer_is_changed_alike() {
     for _ in 0..2 {
         assert_eq!(run.upstream().fields()["x-a"], "a");
         assert_eq!(run.response_with(200, &[("x-b", "upstream")]).fields()["x-b"], "ada");
+    }
+}
+
+#[test]
+fn a_certificate_is_told_in_every_form_also_to_the_client() {
+    let all = "'${certificate.subject} ${certificate.issuer} ${certificate.sha256} ${certificate.rfc9440}'";
+    let h = Harness::<Headers>::yaml(&format!("{{request: {{set: {{x-who: {all}}}}}, response: {{set: {{x-who: {all}}}}}}}"));
+    let (subject, issuer) = ("CN=a".to_owned(), "CN=root".to_owned());
+    let certificate = Certificate { subject, issuer, sha256: [0xab; 32], der: vec![1, 2, 3, 4], ..Certificate::default() };
+    let request = h.request("GET", "/").header("x-who", "forged").header("x_other", "kept").given(Principal::anonymous());
+    let mut run = request.given(Peer::Certified(certificate.into())).run().next();
+    let told = format!("CN=a CN=root {} :AQIDBA==:", "ab".repeat(32));
+    assert_eq!((run.header("x-who"), run.header("x_other")), (Some(told.as_str()), Some("kept")));
+    assert_eq!(run.response(200).fields()["x-who"], told.as_str());
+    let mut without = h.request("GET", "/").header("x-who", "forged").given(Principal::anonymous()).run().next();
+    assert_eq!(without.header("x-who"), None);
+    assert_eq!(without.response(200).fields().get("x-who"), None);
+}
+
+#[test]
+fn nothing_is_said_of_a_caller_that_nobody_knows() {
+    let facts = ["principal.subject", "principal.issuer", "principal.client", "principal.scopes", "principal.key_type", "claim.sub"];
+    for fact in facts {
+        let h = Harness::<Headers>::yaml(&format!("{{request: {{set: {{x-who: '${{{fact}}}'}}}}}}"));
+        let run = h.request("GET", "/").header("x-who", "forged").given(Principal::anonymous()).run().next();
+        assert_eq!(run.header("x-who"), None, "{fact}");
     }
 }

@@ -48,6 +48,7 @@ fn grant(request: &RemoteRequest) -> Option<String> {
 fn authorization(request: &RemoteRequest) -> &str {
     let mut fields = request.headers.iter().filter(|(name, _)| name == "authorization");
     let (Some((_, value)), None) = (fields.next(), fields.next()) else { panic!("one Authorization: {request:?}") };
+    assert!(value.is_sensitive());
     value.to_str().unwrap()
 }
 

@@ -55,6 +55,7 @@ fn a_known_caller_gets_a_key_for_as_long_as_asked_and_no_longer_than_allowed() {
     assert_eq!(end(&limited, r#"{"validityTime": 7200}"#), Some(3600));
     assert_eq!(end(&limited, r#"{"validityTime": -1}"#), Some(3600));
     assert_eq!(end(&limited, "{}"), Some(3600));
+    assert_eq!((end(&limited, r#"{"validityTime": 0}"#), end(&h, r#"{"validityTime": 0}"#)), (Some(3600), None));
 }
 
 /// The caller, as another filter vouches for it.
@@ -75,6 +76,10 @@ fn a_caller_of_the_sandbox_gets_a_key_for_the_sandbox() {
 fn a_key_begets_no_key() {
     let run = harness("").request("GET", "/").given(known_by("api_key", KeyType::Production)).body(String::new()).run();
     run.assert_denied(403, "issue_key.key");
+    let (key, other) = (known_by("api_key", KeyType::Production), known_by("mtls", KeyType::Production));
+    for both in [[key.clone(), other.clone()], [other, key]] {
+        harness("").request("GET", "/").credentials(both).body(String::new()).run().assert_denied(403, "issue_key.key");
+    }
 }
 
 #[test]
@@ -92,6 +97,8 @@ fn nobody_gets_a_key_unknown_in_the_open_or_with_a_strange_body() {
 #[test]
 fn settings_that_cannot_issue_are_refused_and_the_key_is_not_repeated() {
     let problem = |content: &str, settings: &str| Harness::<IssueKey>::setup().document("k.pem", content.to_owned()).problem(settings);
+    assert!(Harness::<IssueKey>::setup().is_idle("{}"));
+    assert_eq!(Harness::<IssueKey>::problem(&settings("")).pointer, "/key");
     assert_eq!(problem("", "{here: true}").pointer, "/issuer");
     assert_eq!(problem("", &settings("").replace("[{name: Test}]", "[]")).pointer, "/apis");
     let wrong = problem("hunter2", &settings(""));

@@ -183,23 +183,20 @@ impl KeyRing {
         if self.is_current(&before, now) {
             return before;
         }
-        let mut changed = false;
         for (source, loaded) in self.sources.iter().zip(loaded.iter_mut()) {
-            changed |= self.read(source, loaded);
+            self.read(source, loaded);
         }
-        let after = Arc::new(self.snapshot_of(&loaded, &before, changed, now));
+        let after = Arc::new(self.snapshot_of(&loaded, &before, now));
         self.meters.keys.set(i64::try_from(after.keys.len()).unwrap_or(i64::MAX));
         self.snapshot.store(after.clone());
         after
     }
 
-    /// Reads a source's content when it is another than last time; whether there are other keys now.
-    fn read(&self, source: &Source, loaded: &mut Loaded) -> bool {
+    /// Reads a source's content when it is another than last time.
+    fn read(&self, source: &Source, loaded: &mut Loaded) {
         let version = source.document.version();
         let number = version.as_ref().map_or(0, |version| version.number);
-        let changed = number != loaded.seen;
-        loaded.seen = number;
-        if changed {
+        if number != std::mem::replace(&mut loaded.seen, number) {
             match version.and_then(|version| parse(source.format, &version.bytes)) {
                 Some(keys) => (loaded.keys, loaded.broken) = (Some(keys), false),
                 None => {
@@ -211,10 +208,9 @@ impl KeyRing {
         if !loaded.broken {
             loaded.confirmed = source.document.confirmed();
         }
-        changed && !loaded.broken
     }
 
-    fn snapshot_of(&self, loaded: &[Loaded], before: &Snapshot, changed: bool, now: SystemTime) -> Snapshot {
+    fn snapshot_of(&self, loaded: &[Loaded], before: &Snapshot, now: SystemTime) -> Snapshot {
         let mut keys = Vec::new();
         let mut until = now + LOOK;
         let mut complete = true;
@@ -231,7 +227,8 @@ impl KeyRing {
         if !complete {
             until = until.min(now + LOOK_SOON);
         }
-        let same = !changed && keys.len() == before.keys.len() && keys.iter().zip(&before.keys).all(|(a, b)| Arc::ptr_eq(a, b));
+        // Every version that was read has keys of its own, also when they say the same.
+        let same = keys.len() == before.keys.len() && keys.iter().zip(&before.keys).all(|(a, b)| Arc::ptr_eq(a, b));
         let generation = if same { before.generation } else { before.generation + 1 };
         Snapshot { seen: loaded.iter().map(|loaded| loaded.seen).collect(), keys, generation, complete, until }
     }

@@ -191,6 +191,8 @@ mod tests {
             "application/json; a=1 b=2",
             "application/json; a=1; A=2",
             "*/json",
+            "application/json; =1",
+            "application/json; a/b=1",
             "application/jsön",
             "application/json\0",
         ] {
@@ -208,6 +210,9 @@ mod tests {
             ("application/json; charset=utf-8", "application/json; charset=iso-8859-1", false),
             ("application/vnd.a; version=2", "application/vnd.a", false),
             ("application/vnd.a; version=2", "application/vnd.a; version=2", true),
+            ("application/vnd.a; version=2", "application/vnd.a; revision=2; version=3", false),
+            ("application/vnd.a; version=utf-8", "application/vnd.a", false),
+            ("application/vnd.a; charset=iso-8859-1", "application/vnd.a", false),
             ("application/vnd.a; profile=X", "application/vnd.a; profile=x", false),
             ("application/json", "application/problem+json", false),
             ("application/problem+json", "application/json", false),
@@ -237,6 +242,13 @@ mod tests {
             ("application/json;version=1;q=0, */*", "application/json;version=1", false),
             ("application/problem+json", "application/json", false),
             ("text/html;level=\"1,2\", application/json", "application/json", true),
+            ("text/html;a=\"x,application/json,y\"", "application/json", false),
+            ("text/html;a=\"\\\",application/json,\"", "application/json", false),
+            ("text/html;a=\"\\\\\",application/json", "application/json", true),
+            ("application/*, application/json;q=0", "application/json", false),
+            ("application/*;q=0, application/json", "application/json", true),
+            ("text/html, image/png", "image/*", true),
+            ("*/*", "image/*", true),
             ("application/json;q=0;ext=1", "application/json", false),
             ("image/png", "image/*", true),
             ("image/*;q=0", "image/*", false),
@@ -252,7 +264,7 @@ mod tests {
     fn weights_are_those_of_the_rfc() {
         let cases = [("0", Some(0)), ("1", Some(1000)), ("0.", Some(0)), ("0.5", Some(500)), ("0.125", Some(125)), ("1.000", Some(1000))];
         for (text, expected) in
-            cases.into_iter().chain(["", "2", "1.001", "0.1234", ".5", "-1", "0.5x", "1e0", "+0"].map(|text| (text, None)))
+            cases.into_iter().chain(["", "2", "1.001", "0.1234", ".5", "-1", "0.5x", "1e0", "+0", "0.+5", "0.1.2"].map(|text| (text, None)))
         {
             assert_eq!(weight(text), expected, "{text:?}");
         }

@@ -42,3 +42,25 @@ fn a_refusal_says_what_is_declared_and_repeats_nothing() {
     let detail = run.answer().get_detail().unwrap_or_default();
     assert!(detail.contains("text/csv") && !detail.contains("secret"), "{detail}");
 }
+
+#[test]
+fn what_is_not_declared_of_one_direction_is_not_compared_there() {
+    let consuming = Harness::<MediaTypes>::yaml("{consumes: [application/json]}");
+    consuming.request("GET", "/").header("accept", "text/x").run().next();
+    let producing = Harness::<MediaTypes>::yaml("{produces: [application/json, text/csv]}");
+    producing.request("POST", "/").header("content-type", "text/x").unannounced_body().run().next();
+    for accept in ["application/json", "text/csv"] {
+        producing.request("GET", "/").header("accept", accept).run().next();
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_none_of_those_declared() {
+    let h = Harness::<MediaTypes>::yaml("{consumes: ['image/*'], produces: ['image/*']}");
+    let post = |kind: &[u8]| h.request("POST", "/").header("content-type", kind).unannounced_body().run();
+    post(b"image/png").next();
+    for kind in [&b"image/*"[..], b"*/*", b"image/png\xff", b"image"] {
+        post(kind).assert_denied(415, "media_types.unsupported");
+    }
+    h.request("GET", "/").header("accept", b"\xff").run().assert_denied(406, "media_types.not_acceptable");
+}

@@ -52,7 +52,7 @@ mod tests {
         let cases = [
             ("shop.example", "SHOP.example", true),
             ("shop.example", "shop.example.evil", false),
-            ("*.example", "shop.example", true),
+            ("*.example", "shop.EXAMPLE", true),
             ("*.example", "a.shop.example", false),
             ("*.example", "example", false),
             ("*.example", ".example", false),

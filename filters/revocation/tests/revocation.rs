@@ -41,6 +41,16 @@ fn a_revocation_is_in_force_for_the_next_request() {
     h.request("GET", "/").given(principal("alice")).run().assert_denied(401, "revocation.revoked");
 }
 
+#[test]
+fn every_credential_of_a_request_is_looked_up() {
+    let h = Harness::<Revocation>::setup().document("revocations", "subject mallory").yaml("{}");
+    let run = |subjects: [&str; 3]| h.request("GET", "/").credentials(subjects.map(principal)).run();
+    run(["alice", "bob", "carol"]).next();
+    for revoked in [["mallory", "bob", "carol"], ["alice", "mallory", "carol"], ["alice", "bob", "mallory"]] {
+        run(revoked).assert_denied(401, "revocation.revoked");
+    }
+}
+
 fn holding(id: Option<&str>, signature: &str) -> Principal {
     let token = Token { id: id.map(str::to_owned), signature: Some(signature.to_owned()), ..Token::default() };
     Principal::new(PrincipalParts { filter: "jwt", subject: Some("alice".into()), token: Some(token), ..PrincipalParts::default() })

@@ -6,10 +6,13 @@ use tollgate_plan::{Alternative, Plan};
 
 use super::{
     any, built, built_as, credential, demand, plan,
-    running::{outcome, run},
+    running::{order, outcome, run},
 };
 use crate::{
-    chain::{Chain, Verdict, alternatives::enforced},
+    chain::{
+        Chain, Verdict,
+        alternatives::{enforced, grouped},
+    },
     config::Requirements,
 };
 
@@ -22,8 +25,14 @@ fn with_judge(alternatives: &[&[&str]], few: &str) -> std::sync::Arc<Chain> {
 
 /// The filters of each alternative, with the scopes they are asked for.
 fn read_as(requirements: Requirements, alternatives: Vec<Alternative>) -> Value {
+    without(&[], requirements, alternatives)
+}
+
+/// The same, where some filters are waived.
+fn without(waived: &[&str], requirements: Requirements, alternatives: Vec<Alternative>) -> Value {
     let plan: Plan = plan(alternatives, vec![]);
-    let enforced = enforced(&plan.apis[0].operations[0].security, requirements, &[]);
+    let waived: Vec<String> = waived.iter().map(|filter| (*filter).to_owned()).collect();
+    let enforced = enforced(&plan.apis[0].operations[0].security, requirements, &waived);
     let name = |credential: &tollgate_plan::Credential| format!("{} {}", credential.filter, credential.scopes.join(" ")).trim().to_owned();
     enforced.iter().map(|alternative| alternative.credentials.iter().map(name).collect::<Vec<_>>()).collect::<Vec<_>>().into()
 }
@@ -60,6 +69,35 @@ fn when_each_scheme_is_enough_tokens_and_users_need_the_scopes_of_the_others_and
     assert_eq!(read_as(Requirements::Any, alternatives), json!([["jwt read"], ["basic_auth read write"], ["jwt write"], ["api_key"]]));
 }
 
+#[test]
+fn an_alternative_of_which_a_part_is_waived_counts_only_where_none_is_enforced_whole() {
+    let alternatives = || any(&[&["basic_auth", "jwt"], &["api_key"], &[]]);
+    assert_eq!(without(&["basic_auth"], Requirements::Exact, alternatives()), json!([["api_key"], []]));
+    assert_eq!(without(&["basic_auth", "api_key"], Requirements::Exact, alternatives()), json!([["jwt"], []]));
+    assert_eq!(without(&["basic_auth", "api_key", "jwt"], Requirements::Exact, alternatives()), json!([]));
+}
+
+#[test]
+fn alternatives_become_one_only_when_they_ask_for_the_same_credentials() {
+    let groups = |alternatives: &[Alternative]| -> Value {
+        let asked = |group: &Vec<crate::chain::alternatives::Wanted>| -> Vec<String> {
+            let scopes = |ask: &crate::chain::alternatives::Ask| ask.scopes.join(" ");
+            group.iter().map(|one| format!("{}: {}", one.filter, one.asks.iter().map(scopes).collect::<Vec<_>>().join(", "))).collect()
+        };
+        grouped(alternatives).iter().map(asked).collect::<Vec<_>>().into()
+    };
+    let of = |credentials: &[(&str, &[&str])]| Alternative {
+        credentials: credentials.iter().map(|(filter, scopes)| credential(filter, scopes)).collect(),
+    };
+    let same = [of(&[("a", &["read"]), ("b", &[])]), of(&[("a", &["write"]), ("b", &["x"])])];
+    assert_eq!(groups(&same), json!([["a: read, write", "b: , x"]]));
+    let other = [of(&[("a", &["read"]), ("b", &[])]), of(&[("a", &["write"]), ("c", &[])]), of(&[("a", &["all"])])];
+    assert_eq!(groups(&other), json!([["a: read", "b: "], ["a: write", "c: "], ["a: all"]]));
+    let mut elsewhere = of(&[("a", &["write"])]);
+    elsewhere.credentials[0].settings.insert("in".to_owned(), "query".into());
+    assert_eq!(groups(&[of(&[("a", &["read"])]), elsewhere]), json!([["a: read"], ["a: write"]]));
+}
+
 #[tokio::test]
 async fn each_scheme_is_enough_by_setting_only() {
     let plan = plan(any(&[&["key_a", "key_b"]]), vec![]);
@@ -87,6 +125,26 @@ async fn a_caller_whose_credential_is_not_enough_may_be_let_in_by_another() {
     assert_eq!(outcome(&chain, &[("x-a", "good"), ("x-b", "good")]).await, "key_b");
     assert_eq!(outcome(&chain, &[("x-a", "good"), ("x-b", "bad")]).await, "judge.few");
     assert_eq!(outcome(&chain, &[("x-a", "good"), ("x-b", "down")]).await, "key_b.down");
+}
+
+#[tokio::test]
+async fn only_what_is_not_enough_sends_to_another_alternative_and_only_those_who_judge() {
+    let both = [("x-a", "good"), ("x-b", "good")];
+    assert_eq!(outcome(&with_judge(&[&["key_a"], &["key_b"]], "key_a: false"), &both).await, "judge.bad");
+    let behind = |yaml: &str| built(&plan(any(&[&["key_a"], &["key_b"]]), vec![]), yaml, &[]).unwrap();
+    let judged_late = behind("chain: [key_a, key_b, mark: {name: one}, judge: {key_a: true}]\n");
+    assert_eq!(outcome(&judged_late, &both).await, "judge.few");
+    let no_judge = behind("chain: [key_a, key_b, judge, mark: {name: one, few: true}]\n");
+    assert_eq!(outcome(&no_judge, &[both[0], both[1], ("x-stop", "one")]).await, "mark.few");
+}
+
+#[tokio::test]
+async fn an_alternative_that_was_not_enough_has_no_say_in_the_answer_and_who_ran_before_it_has() {
+    let yaml = "chain: [mark: {name: one}, key_a, key_b, judge: {key_a: true}]\n";
+    let chain = built(&plan(any(&[&["key_a"], &["key_b"]]), vec![]), yaml, &[]).unwrap();
+    let (mut run, verdict) = run(&chain, &[("x-a", "good"), ("x-b", "good")], None).await;
+    assert!(matches!(verdict, Verdict::Pass), "{verdict:?}");
+    assert_eq!(order(&mut run, &chain), ["key_b", "one"]);
 }
 
 #[tokio::test]

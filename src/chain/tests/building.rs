@@ -80,6 +80,14 @@ fn every_demand_is_a_step_where_its_filter_is_listed_first() {
 }
 
 #[test]
+fn scopes_are_compared_by_somebody_unless_having_the_credential_is_enough() {
+    let of = |scopes: &[&str]| tollgate_plan::Alternative { credentials: vec![super::credential("key_a", scopes)] };
+    let scoped = plan(vec![of(&["read"])], vec![]);
+    assert_eq!(wrong(&scoped, "chain: [key_a]\n", &["other"]), at("chain.not_enforced", "a.yaml", 7));
+    assert!(built(&plan(vec![of(&["read"]), of(&[])], vec![]), "chain: [key_a]\n", &[]).is_ok());
+}
+
+#[test]
 fn a_demand_reaches_a_filter_that_checks_credentials() {
     let plan = plan(any(&[&["key_a"]]), vec![demand("key_a", json!({"idle": true}))]);
     assert_eq!(wrong(&plan, "chain: [key_a]\n", &[]), at("chain.not_enforced", "a.yaml", 7));

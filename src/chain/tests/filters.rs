@@ -115,10 +115,11 @@ impl Filter for StandIn {
     }
 }
 
-/// Looks at credentials only; the named ones are not enough for it.
+/// Looks at credentials only; the named ones are not enough for it, or, with `false`, no good.
 pub struct Judge(std::collections::BTreeMap<String, bool>);
 
 static FEW: Reason = Reason::insufficient("judge.few", 403, 900_910, "t", "h");
+static BAD: Reason = Reason::refused("judge.bad", 401, 0, "t", "h");
 
 impl Filter for Judge {
     const ID: &'static str = "judge";
@@ -134,8 +135,10 @@ impl Filter for Judge {
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
         let known: Vec<&str> = cx.given.iter().map(|principal| principal.filter).collect();
-        let few = self.0.contains_key(&known.join("+"));
-        Ok(if few { Flow::Stop(FEW.answer().log(known.join("+"))) } else { Flow::Next(()) })
+        Ok(match self.0.get(&known.join("+")) {
+            Some(few) => Flow::Stop(if *few { FEW.answer() } else { BAD.answer() }.log(known.join("+"))),
+            None => Flow::Next(()),
+        })
     }
 }
 
@@ -169,12 +172,15 @@ impl Filter for Whole {
 #[serde(deny_unknown_fields, default)]
 pub struct MarkConfig {
     name: String,
+    /// Stops as if the caller had too few rights.
+    few: bool,
 }
 
 /// Leaves its name on answers and on what goes upstream; stops at its name in `X-Stop`.
-pub struct Mark(String);
+pub struct Mark(String, &'static Reason);
 
 static STOPPED: Reason = Reason::refused("mark.stopped", 418, 0, "t", "h");
+static TOO_FEW: Reason = Reason::insufficient("mark.few", 403, 0, "t", "h");
 
 impl Filter for Mark {
     const ID: &'static str = "mark";
@@ -188,12 +194,12 @@ impl Filter for Mark {
     }
 
     fn build(config: MarkConfig, _: &Env) -> Result<Self, Problem> {
-        Ok(Self(config.name))
+        Ok(Self(config.name, if config.few { &TOO_FEW } else { &STOPPED }))
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
         let stop = cx.req.fields().get("x-stop").is_some_and(|name| name.as_bytes() == self.0.as_bytes());
-        Ok(if stop { Flow::Stop(STOPPED.answer()) } else { Flow::Next(()) })
+        Ok(if stop { Flow::Stop(self.1.answer()) } else { Flow::Next(()) })
     }
 
     fn on_upstream(&self, cx: UpstreamCx<'_, Self>) -> Result<(), Fault> {

@@ -48,7 +48,7 @@ pub async fn outcome(chain: &Chain, fields: &[(&str, &str)]) -> &'static str {
     }
 }
 
-fn order(run: &mut Run, chain: &Chain) -> Vec<String> {
+pub fn order(run: &mut Run, chain: &Chain) -> Vec<String> {
     let mut resp = ResponseHead::build(200).unwrap();
     run.response(chain, &mut resp, &call()).unwrap();
     resp.fields().get_all("x-order").iter().map(|value| value.to_str().unwrap().to_owned()).collect()

@@ -157,6 +157,45 @@ fn b08_every_spelling_of_the_url_is_the_url() {
 }
 
 #[test]
+fn b08_another_url_is_not_the_url_however_it_is_escaped() {
+    let token = Proof::token(none());
+    let ask = |filter: &Harness<Jwt>, path: &str, url: &str| {
+        let request = filter.request("GET", path).header("authorization", format!("DPoP {token}"));
+        request.header("dpop", Proof::new(&token).claims(json!({ "htu": url })).seal()).run()
+    };
+    ask(&proving(none()), "/a~b", "https://api.example.com/%61%7Eb").next();
+    for (path, url) in [
+        ("/ab/c", "https://api.example.com/ab%2Fc"),
+        ("/ab%2fc", "https://api.example.com/ab/c"),
+        // A target that has no one form is nobody's.
+        ("/a/../b", "https://api.example.com/a/../b"),
+        ("/a/./b", "https://api.example.com/a/./b"),
+        ("/%2e%2e/b", "https://other.example/b"),
+        ("/a/../b", "https://other.example/b"),
+    ] {
+        ask(&proving(none()), path, url).assert_denied(401, "jwt.dpop_proof");
+    }
+    let outside = json!({ "origins": ["https://outside.example", "https://second.example/base"] });
+    ask(&proving(outside.clone()), "/x", "https://second.example/base/x").next();
+    for url in ["https://other.example/x", "http://outside.example/x", "https://outside.example/base/x", "https://second.example/x"] {
+        ask(&proving(outside.clone()), "/x", url).assert_denied(401, "jwt.dpop_proof");
+    }
+    ask(&proving(outside), "/a/../b", "https://outside.example/a/../b").assert_denied(401, "jwt.dpop_proof");
+}
+
+#[test]
+fn b08_without_encryption_the_url_says_so() {
+    let token = Proof::token(none());
+    let ask = |url: &str| {
+        let filter = proving(none());
+        let request = filter.request("GET", "/").secure(false).header("authorization", format!("DPoP {token}"));
+        request.header("dpop", Proof::new(&token).claims(json!({ "htu": url })).seal()).run()
+    };
+    ask("http://api.example.com:80/").next();
+    ask("https://api.example.com/").assert_denied(401, "jwt.dpop_proof");
+}
+
+#[test]
 fn b08_behind_a_proxy_the_outside_url_is_configured_and_forwarding_fields_say_nothing() {
     let token = Proof::token(none());
     let ask = |filter: &Harness<Jwt>| {
@@ -206,6 +245,19 @@ fn b09_without_room_nobody_passes() {
 }
 
 #[test]
+fn b09_the_room_is_that_of_the_latest_settings() {
+    let setup = Harness::<Jwt>::setup().document(SET, set(&[P256.named("k1")]));
+    let with = |entries: usize| setup.yaml(&settings(none(), json!({ "dpop": { "replay_entries": entries } })));
+    let token = Proof::token(none());
+    let send = |filter: &Harness<Jwt>, id: &str| send_with(filter, &token, &Proof::new(&token).claims(json!({ "jti": id })).seal());
+    let (first, larger) = (with(16), with(32));
+    send(&first, "1").next();
+    send(&larger, "2").next();
+    let _smaller = with(16);
+    send(&larger, "3").assert_fault("jwt.replay_store_full");
+}
+
+#[test]
 fn b09_a_proof_has_a_name() {
     for id in [json!(null), json!(""), json!(1), json!("x".repeat(257))] {
         no_proof(none(), json!({ "jti": id }));
@@ -221,6 +273,27 @@ fn b10_the_proof_is_for_this_token_and_its_key() {
     let proof = Proof::new(&token).header(json!({ "jwk": stranger.jwk() }));
     let sealed = stranger.seal(Algorithm::ES256, &proof.header.to_string(), &proof.claims.to_string());
     send_with(&proving(none()), &token, &sealed).assert_denied(401, "jwt.binding");
+}
+
+#[test]
+fn b06_a_proof_is_written_without_padding() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE};
+    let token = Proof::token(none());
+    let proof = Proof::new(&token).header(json!({ "x": "a" }));
+    let header = [proof.header.to_string(), proof.header.to_string() + " "].into_iter().find(|header| header.len() % 3 != 0).unwrap();
+    let input = format!("{}.{}", URL_SAFE.encode(header), b64(proof.claims.to_string()));
+    let padded = format!("{input}.{}", b64(P256.sign(Algorithm::ES256, input.as_bytes())));
+    assert!(padded.contains("=."));
+    send_with(&proving(none()), &token, &padded).assert_denied(401, "jwt.dpop_proof");
+}
+
+#[test]
+fn without_the_setting_what_others_say_of_proofs_goes_through() {
+    let filter = plain();
+    let request = filter.request("GET", "/").header("authorization", format!("Bearer {}", P256.claims(none())));
+    let mut run = request.header("dpop", "another's").run().next();
+    assert_eq!(run.header("dpop"), Some("another's"));
+    assert_eq!(run.response_with(200, &[("dpop-nonce", "the upstream's")]).fields()["dpop-nonce"], "the upstream's");
 }
 
 #[test]
@@ -244,6 +317,7 @@ fn proofs_that_could_not_be_told_or_taken_do_not_start() {
         (json!({ "scheme": "", "dpop": {} }), "/dpop"),
         (json!({ "dpop": { "algorithms": [] } }), "/dpop"),
         (json!({ "dpop": { "replay_entries": 0 } }), "/dpop"),
+        (json!({ "dpop": { "max_age": "0s" } }), "/dpop"),
         (json!({ "dpop": { "origins": ["api.example.com"] } }), "/dpop/origins"),
     ] {
         let setup = Harness::<Jwt>::setup().document(SET, set(&[P256.named("k1")]));

@@ -61,6 +61,17 @@ fn b07_a_key_under_which_anybody_could_sign_proves_nothing() {
 }
 
 #[test]
+fn b07_what_the_key_says_it_is_for_counts() {
+    for own in [json!({ "key_ops": ["verify"] }), json!({ "alg": "ES256" }), json!({ "use": "sig" })] {
+        prove(&P256, &merged(P256.jwk(), own), "ES256", ES256).next();
+    }
+    for other in [json!({ "key_ops": ["encrypt"] }), json!({ "use": "enc" })] {
+        prove(&P256, &merged(P256.jwk(), other), "ES256", ES256).assert_denied(401, "jwt.dpop_proof");
+    }
+    prove(&RSA, &merged(RSA.jwk(), json!({ "alg": "PS256" })), "RS256", RS256).assert_denied(401, "jwt.dpop_proof");
+}
+
+#[test]
 fn b07_a_private_or_shared_key_is_never_shown() {
     for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
         let shown = merged(P256.jwk(), json!({ name: "AA" }));

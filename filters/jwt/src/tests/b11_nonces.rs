@@ -103,6 +103,16 @@ fn b11_the_nonce_before_is_accepted_for_one_period_and_the_next_is_offered() {
 }
 
 #[test]
+fn b11_without_a_secret_each_process_makes_one_of_its_own() {
+    let nonce = |filter: &Harness<Jwt>| offered(with_nonce(filter, "1", 0, json!(null)));
+    let (one, other) = (demanding(none()), demanding(none()));
+    assert_ne!(nonce(&one), nonce(&other));
+    // Not that of a secret that everybody knows.
+    let zeros = SecretFile::new("zeros", &"\0".repeat(32));
+    assert_ne!(nonce(&one), nonce(&demanding(json!({ "secret": zeros.reference() }))));
+}
+
+#[test]
 fn b11_nothing_but_the_nonce_is_the_nonce() {
     let filter = demanding(none());
     let nonce = offered(with_nonce(&filter, "1", 0, json!(null)));

@@ -107,6 +107,13 @@ fn j21_keys_that_moved_are_found_by_the_first_token_that_needs_them() {
 }
 
 #[test]
+fn j21_a_new_key_of_the_same_set_is_asked_for() {
+    let filter = led(about(none()));
+    filter.document(SET).stage(set(&[P256.named("k1"), P384.named("k2")]));
+    accepted(&filter, &P384.token(json!({ "kid": "k2" }), none()));
+}
+
+#[test]
 fn j21_only_document_and_keys_together_confirm_the_keys() {
     let filter = led(about(none()));
     let (known, unknown) = (P256.claims(json!({ "exp": START + 1_000_000 })), P384.token(json!({ "kid": "k2" }), none()));

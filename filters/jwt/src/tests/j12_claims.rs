@@ -159,6 +159,19 @@ fn j15_a_token_may_be_too_old_before_it_expires() {
 }
 
 #[test]
+fn j15_the_skew_is_allowed_at_the_end_of_the_age_too() {
+    let filter = filter(json!({ "max_token_age": "10m", "clock_skew": "10s" }), none());
+    // In the skew behind its `exp` it is not expired yet, and too old all the same.
+    let token = P256.claims(json!({ "exp": START + 605 }));
+    filter.advance(Duration::from_secs(609));
+    accepted(&filter, &token);
+    filter.advance(Duration::from_secs(1));
+    refused(&filter, &token, "jwt.too_old");
+    filter.advance(Duration::from_secs(5));
+    refused(&filter, &token, "jwt.expired");
+}
+
+#[test]
 fn j15_a_token_may_live_too_long() {
     let filter = filter(json!({ "max_lifetime": "1h" }), none());
     accepted(&filter, &P256.claims(none()));
@@ -212,6 +225,18 @@ fn the_principal_is_what_the_token_says() {
     assert_eq!((principal.filter, principal.subject.as_deref(), principal.issuer.as_deref()), ("jwt", Some("alice"), Some(ISSUER)));
     assert_eq!((principal.client.as_deref(), &principal.scopes[..]), (Some("app"), &["read".to_owned(), "write".to_owned()][..]));
     assert_eq!((principal.key_type, &principal.claims["jti"]), (KeyType::Sandbox, &json!("t1")));
+}
+
+#[test]
+fn the_kind_of_key_is_production_or_sandbox_in_any_case() {
+    for (said, kind) in [
+        (json!("PRODUCTION"), KeyType::Production),
+        (json!("Production"), KeyType::Production),
+        (json!("sandbox"), KeyType::Sandbox),
+        (json!(null), KeyType::Production),
+    ] {
+        assert_eq!(accepted(&plain(), &P256.claims(json!({ "keytype": said }))).fact::<Principal>().key_type, kind, "{said}");
+    }
 }
 
 #[test]

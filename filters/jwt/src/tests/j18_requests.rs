@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
-use tollgate_filter_api::{Meaning, Principal};
+use tollgate_filter_api::{Carrier, Meaning, Principal};
 use tollgate_filter_testkit::{Harness, START};
 
 use super::kit::*;
@@ -191,6 +191,16 @@ fn j19_a_token_in_the_query_is_not_read() {
 #[test]
 fn j19_a_header_that_is_not_text_is_refused() {
     plain().request("GET", "/").header("authorization", b"Bearer \xff\xfe").run().assert_denied(401, "jwt.malformed");
+}
+
+#[test]
+fn the_place_of_the_token_is_cleared_when_another_credential_let_the_caller_in() {
+    let header = |filter: Harness<Jwt>| match filter.carrier() {
+        Some(Carrier::Header(name)) => name.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(header(plain()), "authorization");
+    assert_eq!(header(filter(none(), json!({ "header": "X-Token" }))), "x-token");
 }
 
 #[test]

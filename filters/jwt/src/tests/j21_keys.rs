@@ -201,6 +201,43 @@ fn j22_one_source_that_is_down_hides_no_key_of_another() {
 }
 
 #[test]
+fn j22_while_one_source_is_down_a_token_that_it_may_know_is_not_refused() {
+    let second = "https://issuer.example/second";
+    let keys = json!({ "keys": [{ "jwks": SET }, { "jwks": second }] });
+    // The first has a key without a name, which may be the one that the token names; and was confirmed just now.
+    let setup = Harness::<Jwt>::setup().document(SET, set(&[P256.named("k1"), P256.jwk()])).unfetched(second);
+    let filter = setup.yaml(&settings(keys, none()));
+    send(&filter, &token(&P384, "k2")).assert_fault("jwt.keys_unavailable");
+    send(&filter, &nameless(&P384)).assert_fault("jwt.keys_unavailable");
+    filter.document(second).set(set(&[P384.named("k2")]));
+    accepted(&filter, &token(&P384, "k2"));
+    // Since then nobody heard of the second.
+    filter.advance(Duration::from_secs(60));
+    filter.document(SET).set(set(&[P256.named("k1")]));
+    send(&filter, &token(&P521, "k3")).assert_fault("jwt.keys_unavailable");
+    filter.document(second).confirm();
+    refused(&filter, &token(&P521, "k3"), "jwt.unknown_key");
+}
+
+#[test]
+fn j21_a_forged_token_without_a_name_is_refused_also_when_nobody_can_be_asked() {
+    let filter = plain();
+    filter.advance(Duration::from_secs(60));
+    refused(&filter, &nameless(&P384), "jwt.unknown_key");
+    let mixed = filter_with(&[P256.named("k1"), P256.jwk()], none(), none());
+    mixed.advance(Duration::from_secs(60));
+    refused(&mixed, &token(&P384, "k2"), "jwt.unknown_key");
+}
+
+#[test]
+fn keys_come_from_a_set_in_a_file() {
+    let setup = Harness::<Jwt>::setup().document("keys/set.json", set(&[P256.named("k1")]));
+    let filter = setup.yaml(&settings(json!({ "keys": { "jwks": "keys/set.json" } }), none()));
+    accepted(&filter, &token(&P256, "k1"));
+    refused(&filter, &token(&P384, "k1"), "jwt.unknown_key");
+}
+
+#[test]
 fn keys_come_from_pem_whatever_the_token_calls_them() {
     let pem = [RSA.public_pem(), b"a comment\n".to_vec(), P256.public_pem(), ED25519.public_pem()].concat();
     let settings = settings(json!({ "keys": { "pem": "keys.pem" } }), none());

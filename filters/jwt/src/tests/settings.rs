@@ -60,8 +60,6 @@ fn key_sources_without_a_usable_key_are_a_problem() {
         (json!([{ "jwks": SET }, { "jwks": "weak.json" }]), "/issuers/0/keys/1"),
         (json!({ "jwks": "contrary.json" }), "/issuers/0/keys/0"),
         (json!([{ "jwks": SET }, { "pem": "absent.pem" }]), "/issuers/0/keys/1"),
-        (json!({ "jwks": "http://issuer.example/jwks" }), "/issuers/0/keys/0"),
-        (json!({ "jwks": "ftp://issuer.example/jwks" }), "/issuers/0/keys/0"),
         (json!({ "jwks": "https://" }), "/issuers/0/keys/0"),
         (json!({ "jwks": SET, "pem": "empty.pem" }), "/issuers/0/keys"),
     ] {
@@ -81,6 +79,23 @@ fn plain_http_is_for_this_machine_or_by_leave() {
     for url in ["http://127.0.0.1:8080/jwks", "http://localhost/jwks", "http://[::1]:1/jwks"] {
         Harness::<Jwt>::setup().unfetched(url).yaml(&settings(json!({ "keys": { "jwks": url } }), none()));
     }
+    let elsewhere = [
+        "http://issuer.example/jwks",
+        "http://127.0.0.1.example/jwks",
+        "http://10.0.0.1/jwks",
+        "http://localhost.example/",
+        "ftp://localhost/jwks",
+    ];
+    for (kind, url, document) in elsewhere
+        .iter()
+        .map(|url| ("jwks", *url, (*url).to_owned()))
+        .chain(elsewhere.iter().map(|url| ("discovery", *url, format!("{}/.well-known/openid-configuration", url.trim_end_matches('/')))))
+    {
+        let setup = Harness::<Jwt>::setup().unfetched(&document);
+        let problem = setup.problem(&settings(json!({ "keys": { kind: url } }), none()));
+        assert_eq!(problem.pointer, "/issuers/0/keys/0", "{url}");
+        assert!(problem.message.contains(url), "{problem}");
+    }
     let url = "http://keys.internal/jwks";
     Harness::<Jwt>::setup().unfetched(url).yaml(&settings(json!({ "keys": { "jwks": url }, "plain_http": true }), none()));
 }
@@ -98,4 +113,5 @@ fn headers_are_checked_before_they_are_written() {
     problem(&settings(none(), json!({ "scheme": "Bearer token" })), "/scheme");
     problem(&settings(none(), json!({ "realm": "a\"b" })), "/realm");
     problem(&settings(none(), json!({ "realm": "a\r\nb" })), "/realm");
+    problem(&settings(none(), json!({ "realm": "a\\b" })), "/realm");
 }
