@@ -364,15 +364,28 @@ fn a_connection_field_cannot_take_away_what_the_gateway_wrote_or_checked() {
     let gateway = over(&upstream);
     for field in ["x-forwarded-for", "x-forwarded-proto", "x-request-id", "host", "content-length"] {
         let before = upstream.count();
-        let status = gateway.send("POST", "/x", &[&format!("Connection: {field}")], b"body").status();
-        if status == 200 {
+        let answer = gateway.send("POST", "/x", &[&format!("Connection: {field}")], b"body");
+        if answer.status() == 200 {
             let request = &upstream.requests()[before].message;
             assert!(request.field(field).is_some(), "Connection took {field} away: {request:?}");
             assert_eq!(request.body, b"body");
         } else {
-            assert_eq!(status, 400, "{field}");
+            assert_eq!(answer.status(), 400, "{field}");
+            assert!(answer.text().contains("request.field"), "{field}");
             assert_eq!(upstream.count(), before, "{field}");
         }
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn a_wish_to_change_the_protocol_that_the_connection_does_not_carry_is_none() {
+    let upstream = Upstream::start();
+    let gateway = over(&upstream);
+    for (connection, upgrade) in [("close", None), ("x-upgrade", None), ("Upgrade", Some("websocket"))] {
+        upstream.forget();
+        gateway.send("GET", "/x", &["Upgrade: websocket", &format!("Connection: {connection}")], b"");
+        assert_eq!(upstream.only().field("upgrade"), upgrade, "{connection}");
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod admin;
+mod answers;
 mod artifact;
 mod authorize;
 mod brokers;

@@ -145,3 +145,27 @@ fn a_host_that_can_be_read_twice_is_refused() {
     assert_eq!(client.answer("GET").unwrap().status(), 400);
     assert_eq!(world.upstream.count(), 0);
 }
+
+#[test]
+fn a_target_with_a_fragment_is_refused() {
+    let world = world(json!({}));
+    for target in ["/public/a#/admin/x", "/public/a?x=1#y", "http://localhost/public/a#"] {
+        assert_eq!(world.ask(target), 400, "{target}");
+    }
+    assert_eq!(world.upstream.count(), 0);
+}
+
+#[test]
+fn no_field_tells_the_upstream_another_method_or_target_than_was_judged() {
+    let world = world(json!({}));
+    for name in ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "x_http_method_override"] {
+        let refused = world.gateway.send("GET", "/public/a", &[&format!("{name}: DELETE")], b"");
+        assert_eq!((refused.status(), refused.text().contains("request.override")), (400, true), "{name}");
+    }
+    assert_eq!(world.upstream.count(), 0);
+    let fields = ["X-Original-URL: /admin/x", "X-Rewrite-URL: /admin/x", "X-HTTP-Method-Override: GET"];
+    assert_eq!(world.gateway.send("GET", "/public/a", &fields, b"").status(), 200);
+    let arrived = world.upstream.only();
+    assert_eq!((arrived.field("x-original-url"), arrived.field("x-rewrite-url")), (None, None));
+    assert_eq!(world.gateway.send("GET", "/public/a", &["X_Original_URL: /admin/x"], b"").status(), 400);
+}

@@ -313,7 +313,7 @@ impl<'a> Builder<'a> {
         // The list knows the catalogue's filters only.
         let Some(kind) = self.kind(&spec.id) else { return Err(Reported) };
         let built = (kind.build)(&settings, self.inputs.env).map_err(|problem| {
-            self.problems.push(self.place(problem, spec, by));
+            self.problems.push(self.place(problem, &settings, spec, by));
             Reported
         });
         self.built.insert(key, built.clone());
@@ -322,15 +322,26 @@ impl<'a> Builder<'a> {
 
     /// A problem of the settings stands where the setting was written: in the operator's file, or in the definition that
     /// demanded it.
-    fn place(&self, problem: Problem, spec: &FilterSpec, by: By<'_>) -> Problem {
+    fn place(&self, problem: Problem, settings: &Value, spec: &FilterSpec, by: By<'_>) -> Problem {
         let unset = spec.settings.as_object().is_none_or(Map::is_empty);
-        let elsewhere = !problem.pointer.is_empty() && spec.settings.pointer(&problem.pointer).is_none();
+        // What nobody wrote, a default for instance, stands with what is written around it.
+        let written = deepest(settings, &problem.pointer);
+        let elsewhere = !written.is_empty() && spec.settings.pointer(written).is_none();
         if spec.pointer.is_empty() || elsewhere || (by.demanded && unset) {
             return self.at(problem, by.source);
         }
         let pointer = format!("{}{}", spec.pointer, problem.pointer);
         problem.at(self.inputs.spec.file.as_str(), 0, pointer)
     }
+}
+
+/// The longest beginning of a pointer that settings have.
+fn deepest<'p>(settings: &Value, pointer: &'p str) -> &'p str {
+    let mut written = pointer;
+    while settings.pointer(written).is_none() {
+        written = written.rfind('/').map_or("", |end| &written[..end]);
+    }
+    written
 }
 
 /// Whether a step of the list checks credentials.

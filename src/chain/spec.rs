@@ -46,7 +46,8 @@ impl ChainSpec {
     /// Reads `chain:`.
     ///
     /// # Errors
-    /// Entries that are neither a name nor a name with settings, and filters that are not in the catalogue.
+    /// Entries that are neither a name nor a name with settings, filters that are not in the catalogue, and settings that no filter
+    /// has.
     pub fn read(document: &Document, kinds: &[Kind]) -> Result<Option<Self>, Problems> {
         let Some(list) = document.at("/chain") else { return Ok(None) };
         if list.shape() == Shape::Null {
@@ -63,8 +64,14 @@ impl ChainSpec {
         }
         let spec = Self { file: document.name().to_owned(), steps };
         for filter in spec.filters() {
-            if !kinds.iter().any(|kind| kind.id == filter.id) {
+            let Some(kind) = kinds.iter().find(|kind| kind.id == filter.id) else {
                 problems.push(unknown(&filter.id, kinds).at(document.name(), filter.line, filter.pointer.as_str()));
+                continue;
+            };
+            // Also when no operation needs it yet: the first one that does must not be the one that finds out.
+            if let Err(problem) = (kind.check)(&filter.settings) {
+                let pointer = format!("{}{}", filter.pointer, problem.pointer);
+                problems.push(document.locate(problem, &pointer));
             }
         }
         for filter in spec.alternatives().filter(|filter| kinds.iter().any(|kind| kind.id == filter.id && !gives_principal(kind))) {

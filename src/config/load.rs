@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use tollgate_document::{Document, Limits as DocumentLimits};
+use tollgate_document::{Document, Limits as DocumentLimits, pointer};
 use tollgate_filter_api::{Kind, Problem, Problems};
 
-use super::{Gateway, Limits, Listener, TrustedProxies};
+use super::{Gateway, Limits, Listener, TrustedProxies, Upstream};
 use crate::chain::ChainSpec;
 
 /// A configuration that is complete in itself.
@@ -108,10 +108,33 @@ fn check(gateway: &Gateway, document: &Document, problems: &mut Problems) {
     if let Err(problem) = gateway.request_id.field() {
         refuse("/request_id/header".into(), problem);
     }
-    for name in zeros(&gateway.limits) {
+    let upstream = never(&gateway.upstream).map(|name| format!("/upstream/{name}"));
+    let limits = zeros(&gateway.limits).map(|name| format!("/limits/{name}"));
+    let overridden = gateway.endpoints.iter().filter(|(_, endpoint)| endpoint.read_timeout.is_some_and(|time| time.0.is_zero()));
+    let overridden = overridden.map(|(name, _)| pointer::join(&pointer::join("/endpoints", name), "read_timeout"));
+    for place in limits.chain(upstream).chain(overridden) {
+        let name = place.rsplit('/').next().unwrap_or_default();
         let problem = Problem::error("config.limits", format!("`{name}` is 0, so that no request could be served"));
-        refuse(format!("/limits/{name}"), problem.hint("leave it out for the default"));
+        refuse(place, problem.hint("leave it out for the default"));
     }
+    if gateway.process.threads > MOST_THREADS {
+        let message = format!("expected at most {MOST_THREADS} threads, found {}", gateway.process.threads);
+        refuse("/process/threads".into(), Problem::error("config.threads", message).hint("0 takes one for each core"));
+    }
+}
+
+/// More than the largest machines have cores; the engine starts all of them and ends the process when it gets no more.
+const MOST_THREADS: usize = 1024;
+
+/// Times that would be over before anything could come, and a pause that would be none. An `idle_timeout` of 0 keeps nothing.
+fn never(upstream: &Upstream) -> impl Iterator<Item = &'static str> {
+    let times = [
+        ("connect_timeout", upstream.connect_timeout),
+        ("read_timeout", upstream.read_timeout),
+        ("write_timeout", upstream.write_timeout),
+        ("dns_refresh", upstream.dns_refresh),
+    ];
+    times.into_iter().filter_map(|(name, time)| time.0.is_zero().then_some(name))
 }
 
 /// Limits that would refuse everything. A `body_pace` of 0 asks for none, a `body_bytes` of 0 allows requests without a body.

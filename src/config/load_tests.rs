@@ -107,3 +107,20 @@ fn a_problem_that_knows_only_its_pointer_gets_its_line() {
     config.locate(&mut problems);
     assert_eq!(problems.0.iter().map(|problem| problem.line).collect::<Vec<_>>(), [4, 0]);
 }
+
+#[test]
+fn times_that_are_over_at_once_and_threads_that_nobody_has_are_refused() {
+    for name in ["connect_timeout", "read_timeout", "write_timeout", "dns_refresh"] {
+        let text = format!("{LISTENERS}upstream:\n  {name}: 0s\n");
+        assert_eq!(wrong(&text), at("config.limits", 4, &format!("/upstream/{name}")));
+    }
+    assert!(parse(&format!("{LISTENERS}upstream: {{ idle_timeout: 0s }}\n")).is_ok());
+    let text = format!("{LISTENERS}endpoints:\n  a/b:\n    read_timeout: 0s\n");
+    assert_eq!(wrong(&text), at("config.limits", 5, "/endpoints/a~1b/read_timeout"));
+    assert_eq!(wrong(&format!("{LISTENERS}process: {{ threads: 100000 }}\n")), at("config.threads", 3, "/process/threads"));
+}
+
+#[test]
+fn a_list_is_not_taken_for_settings_in_order() {
+    assert_eq!(wrong(&format!("{LISTENERS}limits: [1, 2]\n")), at("decode.value", 3, "/limits"));
+}

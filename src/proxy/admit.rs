@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Uri, Version};
+use http::{HeaderValue, Method, Uri, Version};
 use pingora::http::RequestHeader;
 use tollgate_filter_api::Reason;
 
@@ -20,8 +20,9 @@ use crate::{
     telemetry::LimitCounters,
 };
 
-/// Fields the gateway writes, or believes only of trusted proxies; another spelling of them must not arrive beside them.
-const OWNED: [&str; 8] = [
+/// Fields the gateway writes, or believes only of trusted proxies, and such in which upstreams read another target; another spelling
+/// of them must not arrive beside them.
+const OWNED: [&str; 10] = [
     "x-forwarded-for",
     "x-forwarded-proto",
     "x-forwarded-host",
@@ -30,13 +31,23 @@ const OWNED: [&str; 8] = [
     "x-real-ip",
     "forwarded",
     "x-jwt-assertion",
+    "x-original-url",
+    "x-rewrite-url",
 ];
+
+/// Fields in which frameworks read another method than the one that was judged.
+const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// Fields that frame a message; what is read of them here is another spelling.
+const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 
 /// What the pass over a head's fields has met that somebody must see to later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// A `Connection`.
     pub connection: bool,
+    /// An `Upgrade`.
+    pub upgrade: bool,
     /// A `Content-Length`.
     pub length: bool,
     /// A `Transfer-Encoding`.
@@ -66,11 +77,14 @@ pub fn admit(
         counters.target_bytes.inc();
         return Err(&reasons::TARGET_BYTES);
     }
-    let fields = Fields::read(&req.headers, owned, certificates);
+    let fields = Fields::read(req, owned, certificates);
     fields.size(target, limits, counters)?;
     fields.framing(req.version)?;
     if fields.illegal {
         return Err(&reasons::FIELD);
+    }
+    if fields.overridden {
+        return Err(&reasons::OVERRIDE);
     }
     fields.expectation()?;
     Ok((host_of(req, &fields.host, connection)?, fields.seen))
@@ -121,13 +135,15 @@ struct Fields<'h> {
     count: usize,
     bytes: usize,
     illegal: bool,
+    /// The upstream is told another method than the request's.
+    overridden: bool,
     seen: Seen,
 }
 
 impl<'h> Fields<'h> {
-    fn read(headers: &'h HeaderMap, owned: &Owned, certificates: &Owned) -> Self {
+    fn read(req: &'h RequestHeader, owned: &Owned, certificates: &Owned) -> Self {
         let mut fields = Self::default();
-        for (name, value) in headers {
+        for (name, value) in &req.headers {
             let text = name.as_str();
             fields.count += 1;
             // Name, colon, space, value, line end: what it takes on HTTP/1.
@@ -138,8 +154,9 @@ impl<'h> Fields<'h> {
                 "transfer-encoding" => fields.coding.add(value),
                 "expect" => fields.expect.add(value),
                 "connection" => fields.seen.connection = true,
+                "upgrade" => fields.seen.upgrade = true,
                 "cookie" => fields.count += memchr::memchr_iter(b';', value.as_bytes()).count(),
-                _ if text.starts_with(['x', 'f']) => fields.own(text),
+                _ if text.starts_with(['x', 'f', 'c', 't']) => fields.own(text, value, &req.method),
                 _ => {}
             }
             fields.seen.owned |= owned.holds(name);
@@ -151,10 +168,15 @@ impl<'h> Fields<'h> {
         fields
     }
 
-    fn own(&mut self, name: &str) {
-        if OWNED.iter().any(|owned| is_same(owned, name)) {
+    fn own(&mut self, name: &str, value: &HeaderValue, method: &Method) {
+        let among = |names: &[&str]| names.iter().any(|owned| is_same(owned, name));
+        if among(&OWNED) {
             self.seen.forwarding = true;
             self.illegal |= name.contains('_');
+        } else if among(&OVERRIDES) {
+            self.overridden |= !value.as_bytes().eq_ignore_ascii_case(method.as_str().as_bytes());
+        } else {
+            self.illegal |= among(&FRAMING);
         }
     }
 
@@ -204,6 +226,14 @@ pub fn has_bare_line_end(raw: &[u8]) -> bool {
 pub fn names_length(raw: &[u8]) -> bool {
     const NAME: &[u8] = b"content-length:";
     raw.split(|byte| *byte == b'\n').any(|line| line.get(..NAME.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAME)))
+}
+
+/// Whether the target in a raw head has a fragment (RFC 9112 §3.2 knows none). The engine cuts it off, so a parsed header no longer
+/// tells.
+pub fn has_fragment(raw: &[u8]) -> bool {
+    let mut lines = raw.split(|byte| *byte == b'\n');
+    let line = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    memchr::memchr(b' ', line).is_some_and(|end| memchr::memchr(b'#', &line[end..]).is_some())
 }
 
 /// RFC 9112 §3.2, RFC 9113 §8.3.1: exactly one host, and the authority of the target agrees with it.

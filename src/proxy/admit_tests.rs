@@ -4,7 +4,7 @@ use http::Version;
 use pingora::http::RequestHeader;
 use tollgate_filter_api::{ByteSize, Reason};
 
-use super::{Owned, Seen, admit, closes};
+use super::{Owned, Seen, admit, closes, has_fragment};
 use crate::{
     chain::gateway as reasons,
     config::Limits,
@@ -77,6 +77,32 @@ fn a_second_spelling_of_an_owned_field_is_refused() {
 }
 
 #[test]
+fn a_second_spelling_of_what_frames_a_message_is_refused() {
+    for name in ["Content_Length", "transfer_encoding"] {
+        assert_eq!(refusal(&[(name, "5")]), reasons::FIELD.id, "{name}");
+    }
+}
+
+#[test]
+fn no_field_names_another_method_than_the_request() {
+    for name in ["X-HTTP-Method-Override", "x-http-method", "X-Method-Override", "X_HTTP_Method_Override"] {
+        assert_eq!(refusal(&[(name, "DELETE")]), reasons::OVERRIDE.id, "{name}");
+        assert_eq!(refusal(&[(name, "get"), (name, "PUT")]), reasons::OVERRIDE.id, "{name}");
+        assert!(judged(&head("/", &[HOST, (name, "get")])).0.is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn a_fragment_is_seen_in_the_target_and_nowhere_else() {
+    for raw in ["GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n\r\nGET # HTTP/1.1\r\n\r\n", "GET http://a/#"] {
+        assert!(has_fragment(raw.as_bytes()), "{raw}");
+    }
+    for raw in ["M#THOD /a HTTP/1.1\r\nHost: a\r\n\r\n", "GET /a HTTP/1.1\r\nX: #\r\n\r\n", "\r\n", ""] {
+        assert!(!has_fragment(raw.as_bytes()), "{raw}");
+    }
+}
+
+#[test]
 fn only_the_expectation_that_everybody_knows_is_met() {
     assert_eq!(refusal(&[("Expect", "a-miracle")]), reasons::EXPECT.id);
     assert_eq!(refusal(&[("Expect", "100-continue"), ("Expect", "100-continue")]), reasons::EXPECT.id);
@@ -123,7 +149,8 @@ fn the_pass_tells_what_somebody_must_see_to() {
     };
     assert_eq!(seen(&[("X-Users", "1"), ("Accept", "*/*")]), Seen::default());
     assert_eq!(seen(&[("Connection", "close")]), Seen { connection: true, ..Seen::default() });
-    for name in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "X-JWT-Assertion"] {
+    assert_eq!(seen(&[("Upgrade", "websocket")]), Seen { upgrade: true, ..Seen::default() });
+    for name in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "X-JWT-Assertion", "X-Original-URL", "X-Rewrite-URL"] {
         assert_eq!(seen(&[(name, "1")]), Seen { forwarding: true, ..Seen::default() }, "{name}");
     }
     for name in ["X-User", "x_user"] {

@@ -52,6 +52,9 @@ impl Phases {
             if admit::has_bare_line_end(&raw) || (seen.coding && admit::names_length(&raw)) {
                 return Err(early(&reasons::FRAMING));
             }
+            if admit::has_fragment(&raw) {
+                return Err(early(&normal::CHARACTER));
+            }
         }
         let req = session.req_header_mut();
         let raw = req.raw_path();

@@ -10,6 +10,8 @@
 //!   dropped, whoever sent them: upstreams must not find two accounts that differ.
 //! - `X-Request-Id`, or what `request_id.header` names, is written by the gateway alone.
 //! - Names of fields are sent in lower case, but for `Host` and a few more: as over HTTP/2, whatever the client spoke.
+//! - `X-Original-URL` and `X-Rewrite-URL` are dropped, whoever sent them: upstreams would serve another target than the one that was
+//!   judged.
 //! - A certificate in a field (`Client-Cert`, `X-Forwarded-Client-Cert` and their like) is dropped, whoever sent it.
 //! - `X-Real-IP` and `X-JWT-Assertion` of clients are dropped; an upstream's `X-JWT-Assertion` never reaches a client.
 
@@ -31,6 +33,8 @@ const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
+const REWRITE_URL: HeaderName = HeaderName::from_static("x-rewrite-url");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// The gateway's word on the caller, for upstreams only.
 pub const ASSERTION: HeaderName = HeaderName::from_static("x-jwt-assertion");
@@ -83,7 +87,7 @@ pub fn take(
     proxies: &TrustedProxies,
     certificates: &Owned,
 ) -> Result<Option<Box<Forwarded>>, IllegalHeader> {
-    if !seen.connection && !seen.forwarding && !seen.certificate {
+    if !seen.connection && !seen.upgrade && !seen.forwarding && !seen.certificate {
         return Ok(None);
     }
     direct(req, |parts| {
@@ -94,8 +98,12 @@ pub fn take(
         if seen.connection {
             drop_nominated(headers)?;
         }
+        if seen.upgrade && !joined(headers, &header::CONNECTION).is_some_and(|list| names(&list, "upgrade")) {
+            // A wish that the client's connection does not carry is none (RFC 9110 §7.8), but the engine would fulfil it.
+            headers.remove(header::UPGRADE);
+        }
         let forwarded = if is_trusted(connection, proxies) { told(headers, connection)? } else { None };
-        for name in [&FOR, &PROTO, &HOST, &PORT, &REAL_IP, &ASSERTION, &header::FORWARDED] {
+        for name in [&FOR, &PROTO, &HOST, &PORT, &REAL_IP, &ASSERTION, &header::FORWARDED, &ORIGINAL_URL, &REWRITE_URL] {
             headers.remove(name);
         }
         Ok(forwarded)
@@ -115,15 +123,21 @@ fn value(text: &str) -> Result<HeaderValue, IllegalHeader> {
 }
 
 /// Takes away the fields that the client's `Connection` names. The engine does so too, but only after the filters: what they and
-/// the gateway wrote under such a name would go with it. What frames the message cannot be named.
+/// the gateway wrote under such a name would go with it. What frames the message or says where it goes cannot be named, and a list
+/// that cannot be read is refused as well, since the engine would read it otherwise.
 fn drop_nominated(headers: &mut HeaderMap) -> Result<(), IllegalHeader> {
+    if headers.get_all(header::CONNECTION).iter().any(|value| value.to_str().is_err()) {
+        return Err(IllegalHeader);
+    }
     let Some(list) = joined(headers, &header::CONNECTION) else { return Ok(()) };
     let (mut kept, mut named) = (Vec::new(), Vec::new());
     for token in list.split(',').map(str::trim_ascii).filter(|token| !token.is_empty()) {
         match token.to_ascii_lowercase().as_str() {
-            // Options of the connection, and names that the engine refuses.
-            "close" | "keep-alive" | "upgrade" | "host" | "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => kept.push(token),
-            "content-length" | "transfer-encoding" => return Err(IllegalHeader),
+            // Options of the connection.
+            "close" | "keep-alive" | "upgrade" => kept.push(token),
+            "content-length" | "transfer-encoding" | "host" | "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => {
+                return Err(IllegalHeader);
+            }
             _ => named.push(token),
         }
     }
@@ -138,6 +152,11 @@ fn drop_nominated(headers: &mut HeaderMap) -> Result<(), IllegalHeader> {
         headers.insert(header::CONNECTION, value(&kept.join(", "))?);
     }
     Ok(())
+}
+
+/// Whether a list of tokens has this one.
+fn names(list: &str, token: &str) -> bool {
+    list.split(',').any(|listed| listed.trim_ascii().eq_ignore_ascii_case(token))
 }
 
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

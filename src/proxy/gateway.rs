@@ -91,7 +91,7 @@ impl Gateway {
         let clock = Arc::new(SystemClock);
         let trust = loaded_config.gateway.trust.ca.clone().map_or(Trust::System, Trust::File);
         let documents = Arc::new(Documents::new(loaded_config.base.clone(), trust, clock.clone(), metrics.clone()));
-        documents.renew_trust(documents.read_trust().map_err(|problem| blame_trust(problem, &loaded_config))?);
+        documents.renew_trust(documents.read_trust().map_err(|problem| blame(problem, &loaded_config, "/trust/ca"))?);
         let revocations = Arc::new(open_book(&loaded_config, clock.clone(), &metrics)?);
         documents.offer(revocations.clone());
         let resolver = Arc::new(Resolver::new(loaded_config.gateway.upstream.dns_refresh.0, metrics.clone()));
@@ -99,7 +99,8 @@ impl Gateway {
         let own = GATEWAY_REASONS.iter().copied().chain(normal::REASONS).chain([&host::HOST]);
         let telemetry = Arc::new(Telemetry::new(own.chain(kinds.iter().flat_map(|kind| kind.reasons))));
         let kernel = Kernel { env, kinds, telemetry, resolver };
-        let access_log = AccessLog::open(&loaded_config.gateway.access_log, kernel.telemetry.access_log_dropped.clone())?;
+        let access_log = AccessLog::open(&loaded_config.gateway.access_log, kernel.telemetry.access_log_dropped.clone());
+        let access_log = access_log.map_err(|problem| blame(problem, &loaded_config, "/access_log/to"))?;
         let stores = watch::Sender::new(loaded_config.gateway.stores.clone());
         let first = Snapshot::build(&kernel, source.load()?, loaded_config, 1)?;
         kernel.telemetry.running(1, &first.loaded.digest, first.waived.iter().map(String::as_str));
@@ -152,7 +153,7 @@ impl Gateway {
         inputs::check(&config)?;
         let stores = config.gateway.stores.clone();
         let generation = running.generation + 1;
-        let trust = self.documents.read_trust().map_err(|problem| blame_trust(problem, &config))?;
+        let trust = self.documents.read_trust().map_err(|problem| blame(problem, &config, "/trust/ca"))?;
         let next = Snapshot::build(&self.kernel, self.source.load()?, config, generation)?;
         self.documents.renew_trust(trust);
         self.kernel.telemetry.running(generation, &next.loaded.digest, next.waived.iter().map(String::as_str));
@@ -205,10 +206,10 @@ fn fixed(running: &Config, next: &Config) -> Result<(), Problems> {
     if problems.has_errors() { Err(problems) } else { Ok(()) }
 }
 
-/// The message names the certificates' file; the place is where the configuration names it.
-fn blame_trust(problem: Problem, config: &Config) -> Problems {
-    let message = format!("{}: {}", problem.file, problem.message);
-    let mut problems = Problems::from(Problem::error(problem.code, message).at(config.file(), 0, "/trust/ca").hint(problem.hint));
+/// The message names the file that is wrong, the place is where the configuration names it.
+fn blame(problem: Problem, config: &Config, pointer: &str) -> Problems {
+    let named = if problem.file.is_empty() { problem.message } else { format!("{}: {}", problem.file, problem.message) };
+    let mut problems = Problems::from(Problem::error(problem.code, named).at(config.file(), 0, pointer).hint(problem.hint));
     config.locate(&mut problems);
     problems
 }

@@ -25,6 +25,7 @@ mod owned;
 mod paced;
 mod phases;
 mod refused;
+mod returned;
 mod serve;
 mod snapshot;
 mod sockets;

@@ -25,6 +25,7 @@ use super::{
     ids,
     outcome::{faulted, line, may_repeat, reason_of},
     paced::allowance,
+    returned,
     ticks::gathered,
     whole_body,
 };
@@ -76,6 +77,8 @@ impl ProxyHttp for Phases {
             connection.expect(if session.is_body_empty() { Phase::Free } else { Phase::Body });
         }
         exchange.version = session.req_header().version;
+        // To a client of HTTP/1.0 it would be the final answer (RFC 9110 §15.2).
+        session.as_mut().set_ignore_info_resp(exchange.version == http::Version::HTTP_10);
         let snapshot = self.0.current();
         if exchange.version == http::Version::HTTP_2 {
             connection.iter().for_each(|connection| connection.asked());
@@ -197,6 +200,9 @@ impl ProxyHttp for Phases {
         resp: &mut ResponseHeader,
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
+        if let Err(why) = returned::judge(session.req_header(), resp) {
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
+        }
         let status = resp.status.as_u16();
         let Some((group, _)) = &exchange.group else { return Ok(()) };
         if status < 200 {
@@ -219,6 +225,7 @@ impl ProxyHttp for Phases {
     }
 
     async fn response_filter(&self, session: &mut Session, resp: &mut ResponseHeader, exchange: &mut Self::CTX) -> pingora::Result<()> {
+        returned::clean(resp);
         if resp.status.is_informational() && resp.status.as_u16() != 101 {
             return Ok(());
         }
@@ -227,10 +234,6 @@ impl ProxyHttp for Phases {
             // RFC 9112 §6.1: such a client knows no chunks, so the end of the connection is the end of the body.
             resp.remove_header(&http::header::TRANSFER_ENCODING);
             session.set_keepalive(None);
-        }
-        // Between gateway and upstream only; whoever reads it from an answer could present it.
-        if resp.headers.keys().any(|name| *name == forward::ASSERTION) {
-            resp.remove_header(&forward::ASSERTION);
         }
         let chain = exchange.running();
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
@@ -309,7 +312,8 @@ impl ProxyHttp for Phases {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Self::CTX) -> FailToProxy {
         let Some(reason) = reason_of(error, exchange) else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
         session.set_keepalive(None);
-        if session.response_written().is_some() {
+        // An interim answer leaves the client waiting for the final one.
+        if session.response_written().is_some_and(|written| !written.status.is_informational() || session.was_upgraded()) {
             exchange.reason = Some(reason);
             return FailToProxy { error_code: reason.status, can_reuse_downstream: false };
         }

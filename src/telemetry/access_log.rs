@@ -43,6 +43,9 @@ struct Queue {
     reopen: Arc<AtomicBool>,
 }
 
+/// What `access_log.to` may be.
+const WAYS: &str = "name a file in a folder that exists, `stdout` or `off`";
+
 impl AccessLog {
     /// Opens what the configuration names, and starts the writer. `dropped` counts lines that did not fit.
     ///
@@ -54,8 +57,9 @@ impl AccessLog {
             "stdout" => Self::to(io::stdout(), dropped),
             path => {
                 let file = append(path.as_ref());
-                let file =
-                    file.map_err(|error| Problem::error("access_log.open", format!("cannot append to the access log {path}: {error}")))?;
+                let file = file.map_err(|error| {
+                    Problem::error("access_log.open", format!("cannot append to the access log {path}: {error}")).hint(WAYS)
+                })?;
                 Self::start(Box::new(file), Some(path.into()), dropped)
             }
         }

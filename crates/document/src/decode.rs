@@ -1,11 +1,9 @@
 //! A part of a document to a Rust type; what does not fit is a [`Problem`] with its place.
 
 use serde::de::DeserializeOwned;
-use serde_path_to_error::{Path, Segment};
 use tollgate_filter_api::Problem;
 
-use crate::suggest::nearest;
-use crate::{Document, pointer};
+use crate::Document;
 
 impl Document {
     /// Decodes the value at `pointer` (the whole document for an empty one).
@@ -15,59 +13,11 @@ impl Document {
     /// was expected; at the nearest existing ancestor when nothing stands at `pointer`.
     pub fn decode<T: DeserializeOwned>(&self, pointer: &str) -> Result<T, Problem> {
         let value = self.at(pointer).map_or(serde_json::Value::Null, |node| node.value());
-        serde_path_to_error::deserialize(value).map_err(|error| {
-            let place = format!("{pointer}{}", path_pointer(error.path()));
-            describe(&error.into_inner().to_string()).at(self.name(), self.line(&place), place)
+        tollgate_filter_api::decode(value).map_err(|problem| {
+            let place = format!("{pointer}{}", problem.pointer);
+            self.locate(problem, &place)
         })
     }
-}
-
-fn path_pointer(path: &Path) -> String {
-    let mut place = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => place = pointer::join(&place, &index.to_string()),
-            Segment::Map { key } => place = pointer::join(&place, key),
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
-    }
-    place
-}
-
-/// Serde's sentence, taken apart where its form is known.
-fn describe(sentence: &str) -> Problem {
-    if let Some((wrong, expected)) = between(sentence, "unknown field `", "`, expected ") {
-        let known: Vec<&str> = quoted(expected);
-        return with_choice("decode.unknown_key", format!("unknown key `{wrong}`"), wrong, &known);
-    }
-    if let Some((wrong, _)) = between(sentence, "unknown field `", "`, there are no fields") {
-        return Problem::error("decode.unknown_key", format!("unknown key `{wrong}`; no key is expected here"));
-    }
-    if let Some((wrong, expected)) = between(sentence, "unknown variant `", "`, expected ") {
-        let known: Vec<&str> = quoted(expected);
-        return with_choice("decode.value", format!("`{wrong}` is not one of the known values"), wrong, &known);
-    }
-    if let Some((key, _)) = between(sentence, "missing field `", "`") {
-        return Problem::error("decode.missing", format!("the key `{key}` is missing"));
-    }
-    Problem::error("decode.value", sentence)
-}
-
-fn between<'s>(sentence: &'s str, start: &str, middle: &str) -> Option<(&'s str, &'s str)> {
-    sentence.strip_prefix(start)?.split_once(middle)
-}
-
-fn quoted(list: &str) -> Vec<&str> {
-    list.split('`').skip(1).step_by(2).collect()
-}
-
-fn with_choice(code: &'static str, message: String, wrong: &str, known: &[&str]) -> Problem {
-    let list = known.join(", ");
-    let hint = match nearest(wrong, known.iter().copied()) {
-        Some(guess) => format!("did you mean `{guess}`? Known are: {list}"),
-        None => format!("known are: {list}"),
-    };
-    Problem::error(code, message).hint(hint)
 }
 
 #[cfg(test)]

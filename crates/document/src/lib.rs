@@ -12,13 +12,12 @@ mod decode;
 mod json;
 pub mod pointer;
 mod scalar;
-mod suggest;
 mod tree;
 mod yaml;
 
 use tollgate_filter_api::{Problem, Problems};
 
-pub use suggest::nearest;
+pub use tollgate_filter_api::nearest;
 pub use tree::{Node, Shape};
 
 /// Bounds of what a file may hold.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     Answer, BodyUse, Call, Carrier, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow, Outcome, Posture, Problem, Reason,
-    RequestHead, ResponseCx, ResponseHead, UpstreamCx,
+    RequestHead, ResponseCx, ResponseHead, UpstreamCx, decode::decode,
 };
 
 /// A series a filter writes.
@@ -23,6 +23,9 @@ pub struct MetricDoc {
 
 /// Builds a filter from its settings; `None` when they leave it nothing to do.
 pub type BuildFilter = fn(&Value, &Env) -> Result<Option<Arc<dyn DynFilter>>, Problem>;
+
+/// Judges settings that an operation may not need, or may complete; the pointer of a problem is relative to them.
+pub type CheckSettings = fn(&Value) -> Result<(), Problem>;
 
 /// One entry of the catalogue.
 #[derive(Clone, Copy)]
@@ -55,6 +58,8 @@ pub struct Kind {
     pub cases: &'static [(&'static str, &'static str)],
     /// Schema of its settings.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
+    /// Judges settings that may not be complete.
+    pub check: CheckSettings,
     /// Builds it; `None` when the settings leave it nothing to do.
     pub build: BuildFilter,
 }
@@ -83,6 +88,7 @@ impl Kind {
             readme,
             cases,
             schema: |generator| generator.subschema_for::<F::Config>(),
+            check: check::<F>,
             build: build::<F>,
         }
     }
@@ -90,26 +96,28 @@ impl Kind {
 
 /// Decodes the settings and builds the filter. The pointer of a problem is relative to the settings.
 fn build<F: Filter>(settings: &Value, env: &Env) -> Result<Option<Arc<dyn DynFilter>>, Problem> {
-    let config: F::Config = serde_path_to_error::deserialize(settings).map_err(|error| {
-        let pointer = pointer(error.path());
-        Problem::error("filter.settings", format!("`{}`: {}", F::ID, error.inner())).at("", 0, pointer)
-    })?;
+    let config = read::<F>(settings)?;
     if F::is_idle(&config) {
         return Ok(None);
     }
     Ok(Some(Arc::new(Typed::<F>(F::build(config, env)?, PhantomData))))
 }
 
-/// A decoder's path as a JSON Pointer.
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    path.iter()
-        .map(|segment| match segment {
-            Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-            Segment::Enum { .. } | Segment::Unknown => String::new(),
-        })
-        .collect()
+/// Decodes the settings.
+fn read<F: Filter>(settings: &Value) -> Result<F::Config, Problem> {
+    decode(settings.clone()).map_err(|problem| Problem {
+        code: "filter.settings",
+        message: format!("`{}`: {}", F::ID, problem.message),
+        ..problem
+    })
+}
+
+/// Judges what is written. What is missing may yet come from a definition.
+fn check<F: Filter>(settings: &Value) -> Result<(), Problem> {
+    match decode::<F::Config>(settings.clone()) {
+        Err(problem) if problem.code != "decode.missing" => read::<F>(settings).map(drop),
+        _ => Ok(()),
+    }
 }
 
 /// What a request phase comes to: `None` when the request goes on.

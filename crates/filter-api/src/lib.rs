@@ -10,6 +10,7 @@
 
 mod call;
 mod carrier;
+mod decode;
 mod env;
 mod escapes;
 mod facts;
@@ -23,10 +24,12 @@ mod reason;
 mod request_id;
 mod scheme;
 mod secret;
+mod suggest;
 mod units;
 
 pub use call::{Call, Forwarded, OperationInfo};
 pub use carrier::Carrier;
+pub use decode::decode;
 pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Judgement, Location, Metrics, Shared, Version, World};
 pub use escapes::percent_decoded;
 pub use facts::{
@@ -35,13 +38,14 @@ pub use facts::{
 pub use fault::Fault;
 pub use filter::{BodyUse, ChunkCx, Cx, DoneCx, Filter, Flow, Outcome, Posture, ResponseCx, UpstreamCx};
 pub use head::{IllegalHeader, RequestHead, ResponseHead};
-pub use kind::{BuildFilter, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, FilterFuture, Kind, MetricDoc};
+pub use kind::{BuildFilter, CheckSettings, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, FilterFuture, Kind, MetricDoc};
 pub use outside::{Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest, RemoteResponse, Revocations, RevokedBy};
 pub use problem::{Problem, Problems, Severity};
 pub use reason::{Answer, Meaning, Reason};
 pub use request_id::RequestId;
 pub use scheme::{NoCredential, behind_scheme, bytes_behind_scheme, has_scheme};
 pub use secret::Secret;
+pub use suggest::nearest;
 pub use units::{ByteSize, Interval};
 
 pub use bytes::Bytes;

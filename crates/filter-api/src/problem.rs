@@ -69,11 +69,30 @@ impl Problem {
     }
 }
 
+/// Text of a file as a terminal and a log may have it: on one line, and without what moves the cursor, colours, or turns the
+/// direction of writing.
+struct Plain<'t>(&'t str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let turns =
+            |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}');
+        let mut rest = self.0;
+        while let Some(at) = rest.find(|c: char| c.is_control() || turns(c)) {
+            f.write_str(&rest[..at])?;
+            let Some(hidden) = rest[at..].chars().next() else { break };
+            write!(f, "{}", hidden.escape_default())?;
+            rest = &rest[at + hidden.len_utf8()..];
+        }
+        f.write_str(rest)
+    }
+}
+
 impl fmt::Display for Problem {
     /// `file:line: error[code]: message (at /pointer)` and, on its own line, the hint.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.file.is_empty() {
-            f.write_str(&self.file)?;
+            write!(f, "{}", Plain(&self.file))?;
             if self.line > 0 {
                 write!(f, ":{}", self.line)?;
             }
@@ -83,12 +102,12 @@ impl fmt::Display for Problem {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, "{severity}[{}]: {}", self.code, self.message)?;
+        write!(f, "{severity}[{}]: {}", self.code, Plain(&self.message))?;
         if !self.pointer.is_empty() {
-            write!(f, " (at {})", self.pointer)?;
+            write!(f, " (at {})", Plain(&self.pointer))?;
         }
         if !self.hint.is_empty() {
-            write!(f, "\n  hint: {}", self.hint)?;
+            write!(f, "\n  hint: {}", Plain(&self.hint))?;
         }
         Ok(())
     }
@@ -138,3 +157,20 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::Problem;
+
+    #[test]
+    fn what_a_file_says_stays_on_one_line_and_moves_no_cursor() {
+        let problem = Problem::error("a.b", "found `x\n0 errors\u{1b}[2K`").at("a\rb.yaml", 3, "/\u{202e}key").hint("not \u{85}");
+        let said = problem.to_string();
+        assert_eq!(said, "a\\rb.yaml:3: error[a.b]: found `x\\n0 errors\\u{1b}[2K` (at /\\u{202e}key)\n  hint: not \\u{85}");
+    }
+
+    #[test]
+    fn other_scripts_are_shown_as_they_are() {
+        assert_eq!(Problem::error("a.b", "“Größe” \u{1f44d} קח").to_string(), "error[a.b]: “Größe” \u{1f44d} קח");
+    }
+}

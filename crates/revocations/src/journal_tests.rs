@@ -80,7 +80,7 @@ fn a_journal_that_was_put_in_its_place_is_not_taken_for_it() {
     let (mut second, _) = opened(&folder);
     let (mut foreign, _) = opened(&other);
     foreign.append(&[entry(&foreign, "a", NEVER)], NOW).unwrap();
-    fs::rename(other.journal(), folder.join("journal")).unwrap();
+    fs::rename(other.join("journal"), folder.join("journal")).unwrap();
     assert!(matches!(second.follow(NOW), Err(JournalError::Replaced(_))));
 }
 

@@ -96,11 +96,19 @@ fn a_demand_reaches_a_filter_that_checks_credentials() {
 #[test]
 fn a_wrong_setting_is_shown_where_it_was_written() {
     let own = plan(vec![], vec![]);
-    assert_eq!(wrong(&own, "chain:\n  - mark: {nam: x}\n", &[]), at("filter.settings", "gateway.yaml", 0));
+    assert_eq!(wrong(&own, "chain:\n  - mark: {nam: x}\n", &[]), at("filter.settings", "gateway.yaml", 2));
     let demanded = plan(vec![], vec![demand("mark", json!({"nam": "x"}))]);
     assert_eq!(wrong(&demanded, "chain:\n  - mark: {name: x}\n", &[]), at("filter.settings", "a.yaml", 9));
     let both = plan(any(&[&["key_a"]]), vec![]);
-    assert_eq!(wrong(&both, "chain:\n  - key_a: {key: [x]}\n", &[]), at("filter.settings", "gateway.yaml", 0));
+    assert_eq!(wrong(&both, "chain:\n  - key_a: {key: [x]}\n", &[]), at("filter.settings", "gateway.yaml", 2));
+}
+
+#[test]
+fn settings_that_no_operation_needs_are_judged_too_but_may_be_incomplete() {
+    let open = plan(vec![], vec![]);
+    assert_eq!(wrong(&open, "chain:\n  - mark\n  - key_a: {key: [x]}\n", &[]), at("filter.settings", "gateway.yaml", 3));
+    assert_eq!(wrong(&open, "chain:\n  - any_of: [key_b: {kye: x}]\n", &[]), at("filter.settings", "gateway.yaml", 2));
+    assert!(built(&open, "chain: [mark, key_a: {}]\n", &[]).is_ok());
 }
 
 #[test]
