@@ -100,6 +100,19 @@ async fn t16_the_certificate_must_be_trusted_and_name_the_host() {
     assert_eq!(server.requests().len(), 1);
 }
 
+/// RFC 9525 §2.
+#[tokio::test]
+async fn t16_the_subject_is_no_name_of_the_host() {
+    let folder = TempDir::new();
+    let identity = Identity::of_subject("localhost");
+    let ca = identity.write_certificate(&folder);
+    let server = TestServer::start_tls(&identity, |_| Reply::ok("hello")).await;
+    let target = Target::parse(&format!("https://localhost:{}/", server.address.port())).unwrap();
+    let found = Client::new(Trust::File(ca)).get(&target, None, 5 * SECOND, 100).await;
+    assert!(matches!(&found, Err(FetchError::Tls(why)) if why.contains("hostname mismatch")), "{found:?}");
+    assert!(server.requests().is_empty());
+}
+
 #[test]
 fn a_url_must_be_absolute_http_and_without_user() {
     for url in ["", "/keys", "ftp://a/", "http://", "https://u:p@a/", "file:///etc/passwd", "http://:80/"] {

@@ -128,7 +128,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, seen: &Mutex<Vec
     let _ = stream.shutdown().await;
 }
 
-/// A self-signed certificate for one DNS name, and its key.
+/// A self-signed certificate for one name, and its key.
 pub(super) struct Identity {
     certificate: X509,
     key: PKey<Private>,
@@ -136,6 +136,15 @@ pub(super) struct Identity {
 
 impl Identity {
     pub(super) fn new(name: &str) -> Self {
+        Self::named(name, true)
+    }
+
+    /// Its subject has the name, and nothing else does.
+    pub(super) fn of_subject(name: &str) -> Self {
+        Self::named(name, false)
+    }
+
+    fn named(name: &str, alternative: bool) -> Self {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
         let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
         let mut subject = X509Name::builder().unwrap();
@@ -149,8 +158,10 @@ impl Identity {
         builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
         builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
         builder.set_pubkey(&key).unwrap();
-        let names = SubjectAlternativeName::new().dns(name).build(&builder.x509v3_context(None, None)).unwrap();
-        builder.append_extension(names).unwrap();
+        if alternative {
+            let names = SubjectAlternativeName::new().dns(name).build(&builder.x509v3_context(None, None)).unwrap();
+            builder.append_extension(names).unwrap();
+        }
         builder.sign(&key, MessageDigest::sha256()).unwrap();
         Self { certificate: builder.build(), key }
     }
