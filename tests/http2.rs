@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, time::Duration};
 use serde_json::{Value, json};
 use tollgate_tests::{
     Folder, Gateway, Reply, Settings, Upstream,
-    certificates::{Authority, connector},
+    certificates::{Authority, Identity, connector},
     client::Client,
     h2::{self, H2, Outcome},
     h2_upstream::H2Upstream,
@@ -79,15 +79,35 @@ fn http1_on_an_http2_connection_is_closed() {
     assert_eq!(upstream.count(), 0);
 }
 
+/// An upstream that speaks HTTP/2 over TLS.
+fn secured(identity: &Identity) -> H2Upstream {
+    let mut builder = identity.acceptor_builder();
+    builder
+        .set_alpn_select_callback(|_, offered| openssl::ssl::select_next_proto(b"\x02h2", offered).ok_or(openssl::ssl::AlpnError::NOACK));
+    H2Upstream::start(Some(builder.build()))
+}
+
+/// The handshake is good to OpenSSL, and no stream is opened.
+#[test]
+fn t16_an_upstream_that_its_subject_alone_names_gets_no_request_over_http2_either() {
+    let (folder, authority) = (Folder::new(), Authority::new("root"));
+    let ca = authority.write(&folder, "ca.pem");
+    let upstream = secured(&authority.issue("localhost", 2, &[]));
+    let config = json!({ "upstream": { "http": "auto", "ca": ca } });
+    let gateway = Gateway::over(&format!("https://localhost:{}", upstream.port), Settings::of(config));
+    for _ in 0..3 {
+        assert_eq!(gateway.get("/x").status(), 502);
+    }
+    assert!(gateway.log_of(3).iter().all(|line| line["reason"] == "upstream.connect"), "{:?}", gateway.log());
+    assert_eq!(upstream.streams(), 0);
+}
+
 #[test]
 fn an_upstream_may_be_spoken_to_in_http2_with_and_without_tls() {
     let (folder, authority) = (Folder::new(), Authority::new("root"));
     let ca = authority.write(&folder, "ca.pem");
     let plain = H2Upstream::start(None);
-    let mut builder = authority.issue("up", 2, &["localhost"]).acceptor_builder();
-    builder
-        .set_alpn_select_callback(|_, offered| openssl::ssl::select_next_proto(b"\x02h2", offered).ok_or(openssl::ssl::AlpnError::NOACK));
-    let secure = H2Upstream::start(Some(builder.build()));
+    let secure = secured(&authority.issue("up", 2, &["localhost"]));
     let body = vec![b'x'; 300_000];
     for (url, config) in [
         (format!("http://127.0.0.1:{}", plain.port), json!({ "upstream": { "http": "2" } })),

@@ -80,8 +80,17 @@ fn status(gateway: &Gateway, token: &str) -> (u16, Option<String>) {
 
 #[test]
 fn new_keys_never_make_a_good_token_a_bad_one_and_the_issuer_is_asked_every_ten_seconds_at_most() {
+    rotate_twice(|issuer| json!({ "jwks": format!("{}/jwks", issuer.server.url()) }));
+}
+
+#[test]
+fn new_keys_cost_an_issuer_that_says_itself_where_they_are_no_more() {
+    rotate_twice(|issuer| json!({ "discovery": issuer.server.url() }));
+}
+
+fn rotate_twice(keys: impl FnOnce(&Server) -> Value) {
     let (issuer, upstream) = (Server::start(), Upstream::start());
-    let gateway = gateway(&issuer, &upstream);
+    let gateway = gateway_with(keys(&issuer), &upstream);
     assert_eq!(status(&gateway, &issuer.token()).0, 200);
     let (begun, fetches) = (Instant::now(), issuer.fetches());
     let mut seen = [0; 2];

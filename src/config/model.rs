@@ -205,7 +205,8 @@ impl Default for Admin {
 pub struct Upstream {
     /// HTTP version.
     pub http: UpstreamHttp,
-    /// Certificates that upstream chains must end in, PEM. Absent: the system's.
+    /// Certificates that upstream chains must end in, PEM. Absent: the system's. An upstream's name must be among the alternative names of
+    /// its certificate; its subject is no name (RFC 9525).
     pub ca: Option<PathBuf>,
     /// The gateway's own certificate towards upstreams.
     pub client_certificate: Option<KeyPair>,

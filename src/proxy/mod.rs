@@ -20,6 +20,7 @@ mod forwarded;
 mod gateway;
 mod handshake;
 mod ids;
+mod named;
 mod outcome;
 mod owned;
 mod paced;

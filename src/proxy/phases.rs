@@ -11,6 +11,7 @@ use pingora::{
     Error, ErrorSource, ErrorType,
     http::{RequestHeader, ResponseHeader},
     modules::http::HttpModules,
+    protocols::Digest,
     proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session},
     upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy},
 };
@@ -22,7 +23,7 @@ use super::{
     exchange::Exchange,
     forward,
     gateway::Gateway,
-    ids,
+    ids, named,
     outcome::{faulted, line, may_repeat, reason_of},
     paced::allowance,
     returned,
@@ -141,6 +142,18 @@ impl ProxyHttp for Phases {
                 }
             }
         }
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        _: bool,
+        _: &HttpPeer,
+        _: std::os::fd::RawFd,
+        digest: Option<&Digest>,
+        _: &mut Self::CTX,
+    ) -> pingora::Result<()> {
+        named::check(digest)
     }
 
     async fn upstream_request_filter(
@@ -281,12 +294,15 @@ impl ProxyHttp for Phases {
     /// the connection was a used one that had gone stale. Leaving the question open would end in a panic of the engine.
     fn error_while_proxy(
         &self,
-        _: &HttpPeer,
+        peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
         exchange: &mut Self::CTX,
         reused: bool,
     ) -> Box<Error> {
+        if *error.etype() == ErrorType::InvalidCert {
+            return self.fail_to_connect(session, peer, exchange, error);
+        }
         exchange.upstream_ended = Some(Instant::now());
         let asked = std::mem::take(&mut exchange.status_retry);
         let of_upstream = *error.esource() == ErrorSource::Upstream;

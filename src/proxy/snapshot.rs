@@ -14,6 +14,7 @@ use super::{
     faults::Faults,
     forwarded,
     ids::Ids,
+    named,
     owned::Owned,
 };
 use crate::{
@@ -214,6 +215,7 @@ fn peer(target: &Target) -> HttpPeer {
         (UpstreamHttp::Auto, true) => ALPN::H2H1,
         (UpstreamHttp::Auto, false) | (UpstreamHttp::One, _) => ALPN::H1,
     };
+    options.upstream_tls_handshake_complete_hook = target.tls.then(named::hook);
     options.max_h2_streams = 100;
     options.connection_timeout = Some(target.timeouts.connect);
     options.total_connection_timeout = Some(target.timeouts.connect);

@@ -218,7 +218,7 @@ impl Client {
             return Ok(Box::new(tcp));
         }
         let tls = |error: &dyn fmt::Display| FetchError::Tls(error.to_string());
-        let ssl = self.connector()?.configure().and_then(|c| c.into_ssl(&target.host)).map_err(|e| tls(&e))?;
+        let ssl = tollgate_outbound::tls::towards(&self.connector()?, &target.host).map_err(|e| tls(&e))?;
         let mut stream = SslStream::new(ssl, tcp).map_err(|e| tls(&e))?;
         if let Err(error) = Pin::new(&mut stream).connect().await {
             let verdict = stream.ssl().verify_result();

@@ -1,4 +1,4 @@
-use tollgate_testkit::Folder;
+use tollgate_testkit::{Folder, forms::Form};
 
 use super::*;
 use crate::stores::test_server::{Reply, TestServer, local};
@@ -100,6 +100,19 @@ async fn t16_the_certificate_must_be_trusted_and_name_the_host() {
     let stranger = other.write("ca.pem", local().pem());
     assert!(matches!(ask("localhost", Trust::File(stranger)).await, Err(FetchError::Tls(_))));
     assert_eq!(server.requests().len(), 1);
+}
+
+/// RFC 9525 §2.
+#[tokio::test]
+async fn t16_the_subject_is_no_name_of_the_host() {
+    let folder = Folder::new();
+    let identity = Form::plain("localhost").self_signed();
+    let ca = folder.write("ca.pem", identity.pem());
+    let server = TestServer::start_tls(&identity, |_| Reply::ok("hello")).await;
+    let target = Target::parse(&format!("https://localhost:{}/", server.address.port())).unwrap();
+    let found = Client::new(Trust::File(ca)).get(&target, None, 5 * SECOND, 100).await;
+    assert!(matches!(&found, Err(FetchError::Tls(why)) if why.contains("hostname mismatch")), "{found:?}");
+    assert!(server.requests().is_empty());
 }
 
 #[test]

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tollgate_tests::{
     Folder, Gateway, Reply, Settings, Upstream,
     certificates::Identity,
-    forms::{DAY, DNS, Form, alternative_names, name},
+    forms::{DAY, DNS, Form, URI, alternative_names, name},
     ports::listener,
     project::{open_api, operation},
 };
@@ -40,6 +40,12 @@ fn definition(urls: &[(&str, String)]) -> Value {
 fn server(common: &str, names: &[&[u8]]) -> Form {
     let names: Vec<(u8, &[u8])> = names.iter().map(|name| (DNS, *name)).collect();
     Form::plain(common).with(ExtendedKeyUsage::new().server_auth().build().unwrap()).with(alternative_names(false, &names))
+}
+
+/// Its name is in its subject, and these are its other names.
+fn by_subject(names: &[(u8, &[u8])]) -> Form {
+    let form = Form::plain("localhost").with(ExtendedKeyUsage::new().server_auth().build().unwrap());
+    if names.is_empty() { form } else { form.with(alternative_names(false, names)) }
 }
 
 fn acceptor(identity: &Identity) -> SslAcceptorBuilder {
@@ -75,6 +81,8 @@ fn t16_an_upstream_that_does_not_prove_who_it_is_is_sent_nothing() {
         ("wrong-name", server("localhost", &[b"other.example"]).signed_by(&root)),
         ("nul-in-name", server("x", &[b"localhost\0.evil"]).signed_by(&root)),
         ("name-in-subject-only", server("localhost", &[b""]).signed_by(&root)),
+        ("no-other-name-than-the-subject", by_subject(&[]).signed_by(&root)),
+        ("a-name-of-another-kind-beside-the-subject", by_subject(&[(URI, b"https://localhost/")]).signed_by(&root)),
         ("expired", good().valid(-DAY, -60).signed_by(&root)),
         ("not-yet-valid", good().valid(60, DAY).signed_by(&root)),
         ("unknown-authority", good().signed_by(&Form::authority("other", None).self_signed())),
@@ -100,6 +108,27 @@ fn t16_an_upstream_that_does_not_prove_who_it_is_is_sent_nothing() {
         assert!(upstream.connections() > 0, "{name} was not tried");
     }
     assert!(gateway.log_of(upstreams.len())[1..].iter().all(|line| line["reason"] == "upstream.connect"));
+}
+
+/// RFC 9525 §2: the subject is no name. The connection is there already when that is seen, and still nothing has gone out: the next
+/// target may have the request, whatever its method.
+#[test]
+fn t16_a_server_that_its_subject_alone_names_is_passed_over() {
+    let folder = Folder::new();
+    let root = Form::authority("root", None).self_signed();
+    let start = |form: Form| Upstream::tls(acceptor(&form.signed_by(&root)).build(), |_| Reply::new(200, ""));
+    let (nameless, good) = (start(by_subject(&[])), start(server("x", &[b"localhost"])));
+    let mut definition = open_api("/", &good.https("localhost"), json!({ "/x": { "post": operation() } }));
+    definition["x-wso2-production-endpoints"] =
+        json!({ "urls": [nameless.https("localhost"), good.https("localhost")], "type": "load_balance" });
+    let ca = folder.write("ca.pem", root.certificate.to_pem().unwrap());
+    let gateway = Gateway::serving(&definition, Settings::of(json!({ "upstream": { "ca": ca } })));
+    for _ in 0..4 {
+        let answer = gateway.send("POST", "/x", &[SECRET], b"body");
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+    }
+    assert_eq!((nameless.count(), good.count(), nameless.connections() > 0), (0, 4, true));
+    assert!(gateway.metric("tollgate_upstream_failures_total{kind=\"tls\"}") > Some(0.0));
 }
 
 /// Nobody set a trust store: the machine's counts, and a private authority is not in it.

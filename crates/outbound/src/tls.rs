@@ -9,7 +9,7 @@ use openssl::{
     error::ErrorStack,
     pkey::{PKey, Private},
     ssl::{Ssl, SslConnector, SslMethod, SslVersion},
-    x509::{X509, X509VerifyResult, store::X509StoreBuilder},
+    x509::{X509, X509VerifyResult, store::X509StoreBuilder, verify::X509CheckFlags},
 };
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
@@ -109,7 +109,25 @@ fn client(files: &Files, host: &str, alpn: &[u8]) -> Result<Ssl, Problem> {
         }
         builder.set_private_key(&key).map_err(refused)?;
     }
-    builder.build().configure().and_then(|configuration| configuration.into_ssl(host)).map_err(refused)
+    towards(&builder.build(), host).map_err(refused)
+}
+
+/// A handshake to come with a server that must be `host`: a name or an address among the certificate's alternative names. OpenSSL would
+/// also take the subject's common name, which RFC 9525 §2 does not.
+///
+/// # Errors
+/// OpenSSL's, for a host that is none.
+pub fn towards(connector: &SslConnector, host: &str) -> Result<Ssl, ErrorStack> {
+    let mut configuration = connector.configure()?;
+    // Else it sets flags of its own, last.
+    configuration.set_verify_hostname(false);
+    let param = configuration.param_mut();
+    param.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT);
+    match host.parse() {
+        Ok(address) => param.set_ip(address)?,
+        Err(_) => param.set_host(host)?,
+    }
+    configuration.into_ssl(host)
 }
 
 fn refused(error: ErrorStack) -> Problem {

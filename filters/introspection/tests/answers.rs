@@ -60,11 +60,10 @@ fn only_an_access_token_of_a_listed_type_is_good() {
     for good in [json!({ "token_type": "bearer" }), json!({ "token_type": "ACCESS_TOKEN" }), json!({ "token_use": "access_token" })] {
         ask(&h, good).next();
     }
-    for bad in
-        [json!({ "token_use": "refresh_token" }), json!({ "token_use": 1 }), json!({ "token_type": "DPoP" }), json!({ "token_type": 1 })]
-    {
+    for bad in [json!({ "token_use": "refresh_token" }), json!({ "token_use": 1 }), json!({ "token_type": 1 })] {
         ask(&h, bad).assert_denied(401, "introspection.type");
     }
+    ask(&h, json!({ "token_type": "DPoP" })).assert_denied(401, "introspection.binding");
 }
 
 #[test]
@@ -135,11 +134,12 @@ fn a_challenge_names_an_error_only_when_a_token_was_sent() {
     let challenge = |run: Run| run.answer_header("www-authenticate").unwrap().to_owned();
     let bare = "Bearer realm=\"api\"";
     assert_eq!(challenge(send(&h, "Basic YTpi")), bare);
-    assert_eq!(challenge(send(&h, "Bearer a,b")), format!("{bare}, error=\"invalid_token\""));
-    assert_eq!(challenge(ask(&h, json!({ "active": false }))), format!("{bare}, error=\"invalid_token\""));
+    let names = |run: Run, error: &str| challenge(run).starts_with(&format!("{bare}, error=\"{error}\", error_description="));
+    assert!(names(send(&h, "Bearer a,b"), "invalid_token"));
+    assert!(names(ask(&h, json!({ "active": false })), "invalid_token"));
     let two = h.request("GET", "/").header("authorization", "Bearer a").header("authorization", "Bearer b");
     let two = two.given(Peer::Anonymous(NoCertificate::Plain)).run().assert_denied(400, "introspection.two_credentials");
-    assert_eq!(challenge(two), format!("{bare}, error=\"invalid_request\""));
+    assert!(names(two, "invalid_request"));
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Keys whose place the issuer names itself (OpenID Connect Discovery 1.0 §4, RFC 8414).
 //!
-//! The document that describes the issuer is fetched like keys are, and followed when it changes. It counts only when its `issuer` is the
-//! configured one; its `jwks_uri` must be as well protected as keys of a fixed URL must be. Keys that were found stay while the
-//! document cannot be had or read, but only both together confirm them: then they end with `max_age`.
+//! The document that describes the issuer is fetched as regularly as keys are, and followed when it changes. It counts only when its
+//! `issuer` is the configured one; its `jwks_uri` must be as well protected as keys of a fixed URL must be. Keys that were found stay while
+//! the document cannot be had or read, but only both together confirm them: then they end with `max_age`.
+//!
+//! A token whose key is not at hand costs the issuer one fetch, of the keys. Where they are is asked besides only when they cannot be had
+//! where they were: keys that moved while their old place goes on are met with the document's next regular fetch.
 
 use std::{
     future::Future,
@@ -16,7 +19,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use serde_json::Value;
-use tollgate_filter_api::{Document, DocumentPolicy, Location, Problem, Version, World};
+use tollgate_filter_api::{Clock, Document, DocumentPolicy, Env, Location, Problem, Version, World};
 
 /// Where the document is, below the provider's URL.
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
@@ -38,6 +41,7 @@ struct Inner {
     issuer: String,
     allowed: Allowed,
     world: Arc<dyn World>,
+    clock: Arc<dyn Clock>,
     policy: DocumentPolicy,
     /// Number of the document that was followed last.
     followed: AtomicU64,
@@ -66,12 +70,13 @@ impl Discovered {
     ///
     /// # Errors
     /// When the location is not allowed.
-    pub(crate) fn new(url: &str, issuer: &str, allowed: Allowed, world: Arc<dyn World>, policy: DocumentPolicy) -> Result<Self, Problem> {
+    pub(crate) fn new(url: &str, issuer: &str, allowed: Allowed, env: &Env, policy: DocumentPolicy) -> Result<Self, Problem> {
+        let Env { world, clock, .. } = env.clone();
         let url = format!("{}{WELL_KNOWN}", url.trim_end_matches('/'));
         let about = world.document(&Location::Url(url.clone()), policy)?;
         let (issuer, followed, keys) = (issuer.to_owned(), AtomicU64::new(0), ArcSwapOption::empty());
         let (following, confirmed) = (Mutex::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { about, url, issuer, allowed, world, policy, followed, keys, following, confirmed })))
+        Ok(Self(Arc::new(Inner { about, url, issuer, allowed, world, clock, policy, followed, keys, following, confirmed })))
     }
 }
 
@@ -111,6 +116,11 @@ impl Inner {
         let uri = text("jwks_uri").ok_or("it names no `jwks_uri`")?;
         (self.allowed)(uri).map_err(|problem| problem.message)?;
         Ok(uri.to_owned())
+    }
+
+    /// Whether the keys' place confirmed them so lately that it cannot be asked again.
+    fn has_answered(&self, keys: &Keys) -> bool {
+        keys.document.confirmed().is_some_and(|time| self.clock.now() <= time + self.policy.least_gap)
     }
 
     fn confirmed(&self) -> MutexGuard<'_, Confirmed> {
@@ -157,21 +167,26 @@ impl Document for Discovered {
         let keys = self.0.keys()?;
         let mut confirmed = self.0.confirmed();
         if !confirmed.broken {
-            // The document is not fetched more often than that; were it to count from its own fetch, the two might never be
-            // confirmed after the same moment. Without either there is no time, and `None` is the least.
-            let about = self.0.about.confirmed().map(|time| time + self.0.policy.least_gap);
+            // The document counts until its next regular fetch is over; were it to count from its own, it would have to be fetched for
+            // each unknown key. Without either there is no time, and `None` is the least.
+            let about = self.0.about.confirmed().map(|time| time + self.0.policy.refresh + self.0.policy.least_gap);
             confirmed.last = keys.document.confirmed().min(about);
         }
         confirmed.last
     }
 
-    /// Asks where the keys are, and then for them: a key that is not known may be in a set that is somewhere else by now.
+    /// Asks for the keys where they were; when they are not there, where they are, and for them there.
     fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let inner = self.0.clone();
         Box::pin(async move {
+            if let Some(keys) = inner.keys() {
+                keys.document.refresh().await;
+                if inner.has_answered(&keys) {
+                    return;
+                }
+            }
             inner.about.refresh().await;
-            let keys = inner.keys();
-            if let Some(keys) = keys {
+            if let Some(keys) = inner.keys() {
                 keys.document.refresh().await;
             }
         })

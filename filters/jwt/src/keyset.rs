@@ -23,6 +23,8 @@ const RETRY: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(30);
 /// The same, while keys are missing.
 const LOOK_SOON: Duration = Duration::from_secs(1);
+/// Names of removed keys that are remembered: as many as a set may have.
+const REMOVED: usize = 64;
 
 /// One place that keys come from.
 pub(crate) struct Source {
@@ -60,6 +62,8 @@ struct Snapshot {
     /// Versions of the sources it was made from.
     seen: Box<[u64]>,
     keys: Vec<Arc<Key>>,
+    /// Names of keys that their source has removed, the last ones.
+    removed: Arc<[String]>,
     /// Counts up when keys change; what was verified with an earlier one is verified again.
     generation: u64,
     /// Whether every source had keys that are young enough.
@@ -91,7 +95,14 @@ impl KeyRing {
     /// A ring over these sources; reads what they have by now.
     pub(crate) fn new(issuer: &str, sources: Vec<Source>, max_age: Duration, meters: Meters, now: SystemTime) -> Self {
         let loaded = sources.iter().map(|_| Loaded::default()).collect();
-        let nothing = Snapshot { seen: Box::default(), keys: Vec::new(), generation: 0, complete: false, until: SystemTime::UNIX_EPOCH };
+        let nothing = Snapshot {
+            seen: Box::default(),
+            keys: Vec::new(),
+            removed: Arc::default(),
+            generation: 0,
+            complete: false,
+            until: SystemTime::UNIX_EPOCH,
+        };
         let (issuer, snapshot) = (issuer.to_owned(), ArcSwap::from_pointee(nothing));
         let ring = Self { issuer, sources, max_age, snapshot, loaded: Mutex::new(loaded), meters };
         ring.reload(now);
@@ -125,7 +136,7 @@ impl KeyRing {
         {
             return Ok(proof);
         }
-        if newer.may_know(jws.kid.as_deref()) || self.confirmed_since(now) {
+        if newer.may_know(jws.kid.as_deref()) || newer.has_removed(jws.kid.as_deref()) || self.confirmed_since(now) {
             return Err(self.failure(&newer, jws, now));
         }
         // The source may have it by now, and was asked too short a while ago, or is away.
@@ -230,7 +241,9 @@ impl KeyRing {
         // Every version that was read has keys of its own, also when they say the same.
         let same = keys.len() == before.keys.len() && keys.iter().zip(&before.keys).all(|(a, b)| Arc::ptr_eq(a, b));
         let generation = if same { before.generation } else { before.generation + 1 };
-        Snapshot { seen: loaded.iter().map(|loaded| loaded.seen).collect(), keys, generation, complete, until }
+        // A key that is missing with its whole source was not removed.
+        let removed = if changed && complete && before.complete { before.removed_by(&keys) } else { before.removed.clone() };
+        Snapshot { seen: loaded.iter().map(|loaded| loaded.seen).collect(), keys, removed, generation, complete, until }
     }
 }
 
@@ -256,6 +269,23 @@ impl Snapshot {
     /// Whether a key is there that may be the one of that name.
     fn may_know(&self, kid: Option<&str>) -> bool {
         kid.is_none() || self.keys.iter().any(|key| key.kid.as_deref().is_none_or(|name| Some(name) == kid))
+    }
+
+    /// Whether its source took a key of that name back: then it is no new one that the source has not told of yet.
+    fn has_removed(&self, kid: Option<&str>) -> bool {
+        kid.is_some_and(|kid| self.removed.iter().any(|name| name == kid))
+    }
+
+    /// What is removed when these keys take the place of its own.
+    fn removed_by(&self, keys: &[Arc<Key>]) -> Arc<[String]> {
+        let is_there = |name: &String| keys.iter().any(|key| key.kid.as_ref() == Some(name));
+        let mut names: Vec<String> = Vec::new();
+        for name in self.keys.iter().filter_map(|key| key.kid.as_ref()).chain(self.removed.iter()) {
+            if names.len() < REMOVED && !is_there(name) && !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names.into()
     }
 
     fn refusal(&self, jws: &Jws<'_>, now: SystemTime) -> Refusal {

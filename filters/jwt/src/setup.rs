@@ -136,7 +136,7 @@ fn key_ring(issuer: &IssuerConfig, i: usize, env: &Env) -> Result<KeyRing, Probl
 fn discovered(url: &str, issuer: &IssuerConfig, pointer: &str, env: &Env, policy: DocumentPolicy) -> Result<Source, Problem> {
     let (rules, at) = (issuer.clone(), pointer.to_owned());
     let allowed = Box::new(move |uri: &str| check_url(&rules, uri, &at));
-    let document = Discovered::new(url, &issuer.issuer, allowed, env.world.clone(), policy).map_err(|mut problem| {
+    let document = Discovered::new(url, &issuer.issuer, allowed, env, policy).map_err(|mut problem| {
         problem.pointer = pointer.to_owned();
         problem
     })?;

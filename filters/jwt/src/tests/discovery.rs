@@ -96,14 +96,42 @@ fn j21_a_document_that_comes_late_is_asked_for() {
     accepted(&filter, &P256.claims(none()));
 }
 
+/// Their old place is gone: asked for them, it confirms nothing.
 #[test]
 fn j21_keys_that_moved_are_found_by_the_first_token_that_needs_them() {
     let filter = led(about(none()));
     accepted(&filter, &P256.claims(none()));
+    filter.advance(Duration::from_secs(11));
     filter.document(MOVED).set(set(&[P384.named("k2")]));
     filter.document(ABOUT).stage(about(json!({ "jwks_uri": MOVED })));
     accepted(&filter, &P384.token(json!({ "kid": "k2" }), none()));
     refused(&filter, &P256.claims(none()), "jwt.unknown_key");
+    assert_eq!((filter.document(SET).refreshed(), filter.document(ABOUT).refreshed()), (1, 1));
+}
+
+#[test]
+fn j21_keys_that_moved_and_are_left_at_their_old_place_are_followed_with_the_next_regular_fetch() {
+    let filter = led(about(none()));
+    filter.document(MOVED).set(set(&[P384.named("k2")]));
+    let moved = P384.token(json!({ "kid": "k2" }), none());
+    refused(&filter, &moved, "jwt.unknown_key");
+    filter.document(ABOUT).set(about(json!({ "jwks_uri": MOVED })));
+    accepted(&filter, &moved);
+}
+
+#[test]
+fn j21_an_unknown_name_costs_one_fetch_while_the_keys_are_where_they_were() {
+    let filter = led(about(none()));
+    for round in 1..=5 {
+        filter.advance(Duration::from_secs(10));
+        filter.document(SET).stage(set(&[P256.named("k1")]));
+        refused(&filter, &P384.token(json!({ "kid": "made-up" }), none()), "jwt.unknown_key");
+        assert_eq!((filter.document(SET).refreshed(), filter.document(ABOUT).refreshed()), (round, 0));
+    }
+    // Until the document's regular fetch is overdue.
+    filter.advance(Duration::from_secs(300));
+    filter.document(SET).stage(set(&[P256.named("k1")]));
+    send(&filter, &P384.token(json!({ "kid": "made-up" }), none())).assert_fault("jwt.keys_unavailable");
 }
 
 #[test]

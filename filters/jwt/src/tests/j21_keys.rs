@@ -77,6 +77,34 @@ fn j21_removed_keys_end_with_the_next_version_also_for_remembered_tokens() {
     accepted(&filter, &second);
 }
 
+/// The source was asked a moment ago, and cannot be asked again to confirm what it said.
+#[test]
+fn j21_a_removed_key_is_refused_and_an_unknown_one_put_off_where_the_source_cannot_be_asked_now() {
+    let filter = filter_with(&[P256.named("k1"), P384.named("k2")], none(), none());
+    accepted(&filter, &token(&P256, "k1"));
+    filter.document(SET).set(set(&[P384.named("k2")]));
+    filter.advance(Duration::from_secs(1));
+    refused(&filter, &token(&P256, "k1"), "jwt.unknown_key");
+    send(&filter, &token(&P521, "k3")).assert_fault("jwt.keys_unavailable");
+    // Back again, it is none that was removed.
+    filter.document(SET).set(set(&[P256.named("k1")]));
+    accepted(&filter, &token(&P256, "k1"));
+    refused(&filter, &token(&P384, "k2"), "jwt.unknown_key");
+}
+
+#[test]
+fn j21_a_key_that_is_away_with_its_source_was_not_removed() {
+    let second = "https://issuer.example/second";
+    let keys = json!({ "keys": [{ "jwks": SET }, { "jwks": second }], "max_age": "10m" });
+    let setup = Harness::<Jwt>::setup().document(SET, set(&[P256.named("k1")])).document(second, set(&[P384.named("k2")]));
+    let filter = setup.yaml(&settings(keys, none()));
+    accepted(&filter, &token(&P384, "k2"));
+    filter.advance(Duration::from_secs(601));
+    filter.document(SET).set(set(&[P521.named("k3")]));
+    accepted(&filter, &token(&P521, "k3"));
+    send(&filter, &token(&P384, "k2")).assert_fault("jwt.keys_unavailable");
+}
+
 #[test]
 fn j21_a_key_replaced_under_its_name_ends_at_once() {
     let filter = plain();
