@@ -126,11 +126,15 @@ fn t03_no_chain_of_limbo_is_accepted_that_must_be_refused_and_none_takes_a_secon
     assert!(differ.values().all(Result::is_err), "accepted and must be refused: {differ:#?}");
 }
 
-type Pair = (X509, PKey<Private>);
+pub type Pair = (X509, PKey<Private>);
 
 /// A certificate that ends in so many days, of an authority or of somebody else.
-fn pair(name: &str, issuer: Option<&Pair>, authority: bool, days: u32) -> Pair {
-    let key = PKey::from_ec_key(EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap()).unwrap();
+pub fn pair(name: &str, issuer: Option<&Pair>, authority: bool, days: u32) -> Pair {
+    let key = EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap();
+    with_key(PKey::from_ec_key(key).unwrap(), name, issuer, authority, days)
+}
+
+fn with_key(key: PKey<Private>, name: &str, issuer: Option<&Pair>, authority: bool, days: u32) -> Pair {
     let mut subject = X509Name::builder().unwrap();
     subject.append_entry_by_text("CN", name).unwrap();
     let subject = subject.build();
@@ -150,7 +154,7 @@ fn pair(name: &str, issuer: Option<&Pair>, authority: bool, days: u32) -> Pair {
 }
 
 /// What trusts these certificates.
-fn trusting(anchors: &[&X509], change: impl FnOnce(&mut ClientAuth)) -> Result<Trust, tollgate_filter_api::Problem> {
+pub fn trusting(anchors: &[&X509], change: impl FnOnce(&mut ClientAuth)) -> Result<Trust, tollgate_filter_api::Problem> {
     static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let ca = std::env::temp_dir().join(format!("tollgate-trust-{}-{number}.pem", std::process::id()));
@@ -173,6 +177,19 @@ fn an_authority_below_a_root_is_no_client_and_an_anchor_speaks_for_itself() {
     assert!(trust.judge(&client.0, &chain).is_ok() && trust.judge(&root.0, &[]).is_ok());
     assert!(trust.judge(&below.0, &[]).is_err());
     assert!(trust.judge(&pair("client", None, false, 9).0, &chain).is_err());
+}
+
+#[test]
+fn a_chain_is_no_longer_and_no_weaker_than_it_may_be() {
+    let root = pair("root", None, true, 9);
+    let below = pair("below", Some(&root), true, 9);
+    let of = |issuer: &Pair| pair("client", Some(issuer), false, 9).0;
+    let with_depth = |depth: u8| trusting(&[&root.0], |settings| settings.depth = depth).unwrap();
+    assert!(with_depth(1).judge(&of(&below), &[below.0.clone()]).is_ok());
+    assert!(with_depth(0).judge(&of(&below), &[below.0.clone()]).is_err());
+    assert!(with_depth(0).judge(&of(&root), &[]).is_ok());
+    let small = PKey::from_rsa(openssl::rsa::Rsa::generate(1024).unwrap()).unwrap();
+    assert!(with_depth(8).judge(&with_key(small, "client", Some(&root), false, 9).0, &[]).is_err());
 }
 
 #[test]
