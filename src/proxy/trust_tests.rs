@@ -185,8 +185,8 @@ fn a_chain_is_no_longer_and_no_weaker_than_it_may_be() {
     let below = pair("below", Some(&root), true, 9);
     let of = |issuer: &Pair| pair("client", Some(issuer), false, 9).0;
     let with_depth = |depth: u8| trusting(&[&root.0], |settings| settings.depth = depth).unwrap();
-    assert!(with_depth(1).judge(&of(&below), &[below.0.clone()]).is_ok());
-    assert!(with_depth(0).judge(&of(&below), &[below.0.clone()]).is_err());
+    assert!(with_depth(1).judge(&of(&below), std::slice::from_ref(&below.0)).is_ok());
+    assert!(with_depth(0).judge(&of(&below), std::slice::from_ref(&below.0)).is_err());
     assert!(with_depth(0).judge(&of(&root), &[]).is_ok());
     let small = PKey::from_rsa(openssl::rsa::Rsa::generate(1024).unwrap()).unwrap();
     assert!(with_depth(8).judge(&with_key(small, "client", Some(&root), false, 9).0, &[]).is_err());
