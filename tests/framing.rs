@@ -106,3 +106,22 @@ fn what_other_parsers_call_invalid_does_not_reach_the_upstream() {
         assert_eq!(play(corpus, invalid), Vec::<String>::new(), "{corpus}");
     }
 }
+
+/// Some readers take a line feed alone for the end of a line, and see another message (RFC 9112 §2.2).
+#[test]
+fn a_line_that_ends_without_a_carriage_return_is_refused_and_the_connection_is_closed() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::over(&upstream.url(), Settings::default());
+    for head in [
+        "GET /x HTTP/1.1\nHost: localhost\r\n\r\n",
+        "GET /x HTTP/1.1\r\nHost: localhost\n\r\n",
+        "GET /x HTTP/1.1\r\nHost: localhost\r\nX: y\nZ: z\r\n\r\n",
+        "GET /x HTTP/1.1\r\nHost: localhost\r\n\n",
+    ] {
+        let mut client = gateway.connect();
+        client.write(format!("{head}GET /y HTTP/1.1\r\nHost: localhost\r\n\r\n")).unwrap();
+        let rest = String::from_utf8_lossy(&client.rest()).into_owned();
+        assert!(rest.starts_with("HTTP/1.1 400") && rest.matches("HTTP/1.1 ").count() == 1, "{head:?}: {rest}");
+    }
+    assert_eq!(upstream.count(), 0);
+}

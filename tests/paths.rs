@@ -129,6 +129,11 @@ fn an_absolute_target_is_routed_by_its_path_and_must_agree_with_host() {
     assert_eq!(world.ask("http://other/public/a"), 400);
     assert_eq!(world.ask("http://user@localhost/public/a"), 400);
     assert_eq!(world.ask("http://localhost/admin/x"), 401);
+    for other in
+        ["ftp://localhost/public/a", "ws://localhost/public/a", "localhost:80", "localhost", "*", "public/a", "urn:public:a", "//localhost"]
+    {
+        assert!(matches!(world.ask(other), 400 | 404), "{other}");
+    }
     assert_eq!(world.upstream.count(), 1);
 }
 

@@ -4,7 +4,7 @@ use http::Version;
 use pingora::http::RequestHeader;
 use tollgate_filter_api::{ByteSize, Reason};
 
-use super::{Owned, Seen, admit, closes, has_fragment};
+use super::{Owned, Seen, admit, closes, has_bare_line_end, has_fragment, names_length};
 use crate::{
     chain::gateway as reasons,
     config::Limits,
@@ -128,6 +128,11 @@ fn each_limit_of_a_header_refuses_and_counts() {
     assert_eq!((found, counters.header_fields.get()), (Err(reasons::HEADER_FIELDS.id), 1));
     let (found, counters) = judged(&head("/", &[HOST, ("X-Long", &"x".repeat(200))]));
     assert_eq!((found, counters.header_bytes.get()), (Err(reasons::HEADER_BYTES.id), 1));
+    // Target, then name, colon, space, value and line end of each field.
+    let rest = 200 - 1 - (4 + 4 + 9) - (4 + 6);
+    assert!(judged(&head("/", &[HOST, ("X-Long", &"x".repeat(rest))])).0.is_ok());
+    assert_eq!(judged(&head("/", &[HOST, ("X-Long", &"x".repeat(rest + 1))])).0, Err(reasons::HEADER_BYTES.id));
+    assert!(judged(&head("/1234567890123456789", &[HOST])).0.is_ok());
 }
 
 #[test]
@@ -142,10 +147,11 @@ fn doubt_about_the_framing_closes_the_connection() {
 
 #[test]
 fn the_pass_tells_what_somebody_must_see_to() {
-    let owned: Owned = [http::HeaderName::from_static("x-user")].into_iter().collect();
+    let [owned, certificates]: [Owned; 2] =
+        ["x-user", "client-cert"].map(|name| [http::HeaderName::from_static(name)].into_iter().collect());
     let seen = |fields: &[(&'static str, &str)]| {
         let req = head("/", &[&[HOST], fields].concat());
-        admit(&req, &Limits::default(), &owned, &Owned::default(), None, &Telemetry::new([]).limits).unwrap().1
+        admit(&req, &Limits::default(), &owned, &certificates, None, &Telemetry::new([]).limits).unwrap().1
     };
     assert_eq!(seen(&[("X-Users", "1"), ("Accept", "*/*")]), Seen::default());
     assert_eq!(seen(&[("Connection", "close")]), Seen { connection: true, ..Seen::default() });
@@ -155,5 +161,30 @@ fn the_pass_tells_what_somebody_must_see_to() {
     }
     for name in ["X-User", "x_user"] {
         assert_eq!(seen(&[(name, "1")]), Seen { owned: true, ..Seen::default() }, "{name}");
+    }
+    for name in ["Client-Cert", "client_cert"] {
+        assert_eq!(seen(&[(name, "1")]), Seen { certificate: true, ..Seen::default() }, "{name}");
+    }
+    assert_eq!(seen(&[("Content-Length", "0")]), Seen { length: true, ..Seen::default() });
+    assert_eq!(seen(&[("Transfer-Encoding", "Chunked"), ("Expect", "100-Continue")]), Seen { coding: true, ..Seen::default() });
+}
+
+#[test]
+fn a_line_ends_with_both_characters() {
+    for good in [&b""[..], b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\r\n", b"a\rb\r\n"] {
+        assert!(!has_bare_line_end(good), "{good:?}");
+    }
+    for bad in [&b"\n"[..], b"GET / HTTP/1.1\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\n\r\n", b"a\r\n\n"] {
+        assert!(has_bare_line_end(bad), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_length_is_seen_in_any_case_and_at_the_begin_of_a_line_only() {
+    for named in [&b"Content-Length: 3"[..], b"POST / HTTP/1.1\r\nhost: a\r\ncontent-LENGTH:3\r\n\r\n"] {
+        assert!(names_length(named), "{named:?}");
+    }
+    for other in [&b""[..], b"X-Content-Length: 3\r\n", b"A: Content-Length: 3\r\n", b"Content-Lengths: 3\r\n", b"Content-Length"] {
+        assert!(!names_length(other), "{other:?}");
     }
 }

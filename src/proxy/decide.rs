@@ -58,9 +58,6 @@ impl Phases {
         }
         let req = session.req_header_mut();
         let raw = req.raw_path();
-        if raw.first() != Some(&b'/') && req.uri.authority().is_none() {
-            return Err(early(&normal::FORM));
-        }
         let path = normal::normalize(req.uri.path().as_bytes(), &gateway.paths).map_err(early)?;
         let query = req.uri.query().map(|query| normal::query(query.as_bytes())).transpose().map_err(early)?;
         if path != req.uri.path()

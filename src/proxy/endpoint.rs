@@ -220,3 +220,24 @@ fn stamp(path: &Path) -> Stamp {
     let meta = fs::metadata(path).ok()?;
     Some((meta.dev(), meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::trust::tests, *};
+
+    #[test]
+    fn a_verdict_counts_under_its_own_rules_and_in_its_time_only() {
+        let (root, stranger) = (tests::pair("root", None, true, 9), tests::pair("client", None, false, 9));
+        let trust = tests::trusting(&[&root.0], |_| ()).unwrap();
+        let remembered = |by: u64, until: i64| {
+            let peer = Peer::Certified(Arc::default());
+            let judged = ArcSwap::from_pointee(Judged { by, until, peer });
+            let presented = Presented { leaf: stranger.0.clone(), chain: Vec::new(), judged };
+            // Again it would not be found good.
+            matches!(presented.judge(&trust), Peer::Certified(_))
+        };
+        assert!(remembered(trust.id(), trust::now() + 1000));
+        assert!(!remembered(trust.id(), trust::now() - 1));
+        assert!(!remembered(trust.id() ^ 1, trust::now() + 1000));
+    }
+}

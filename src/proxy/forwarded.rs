@@ -156,6 +156,23 @@ mod tests {
     }
 
     #[test]
+    fn a_verdict_counts_under_its_own_rules_and_in_its_time_only() {
+        let root = super::super::trust::tests::pair("root", None, true, 9);
+        let trust = super::super::trust::tests::trusting(&[&root.0], |_| ()).unwrap();
+        let digest = "ab".repeat(32);
+        // Again it would not be found good.
+        let value = HeaderValue::from_static("AAAA");
+        let remembered = |by: u64, until: i64| {
+            let forwarded = Forwarded::new(&settings("x-client-cert", &[&digest])).unwrap();
+            forwarded.judged.put(sha256(value.as_bytes()), Judged { by, until, peer: Peer::Certified(Arc::default()) });
+            matches!(forwarded.judge(&value, &trust), Peer::Certified(_))
+        };
+        assert!(remembered(trust.id(), trust::now() + 1000));
+        assert!(!remembered(trust.id(), trust::now() - 1));
+        assert!(!remembered(trust.id() ^ 1, trust::now() + 1000));
+    }
+
+    #[test]
     fn what_is_no_certificate_is_none() {
         for value in ["", ":", "::", "%", "%zz", "%+1", "AAAA", "-----BEGIN CERTIFICATE-----", "%ff%fe", ":AAAA:"] {
             assert!(read(value.as_bytes()).is_none_or(|chain| chain.is_empty()), "{value}");

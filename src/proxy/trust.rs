@@ -237,4 +237,4 @@ fn seconds(time: &Asn1TimeRef) -> Option<i64> {
 
 #[cfg(test)]
 #[path = "trust_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -5,7 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use openssl::x509::X509;
+use openssl::{
+    asn1::{Asn1Integer, Asn1Time},
+    bn::BigNum,
+    ec::{EcGroup, EcKey},
+    hash::MessageDigest,
+    nid::Nid,
+    pkey::{PKey, Private},
+    x509::{X509, X509Name, extension::BasicConstraints},
+};
 use serde_json::Value;
 
 use tollgate_testkit::Folder;
@@ -104,4 +112,108 @@ fn t03_no_chain_of_limbo_is_accepted_that_must_be_refused_and_none_takes_a_secon
     println!("limbo: {scored} scored, {agree} agree; {differ:#?}");
     assert!(scored > 20);
     assert!(differ.values().all(Result::is_err), "accepted and must be refused: {differ:#?}");
+}
+
+pub type Pair = (X509, PKey<Private>);
+
+/// A certificate that ends in so many days, of an authority or of somebody else.
+pub fn pair(name: &str, issuer: Option<&Pair>, authority: bool, days: u32) -> Pair {
+    let key = EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap();
+    with_key(PKey::from_ec_key(key).unwrap(), name, issuer, authority, days)
+}
+
+fn with_key(key: PKey<Private>, name: &str, issuer: Option<&Pair>, authority: bool, days: u32) -> Pair {
+    let mut subject = X509Name::builder().unwrap();
+    subject.append_entry_by_text("CN", name).unwrap();
+    let subject = subject.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_serial_number(&Asn1Integer::from_bn(&BigNum::from_u32(1).unwrap()).unwrap()).unwrap();
+    builder.set_subject_name(&subject).unwrap();
+    builder.set_issuer_name(issuer.map_or(&*subject, |issuer| issuer.0.subject_name())).unwrap();
+    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::days_from_now(days).unwrap()).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    if authority {
+        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+    }
+    builder.sign(issuer.map_or(&key, |issuer| &issuer.1), MessageDigest::sha256()).unwrap();
+    (builder.build(), key)
+}
+
+/// What trusts these certificates.
+pub fn trusting(anchors: &[&X509], change: impl FnOnce(&mut ClientAuth)) -> Result<Trust, tollgate_filter_api::Problem> {
+    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let ca = std::env::temp_dir().join(format!("tollgate-trust-{}-{number}.pem", std::process::id()));
+    fs::write(&ca, anchors.iter().flat_map(|anchor| anchor.to_pem().unwrap()).collect::<Vec<u8>>()).unwrap();
+    let (mode, crl_stale) = (ClientAuthMode::Required, CrlStale::Closed);
+    let mut settings = ClientAuth { mode, ca: ca.clone(), crl: Vec::new(), crl_stale, depth: 8, forwarded: None };
+    change(&mut settings);
+    let trust = Trust::read(&settings);
+    fs::remove_file(&ca).unwrap();
+    trust
+}
+
+#[test]
+fn an_authority_below_a_root_is_no_client_and_an_anchor_speaks_for_itself() {
+    let root = pair("root", None, true, 9);
+    let below = pair("below", Some(&root), true, 9);
+    let client = pair("client", Some(&below), false, 9);
+    let trust = trusting(&[&root.0], |_| ()).unwrap();
+    let chain = [below.0.clone()];
+    assert!(trust.judge(&client.0, &chain).is_ok() && trust.judge(&root.0, &[]).is_ok());
+    assert!(trust.judge(&below.0, &[]).is_err());
+    assert!(trust.judge(&pair("client", None, false, 9).0, &chain).is_err());
+}
+
+#[test]
+fn a_chain_is_no_longer_and_no_weaker_than_it_may_be() {
+    let root = pair("root", None, true, 9);
+    let below = pair("below", Some(&root), true, 9);
+    let of = |issuer: &Pair| pair("client", Some(issuer), false, 9).0;
+    let with_depth = |depth: u8| trusting(&[&root.0], |settings| settings.depth = depth).unwrap();
+    assert!(with_depth(1).judge(&of(&below), std::slice::from_ref(&below.0)).is_ok());
+    assert!(with_depth(0).judge(&of(&below), std::slice::from_ref(&below.0)).is_err());
+    assert!(with_depth(0).judge(&of(&root), &[]).is_ok());
+    let small = PKey::from_rsa(openssl::rsa::Rsa::generate(1024).unwrap()).unwrap();
+    assert!(with_depth(8).judge(&with_key(small, "client", Some(&root), false, 9).0, &[]).is_err());
+}
+
+#[test]
+fn a_verdict_holds_no_longer_than_the_first_certificate_of_the_chain() {
+    let day = 86_400;
+    for (root, below, client) in [(9, 9, 2), (9, 2, 9), (2, 9, 9)] {
+        let root = pair("root", None, true, root);
+        let below = pair("below", Some(&root), true, below);
+        let client = pair("client", Some(&below), false, client);
+        let until = trusting(&[&root.0], |_| ()).unwrap().judge(&client.0, &[below.0]).unwrap();
+        assert!((super::now() + 2 * day - 60..=super::now() + 2 * day).contains(&until), "{until}");
+    }
+}
+
+/// What was judged, or resumed, under one digest counts under it only.
+#[test]
+fn rules_that_differ_in_anything_have_another_name() {
+    let (root, other) = (pair("root", None, true, 9), pair("root", None, true, 9));
+    let id = |anchors: &[&X509], change: fn(&mut ClientAuth)| trusting(anchors, change).unwrap().id();
+    let ids = [
+        id(&[&root.0], |_| ()),
+        id(&[&other.0], |_| ()),
+        id(&[&root.0, &other.0], |_| ()),
+        id(&[&root.0], |settings| settings.mode = ClientAuthMode::Optional),
+        id(&[&root.0], |settings| settings.crl_stale = CrlStale::Open),
+        id(&[&root.0], |settings| settings.depth = 7),
+    ];
+    assert!((0..ids.len()).all(|at| !ids[..at].contains(&ids[at])), "{ids:?}");
+    assert_eq!(ids[0], id(&[&root.0], |_| ()));
+}
+
+#[test]
+fn a_trust_store_may_hold_more_than_roots_and_must_hold_one() {
+    let root = pair("root", None, true, 9);
+    let below = pair("below", Some(&root), true, 9);
+    let client = pair("client", Some(&below), false, 9);
+    assert!(trusting(&[&below.0, &root.0], |_| ()).unwrap().judge(&client.0, &[]).is_ok());
+    assert!(trusting(&[&below.0], |_| ()).is_err());
 }

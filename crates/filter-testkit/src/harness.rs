@@ -4,7 +4,9 @@ use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tollgate_document::{Document, Limits};
-use tollgate_filter_api::{Bytes, Carrier, Clock, DynFilter, Env, Filter, Kind, Metrics, Principal, PrincipalParts, Problem, Shared};
+use tollgate_filter_api::{
+    Bytes, Carrier, Clock, DynFilter, Env, Filter, HeaderName, Kind, Metrics, Principal, PrincipalParts, Problem, Shared,
+};
 
 use crate::{FakeClock, FakeDocument, FakeWorld, Request, START};
 
@@ -99,6 +101,11 @@ impl<F> Harness<F> {
     /// The clock.
     pub fn clock(&self) -> &FakeClock {
         &self.core.clock
+    }
+
+    /// Fields in which the upstream reads the filter's own word.
+    pub fn owned_headers(&self) -> Vec<HeaderName> {
+        self.core.filter.owned_headers()
     }
 
     /// Where the filter looks for a credential.

@@ -95,6 +95,11 @@ fn a_key_that_names_no_api_passes_by_setting_only() {
     World::new("").with(&silent).assert_denied(401, "api_key.api");
     let open = World::new(", any_api: true");
     open.with(&silent).next();
+    let empty = |claims: &mut Value| claims["allowedAPIs"] = json!([]);
+    World::new("").with(&empty).assert_denied(401, "api_key.api");
+    open.with(&empty).next();
+    let other = json!([{ "name": "Other", "version": "*" }]);
+    open.with(&|claims| (claims["allowedAPIs"], claims["subscribedAPIs"]) = (json!([]), other.clone())).assert_denied(401, "api_key.api");
     open.with(&|claims| claims["allowedAPIs"] = json!([{ "name": "Other", "version": "*" }])).assert_denied(401, "api_key.api");
     open.with(&|claims| claims["allowedAPIs"] = "Other".into()).assert_denied(401, "api_key.api");
 }

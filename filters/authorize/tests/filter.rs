@@ -39,3 +39,9 @@ fn the_challenge_names_the_scopes_of_the_first_alternative() {
     let run = h.request("GET", "/").credentials([vouched("jwt", None)]).run().assert_denied(403, "authorize.scope");
     assert_eq!(run.answer_header("www-authenticate"), Some("Bearer error=\"insufficient_scope\", scope=\"read\""));
 }
+
+#[test]
+fn where_no_scopes_are_asked_for_every_known_caller_may() {
+    let h = Harness::<Authorize>::yaml("{}");
+    h.request("GET", "/").credentials([vouched("jwt", None), vouched("mtls", None)]).run().next();
+}

@@ -104,6 +104,7 @@ fn j24_what_a_client_says_in_our_name_is_gone_whoever_it_is() {
     let request = harness.request("GET", "/").header("x-jwt-assertion", "forged").given(Principal::anonymous());
     let mut run = request.run().next();
     assert_eq!(run.header("x-jwt-assertion"), None);
+    assert_eq!(harness.owned_headers(), [HeaderName::from_static("x-jwt-assertion")], "no other filter, and no other spelling");
     assert_eq!(run.upstream().get(&HeaderName::from_static("x-jwt-assertion")), None);
 }
 

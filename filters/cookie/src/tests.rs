@@ -234,6 +234,7 @@ fn a_page_of_another_origin_gets_nowhere_with_a_session() {
         "https://api.example.com.evil.example",
         "https://api.example.com@evil.example",
         "https://evil.example@api.example.com",
+        "https://evil.example@api.example.com:443",
         "https://api.example.com:",
         "https://:443",
         "https://sub.api.example.com",

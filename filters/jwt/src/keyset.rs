@@ -242,7 +242,7 @@ impl KeyRing {
         let same = keys.len() == before.keys.len() && keys.iter().zip(&before.keys).all(|(a, b)| Arc::ptr_eq(a, b));
         let generation = if same { before.generation } else { before.generation + 1 };
         // A key that is missing with its whole source was not removed.
-        let removed = if changed && complete && before.complete { before.removed_by(&keys) } else { before.removed.clone() };
+        let removed = if !same && complete && before.complete { before.removed_by(&keys) } else { before.removed.clone() };
         Snapshot { seen: loaded.iter().map(|loaded| loaded.seen).collect(), keys, removed, generation, complete, until }
     }
 }

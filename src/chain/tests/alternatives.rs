@@ -1,7 +1,7 @@
 //! What requirements mean, which of their credentials are asked for, and what an operator is told when none will do.
 
 use serde_json::{Value, json};
-use tollgate_filter_api::Principal;
+use tollgate_filter_api::{Carrier, Principal};
 use tollgate_plan::{Alternative, Plan};
 
 use super::{
@@ -12,6 +12,7 @@ use crate::{
     chain::{
         Chain, Verdict,
         alternatives::{enforced, grouped},
+        steps::Step,
     },
     config::Requirements,
 };
@@ -145,6 +146,19 @@ async fn an_alternative_that_was_not_enough_has_no_say_in_the_answer_and_who_ran
     let (mut run, verdict) = run(&chain, &[("x-a", "good"), ("x-b", "good")], None).await;
     assert!(matches!(verdict, Verdict::Pass), "{verdict:?}");
     assert_eq!(order(&mut run, &chain), ["key_b", "one"]);
+}
+
+#[test]
+fn what_others_ask_for_is_taken_out_and_never_what_the_one_that_counts_has_itself() {
+    let yaml = "chain: [any_of: [key_a, key_a: {key: other}, key_b]]\n";
+    let chain = built(&plan(any(&[&["key_a"], &["key_b"], &["key_a", "key_b"]]), vec![]), yaml, &[]).unwrap();
+    let Some(Step::AnyOf(any)) = chain.steps.first() else { panic!("alternatives") };
+    let names = |foreign: &Vec<Carrier>| {
+        foreign.iter().map(|one| if let Carrier::Header(name) = one { name.as_str() } else { "" }.to_owned()).collect()
+    };
+    let foreign: Vec<Vec<String>> = any.foreign.iter().map(names).collect();
+    let none: &[&str] = &[];
+    assert_eq!(foreign, [&["x-b"][..], &["x-b"], &["x-a"], none, none]);
 }
 
 #[tokio::test]

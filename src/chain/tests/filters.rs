@@ -2,7 +2,8 @@ use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{
-    AllCredentials, BodyUse, Cx, Env, Fault, Filter, Flow, Kind, Principal, PrincipalParts, Problem, Reason, ResponseCx, UpstreamCx,
+    AllCredentials, BodyUse, Carrier, Cx, Env, Fault, Filter, Flow, Kind, Principal, PrincipalParts, Problem, Reason, ResponseCx,
+    UpstreamCx,
 };
 
 const ORDER: HeaderName = HeaderName::from_static("x-order");
@@ -48,6 +49,10 @@ macro_rules! key {
 
             fn build(config: KeyConfig, _: &Env) -> Result<Self, Problem> {
                 Ok(Self(config))
+            }
+
+            fn carrier(&self) -> Option<Carrier> {
+                Some(Carrier::Header(HeaderName::from_static($field)))
             }
 
             async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {

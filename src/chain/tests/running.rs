@@ -159,3 +159,10 @@ async fn a_request_that_nobody_answers_and_that_has_no_endpoint_is_a_fault() {
     assert_eq!(outcome(&chain, &[]).await, "chain.unanswered");
     assert_eq!(outcome(&chain, &[("x-stop", "one")]).await, "mark.stopped");
 }
+
+#[tokio::test]
+async fn nobody_in_particular_is_the_caller_of_an_open_operation_only() {
+    let (closed, open) = (built(&plan(any(&[&["key_a"]]), vec![]), BOTH, &[]).unwrap(), built(&plan(vec![], vec![]), BOTH, &[]).unwrap());
+    assert!(run(&closed, &[], None).await.0.facts.get::<Principal>().is_none());
+    assert!(run(&open, &[], None).await.0.facts.get::<Principal>().is_some_and(|principal| principal.is_anonymous()));
+}

@@ -116,6 +116,20 @@ fn j21_a_key_replaced_under_its_name_ends_at_once() {
 }
 
 #[test]
+fn j21_a_key_that_one_of_two_sources_replaced_ends_for_remembered_tokens_too() {
+    let second = "https://issuer.example/second";
+    let keys = json!({ "keys": [{ "jwks": SET }, { "jwks": second }] });
+    let setup = Harness::<Jwt>::setup().document(SET, set(&[P256.named("k1")])).document(second, set(&[P384.named("k2")]));
+    let filter = setup.yaml(&settings(keys, none()));
+    let (kept, replaced) = (token(&P256, "k1"), token(&P384, "k2"));
+    accepted(&filter, &kept);
+    accepted(&filter, &replaced);
+    filter.document(second).set(set(&[P521.named("k3")]));
+    refused(&filter, &replaced, "jwt.unknown_key");
+    accepted(&filter, &kept);
+}
+
+#[test]
 fn j21_overlapping_sets_refuse_nobody() {
     let filter = plain();
     for keys in
