@@ -245,7 +245,12 @@ fn dev_swaps_on_save_and_keeps_the_last_good_project() {
     let definition = |path: &str| open_api("/a", &upstream.url(), json!({ path: { "get": operation() } })).to_string();
     folder.write("p/api_definitions/a.json", definition("/one"));
     let (port, admin) = (tollgate_tests::ports::free_port(), tollgate_tests::ports::free_port());
-    let config = json!({ "listeners": [{ "address": format!("127.0.0.1:{port}") }], "admin": { "address": format!("127.0.0.1:{admin}") } });
+    // The log lies among what is watched: requests must not look like saves.
+    let config = json!({
+        "listeners": [{ "address": format!("127.0.0.1:{port}") }],
+        "admin": { "address": format!("127.0.0.1:{admin}") },
+        "access_log": { "to": "p/access.log" },
+    });
     let config = folder.write("gateway.yaml", config.to_string());
     let mut child = Command::new(binary())
         .arg("dev")

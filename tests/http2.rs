@@ -266,6 +266,8 @@ fn bytes_that_would_end_a_line_of_http1_are_malformed() {
         &[METHOD, SCHEME, AUTHORITY, PATH, ("x\r\nevil", "1")],
         &[METHOD, SCHEME, AUTHORITY, PATH, ("x", "1\r\nevil: 1")],
         &[METHOD, SCHEME, AUTHORITY, PATH, ("x", "1\0")],
+        &[METHOD, SCHEME, AUTHORITY, PATH, ("x", " 1")],
+        &[METHOD, SCHEME, AUTHORITY, PATH, ("x", "1\t")],
         &[METHOD, SCHEME, AUTHORITY, PATH, ("x: y", "1")],
         &[METHOD, SCHEME, AUTHORITY, PATH, ("X-Upper", "1")],
         &[(":method", "GET /smuggled HTTP/1.1\r\nx: "), SCHEME, AUTHORITY, PATH],
@@ -290,6 +292,16 @@ fn an_authority_with_two_readings_is_refused() {
         &[METHOD, SCHEME, (":authority", "a, b"), PATH],
         &[METHOD, SCHEME, PATH, ("host", "a"), ("host", "b")],
     ]);
+}
+
+#[test]
+fn crumbs_of_a_cookie_reach_an_upstream_of_http1_as_one_field() {
+    let upstream = Upstream::start();
+    let gateway = h2c(&upstream, json!({}));
+    let mut client = open(&gateway);
+    client.headers(1, &[METHOD, SCHEME, AUTHORITY, PATH, ("cookie", "a=1"), ("x", "y"), ("cookie", "b=2")], true).unwrap();
+    assert_eq!(client.outcome(1), Outcome::Answered(200));
+    assert_eq!(upstream.only().all("cookie"), ["a=1; b=2"]);
 }
 
 /// scheme-odd: schemes that are not the connection's.

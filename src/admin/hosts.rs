@@ -5,7 +5,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, Method, Version, header};
+use http::{HeaderMap, Method, Uri, Version, header};
+
+const FOREIGN: &str = "the Host field is not this port's: use its address, or localhost";
 
 /// Decides by the port's own address.
 #[derive(Clone, Copy, Debug)]
@@ -28,12 +30,20 @@ impl Hosts {
         match (hosts.next(), hosts.next()) {
             (None, _) if version < Version::HTTP_11 => {}
             (Some(host), None) if host.to_str().is_ok_and(|host| self.is_own(host)) => {}
-            _ => return Err("the Host field is not this port's: use its address, or localhost"),
+            _ => return Err(FOREIGN),
         }
         if !matches!(*method, Method::GET | Method::HEAD) && headers.contains_key(header::ORIGIN) {
             return Err("a web page may not change anything here");
         }
         Ok(())
+    }
+
+    /// Whether a target in absolute form is this port's; its host counts more than the field (RFC 9112 §3.2.2).
+    ///
+    /// # Errors
+    /// Why not, a sentence for the one who asks.
+    pub fn check_target(&self, target: &Uri) -> Result<(), &'static str> {
+        if target.authority().is_none_or(|authority| self.is_own(authority.as_str())) { Ok(()) } else { Err(FOREIGN) }
     }
 
     fn is_own(&self, host: &str) -> bool {
@@ -81,6 +91,21 @@ mod tests {
             assert!(!check("0.0.0.0:9901", Some(host)), "{host}");
         }
         assert!(!check("127.0.0.1:9901", Some("192.0.2.7:9901")));
+    }
+
+    #[test]
+    fn a_target_in_absolute_form_must_be_the_ports_own() {
+        let hosts = Hosts::of("127.0.0.1:9901".parse().unwrap());
+        for (target, own) in [
+            ("/plan", true),
+            ("http://127.0.0.1:9901/plan", true),
+            ("http://localhost/plan", true),
+            ("http://evil.example/plan", false),
+            ("http://evil.example:9901/plan", false),
+            ("http://localhost@evil.example/plan", false),
+        ] {
+            assert_eq!(hosts.check_target(&target.parse().unwrap()).is_ok(), own, "{target}");
+        }
     }
 
     #[test]

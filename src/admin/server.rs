@@ -112,7 +112,8 @@ async fn respond(
     reloading: &AtomicBool,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    if let Err(why) = hosts.check(&head.method, head.version, &head.headers) {
+    let own = hosts.check_target(&head.uri).and_then(|()| hosts.check(&head.method, head.version, &head.headers));
+    if let Err(why) = own {
         return Ok(response(AdminResponse::refusal(StatusCode::MISDIRECTED_REQUEST, why)));
     }
     let too_large = || Ok(response(AdminResponse::refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large, or broke off")));

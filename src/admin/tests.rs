@@ -200,8 +200,9 @@ async fn head_has_the_length_and_no_body() {
 async fn p45_a_rebound_name_reads_and_changes_nothing() {
     let gateway = Arc::new(Gateway::default());
     let port = Port::open(gateway.clone());
-    for request in ["GET /plan", "POST /reload"] {
-        let answer = port.send(&format!("{request} HTTP/1.1\r\nHost: evil.example:{}\r\n\r\n", port.address.port())).await;
+    let (own, evil) = (port.address.to_string(), format!("evil.example:{}", port.address.port()));
+    for (request, host) in [("GET /plan", &evil), ("POST /reload", &evil), ("GET http://evil.example/plan", &own)] {
+        let answer = port.send(&format!("{request} HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 421 ") && !answer.contains("apis"), "{answer}");
     }
     assert_eq!(gateway.reloads.load(Ordering::SeqCst), 0);

@@ -15,7 +15,7 @@ pub mod gateway {
 
     reasons! {
         FRAMING = refused("request.framing", 400, 0, "The request's framing is ambiguous", "Content-Length together with Transfer-Encoding, a listed Content-Length, or a transfer coding other than chunked. The connection is closed.");
-        FIELD = refused("request.field", 400, 0, "A header field is not acceptable", "A field name with an underscore that imitates one the gateway owns or one that frames the message, a control byte in a value, or a `Connection` that names a field which does not belong to the connection.");
+        FIELD = refused("request.field", 400, 0, "A header field is not acceptable", "A field name with an underscore that imitates one the gateway owns or one that frames the message, a control byte in a value or a blank around it, or a `Connection` that names a field which does not belong to the connection.");
         OVERRIDE = refused("request.override", 400, 0, "The request names another method than its own", "`X-HTTP-Method-Override`, `X-HTTP-Method` or `X-Method-Override` differs from the method by which the request was judged, and the upstream may follow it. Send the method itself.");
         EXPECT = refused("request.expect", 417, 0, "The expectation cannot be met", "Only `Expect: 100-continue` is known.");
         MISDIRECTED = refused("request.misdirected", 421, 0, "The request is for another host than the connection", "The TLS server name and the Host field differ on a listener that asks for client certificates.");

@@ -24,6 +24,7 @@ use super::{
     run,
 };
 use crate::{
+    config,
     proxy::{ConfigSource, Gateway},
     telemetry::ProcessLog,
 };
@@ -62,11 +63,13 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
             (config, Some(key))
         }
     };
-    let watched = Watched { folder: args.folder.clone(), config: args.config.clone() };
+    let mut watched = Watched { folder: args.folder.clone(), config: args.config.clone(), written: Vec::new() };
     // Looked at before loading: what is saved in between is then seen as a change.
-    let seen = watched.look();
+    let mut seen = watched.look();
     let source = ProjectDir { folder: args.folder.clone(), options: args.options.clone() };
     let gateway = Gateway::load(Arc::new(source), config, FILTERS)?;
+    watched.written = written(&gateway.current().config.gateway);
+    seen.retain(|path, _| !watched.is_written(path));
     let reloading = gateway.clone();
     std::thread::spawn(move || watched.follow(seen, || drop(reloading.reload())));
     let ended = run::start(&gateway, false);
@@ -94,13 +97,29 @@ type Look = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 struct Watched {
     folder: PathBuf,
     config: Option<PathBuf>,
+    /// What the gateway itself writes, and begins with these: its every request would look like a save.
+    written: Vec<PathBuf>,
+}
+
+/// The access log and the journal of revocations, as far as they are files.
+fn written(config: &config::Gateway) -> Vec<PathBuf> {
+    let journal = config.stores.revocations.journal.iter().filter_map(|path| path.canonicalize().ok());
+    let log = PathBuf::from(&config.access_log.to).canonicalize().ok();
+    // The journal is written anew under the other name.
+    journal.flat_map(|path| [path.with_extension("next"), path]).chain(log).collect()
 }
 
 impl Watched {
-    /// Every file of the project, but not what `build` writes, and the configuration.
+    fn is_written(&self, path: &Path) -> bool {
+        let beside = |path: &Path, own: &PathBuf| path.as_os_str().as_encoded_bytes().starts_with(own.as_os_str().as_encoded_bytes());
+        !self.written.is_empty() && path.canonicalize().is_ok_and(|path| self.written.iter().any(|own| beside(&path, own)))
+    }
+
+    /// Every file of the project, but not what `build` and the gateway write, and the configuration.
     fn look(&self) -> Look {
         let mut look = Look::new();
         walk(&self.folder, &mut look);
+        look.retain(|path, _| !self.is_written(path));
         if let Some(config) = &self.config
             && let Ok(meta) = config.metadata()
         {
@@ -156,7 +175,7 @@ mod tests {
         for part in ["api_definitions/deep", "target", ".git"] {
             std::fs::create_dir_all(folder.join(part)).unwrap();
         }
-        let watched = Watched { folder: folder.path().to_owned(), config: None };
+        let mut watched = Watched { folder: folder.path().to_owned(), config: None, written: Vec::new() };
         let empty = watched.look();
         for ignored in ["target/x.toll", ".git/index"] {
             folder.write(ignored, "x");
@@ -166,6 +185,12 @@ mod tests {
         let one = watched.look();
         assert_ne!(one, empty);
         folder.write("api_definitions/deep/a.yaml", "xy");
-        assert_ne!(watched.look(), one);
+        let two = watched.look();
+        assert_ne!(two, one);
+        for own in ["access.log", "journal", "journal.known"] {
+            folder.write(own, "x");
+        }
+        watched.written = ["access.log", "journal"].map(|own| folder.join(own).canonicalize().unwrap()).into();
+        assert_eq!(watched.look(), two);
     }
 }

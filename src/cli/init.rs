@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -113,7 +114,10 @@ fn given(location: &str) -> Result<(String, Vec<u8>), Failure> {
     let bytes = if location.starts_with("http://") || location.starts_with("https://") {
         fetch(location, limits.bytes)?
     } else {
-        fs::read(location).map_err(|error| Failure::io(location, &error))?
+        let mut bytes = Vec::new();
+        let file = fs::File::open(location).and_then(|file| file.take(limits.bytes as u64 + 1).read_to_end(&mut bytes));
+        file.map_err(|error| Failure::io(location, &error))?;
+        bytes
     };
     Document::parse(location, &bytes, &limits)?;
     let json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');

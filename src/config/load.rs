@@ -1,6 +1,7 @@
 //! From the file to a checked configuration.
 
 use std::{
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -44,7 +45,10 @@ impl Config {
     /// Everything that is wrong with it.
     pub fn load(path: &Path, kinds: &[Kind]) -> Result<Self, Problems> {
         let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|error| {
+        // One byte more than allowed lets the parser see, and say, that it is too long.
+        let most = DocumentLimits::default().bytes as u64 + 1;
+        let mut bytes = Vec::new();
+        std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)).map_err(|error| {
             Problem::error("config.unreadable", format!("cannot read the configuration: {error}")).at(name.as_str(), 0, "")
         })?;
         Self::parse(&name, &bytes, path.parent().unwrap_or(Path::new("")), kinds)

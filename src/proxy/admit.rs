@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Uri, Version};
+use http::{HeaderValue, Method, Uri, Version, header};
 use pingora::http::RequestHeader;
 use tollgate_filter_api::Reason;
 
@@ -48,6 +48,8 @@ pub struct Seen {
     pub connection: bool,
     /// An `Upgrade`.
     pub upgrade: bool,
+    /// More than one `Cookie`.
+    pub crumbs: bool,
     /// A `Content-Length`.
     pub length: bool,
     /// A `Transfer-Encoding`.
@@ -131,6 +133,8 @@ struct Fields<'h> {
     length: Single<'h>,
     coding: Single<'h>,
     expect: Single<'h>,
+    /// There was a `Cookie`.
+    cookie: bool,
     /// Fields, each cookie one of its own.
     count: usize,
     bytes: usize,
@@ -155,7 +159,10 @@ impl<'h> Fields<'h> {
                 "expect" => fields.expect.add(value),
                 "connection" => fields.seen.connection = true,
                 "upgrade" => fields.seen.upgrade = true,
-                "cookie" => fields.count += memchr::memchr_iter(b';', value.as_bytes()).count(),
+                "cookie" => {
+                    fields.seen.crumbs |= std::mem::replace(&mut fields.cookie, true);
+                    fields.count += memchr::memchr_iter(b';', value.as_bytes()).count();
+                }
                 _ if text.starts_with(['x', 'f', 'c', 't']) => fields.own(text, value, &req.method),
                 _ => {}
             }
@@ -209,10 +216,23 @@ impl<'h> Fields<'h> {
     }
 }
 
-/// What must not stand in a value (RFC 9110 §5.5). The parsers of both versions refuse these and every other control character;
-/// a second look at the three that could split a message costs little.
+/// What must not stand in a value (RFC 9110 §5.5). The parsers of both versions refuse control characters; a second look at the three
+/// that could split a message costs little. Blanks around a value, which HTTP/1 has no way to say, pass the parser of HTTP/2
+/// (RFC 9113 §8.2.1), and an upstream would read another value than a filter.
 fn is_illegal(value: &HeaderValue) -> bool {
-    memchr::memchr3(b'\0', b'\r', b'\n', value.as_bytes()).is_some()
+    let value = value.as_bytes();
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    memchr::memchr3(b'\0', b'\r', b'\n', value).is_some() || blank(value.first()) || blank(value.last())
+}
+
+/// Puts the crumbs of a cookie together, as RFC 9113 §8.2.3 wants it where HTTP/2 ends: who reads one field only would miss the rest.
+///
+/// # Errors
+/// Never in practice: what is joined was legal.
+pub fn join_crumbs(req: &mut RequestHeader) -> Result<(), &'static Reason> {
+    let crumbs: Vec<&[u8]> = req.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let joined = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).map_err(|_| &reasons::FIELD)?;
+    req.insert_header(header::COOKIE, joined).map_err(|_| &reasons::FIELD)
 }
 
 /// Whether a raw header block has a line that ends without CR. RFC 9112 §2.2 lets a reader take it for a line end, so some do and

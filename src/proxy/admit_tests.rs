@@ -4,7 +4,7 @@ use http::Version;
 use pingora::http::RequestHeader;
 use tollgate_filter_api::{ByteSize, Reason};
 
-use super::{Owned, Seen, admit, closes, has_bare_line_end, has_fragment, names_length};
+use super::{Owned, Seen, admit, closes, has_bare_line_end, has_fragment, join_crumbs, names_length};
 use crate::{
     chain::gateway as reasons,
     config::Limits,
@@ -100,6 +100,23 @@ fn a_fragment_is_seen_in_the_target_and_nowhere_else() {
     for raw in ["M#THOD /a HTTP/1.1\r\nHost: a\r\n\r\n", "GET /a HTTP/1.1\r\nX: #\r\n\r\n", "\r\n", ""] {
         assert!(!has_fragment(raw.as_bytes()), "{raw}");
     }
+}
+
+#[test]
+fn a_value_has_no_blanks_around_it() {
+    for value in [" x", "x ", "\tx", "x\t", " "] {
+        let mut req = head("/", &[HOST]);
+        req.append_header("x-any", http::HeaderValue::from_str(value).unwrap()).unwrap();
+        assert_eq!(judged(&req).0, Err(reasons::FIELD.id), "{value:?}");
+    }
+    assert!(judged(&head("/", &[HOST, ("x-any", ""), ("x-two", "a b")])).0.is_ok());
+}
+
+#[test]
+fn crumbs_of_a_cookie_are_put_together_in_their_order() {
+    let mut req = head("/", &[HOST, ("Cookie", "a=1; b=2"), ("X", "1"), ("Cookie", "c=3")]);
+    join_crumbs(&mut req).unwrap();
+    assert_eq!(req.headers.get_all("cookie").iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
 }
 
 #[test]

@@ -47,6 +47,9 @@ impl Phases {
         let admitted = admit::admit(req, &gateway.limits, owned, certificates, connection, &telemetry.limits);
         let (host, seen) = admitted.map_err(early)?;
         (exchange.host, exchange.seen) = (host, seen);
+        if seen.crumbs && exchange.version == http::Version::HTTP_2 {
+            admit::join_crumbs(req).map_err(early)?;
+        }
         if let Some(http1) = session.as_downstream().as_http1() {
             let raw = http1.get_headers_raw_bytes();
             if admit::has_bare_line_end(&raw) || (seen.coding && admit::names_length(&raw)) {

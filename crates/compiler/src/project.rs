@@ -89,11 +89,16 @@ fn list(folder: &Path, name: &str, found: &mut Vec<String>) -> std::io::Result<(
         let file_name = entry.file_name();
         let Some(file_name) = file_name.to_str().filter(|n| !n.starts_with('.')) else { continue };
         let path = format!("{name}/{file_name}");
-        let kind = entry.path().metadata()?;
+        let is_definition = [".yaml", ".yml", ".json"].iter().any(|ending| file_name.ends_with(ending));
+        // A link that leads nowhere is found out when it is read, where the file is named.
+        let Ok(kind) = entry.path().metadata() else {
+            found.extend(is_definition.then_some(path));
+            continue;
+        };
         // A link to a folder may lead in a circle.
         if kind.is_dir() && !entry.file_type()?.is_symlink() {
             list(&entry.path(), &path, found)?;
-        } else if kind.is_file() && [".yaml", ".yml", ".json"].iter().any(|e| file_name.ends_with(e)) {
+        } else if kind.is_file() && is_definition {
             found.push(path);
         }
     }

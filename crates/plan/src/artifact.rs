@@ -165,10 +165,11 @@ impl Artifact {
 
 fn open(path: &Path) -> Result<(File, u64), ArtifactError> {
     let cannot = |cause| ArtifactError::io("read", cause);
-    let file = File::open(path).map_err(cannot)?;
-    let meta = file.metadata().map_err(cannot)?;
-    if !meta.is_file() {
+    // Judged before opening: opening a FIFO would wait for its writer.
+    if !path.metadata().map_err(cannot)?.is_file() {
         return Err(ArtifactError::NotAnArtifact);
     }
-    Ok((file, meta.len()))
+    let file = File::open(path).map_err(cannot)?;
+    let length = file.metadata().map_err(cannot)?.len();
+    Ok((file, length))
 }

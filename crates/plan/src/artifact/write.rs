@@ -44,9 +44,13 @@ pub(super) fn seal(mut body: Vec<u8>, digest: &[u8; 32], signatures: &[Signature
     body
 }
 
-/// Writes beside the file, then renames over it; what was half written never has the file's name.
+/// Writes beside the file, then renames over it; what was half written never has the file's name. A link stays one, and what is no
+/// file stays what it is.
 pub(super) fn atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = &target(path)?;
     let temporary = temporary(path)?;
+    // A writer of the same number may have been killed here; in a container it always has the same.
+    let _ = fs::remove_file(&temporary);
     let written = create(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // The first error is the one to report; a file that cannot be removed either does no harm.
@@ -54,6 +58,17 @@ pub(super) fn atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     written?;
     File::open(folder(path))?.sync_all()
+}
+
+/// What to rename over: a rename would put a file in place of a device as well.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => path.canonicalize(),
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "there is something that is no file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        Err(error) => Err(error),
+    }
 }
 
 fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
