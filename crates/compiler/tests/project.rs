@@ -85,9 +85,9 @@ fn without_policies_no_tier_is_known() {
 
 #[test]
 fn a_definition_that_leads_nowhere_is_named() {
-    let folder = Folder::new("nowhere", &[("api_definitions/b.json", B)]);
-    std::os::unix::fs::symlink("gone.yaml", folder.project().join("api_definitions/a.yaml")).expect("the link can be made");
-    let project = Project::open(&folder.project()).expect("it is a project");
+    let folder = folder(&[("api_definitions/b.json", B)]);
+    std::os::unix::fs::symlink("gone.yaml", folder.join("project/api_definitions/a.yaml")).expect("the link can be made");
+    let project = Project::open(&folder.join("project")).expect("it is a project");
     let outcome = compile(&project, &Options::default());
     let problem = &outcome.problems.0[0];
     assert_eq!((problem.code, problem.file.as_str()), ("file.unreadable", "api_definitions/a.yaml"), "{}", outcome.problems);
