@@ -260,24 +260,24 @@ fn a_missing_file_and_a_folder_are_told_apart() {
 
 #[test]
 fn what_is_no_file_is_neither_replaced_nor_waited_for() {
-    let folder = Folder::new("fifo");
-    let pipe = folder.0.join("pets.toll");
+    let folder = Folder::new();
+    let pipe = folder.join("pets.toll");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     assert!(matches!(artifact().write(&pipe), Err(ArtifactError::Io { .. })));
     assert!(matches!(Artifact::read(&pipe), Err(ArtifactError::NotAnArtifact)));
     assert!(!fs::metadata(&pipe).unwrap().is_file());
-    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
 fn a_link_stays_a_link_and_what_a_killed_writer_left_is_in_nobodys_way() {
-    let folder = Folder::new("linked");
-    let (path, link) = (folder.0.join("1.toll"), folder.0.join("current.toll"));
+    let folder = Folder::new();
+    let (path, link) = (folder.join("1.toll"), folder.join("current.toll"));
     fs::write(&path, "old").unwrap();
-    fs::write(folder.0.join(format!(".1.toll.{}.tmp", std::process::id())), "half").unwrap();
+    fs::write(folder.join(format!(".1.toll.{}.tmp", std::process::id())), "half").unwrap();
     std::os::unix::fs::symlink(&path, &link).unwrap();
     artifact().write(&link).unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::read(&path).unwrap(), artifact().to_bytes().unwrap());
-    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }
