@@ -232,6 +232,8 @@ mod tests {
             ("a.example", None, false),
             ("192.0.2.1:8443", None, true),
             ("[2001:db8::1]:8443", None, true),
+            ("[2001:db8::1]", None, true),
+            ("192.0.2.1", None, true),
             ("", None, false),
         ];
         for (host, server_name, named) in cases {

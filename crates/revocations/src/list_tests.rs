@@ -263,3 +263,16 @@ fn what_one_input_says_counts_though_another_says_less() {
         assert!(find(&list, &token("x", "s", Some(i64::from(NOW)))).is_none());
     }
 }
+
+/// Two names of one part of the list, the later one first.
+#[test]
+fn what_is_said_in_one_breath_may_be_in_any_order() {
+    let list = list();
+    let digest = |n: u32| list.seed().digest(Kind::TokenId, &format!("t{n}"));
+    let mut pairs = (1..).filter(|n| shard_of(digest(*n).high) == shard_of(digest(0).high) && digest(*n) != digest(0));
+    let mut names: Vec<u32> = std::iter::once(0).chain(pairs.by_ref().take(7)).collect();
+    names.sort_by_key(|n| std::cmp::Reverse(digest(*n)));
+    let all: Vec<Statement> = names.iter().flat_map(|n| said(&format!(r#"{{"jti":"t{n}"}}"#))).collect();
+    list.add(Input::Admin, &all, NOW).unwrap();
+    assert!(names.iter().all(|n| find(&list, &token(&format!("t{n}"), "s", None)).is_some()));
+}

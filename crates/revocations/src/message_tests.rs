@@ -141,3 +141,11 @@ fn garbled_messages_never_panic() {
         let _ = Instruction::read(&bytes, 10, NOW);
     }
 }
+
+#[test]
+fn a_message_or_value_that_is_too_long_is_not_read() {
+    let long = format!(r#"{{"jti":"{}"}}"#, "x".repeat(100));
+    let padded = |length: usize| format!("{long}{}", " ".repeat(length - long.len())).into_bytes();
+    assert!(text(&padded(LONGEST_MESSAGE), 0).is_ok() && pair(b"key", &padded(LONGEST_MESSAGE), 0).is_ok());
+    assert!(text(&padded(LONGEST_MESSAGE + 1), 0).is_err() && pair(b"key", &padded(LONGEST_MESSAGE + 1), 0).is_err());
+}

@@ -172,4 +172,67 @@ mod tests {
             }
         }
     }
+
+    /// Entries of a few digests, in order, each identity once.
+    fn some(next: &mut impl FnMut(u64) -> u64, inputs: &[Input]) -> Vec<Entry> {
+        let mut all: Vec<Entry> = Vec::new();
+        for _ in 0..next(6) {
+            let digest = Digest { high: next(4), low: 0 };
+            let (kinds, expires, before) = (1 << next(2), [5, NEVER][next(2) as usize], next(2) as u32);
+            let entry = Entry::new(digest, kinds, inputs[next(inputs.len() as u64) as usize], expires, before);
+            if all.iter().all(|known| known.identity() != entry.identity()) {
+                all.push(entry);
+            }
+        }
+        sorted(all)
+    }
+
+    fn random() -> impl FnMut(u64) -> u64 {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        move |below| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % below
+        }
+    }
+
+    #[test]
+    fn a_view_takes_the_place_of_what_its_input_said_and_of_nothing_else() {
+        let mut next = random();
+        for _ in 0..5000 {
+            let old = some(&mut next, &Input::ALL);
+            let view = some(&mut next, &[Input::Broker]);
+            let replaced = replace(&old, Input::Broker, &view, 5);
+            let live = |entry: &&Entry| !entry.is_over(5);
+            let (own, others): (Vec<Entry>, Vec<Entry>) = old.iter().filter(live).partition(|entry| entry.input() == Input::Broker as u8);
+            let view: Vec<Entry> = view.iter().filter(live).copied().collect();
+            assert_eq!(replaced.entries.to_vec(), sorted(others.into_iter().chain(view.iter().copied()).collect()));
+            let says = |entry: &Entry| (entry.identity(), entry.kinds(), entry.before);
+            let missing = view.iter().filter(|entry| own.iter().all(|known| says(known) != says(entry))).count();
+            let surplus = own.iter().filter(|known| view.iter().all(|entry| known.identity() != entry.identity())).count();
+            assert_eq!((replaced.missing, replaced.surplus, replaced.changed), (missing, surplus, own != view));
+        }
+    }
+
+    #[test]
+    fn a_change_is_of_what_it_names_and_of_nothing_else() {
+        let mut next = random();
+        for _ in 0..5000 {
+            let old = some(&mut next, &Input::ALL);
+            let changes: Vec<Change> =
+                some(&mut next, &Input::ALL).into_iter().map(|entry| Change { entry, remove: next(2) == 0 }).collect();
+            let of = |entry: &Entry| changes.iter().find(|change| change.entry.identity() == entry.identity());
+            let live: Vec<Entry> = old.iter().filter(|entry| !entry.is_over(5)).copied().collect();
+            let kept = live.iter().filter_map(|entry| match of(entry) {
+                Some(change) if change.remove => entry.without(change.entry.kinds()),
+                Some(change) => Some(entry.and(change.entry)),
+                None => Some(*entry),
+            });
+            let is_new = |change: &&Change| !change.remove && live.iter().all(|entry| entry.identity() != change.entry.identity());
+            let added = changes.iter().filter(is_new).map(|change| change.entry);
+            let expected = sorted(kept.chain(added).filter(|entry| !entry.is_over(5)).collect());
+            assert_eq!(merge(&old, &changes, 5).to_vec(), expected);
+        }
+    }
 }
