@@ -7,7 +7,6 @@ mod answers;
 mod artifact;
 mod authorize;
 mod brokers;
-mod chaos;
 mod commands;
 mod cookie;
 mod corpus;

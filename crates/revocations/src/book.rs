@@ -129,7 +129,7 @@ impl Book {
         if self.list.len() + entries.len() > self.list.capacity() {
             return Err(RevokeError::Full);
         }
-        let appended = journal.append(&entries, self.list.past(now)).inspect_err(|error| {
+        let appended = journal.append(&entries, self.list.past(now), || ()).inspect_err(|error| {
             if journal.state() == JournalState::Failed {
                 self.admin().lost(&error.to_string());
             }
@@ -142,7 +142,8 @@ impl Book {
     }
 
     /// Writes what a broker said to the journal, if there is one, and puts it in force: what was refused once is refused by the
-    /// next process too, and the broker forgets what it was told was heard. Waits for the disk.
+    /// next process too, and the broker forgets what it was told was heard. Waits for the disk; it is in force before that, because
+    /// the broker says it again should the machine fail meanwhile.
     ///
     /// # Errors
     /// When it is not on the list, or not on the disk; the broker has to keep it then. It may be in force all the same.
@@ -156,9 +157,10 @@ impl Book {
         if full {
             return Err(RevokeError::Full);
         }
-        let kept = self.journal().map(|mut journal| journal.append(&entries, self.list.past(now)));
-        let changes = entries.into_iter().map(|entry| Change { entry, remove: false }).collect();
-        self.list.change(changes, now).map_err(|_| RevokeError::Full)?;
+        let enforce = || self.list.change(entries.iter().map(|entry| Change { entry: *entry, remove: false }).collect(), now);
+        let mut enforced = None;
+        let kept = self.journal().map(|mut journal| journal.append(&entries, self.list.past(now), || enforced = Some(enforce())));
+        enforced.unwrap_or_else(enforce).map_err(|_| RevokeError::Full)?;
         kept.transpose()?;
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! What came in by the operator's port, and what a broker was told was heard, in a file: known again after a restart, and synced to the disk before anyone is told
-//! that it is in force.
+//! What came in by the operator's port, and what a broker was told was heard, in a file: known again after a restart, and synced
+//! to the disk before anyone is told that it is in force.
 //!
 //! One process writes; it holds a lock on `PATH.lock`. Others, such as the next process of a hand-over, read along until they
 //! get the lock. A torn end, as a crash leaves it, is cut off: nobody was told that it is in force. Damage before the end is a
@@ -240,11 +240,12 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes entries and waits until the disk has them. Says the number of the last.
+    /// Writes entries and waits until the disk has them; `written` is called before that wait, when no end of the process loses them
+    /// any more, only one of the machine. Says the number of the last.
     ///
     /// # Errors
     /// When the disk does not have them, or this process does not write; the file is then as it was, as far as can be known.
-    pub(crate) fn append(&mut self, entries: &[Entry], now: u32) -> Result<u64, JournalError> {
+    pub(crate) fn append(&mut self, entries: &[Entry], now: u32, written: impl FnOnce()) -> Result<u64, JournalError> {
         if self.broken {
             return Err(JournalError::Failed);
         }
@@ -258,6 +259,7 @@ impl Journal {
             self.broken = back.is_err();
             return Err(failed(&self.path, error));
         }
+        written();
         if let Err(error) = file.sync_data() {
             // What the disk has now is unknown, and asking again would not tell.
             self.broken = true;
