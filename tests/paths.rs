@@ -174,3 +174,19 @@ fn no_field_tells_the_upstream_another_method_or_target_than_was_judged() {
     assert_eq!((arrived.field("x-original-url"), arrived.field("x-rewrite-url")), (None, None));
     assert_eq!(world.gateway.send("GET", "/public/a", &["X_Original_URL: /admin/x"], b"").status(), 400);
 }
+
+#[test]
+fn no_path_parameter_makes_a_guarded_name_another_one() {
+    let (upstream, keys, issuer) = (Upstream::start(), Folder::new(), Issuer::new("https://issuer.example"));
+    let key = issuer.write(&keys, "issuer.pem");
+    let mut closed = operation();
+    closed["x-wso2-disable-security"] = false.into();
+    let definition = open_api("/", &upstream.url(), json!({ "/admin": { "get": closed }, "/{page}": { "get": operation() } }));
+    let config = json!({ "chain": [{ "jwt": { "issuers": [issuer.config(&key)] } }] });
+    let world = World { gateway: Gateway::serving(&definition, Settings::of(config)), upstream, _keys: keys };
+    for target in ["/admin;x", "/admin%3Bx", "/admin%3b", "/%61dmin%3bx"] {
+        assert_eq!(world.ask(target), 400, "{target}");
+    }
+    assert_eq!((world.ask("/admin"), world.ask("/news")), (401, 200));
+    world.nothing_reached_admin();
+}

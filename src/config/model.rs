@@ -306,7 +306,7 @@ pub struct Basic {
 pub struct Paths {
     /// `%2F` in a segment.
     pub encoded_slash: Keep,
-    /// `;` in a segment: some upstreams cut off what follows it.
+    /// `;` or `%3B` in a segment: some upstreams cut off what follows it.
     pub semicolon: Keep,
 }
 

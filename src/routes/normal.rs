@@ -3,7 +3,7 @@
 //! In order: percent-encoded unreserved characters are decoded, once; other escapes get upper-case digits; characters that
 //! a path must not hold raw are escaped; repeated slashes are merged; dot segments are removed. Refused are encoded and raw
 //! backslashes, controls, raw spaces and non-ASCII bytes, escapes that are not UTF-8, `#`, paths that climb above the root,
-//! and, unless the operator keeps them, `%2F` and `;`. Case is never folded and Unicode never composed.
+//! and, unless the operator keeps them, `%2F`, `;` and `%3B`. Case is never folded and Unicode never composed.
 
 use std::borrow::Cow;
 
@@ -45,13 +45,13 @@ pub static ENCODED_SLASH: Reason = Reason::refused(
     "The request target holds an encoded slash.",
     "`%2F` in a path is read as a separator by some upstreams. `paths.encoded_slash: keep` lets it through unchanged.",
 );
-/// `;` while it is refused, or on a dot segment.
+/// `;`, in either spelling, while it is refused, or on a dot segment.
 pub static SEMICOLON: Reason = Reason::refused(
     "path.semicolon",
     400,
     0,
     "The request target holds a path parameter.",
-    "Some upstreams cut a segment at `;`. `paths.semicolon: keep` lets it through, except on dot segments such as `..;x`.",
+    "Some upstreams cut a segment at `;`, and some of those at `%3B` too. `paths.semicolon: keep` lets it through, except on dot segments such as `..;x`.",
 );
 /// More `..` than segments before.
 pub static CLIMBS: Reason = Reason::refused(
@@ -141,6 +141,7 @@ fn escaped(raw: &[u8], rules: &Paths, out: &mut String) -> Result<usize, &'stati
     match value {
         0..=0x1f | 0x7f | b'\\' => return Err(&CHARACTER),
         b'/' if rules.encoded_slash == Keep::Refuse => return Err(&ENCODED_SLASH),
+        b';' if rules.semicolon == Keep::Refuse => return Err(&SEMICOLON),
         0x80.. => return character(raw, value, out),
         _ if is_unreserved(value) => out.push(char::from(value)),
         _ => push_escape(value, out),

@@ -154,6 +154,11 @@ fn apis(definitions: &[String], sources: &Sources, shared: &mut api::Project<'_>
             shared.problems.push(definition.root.error("api.name", message));
             continue;
         }
+        if [&definition.title, &definition.version_text].iter().any(|text| text.chars().any(char::is_control)) {
+            let problem = definition.root.error("api.name", "title and version have no control characters");
+            shared.problems.push(problem.hint("they stand in logs and tables, one line each"));
+            continue;
+        }
         let base = base_path::derive(&definition, &mut shared.problems);
         let base_path = base.as_ref().map_or("/".to_owned(), |(path, _)| path.clone());
         if let Some((path, place)) = base {

@@ -52,7 +52,11 @@ impl Project {
         let files = Folder::open(folder).map_err(unreadable)?;
         let mut definitions = Vec::new();
         for name in DEFINITIONS {
-            list(&folder.join(name), name, &mut definitions).map_err(unreadable)?;
+            let inner = folder.join(name);
+            list(&inner, name, &mut definitions).map_err(|error| {
+                let problem = Problem::error("project.unreadable", format!("a folder of definitions cannot be read: {error}"));
+                problem.at(inner.display().to_string(), 0, "").hint("give whoever builds the right to read it, and what is in it")
+            })?;
         }
         if definitions.is_empty() {
             let message = format!("there is no .yaml or .json file in {}", DEFINITIONS.join(" or "));

@@ -239,7 +239,8 @@ fn disable<'a>(level: &Spot<'a>, problems: &mut Problems) -> Option<(bool, Spot<
     match spot.node.as_bool() {
         Some(value) => Some((value, spot)),
         None => {
-            problems.push(spot.error("extension.value", format!("`{DISABLE}` must be true or false")));
+            let problem = spot.error("extension.value", format!("`{DISABLE}` must be true or false"));
+            problems.push(problem.hint("write `true` or `false`, without quotes; `yes` and `on` are text"));
             None
         }
     }

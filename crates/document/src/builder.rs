@@ -167,7 +167,7 @@ impl<'a> Builder<'a> {
         let all_objects = sources.iter().all(|&id| matches!(self.nodes[id as usize].kind, Kind::Object(_)));
         if sources.is_empty() || !all_objects {
             let message = "the value of `<<` must be a map or a list of maps";
-            self.report(self.problem("yaml.merge", line, message));
+            self.report(self.problem("yaml.merge", line, message).hint("write `<<: *name`, or `<<: [*one, *other]`, with anchors on maps"));
             return Ok(0);
         }
         let mut known: std::collections::HashSet<Arc<str>> = entries.iter().map(|e| e.key.clone()).collect();
@@ -237,7 +237,7 @@ impl<'a> Builder<'a> {
 
     fn too_deep(&self, line: u32) -> Problem {
         let message = format!("more than {} levels of nesting", self.limits.depth);
-        self.problem("document.too_deep", line, message)
+        self.problem("document.too_deep", line, message).hint("move the inner part to the components and refer to it with `$ref`")
     }
 
     fn too_large(&self, line: u32) -> Problem {

@@ -140,6 +140,8 @@ fn utf8<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Problems> {
     std::str::from_utf8(bytes).map_err(|error| {
         let line = 1 + bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count();
         let line = u32::try_from(line).unwrap_or(u32::MAX);
-        Problem::error("document.encoding", "the text is not UTF-8").at(name, line, "").into()
+        let wide = bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF");
+        let hint = if wide { "it is UTF-16; save it as UTF-8" } else { "save the file as UTF-8" };
+        Problem::error("document.encoding", "the text is not UTF-8").at(name, line, "").hint(hint).into()
     })
 }

@@ -36,11 +36,27 @@ pub(crate) fn parse<'a>(text: &'a str, builder: &mut Builder<'a>) -> Result<(), 
             Ok((event, span)) => yaml.event(event, line_of(span.start.line()))?,
             Err(error) => {
                 let message = format!("not YAML: {}", error.info());
-                return Err(yaml.builder.problem("yaml.syntax", line_of(error.marker().line()), message));
+                let problem = yaml.builder.problem("yaml.syntax", line_of(error.marker().line()), message);
+                return Err(problem.hint(way_out(error.info())));
             }
         }
     }
     Ok(())
+}
+
+/// What to do about a mistake, where the parser's sentence does not say it.
+fn way_out(sentence: &str) -> &'static str {
+    let known = [
+        ("tabs", "indent with spaces"),
+        ("unknown anchor", "write `&name` before what `*name` repeats; a value that begins with `*` needs quotes"),
+        ("mapping values are not allowed", "check the indentation; a value that holds `: ` needs quotes"),
+        ("recursion limit", "use fewer levels of nesting"),
+        ("escape", "in double quotes a backslash begins an escape; use single quotes to have it as it is"),
+    ];
+    known
+        .iter()
+        .find(|(part, _)| sentence.contains(part))
+        .map_or("check quotes, brackets and indentation here and on the line before", |(_, hint)| hint)
 }
 
 fn line_of(line: usize) -> u32 {
@@ -53,7 +69,12 @@ fn refuse_control_characters(text: &str, builder: &Builder<'_>) -> Result<(), Pr
     let Some(at) = text.as_bytes().iter().position(bad) else { return Ok(()) };
     let line = 1 + text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count();
     let message = format!("the control character U+{:04X} is not allowed", text.as_bytes()[at]);
-    Err(builder.problem("yaml.control_character", line_of(line), message))
+    let hint = if text.as_bytes()[at] == 0 {
+        "save the file as UTF-8 text; UTF-16 and binary files hold such bytes"
+    } else {
+        "write it as an escape in double quotes"
+    };
+    Err(builder.problem("yaml.control_character", line_of(line), message).hint(hint))
 }
 
 impl Yaml<'_, '_> {
@@ -63,7 +84,8 @@ impl Yaml<'_, '_> {
                 self.documents += 1;
                 if self.documents > 1 {
                     let message = "a second document begins here; one file holds one document";
-                    return Err(self.builder.problem("yaml.documents", line, message));
+                    let problem = self.builder.problem("yaml.documents", line, message);
+                    return Err(problem.hint("put it into a file of its own, or remove what stands from `---` or `...` on"));
                 }
             }
             Event::Scalar(text, style, anchor, tag) => self.scalar(&text, style, anchor, tag, line)?,
@@ -98,7 +120,7 @@ impl Yaml<'_, '_> {
         self.builder.key(name, line)?;
         if anchor != 0 {
             let message = "an anchor on a key is not supported";
-            return Err(self.builder.problem("yaml.anchor", line, message));
+            return Err(self.builder.problem("yaml.anchor", line, message).hint("put the anchor on the value"));
         }
         Ok(())
     }
@@ -118,7 +140,7 @@ impl Yaml<'_, '_> {
             return Ok(resolved);
         }
         let message = format!("`{}` is not what its tag `!!{}` says", crate::builder::clip(text), tag.suffix);
-        Err(self.builder.problem("yaml.tag", line, message))
+        Err(self.builder.problem("yaml.tag", line, message).hint("remove the tag, or write a value of its kind"))
     }
 
     /// The name of a core-schema tag.
@@ -132,12 +154,17 @@ impl Yaml<'_, '_> {
             return Ok("str");
         }
         let message = format!("the tag `{}{}` is not supported", tag.handle, tag.suffix);
-        Err(self.builder.problem("yaml.tag", line, message))
+        Err(self.builder.problem("yaml.tag", line, message).hint("remove it; a value that begins with `!` needs quotes"))
+    }
+
+    fn not_a_key(&self, line: u32) -> Problem {
+        let problem = self.builder.problem("yaml.key", line, "a key must be a scalar, not a list or a map");
+        problem.hint("a key that begins with `{`, `[` or `?` needs quotes")
     }
 
     fn open_container(&mut self, anchor: usize, tag: Option<Cow<'_, Tag>>, line: u32) -> Result<(), Problem> {
         if self.builder.wants_key() {
-            return Err(self.builder.problem("yaml.key", line, "a key must be a scalar, not a list or a map"));
+            return Err(self.not_a_key(line));
         }
         if let Some(tag) = tag {
             self.core_tag(&tag, line)?;
@@ -158,11 +185,12 @@ impl Yaml<'_, '_> {
 
     fn alias(&mut self, anchor: usize, line: u32) -> Result<(), Problem> {
         let Some(&id) = self.anchors.get(&anchor) else {
-            return Err(self.builder.problem("yaml.alias", line, "the alias stands inside its own anchor"));
+            let problem = self.builder.problem("yaml.alias", line, "the alias stands inside its own anchor");
+            return Err(problem.hint("a value cannot hold itself; write out what is meant"));
         };
         if self.builder.wants_key() {
             let Some(name) = self.builder.scalar_text(id) else {
-                return Err(self.builder.problem("yaml.key", line, "a key must be a scalar, not a list or a map"));
+                return Err(self.not_a_key(line));
             };
             self.builder.key(&name, line)?;
             return Ok(());

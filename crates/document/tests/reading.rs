@@ -120,3 +120,32 @@ fn large_objects_are_found_by_key() {
     assert_eq!(node.as_number().and_then(serde_json::Number::as_u64), Some(123));
     assert!(document.root().get("k1000").is_none());
 }
+
+#[test]
+fn whoever_makes_a_mistake_in_yaml_is_told_the_way_out() {
+    let deep = "[".repeat(200);
+    for text in [
+        "a:\n\tb: 1\n".as_bytes(),
+        b"a: *b\n",
+        b"a: &b [*b]\n",
+        b"a: b: c\n",
+        b"a: \"\\q\"\n",
+        b"a: 'b\n",
+        b"a: [b\n",
+        b"? [a]\n: b\n",
+        b"&a b: c\n",
+        b"a: !b c\n",
+        b"a: !!int b\n",
+        b"a: {<<: 3}\n",
+        b"a: 1\n---\nb: 2\n",
+        b"a: \x01\n",
+        b"a: \0\n",
+        b"a: \xff\n",
+        b"\xff\xfea\0",
+        deep.as_bytes(),
+    ] {
+        let problems = Document::parse("a.yaml", text, &Limits::default()).expect_err("it must be refused");
+        let problem = &problems.0[0];
+        assert!(problem.line > 0 && !problem.hint.is_empty(), "{} {problem}", String::from_utf8_lossy(text));
+    }
+}

@@ -42,11 +42,20 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Reads `${env:NAME}` or `${file:PATH}`, without the line end a file may have.
+/// Reads `${env:NAME}` or `${file:PATH}`, without the line end a file may have. Nothing is no secret: whoever forgot to fill it in
+/// would be guarded by it.
 fn resolve(text: &str) -> Result<String, String> {
+    let secret = referred(text)?;
+    if secret.is_empty() { Err(format!("{} is empty", text.trim_matches(['$', '{', '}']))) } else { Ok(secret) }
+}
+
+fn referred(text: &str) -> Result<String, String> {
     let reference = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).and_then(|inner| inner.split_once(':'));
     match reference {
-        Some(("env", name)) => std::env::var(name).map_err(|_| format!("the environment variable {name} is not set")),
+        Some(("env", name)) => std::env::var(name).map_err(|error| match error {
+            std::env::VarError::NotPresent => format!("the environment variable {name} is not set"),
+            std::env::VarError::NotUnicode(_) => format!("the environment variable {name} is not UTF-8"),
+        }),
         Some(("file", path)) => std::fs::read_to_string(path)
             .map(|content| content.trim_end_matches(['\r', '\n']).to_owned())
             .map_err(|error| format!("cannot read {path}: {error}")),
@@ -99,6 +108,21 @@ mod tests {
     fn a_reference_is_resolved() {
         let home: Secret = serde_json::from_str("\"${env:PATH}\"").unwrap();
         assert!(home.matches(std::env::var("PATH").unwrap().as_bytes()));
+    }
+
+    #[test]
+    fn what_is_missing_or_empty_is_named_and_no_secret() {
+        let empty = std::env::temp_dir().join(format!("tollgate-empty-{}", std::process::id()));
+        std::fs::write(&empty, "\n").unwrap();
+        for (reference, said) in [
+            (format!("${{file:{}}}", empty.display()), "is empty"),
+            ("${env:TOLLGATE_NOT_SET}".to_owned(), "the environment variable TOLLGATE_NOT_SET is not set"),
+            ("${file:/does/not/exist}".to_owned(), "cannot read /does/not/exist"),
+        ] {
+            let error = serde_json::from_value::<Secret>(reference.clone().into()).unwrap_err().to_string();
+            assert!(error.contains(said), "{reference}: {error}");
+        }
+        std::fs::remove_file(empty).unwrap();
     }
 
     #[test]

@@ -105,6 +105,9 @@ fn what_an_operator_keeps_stays_as_it_is_but_never_hides_a_dot_segment() {
         assert_eq!(keep(hidden), Err(&SEMICOLON), "{hidden}");
     }
     assert_eq!(normalize(b"/a/..%3bx/b", &STRICT), Err(&SEMICOLON));
+    for spelling in ["/admin;x", "/admin%3Bx", "/admin%3bx"] {
+        assert_eq!(normalize(spelling.as_bytes(), &STRICT), Err(&SEMICOLON), "{spelling}");
+    }
 }
 
 #[test]

@@ -110,6 +110,10 @@ pub(super) fn path_item<'a>(judge: &mut Judge<'a>, node: Node<'a>) {
 pub(super) fn operation<'a>(judge: &mut Judge<'a>, node: Node<'a>) {
     unique_parameters(judge, node);
     if let Some(id) = text_of(node, "operationId") {
+        if id.chars().any(char::is_control) {
+            let problem = Problem::error("operation.id", format!("the operationId `{}` has a control character", short(id)));
+            judge.report(node, problem.hint("it stands in logs and tables, on one line"));
+        }
         let place = judge.place(node);
         match judge.operation_ids.get(id) {
             Some(first) if *first != place => {
