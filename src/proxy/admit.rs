@@ -38,9 +38,6 @@ const OWNED: [&str; 10] = [
 /// Fields in which frameworks read another method than the one that was judged.
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
-/// Fields that frame a message; what is read of them here is another spelling.
-const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
-
 /// What the pass over a head's fields has met that somebody must see to later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -163,7 +160,9 @@ impl<'h> Fields<'h> {
                     fields.seen.crumbs |= std::mem::replace(&mut fields.cookie, true);
                     fields.count += memchr::memchr_iter(b';', value.as_bytes()).count();
                 }
-                _ if text.starts_with(['x', 'f', 'c', 't']) => fields.own(text, value, &req.method),
+                // Another spelling of what frames a message.
+                "content_length" | "transfer_encoding" => fields.illegal = true,
+                _ if text.starts_with(['x', 'f']) => fields.own(text, value, &req.method),
                 _ => {}
             }
             fields.seen.owned |= owned.holds(name);
@@ -182,8 +181,6 @@ impl<'h> Fields<'h> {
             self.illegal |= name.contains('_');
         } else if among(&OVERRIDES) {
             self.overridden |= !value.as_bytes().eq_ignore_ascii_case(method.as_str().as_bytes());
-        } else {
-            self.illegal |= among(&FRAMING);
         }
     }
 
