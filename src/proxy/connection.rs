@@ -13,7 +13,7 @@ use pingora::protocols::raw_connect::ProxyDigest;
 use tokio::sync::Notify;
 use tollgate_filter_api::Peer;
 
-use super::endpoint::Presented;
+use super::presented::Presented;
 
 /// What the client is expected to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,8 +26,8 @@ use super::{
     handshake::handshake,
     paced::{Deadlines, PacedStream, boxed},
     phases::Phases,
+    presented,
     sockets::Sockets,
-    tls,
 };
 use crate::telemetry::IntCounter;
 
@@ -144,7 +144,7 @@ impl Accepting {
                 let Some(stream) = done else { return };
                 let Some(ssl) = stream.get_ssl() else { return };
                 let name = ssl.servername(openssl::ssl::NameType::HOST_NAME).map(str::to_owned);
-                let (peer, presented) = tls::peer(ssl, state.trust.as_ref());
+                let (peer, presented) = presented::peer(ssl, state.trust.as_ref());
                 let mut connection = Connection::new(client, true, peer, name, state.trust.is_some());
                 connection.presented = presented;
                 (boxed(stream), connection)

@@ -13,13 +13,13 @@ use std::{
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName};
-use openssl::{ssl::SslAcceptor, x509::X509};
 use tollgate_filter_api::{Gauge, MetricDoc, Metrics, NoCertificate, Peer, Problem};
 
 use super::{
     forwarded::Forwarded,
-    tls,
-    trust::{self, Trust},
+    presented::Presented,
+    tls::{self, State},
+    trust::Trust,
 };
 use crate::config::{ClientAuthMode, Tls};
 
@@ -34,14 +34,6 @@ pub const METRICS: &[MetricDoc] = &[
 
 /// Least time between two complaints about one listener's files.
 const QUIET: Duration = Duration::from_secs(60);
-
-/// One state of a listener's files.
-pub struct State {
-    /// For the next handshake.
-    pub acceptor: SslAcceptor,
-    /// Whose certificates count, when the listener asks for some.
-    pub trust: Option<Trust>,
-}
 
 type Stamp = Option<(u64, u64, u64, i64, i64, i64, i64)>;
 
@@ -160,57 +152,6 @@ impl Endpoint {
 #[derive(Debug)]
 pub struct Lapsed(pub NoCertificate);
 
-/// The certificate of a connection, and what is thought of it.
-pub struct Presented {
-    leaf: X509,
-    chain: Vec<X509>,
-    judged: ArcSwap<Judged>,
-}
-
-struct Judged {
-    by: u64,
-    until: i64,
-    peer: Peer,
-}
-
-impl Presented {
-    /// Judges it for the first time.
-    pub fn new(leaf: X509, chain: Vec<X509>, trust: &Trust) -> Self {
-        let judged = ArcSwap::from_pointee(judge(&leaf, &chain, trust));
-        Self { leaf, chain, judged }
-    }
-
-    /// The verdict; the one that was found before as long as neither rules nor times changed.
-    pub fn judge(&self, trust: &Trust) -> Peer {
-        let judged = self.judged.load();
-        if judged.by == trust.id() && trust::now() <= judged.until {
-            return judged.peer.clone();
-        }
-        let judged = judge(&self.leaf, &self.chain, trust);
-        let peer = judged.peer.clone();
-        self.judged.store(Arc::new(judged));
-        peer
-    }
-}
-
-impl std::fmt::Debug for Presented {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Presented")
-    }
-}
-
-fn judge(leaf: &X509, chain: &[X509], trust: &Trust) -> Judged {
-    let untrusted = || (trust::doubted(), Peer::Anonymous(NoCertificate::NotTrusted { sha256: tls::thumbprint(leaf) }));
-    let (until, peer) = match trust.judge(leaf, chain) {
-        Ok(until) => tls::describe(leaf).map_or_else(untrusted, |certificate| (until, Peer::Certified(Arc::new(certificate)))),
-        Err(why) => {
-            log::debug!("a client certificate is not trusted: {why}");
-            untrusted()
-        }
-    };
-    Judged { by: trust.id(), until, peer }
-}
-
 fn stamps(tls: &Tls) -> Vec<Stamp> {
     let clients = tls.client_auth.iter().flat_map(|auth| std::iter::once(&auth.ca).chain(&auth.crl));
     [&tls.certificate, &tls.key].into_iter().chain(clients).map(|path| stamp(path)).collect()
@@ -219,25 +160,4 @@ fn stamps(tls: &Tls) -> Vec<Stamp> {
 fn stamp(path: &Path) -> Stamp {
     let meta = fs::metadata(path).ok()?;
     Some((meta.dev(), meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{super::trust::tests, *};
-
-    #[test]
-    fn a_verdict_counts_under_its_own_rules_and_in_its_time_only() {
-        let (root, stranger) = (tests::pair("root", None, true, 9), tests::pair("client", None, false, 9));
-        let trust = tests::trusting(&[&root.0], |_| ()).unwrap();
-        let remembered = |by: u64, until: i64| {
-            let peer = Peer::Certified(Arc::default());
-            let judged = ArcSwap::from_pointee(Judged { by, until, peer });
-            let presented = Presented { leaf: stranger.0.clone(), chain: Vec::new(), judged };
-            // Again it would not be found good.
-            matches!(presented.judge(&trust), Peer::Certified(_))
-        };
-        assert!(remembered(trust.id(), trust::now() + 1000));
-        assert!(!remembered(trust.id(), trust::now() - 1));
-        assert!(!remembered(trust.id() ^ 1, trust::now() + 1000));
-    }
 }

@@ -14,7 +14,7 @@ use tollgate_filter_api::{Certificate, NoCertificate, Peer, Problem, percent_dec
 use tollgate_recent::Recent;
 
 use super::{
-    tls,
+    certificate::{describe, thumbprint},
     trust::{self, Trust},
 };
 use crate::config::ForwardedCertificate;
@@ -105,9 +105,9 @@ fn judge(value: &[u8], trust: &Trust) -> (i64, Peer) {
     let Some(leaf) = chain.next() else { return untrusted(None) };
     let until =
         trust.judge(&leaf, &chain.collect::<Vec<_>>()).inspect_err(|why| log::debug!("a forwarded certificate is not trusted: {why}"));
-    match until.ok().zip(tls::describe(&leaf)) {
+    match until.ok().zip(describe(&leaf)) {
         Some((until, certificate)) => (until, Peer::Certified(Arc::new(Certificate { forwarded: true, ..certificate }))),
-        None => untrusted(tls::thumbprint(&leaf)),
+        None => untrusted(thumbprint(&leaf)),
     }
 }
 

@@ -8,7 +8,7 @@ use pingora::protocols::{
     tls::{SslStream, server::prepare_tls_stream},
 };
 
-use super::tls;
+use super::certificate::thumbprint;
 use crate::telemetry::{CLIENTS, hex};
 
 /// An encrypted stream; nothing when the handshake fails.
@@ -28,7 +28,7 @@ pub async fn handshake(acceptor: &SslAcceptor, stream: Stream, client: IpAddr) -
 fn tell(ssl: &SslRef, client: IpAddr, error: &Error) {
     // The chain that OpenSSL judged, whatever came of it, is all that it keeps of a certificate that it does not believe.
     let leaf = ssl.verified_chain().and_then(|chain| chain.get(0));
-    let Some(digest) = leaf.and_then(tls::thumbprint) else { return log::debug!("handshake with {client}: {error}") };
+    let Some(digest) = leaf.and_then(thumbprint) else { return log::debug!("handshake with {client}: {error}") };
     let verdict = ssl.verify_result();
     log::warn!(target: CLIENTS, "the handshake with {client} failed, who showed the certificate {}: {verdict}: {error}", hex(digest));
 }

@@ -1,26 +1,21 @@
-//! The gateway's side of TLS: acceptors from files, and who the client proved to be.
+//! The gateway's side of TLS: acceptors from files.
 //!
 //! A trust store that is missing, empty or unreadable, or a key that does not belong to its certificate, stops the load. With
 //! `optional`, a certificate that does not verify counts as none. Whose certificates count is [`trust`](super::trust)'s part.
 
-use std::{net::IpAddr, path::Path};
-
 use openssl::{
     error::ErrorStack,
-    nid::Nid,
     pkey::{Id, PKey},
-    sha::sha256,
     ssl::{
-        AlpnError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode, SslVersion,
+        AlpnError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslVerifyMode, SslVersion,
         select_next_proto,
     },
-    x509::{GeneralNameRef, X509, X509NameRef, X509Ref, store::X509StoreBuilder},
+    x509::store::X509StoreBuilder,
 };
-use tollgate_filter_api::{Certificate, NoCertificate, Peer, Problem};
+use tollgate_filter_api::Problem;
 
 use super::{
-    der,
-    endpoint::{Presented, State},
+    pem::{certificates, internal, problem, read},
     trust::{self, Trust},
 };
 use crate::config::{ClientAuth, ClientAuthMode, CrlStale, Tls, TlsProfile};
@@ -38,6 +33,14 @@ const GROUPS: &str = "X25519MLKEM768:X25519:P-256:P-384";
 
 /// Sessions that a listener with `client_auth` keeps, some KiB each.
 const SESSIONS: i32 = 4096;
+
+/// One state of a listener's files.
+pub struct State {
+    /// For the next handshake.
+    pub acceptor: SslAcceptor,
+    /// Whose certificates count, when the listener asks for some.
+    pub trust: Option<Trust>,
+}
 
 /// Reads the files of a listener.
 ///
@@ -126,97 +129,6 @@ fn ask_for_certificates(builder: &mut SslAcceptorBuilder, client_auth: &ClientAu
         }
     }
     Ok(())
-}
-
-/// Who the client is, and the certificate it presented, to be judged again when the rules change. The engine's own verdict is not
-/// asked: it is also good when no certificate was sent, and it is as old as the session.
-pub fn peer(ssl: &SslRef, trust: Option<&Trust>) -> (Peer, Option<Presented>) {
-    let Some(trust) = trust else { return (Peer::Anonymous(NoCertificate::NotAsked), None) };
-    let Some(leaf) = ssl.peer_certificate() else { return (Peer::Anonymous(NoCertificate::NotSent), None) };
-    let chain = ssl.peer_cert_chain().map(|chain| chain.iter().map(ToOwned::to_owned).collect()).unwrap_or_default();
-    let presented = Presented::new(leaf, chain, trust);
-    (presented.judge(trust), Some(presented))
-}
-
-/// SHA-256 of a certificate.
-pub(super) fn thumbprint(certificate: &X509Ref) -> Option<[u8; 32]> {
-    certificate.to_der().ok().map(|der| sha256(&der))
-}
-
-/// What a certificate says. `None` when its names are not text.
-pub(super) fn describe(leaf: &X509) -> Option<Certificate> {
-    let der = leaf.to_der().ok()?;
-    let names = leaf.subject_alt_names();
-    let texts = |read: fn(&GeneralNameRef) -> Option<&str>| names.iter().flatten().filter_map(read).map(str::to_owned).collect();
-    Some(Certificate {
-        sha256: sha256(&der),
-        subject: distinguished_name(leaf.subject_name())?,
-        issuer: distinguished_name(leaf.issuer_name())?,
-        dns_names: texts(GeneralNameRef::dnsname),
-        uri_names: texts(GeneralNameRef::uri),
-        email_names: texts(GeneralNameRef::email),
-        ip_names: names.iter().flatten().filter_map(|name| address(name.ipaddress()?)).collect(),
-        forwarded: false,
-        der,
-    })
-}
-
-/// An address as a certificate has it: 4 or 16 bytes.
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    <[u8; 4]>::try_from(bytes).map(IpAddr::from).or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
-}
-
-/// RFC 4514: the last component first, the attributes of one component joined by `+`, special characters escaped. An attribute
-/// that is not UTF-8 makes the whole unusable.
-fn distinguished_name(name: &X509NameRef) -> Option<String> {
-    let mut attributes = Vec::new();
-    for entry in name.entries() {
-        let nid = entry.object().nid();
-        let key = if nid == Nid::UNDEF { entry.object().to_string() } else { nid.short_name().ok()?.to_owned() };
-        let value = entry.data().to_string().ok()?;
-        attributes.push(format!("{key}={}", escape(&value)));
-    }
-    let mut components = Vec::new();
-    let mut rest = &attributes[..];
-    for size in der::component_sizes(&name.to_der().ok()?).ok()? {
-        let (component, more) = rest.split_at_checked(size)?;
-        components.push(component.join("+"));
-        rest = more;
-    }
-    components.reverse();
-    rest.is_empty().then(|| components.join(","))
-}
-
-fn escape(value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len());
-    let last = value.chars().count().saturating_sub(1);
-    for (index, c) in value.chars().enumerate() {
-        let at_edge = (index == 0 && matches!(c, ' ' | '#')) || (index == last && c == ' ');
-        match c {
-            '"' | '+' | ',' | ';' | '<' | '>' | '\\' | '=' => escaped.extend(['\\', c]),
-            _ if at_edge => escaped.extend(['\\', c]),
-            c if c.is_control() => c.to_string().bytes().for_each(|byte| escaped.push_str(&format!("\\{byte:02X}"))),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-pub(super) fn certificates(path: &Path) -> Result<Vec<X509>, Problem> {
-    let pem = read(path)?;
-    X509::stack_from_pem(&pem).map_err(|_| problem(path, "is not a list of certificates in PEM"))
-}
-
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
-    std::fs::read(path).map_err(|error| problem(path, &format!("cannot be read: {error}")))
-}
-
-pub(super) fn problem(path: &Path, what: &str) -> Problem {
-    Problem::error("tls.file", format!("{} {what}", path.display()))
-}
-
-pub(super) fn internal(error: &ErrorStack) -> Problem {
-    Problem::error("tls.setup", format!("TLS cannot be set up: {error}"))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use tollgate_filter_api::Problem;
 
 use super::{
     der,
-    tls::{certificates, internal, problem, read},
+    pem::{certificates, internal, problem, read},
 };
 use crate::config::{ClientAuth, CrlStale};
 
