@@ -6,17 +6,16 @@ use std::{
 };
 
 use openssl::{
-    asn1::{Asn1Integer, Asn1Time},
-    bn::BigNum,
-    ec::{EcGroup, EcKey},
-    hash::MessageDigest,
-    nid::Nid,
     pkey::{PKey, Private},
-    x509::{X509, X509Name, extension::BasicConstraints},
+    x509::{X509, extension::BasicConstraints},
 };
 use serde_json::Value;
 
-use tollgate_testkit::Folder;
+use tollgate_testkit::{
+    Folder,
+    certificates::Identity,
+    forms::{DAY, Form},
+};
 
 use super::Trust;
 use crate::config::{ClientAuth, ClientAuthMode, CrlStale};
@@ -118,41 +117,28 @@ pub type Pair = (X509, PKey<Private>);
 
 /// A certificate that ends in so many days, of an authority or of somebody else.
 pub fn pair(name: &str, issuer: Option<&Pair>, authority: bool, days: u32) -> Pair {
-    let key = EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap();
-    with_key(PKey::from_ec_key(key).unwrap(), name, issuer, authority, days)
+    signed(Form::plain(name), issuer, authority, days)
 }
 
-fn with_key(key: PKey<Private>, name: &str, issuer: Option<&Pair>, authority: bool, days: u32) -> Pair {
-    let mut subject = X509Name::builder().unwrap();
-    subject.append_entry_by_text("CN", name).unwrap();
-    let subject = subject.build();
-    let mut builder = X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_serial_number(&Asn1Integer::from_bn(&BigNum::from_u32(1).unwrap()).unwrap()).unwrap();
-    builder.set_subject_name(&subject).unwrap();
-    builder.set_issuer_name(issuer.map_or(&*subject, |issuer| issuer.0.subject_name())).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(days).unwrap()).unwrap();
-    builder.set_pubkey(&key).unwrap();
-    if authority {
-        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
-    }
-    builder.sign(issuer.map_or(&key, |issuer| &issuer.1), MessageDigest::sha256()).unwrap();
-    (builder.build(), key)
+fn signed(form: Form, issuer: Option<&Pair>, authority: bool, days: u32) -> Pair {
+    let form = form.serial(1).valid(0, DAY * i64::from(days));
+    let form = if authority { form.with(BasicConstraints::new().critical().ca().build().unwrap()) } else { form };
+    let issuer = issuer.map(|(certificate, key)| Identity { certificate: certificate.clone(), key: key.clone() });
+    let made = match &issuer {
+        Some(issuer) => form.signed_by(issuer),
+        None => form.self_signed(),
+    };
+    (made.certificate, made.key)
 }
 
 /// What trusts these certificates.
 pub fn trusting(anchors: &[&X509], change: impl FnOnce(&mut ClientAuth)) -> Result<Trust, tollgate_filter_api::Problem> {
-    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let ca = std::env::temp_dir().join(format!("tollgate-trust-{}-{number}.pem", std::process::id()));
-    fs::write(&ca, anchors.iter().flat_map(|anchor| anchor.to_pem().unwrap()).collect::<Vec<u8>>()).unwrap();
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", anchors.iter().flat_map(|anchor| anchor.to_pem().unwrap()).collect::<Vec<u8>>());
     let (mode, crl_stale) = (ClientAuthMode::Required, CrlStale::Closed);
-    let mut settings = ClientAuth { mode, ca: ca.clone(), crl: Vec::new(), crl_stale, depth: 8, forwarded: None };
+    let mut settings = ClientAuth { mode, ca, crl: Vec::new(), crl_stale, depth: 8, forwarded: None };
     change(&mut settings);
-    let trust = Trust::read(&settings);
-    fs::remove_file(&ca).unwrap();
-    trust
+    Trust::read(&settings)
 }
 
 #[test]
@@ -177,7 +163,7 @@ fn a_chain_is_no_longer_and_no_weaker_than_it_may_be() {
     assert!(with_depth(0).judge(&of(&below), std::slice::from_ref(&below.0)).is_err());
     assert!(with_depth(0).judge(&of(&root), &[]).is_ok());
     let small = PKey::from_rsa(openssl::rsa::Rsa::generate(1024).unwrap()).unwrap();
-    assert!(with_depth(8).judge(&with_key(small, "client", Some(&root), false, 9).0, &[]).is_err());
+    assert!(with_depth(8).judge(&signed(Form::plain("client").key(small), Some(&root), false, 9).0, &[]).is_err());
 }
 
 #[test]

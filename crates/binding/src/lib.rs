@@ -7,6 +7,7 @@
 mod challenge;
 mod config;
 mod confirmation;
+mod names;
 mod nonce;
 mod proof;
 mod replay;
@@ -16,7 +17,8 @@ mod unfit;
 pub use challenge::Challenge;
 pub use config::{DpopConfig, NonceConfig, SenderConstrained};
 pub use confirmation::{Bringer, Confirmation};
-pub use proof::{Dpop, Names};
+pub use names::Names;
+pub use proof::Dpop;
 pub use unfit::{Failure, Unfit, Why};
 
 /// The scheme of tokens that come with a proof.

@@ -20,7 +20,7 @@ use openssl::{
 };
 use tollgate_filter_api::{Env, Fault, HeaderName, HeaderValue, Problem};
 
-use crate::{config::NonceConfig, proof::Names};
+use crate::{config::NonceConfig, names::Names};
 
 /// The header that offers a nonce.
 pub(crate) static NONCE: HeaderName = HeaderName::from_static("dpop-nonce");

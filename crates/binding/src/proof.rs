@@ -19,6 +19,7 @@ use tollgate_jose::{Jws, Key, normal_type};
 
 use crate::{
     config::DpopConfig,
+    names::Names,
     nonce::{NONCE, Nonces, Standing},
     replay::{Replays, Seen},
     target::Origins,
@@ -33,21 +34,6 @@ const MAX_MEMBER: usize = 684;
 const MAX_ID: usize = 256;
 /// Members that only a private or a symmetric key has.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-
-/// What a filter calls what is made here for it; each begins with its ID.
-#[derive(Debug)]
-pub struct Names {
-    /// Code of a problem with its settings.
-    pub settings: &'static str,
-    /// Metric of proofs that were used twice.
-    pub replays: &'static str,
-    /// Metric of proofs for which there was no room.
-    pub full: &'static str,
-    /// Fault of a proof for which there was no room.
-    pub no_room: &'static str,
-    /// Fault of a nonce that could not be made.
-    pub no_nonce: &'static str,
-}
 
 /// Judges proofs.
 pub struct Dpop {

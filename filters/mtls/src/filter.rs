@@ -2,9 +2,12 @@
 
 use tollgate_filter_api::{Answer, Cx, Env, Fault, Filter, Flow, HeaderValue, NoCertificate, Peer, Posture, Principal, Problem, Reason};
 
-use crate::{allowed::Allowed, config::Config, principal::Principals, reasons};
-
-pub(crate) const ID: &str = "mtls";
+use crate::{
+    allowed::Allowed,
+    config::Config,
+    principal::{ID, Principals},
+    reasons,
+};
 
 /// The `mtls` filter.
 pub struct Mtls {

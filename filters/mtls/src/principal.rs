@@ -6,7 +6,8 @@ use arc_swap::ArcSwapOption;
 use serde_json::{Map, Value, json};
 use tollgate_filter_api::{Certificate, Principal, PrincipalParts};
 
-use crate::filter::ID;
+/// Who says so.
+pub(crate) const ID: &str = "mtls";
 
 /// One for each value of a digest's first byte.
 const SLOTS: usize = 256;

@@ -5,31 +5,14 @@
 use std::sync::Arc;
 
 use filter_mtls::{KIND, Mtls};
-use openssl::{
-    asn1::Asn1Time,
-    ec::{EcGroup, EcKey},
-    hash::MessageDigest,
-    nid::Nid,
-    pkey::PKey,
-    sha::sha256,
-    x509::{X509, X509NameBuilder},
-};
+use openssl::{sha::sha256, x509::X509};
 use serde_json::json;
 use tollgate_filter_api::{Certificate, Peer, Principal};
 use tollgate_filter_testkit::{Conformance, Harness};
+use tollgate_testkit::forms::Form;
 
 fn certificate(name: &str) -> X509 {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
-    let mut subject = X509NameBuilder::new().unwrap();
-    subject.append_entry_by_text("CN", name).unwrap();
-    let mut builder = X509::builder().unwrap();
-    builder.set_subject_name(&subject.build()).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
-    builder.set_pubkey(&key).unwrap();
-    builder.sign(&key, MessageDigest::sha256()).unwrap();
-    builder.build()
+    Form::plain(name).self_signed().certificate
 }
 
 fn peer(certificate: &X509) -> Peer {
