@@ -13,6 +13,7 @@ use tollgate_filter_api::{Call, KeyType, Outcome, Principal, Reason, RequestId};
 use super::{
     admit::Seen,
     connection::Connection,
+    returned::Found,
     snapshot::{Served, Snapshot},
 };
 use crate::{
@@ -51,6 +52,8 @@ pub struct Exchange {
     pub host: Arc<str>,
     /// What its fields hold that must be seen to.
     pub seen: Seen,
+    /// The same of the answer that has come.
+    pub found: Option<Found>,
     /// Its fields hold what belongs to one connection.
     pub hop_by_hop: bool,
     /// What filters know of it.
@@ -106,6 +109,7 @@ impl Exchange {
             version: http::Version::HTTP_11,
             host: Arc::default(),
             seen: Seen::default(),
+            found: None,
             hop_by_hop: true,
             call: None,
             run: None,

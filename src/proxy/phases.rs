@@ -26,7 +26,7 @@ use super::{
     ids, named,
     outcome::{faulted, line, may_repeat, reason_of},
     paced::allowance,
-    returned,
+    returned::{self, Found},
     ticks::gathered,
     whole_body,
 };
@@ -213,7 +213,8 @@ impl ProxyHttp for Phases {
         resp: &mut ResponseHeader,
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
-        if let Err(why) = returned::judge(session.req_header(), resp) {
+        let found = *exchange.found.insert(Found::of(resp));
+        if let Err(why) = returned::judge(session.req_header(), resp, found) {
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
         }
         let status = resp.status.as_u16();
@@ -238,7 +239,8 @@ impl ProxyHttp for Phases {
     }
 
     async fn response_filter(&self, session: &mut Session, resp: &mut ResponseHeader, exchange: &mut Self::CTX) -> pingora::Result<()> {
-        returned::clean(resp);
+        let found = exchange.found.take().unwrap_or_else(|| Found::of(resp));
+        returned::clean(resp, found);
         if resp.status.is_informational() && resp.status.as_u16() != 101 {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 use http::{Method, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use super::{clean, judge};
+use super::{Found, clean};
 
 fn answer(status: u16, fields: &[(&'static str, &str)]) -> ResponseHeader {
     let mut resp = ResponseHeader::build(status, None).unwrap();
@@ -20,9 +20,14 @@ fn request(fields: &[(&'static str, &str)], version: Version) -> RequestHeader {
     req
 }
 
+fn judge(req: &RequestHeader, resp: &ResponseHeader) -> Result<(), &'static str> {
+    super::judge(req, resp, Found::of(resp))
+}
+
 fn left(status: u16, fields: &[(&'static str, &str)]) -> Vec<String> {
     let mut resp = answer(status, fields);
-    clean(&mut resp);
+    let found = Found::of(&resp);
+    clean(&mut resp, found);
     resp.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
 }
 
@@ -97,6 +102,7 @@ fn the_gateways_word_for_upstreams_comes_back_in_no_spelling() {
 fn the_version_is_the_gateways_own() {
     let mut resp = answer(200, &[]);
     resp.set_version(Version::HTTP_10);
-    clean(&mut resp);
+    let found = Found::of(&resp);
+    clean(&mut resp, found);
     assert_eq!(resp.version, Version::HTTP_11);
 }
