@@ -9,7 +9,6 @@ use tollgate_tests::{
     client::Client,
     h2::{self, H2, Outcome},
     ports::free_port,
-    project::{artifact, everything, open_api},
     until,
 };
 
@@ -111,10 +110,8 @@ fn a_listener_may_have_a_limit_of_its_own() {
 /// 64 are kept back, and each connection may need a second one to an upstream.
 #[test]
 fn no_more_connections_are_accepted_than_the_open_files_carry() {
-    let (folder, upstream) = (Folder::new(), Upstream::start());
-    folder.write("open_files", "84");
-    let artifact = artifact(&folder, &open_api("/", &upstream.url(), everything()));
-    let gateway = Gateway::start_in(folder, &artifact, Settings::default());
+    let upstream = Upstream::start();
+    let gateway = Gateway::with_open_files(&upstream.url(), 84);
     assert!(gateway.stderr().contains("84 open files carry only 10"), "{}", gateway.stderr());
     let mut kept: Vec<Client> = (0..10).map(|_| gateway.connect()).collect();
     for client in &mut kept {

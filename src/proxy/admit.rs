@@ -248,6 +248,9 @@ pub fn names_length(raw: &[u8]) -> bool {
 /// Whether the target in a raw head has a fragment (RFC 9112 §3.2 knows none). The engine cuts it off, so a parsed header no longer
 /// tells.
 pub fn has_fragment(raw: &[u8]) -> bool {
+    if memchr::memchr(b'#', raw).is_none() {
+        return false;
+    }
     let mut lines = raw.split(|byte| *byte == b'\n');
     let line = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
     memchr::memchr(b' ', line).is_some_and(|end| memchr::memchr(b'#', &line[end..]).is_some())

@@ -22,19 +22,10 @@ struct Counts {
     by_client: HashMap<IpAddr, usize>,
 }
 
-impl Counts {
-    fn of_listener(&mut self, listener: usize) -> &mut usize {
-        if self.by_listener.len() <= listener {
-            self.by_listener.resize(listener + 1, 0);
-        }
-        &mut self.by_listener[listener]
-    }
-}
-
 impl Census {
-    /// Nobody yet.
-    pub fn new(most: usize) -> Self {
-        Self { most, clients: Mutex::default() }
+    /// Nobody yet, on so many listeners: a reload changes none of them.
+    pub fn new(most: usize, listeners: usize) -> Self {
+        Self { most, clients: Mutex::new(Counts { by_listener: vec![0; listeners], ..Counts::default() }) }
     }
 
     /// How many connections are open.
@@ -66,8 +57,7 @@ impl Seat {
             telemetry.limits.connections.inc();
             return None;
         }
-        let of_listener = counts.of_listener(listener);
-        if config.listeners.get(listener).and_then(|listener| listener.connections).is_some_and(|most| *of_listener >= most) {
+        if config.listeners[listener].connections.is_some_and(|most| counts.by_listener[listener] >= most) {
             telemetry.limits.connections.inc();
             return None;
         }
@@ -77,7 +67,7 @@ impl Seat {
             return None;
         }
         *of_client += 1;
-        *counts.of_listener(listener) += 1;
+        counts.by_listener[listener] += 1;
         counts.all += 1;
         telemetry.connections.inc();
         Some(Self { gateway: gateway.clone(), census: census.clone(), listener, client })
@@ -88,7 +78,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut counts = self.census.lock();
         counts.all -= 1;
-        *counts.of_listener(self.listener) -= 1;
+        counts.by_listener[self.listener] -= 1;
         self.gateway.kernel.telemetry.connections.dec();
         if let Some(of_client) = counts.by_client.get_mut(&self.client) {
             *of_client -= 1;

@@ -55,7 +55,7 @@ impl Phases {
             if admit::has_bare_line_end(&raw) || (seen.coding && admit::names_length(&raw)) {
                 return Err(early(&reasons::FRAMING));
             }
-            if memchr::memchr(b'#', &raw).is_some() && admit::has_fragment(&raw) {
+            if admit::has_fragment(&raw) {
                 return Err(early(&normal::CHARACTER));
             }
         }

@@ -60,7 +60,7 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     let opt = Opt { upgrade, daemon: false, nocapture: false, test: false, conf: None };
     let mut server = Server::new_with_opt_and_conf(opt, conf(config));
     server.bootstrap();
-    let census = Arc::new(Census::new(most_connections(config.limits.connections)));
+    let census = Arc::new(Census::new(most_connections(config.limits.connections), config.listeners.len()));
     let (stop, _) = watch::channel(false);
     let mut proxy = http_proxy(&server.configuration, Phases(gateway.clone()));
     let mut options = HttpServerOptions::default();

@@ -90,9 +90,21 @@ impl Gateway {
     /// # Panics
     /// When it ends, or is not ready in time.
     pub fn configured(folder: Folder, artifact: &Path, config: &dyn Fn(&Folder, Ports) -> String) -> Self {
+        Self::launched(folder, artifact, config, &|| Command::new(binary()))
+    }
+
+    /// As [`over`](Self::over), in a process that may have so many files open.
+    pub fn with_open_files(endpoint: &str, open_files: u32) -> Self {
+        let folder = Folder::new();
+        let artifact = artifact(&folder, &open_api("/", endpoint, everything()));
+        let config = |folder: &Folder, ports| config(folder, &Settings::default(), ports);
+        Self::launched(folder, &artifact, &config, &|| limited(open_files))
+    }
+
+    fn launched(folder: Folder, artifact: &Path, config: &dyn Fn(&Folder, Ports) -> String, command: &dyn Fn() -> Command) -> Self {
         let ports = Ports { plain: free_port(), tls: free_port(), h2c: free_port(), admin: free_port() };
         folder.write("gateway.yaml", config(&folder, ports));
-        let child = spawn(&folder, artifact, &[]);
+        let child = spawn(command(), &folder, artifact, &[]);
         let mut gateway = Self { ports, folder, child, artifact: artifact.to_owned() };
         match gateway.wait_ready() {
             Ok(()) => gateway,
@@ -100,7 +112,7 @@ impl Gateway {
             Err(said) if said.contains("in use") => {
                 let folder = std::mem::take(&mut gateway.folder);
                 let _ = fs::remove_file(folder.join("stderr"));
-                Self::configured(folder, artifact, config)
+                Self::launched(folder, artifact, config, command)
             }
             Err(said) => panic!("the gateway ended: {said}"),
         }
@@ -194,7 +206,7 @@ impl Gateway {
 
     /// Starts a second process with the same configuration.
     pub fn spawn_beside(&self, arguments: &[&str]) -> Child {
-        spawn(&self.folder, &self.artifact, arguments)
+        spawn(Command::new(binary()), &self.folder, &self.artifact, arguments)
     }
 }
 
@@ -208,17 +220,15 @@ impl Drop for Gateway {
     }
 }
 
-fn spawn(folder: &Folder, artifact: &Path, arguments: &[&str]) -> Child {
+/// The gateway's binary under a limit of open files.
+fn limited(open_files: u32) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {open_files} && exec \"$0\" \"$@\"")]).arg(binary());
+    shell
+}
+
+fn spawn(mut command: Command, folder: &Folder, artifact: &Path, arguments: &[&str]) -> Child {
     let log = File::options().create(true).append(true).open(folder.join("stderr")).unwrap();
-    // A file `open_files` of the test's own limits them.
-    let mut command = match fs::read_to_string(folder.join("open_files")) {
-        Ok(files) => {
-            let mut shell = Command::new("sh");
-            shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]).arg(binary());
-            shell
-        }
-        Err(_) => Command::new(binary()),
-    };
     command
         .arg("run")
         .arg(artifact)
