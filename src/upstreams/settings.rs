@@ -39,9 +39,9 @@ pub(super) fn at_source(problem: Problem, plan: &Plan, source: &Source) -> Probl
     problem.at(file, source.line, source.pointer.clone())
 }
 
-/// The pointer of a member of a group's entry.
+/// The pointer of a member of a group's entry, or of one below it.
 pub(super) fn pointer(group: &str, member: &str) -> String {
-    format!("/endpoints/{}/{member}", group.replace('~', "~0").replace('/', "~1"))
+    format!("{}/{member}", tollgate_filter_api::pointer::join("/endpoints", group))
 }
 
 /// A value and who said it.

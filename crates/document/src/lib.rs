@@ -10,14 +10,13 @@
 mod builder;
 mod decode;
 mod json;
-pub mod pointer;
 mod scalar;
 mod tree;
 mod yaml;
 
 use tollgate_filter_api::{Problem, Problems};
 
-pub use tollgate_filter_api::nearest;
+pub use tollgate_filter_api::{nearest, pointer};
 pub use tree::{Node, Shape};
 
 /// Bounds of what a file may hold.

@@ -12,7 +12,7 @@ use serde::de::{
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use crate::{Problem, suggest::nearest};
+use crate::{Problem, pointer, suggest::nearest};
 
 /// Decodes settings. The pointer of a problem is relative to them.
 ///
@@ -20,22 +20,20 @@ use crate::{Problem, suggest::nearest};
 /// A `decode.unknown_key`, `decode.missing` or `decode.value` problem.
 pub fn decode<T: DeserializeOwned>(settings: Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(Strict(settings)).map_err(|error| {
-        let pointer = pointer(error.path());
+        let place = place(error.path());
         let mut problem = error.into_inner().0;
-        problem.pointer = pointer;
+        problem.pointer = place;
         problem
     })
 }
 
 /// A decoder's path as a JSON Pointer.
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    path.iter()
-        .map(|segment| match segment {
-            Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-            Segment::Enum { .. } | Segment::Unknown => String::new(),
-        })
-        .collect()
+fn place(path: &serde_path_to_error::Path) -> String {
+    path.iter().fold(String::new(), |place, segment| match segment {
+        Segment::Seq { index } => format!("{place}/{index}"),
+        Segment::Map { key } => pointer::join(&place, key),
+        Segment::Enum { .. } | Segment::Unknown => place,
+    })
 }
 
 struct Strict(Value);

@@ -19,6 +19,7 @@ mod filter;
 mod head;
 mod kind;
 mod outside;
+pub mod pointer;
 mod problem;
 mod reason;
 mod request_id;

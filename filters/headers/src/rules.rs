@@ -1,6 +1,6 @@
 //! The changes to one head, parsed.
 
-use tollgate_filter_api::{Call, HeaderName, HeaderValue, Problem, RequestHead, ResponseHead};
+use tollgate_filter_api::{Call, HeaderName, HeaderValue, Problem, RequestHead, ResponseHead, pointer};
 
 use crate::{Changes, fact::Caller, reserved, template::Template, text::TooLong};
 
@@ -139,8 +139,7 @@ struct Names<'c> {
 
 impl Names<'_> {
     fn problem(&self, list: &str, entry: &str, message: String) -> Problem {
-        let entry = entry.replace('~', "~0").replace('/', "~1");
-        Problem::error("headers.settings", message).at("", 0, format!("/{}/{list}/{entry}", self.key))
+        Problem::error("headers.settings", message).at("", 0, pointer::join(&format!("/{}/{list}", self.key), entry))
     }
 
     fn take(&mut self, name: &str, list: &str, entry: &str) -> Result<HeaderName, Problem> {

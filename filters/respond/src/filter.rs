@@ -1,6 +1,8 @@
 //! What runs.
 
-use tollgate_filter_api::{Answer, Bytes, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Posture, Principal, Problem, Reason};
+use tollgate_filter_api::{
+    Answer, Bytes, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Posture, Principal, Problem, Reason, pointer,
+};
 
 use crate::Config;
 
@@ -60,7 +62,7 @@ impl Filter for Respond {
 }
 
 fn field(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Problem> {
-    let wrong = |message: String| problem(&format!("/headers/{}", name.replace('~', "~0").replace('/', "~1")), message);
+    let wrong = |message: String| problem(&pointer::join("/headers", name), message);
     let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(format!("{name:?} is not the name of a header")))?;
     if FRAMING.contains(&header.as_str()) {
         return Err(wrong(format!("`{header}` is the gateway's to write")));

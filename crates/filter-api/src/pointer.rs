@@ -48,7 +48,7 @@ pub fn tokens(pointer: &str) -> Option<impl Iterator<Item = &str>> {
 }
 
 /// An array index as a pointer writes it: decimal, without leading zeros.
-pub(crate) fn index(token: &str) -> Option<usize> {
+pub fn index(token: &str) -> Option<usize> {
     let canonical = token == "0" || !token.starts_with(['0', '+']);
     canonical.then(|| token.parse().ok()).flatten()
 }
