@@ -30,6 +30,7 @@ mod reload;
 mod request_id;
 mod respond;
 mod revocation;
+mod targets;
 mod tls;
 mod traps;
 mod wso2;

@@ -212,7 +212,8 @@ pub struct Upstream {
     pub client_certificate: Option<KeyPair>,
     /// Send the client's `Host` upstream instead of the endpoint's.
     pub preserve_host: bool,
-    /// Time for TCP and TLS together.
+    /// Time for TCP and TLS together. An address that could not be connected to is left out for ten seconds, unless the group has no
+    /// other; then a single request tries it.
     pub connect_timeout: Interval,
     /// Longest silence while an answer is awaited or read. Of 10 s and more it may last up to a second longer.
     pub read_timeout: Interval,

@@ -6,6 +6,7 @@
 mod admit;
 mod answer;
 mod asked;
+mod attempt;
 mod census;
 mod certificate;
 mod connection;

@@ -13,7 +13,7 @@ use pingora::{
     modules::http::HttpModules,
     protocols::Digest,
     proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session},
-    upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy},
+    upstreams::peer::HttpPeer,
 };
 use tollgate_filter_api::{RequestHead, RequestId, ResponseHead};
 
@@ -27,7 +27,6 @@ use super::{
     outcome::{faulted, line, may_repeat, reason_of},
     paced::allowance,
     returned::{self, Found},
-    ticks::gathered,
     whole_body,
 };
 use crate::chain::gateway as reasons;
@@ -103,57 +102,23 @@ impl ProxyHttp for Phases {
     }
 
     async fn upstream_peer(&self, _: &mut Session, exchange: &mut Self::CTX) -> pingora::Result<Box<HttpPeer>> {
-        let exchange = &mut **exchange;
-        let begun = *exchange.upstream_begun.get_or_insert_with(Instant::now);
-        exchange.upstream_ended = None;
-        let (Some((group, index)), Some(snapshot)) = (&exchange.group, &exchange.snapshot) else {
-            return Err(Error::new(ErrorType::InternalError));
-        };
-        loop {
-            let Some(target) = exchange.order.as_mut().and_then(Iterator::next) else {
-                return Err(Error::explain(ErrorType::ConnectError, "no target is left").into_up());
-            };
-            exchange.target = target;
-            exchange.attempts += 1;
-            let turn = (exchange.id.value as usize).wrapping_add(exchange.attempts as usize);
-            let found = match group.targets[target].address(turn) {
-                Some(address) => Ok(address),
-                None => group.targets[target].look_up(turn).await,
-            };
-            match found {
-                Ok(address) => {
-                    exchange.upstream = Some(address);
-                    let mut peer = snapshot.peers[*index as usize][target].clone();
-                    peer._address = pingora::protocols::l4::socket::SocketAddr::Inet(address);
-                    let now = begun.saturating_duration_since(self.0.begun);
-                    for limit in [&mut peer.options.read_timeout, &mut peer.options.idle_timeout] {
-                        *limit = limit.map(|limit| gathered(limit, now));
-                    }
-                    if !exchange.hop_by_hop {
-                        // There is nothing for the engine to look for.
-                        peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
-                    }
-                    return Ok(Box::new(peer));
-                }
-                Err(error) => {
-                    self.0.kernel.telemetry.upstream_failures.resolve.inc();
-                    log::warn!("cannot resolve {}: {error}", group.targets[target].host);
-                    group.failed(target);
-                }
-            }
-        }
+        self.next_peer(exchange).await
     }
 
     async fn connected_to_upstream(
         &self,
         _: &mut Session,
-        _: bool,
+        reused: bool,
         _: &HttpPeer,
         _: std::os::fd::RawFd,
         digest: Option<&Digest>,
-        _: &mut Self::CTX,
+        exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
-        named::check(digest)
+        named::check(digest)?;
+        if !reused {
+            self.reached(exchange);
+        }
+        Ok(())
     }
 
     async fn upstream_request_filter(
@@ -217,6 +182,7 @@ impl ProxyHttp for Phases {
         if let Err(why) = returned::judge(session.req_header(), resp, found) {
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
         }
+        self.reached(exchange);
         let status = resp.status.as_u16();
         let Some((group, _)) = &exchange.group else { return Ok(()) };
         if status < 200 {
@@ -277,33 +243,22 @@ impl ProxyHttp for Phases {
         Ok(None)
     }
 
-    /// Nothing of the request has gone out: the next target may have it, whatever the method.
-    fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, exchange: &mut Self::CTX, mut error: Box<Error>) -> Box<Error> {
-        let failures = &self.0.kernel.telemetry.upstream_failures;
-        match error.etype() {
-            ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => failures.timeout.inc(),
-            ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => failures.tls.inc(),
-            _ => failures.connect.inc(),
-        }
-        if let Some((group, _)) = &exchange.group {
-            group.failed(exchange.target);
-        }
-        error.set_retry(exchange.order.as_ref().is_some_and(|order| order.len() > 0));
-        error
+    fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, exchange: &mut Self::CTX, error: Box<Error>) -> Box<Error> {
+        self.not_connected(exchange, error)
     }
 
     /// Something of the request has gone out: only what may be repeated is repeated, on the next target, or on the same one when
     /// the connection was a used one that had gone stale. Leaving the question open would end in a panic of the engine.
     fn error_while_proxy(
         &self,
-        peer: &HttpPeer,
+        _: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
         exchange: &mut Self::CTX,
         reused: bool,
     ) -> Box<Error> {
         if *error.etype() == ErrorType::InvalidCert {
-            return self.fail_to_connect(session, peer, exchange, error);
+            return self.not_connected(exchange, error);
         }
         exchange.upstream_ended = Some(Instant::now());
         let asked = std::mem::take(&mut exchange.status_retry);

@@ -1,7 +1,7 @@
 //! Endpoint groups to targets: what the Plan says, what the environment changes about it, and whose turn it is.
 //!
 //! Everything is resolved and checked at load: addresses, names to verify, certificates, credentials. A request picks by
-//! index and copies pointers. The only state is whose turn it is, and that dies with the snapshot.
+//! index and copies pointers. The only state is whose turn it is and who could not be reached lately; both die with the snapshot.
 //!
 //! This protects against a missing, empty or unreadable trust store, a key that is not the certificate's, an encrypted
 //! upstream without a name to verify, and connections that are shared between identities ([`Target::group_key`]). It does
@@ -15,13 +15,14 @@ mod path;
 mod settings;
 mod target;
 mod trust;
+mod unreachable;
 mod url;
 
 use std::sync::Arc;
 
 pub use addresses::{Addresses, LookUp, Resolver, Snapshot};
 pub use build::Inputs;
-pub use group::{Group, Order};
+pub use group::{Choice, Group, Order};
 pub use path::outgoing;
 pub use target::{Target, Timeouts};
 use tollgate_filter_api::Problems;

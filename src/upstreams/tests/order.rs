@@ -1,12 +1,12 @@
 //! Whose turn it is, which address, which path.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use serde_json::json;
 use tollgate_plan::Strategy;
 
 use super::world::{build, build_with, gateway, group, plan};
-use crate::upstreams::{Group, Upstreams, outgoing};
+use crate::upstreams::{Group, Order, Upstreams, outgoing};
 
 const THREE: [&str; 3] = ["http://a.example/", "http://b.example/", "http://c.example/"];
 
@@ -88,6 +88,79 @@ fn one_url_is_single_whatever_was_written() {
 #[test]
 fn a_single_group_uses_its_first_url_only() {
     assert_eq!(orders(three(Strategy::Single).group(0), 2), [[0], [0]]);
+}
+
+const PLAIN: [&str; 3] = ["http://192.0.2.1/", "http://192.0.2.2/", "http://192.0.2.3/"];
+
+/// The targets that one request tries when none of them can be connected to.
+fn tried(group: &Group, mut order: Order, now: Instant) -> Vec<usize> {
+    let mut tried = Vec::new();
+    while let Some(choice) = group.choose(&mut order, 0, now) {
+        tried.push(choice.target);
+        group.unreachable(&mut order, choice.target, choice.address.unwrap(), now);
+    }
+    tried
+}
+
+/// The targets that so many requests try first.
+fn firsts(group: &Group, requests: usize, now: Instant) -> Vec<usize> {
+    (0..requests).map(|_| group.choose(&mut group.order(), 0, now).unwrap().target).collect()
+}
+
+#[test]
+fn a_target_that_cannot_be_connected_to_is_left_out_and_the_others_share_its_turns() {
+    for strategy in [Strategy::LoadBalance, Strategy::Failover] {
+        let upstreams = build(group("pets", strategy, &PLAIN), json!({})).unwrap();
+        let (group, now) = (upstreams.group(0), Instant::now());
+        let mut order = group.order();
+        let first = group.choose(&mut order, 0, now).unwrap();
+        assert_eq!(first.target, 0);
+        group.unreachable(&mut order, 0, first.address.unwrap(), now);
+        assert_eq!(group.choose(&mut order, 0, now).unwrap().target, 1);
+        let firsts = firsts(group, 60, now);
+        let of = |target| firsts.iter().filter(|first| **first == target).count();
+        let expected = if strategy == Strategy::Failover { [0, 60, 0] } else { [0, 30, 30] };
+        assert_eq!([of(0), of(1), of(2)], expected);
+    }
+}
+
+#[test]
+fn a_target_that_was_reached_has_its_turns_again() {
+    let upstreams = build(group("pets", Strategy::LoadBalance, &PLAIN), json!({})).unwrap();
+    let (group, now) = (upstreams.group(0), Instant::now());
+    let address = group.targets[1].address(0).unwrap();
+    group.unreachable(&mut group.order(), 1, address, now);
+    assert!(!firsts(group, 6, now).contains(&1));
+    group.reached(address);
+    assert!(firsts(group, 3, now).contains(&1));
+}
+
+#[test]
+fn when_every_target_is_left_out_each_is_tried_all_the_same() {
+    for (strategy, tries) in [(Strategy::LoadBalance, 3), (Strategy::Failover, 3), (Strategy::Single, 1)] {
+        let upstreams = build(group("pets", strategy, &PLAIN), json!({})).unwrap();
+        let (group, now) = (upstreams.group(0), Instant::now());
+        for _ in 0..4 {
+            let mut tried = tried(group, group.order(), now);
+            tried.sort_unstable();
+            assert_eq!(tried, (0..tries).collect::<Vec<_>>(), "{strategy:?}");
+        }
+    }
+}
+
+#[test]
+fn a_name_of_which_one_address_cannot_be_connected_to_goes_on_with_the_other() {
+    let upstreams = three(Strategy::Single);
+    let (group, now) = (upstreams.group(0), Instant::now());
+    let mut order = group.order();
+    let first = group.choose(&mut order, 0, now).unwrap().address.unwrap();
+    group.unreachable(&mut order, 0, first, now);
+    assert_eq!(order.len(), 1, "the other address is worth a try");
+    let second = group.choose(&mut order, 0, now).unwrap().address.unwrap();
+    assert_ne!(first, second);
+    assert!((0..10).all(|turn| group.choose(&mut group.order(), turn, now).unwrap().address == Some(second)));
+    group.unreachable(&mut order, 0, second, now);
+    assert_eq!(order.len(), 0);
 }
 
 #[test]

@@ -1,0 +1,87 @@
+//! Which target a request tries next, and what is remembered of how that went.
+
+use std::time::Instant;
+
+use pingora::{
+    Error, ErrorType,
+    protocols::l4::socket::SocketAddr as EngineAddr,
+    upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy},
+};
+
+use super::{exchange::Exchange, phases::Phases, ticks::gathered};
+use crate::upstreams::Choice;
+
+impl Phases {
+    /// The next target of the request's order, ready to be connected to.
+    ///
+    /// # Errors
+    /// When no target is left.
+    pub(super) async fn next_peer(&self, exchange: &mut Exchange) -> pingora::Result<Box<HttpPeer>> {
+        let begun = *exchange.upstream_begun.get_or_insert_with(Instant::now);
+        exchange.upstream_ended = None;
+        let (Some((group, index)), Some(snapshot)) = (&exchange.group, &exchange.snapshot) else {
+            return Err(Error::new(ErrorType::InternalError));
+        };
+        loop {
+            let turn = (exchange.id.value as usize).wrapping_add(exchange.attempts as usize + 1);
+            let now = if exchange.attempts == 0 { begun } else { Instant::now() };
+            let Some(Choice { target, address }) = exchange.order.as_mut().and_then(|order| group.choose(order, turn, now)) else {
+                return Err(Error::explain(ErrorType::ConnectError, "no target is left").into_up());
+            };
+            exchange.target = target;
+            exchange.attempts += 1;
+            let found = match address {
+                Some(address) => Ok(address),
+                None => group.targets[target].look_up(turn).await,
+            };
+            match found {
+                Ok(address) => {
+                    exchange.upstream = Some(address);
+                    let mut peer = snapshot.peers[*index as usize][target].clone();
+                    peer._address = EngineAddr::Inet(address);
+                    let since_start = begun.saturating_duration_since(self.0.begun);
+                    for limit in [&mut peer.options.read_timeout, &mut peer.options.idle_timeout] {
+                        *limit = limit.map(|limit| gathered(limit, since_start));
+                    }
+                    if !exchange.hop_by_hop {
+                        // There is nothing for the engine to look for.
+                        peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
+                    }
+                    return Ok(Box::new(peer));
+                }
+                Err(error) => {
+                    self.0.kernel.telemetry.upstream_failures.resolve.inc();
+                    log::warn!("cannot resolve {}: {error}", group.targets[target].host);
+                    group.failed(target);
+                }
+            }
+        }
+    }
+
+    /// Nothing of the request has gone out: the next target may have it, whatever the method.
+    pub(super) fn not_connected(&self, exchange: &mut Exchange, mut error: Box<Error>) -> Box<Error> {
+        let failures = &self.0.kernel.telemetry.upstream_failures;
+        match error.etype() {
+            ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => failures.timeout.inc(),
+            ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => failures.tls.inc(),
+            _ => failures.connect.inc(),
+        }
+        // The engine's word for a socket that this machine has not got: that says nothing of the target.
+        let own_fault = *error.etype() == ErrorType::InternalError;
+        if let (Some((group, _)), Some(order)) = (&exchange.group, &mut exchange.order) {
+            match exchange.upstream.filter(|_| !own_fault) {
+                Some(address) => group.unreachable(order, exchange.target, address, Instant::now()),
+                None => group.failed(exchange.target),
+            }
+        }
+        error.set_retry(exchange.order.as_ref().is_some_and(|order| order.len() > 0));
+        error
+    }
+
+    /// The upstream was connected to anew, or has answered.
+    pub(super) fn reached(&self, exchange: &Exchange) {
+        if let (Some((group, _)), Some(address)) = (&exchange.group, exchange.upstream) {
+            group.reached(address);
+        }
+    }
+}
