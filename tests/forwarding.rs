@@ -290,24 +290,6 @@ fn answers_without_a_body_and_to_head_keep_the_connection_in_step() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order_or_not_at_all() {
-    let upstream = Upstream::start();
-    let gateway = over(&upstream);
-    let mut client = gateway.connect();
-    let requests: String = (0..5).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: localhost\r\n\r\n")).collect();
-    client.write(requests).unwrap();
-    let mut answered = 0;
-    // A server may close instead of reading on (RFC 9112 §9.3.2); the client then knows which requests to repeat.
-    while let Ok(answer) = client.answer("GET") {
-        assert_eq!(answer.text(), format!("saw GET /{answered} HTTP/1.1"));
-        answered += 1;
-    }
-    assert!((1..=5).contains(&answered));
-    assert_eq!(upstream.count(), answered);
-    ledger::compare(&gateway.log_of(answered), &upstream);
-}
-
-#[test]
 fn an_upstream_over_tls_is_verified_and_may_be_told_its_own_authority() {
     let (folder, authority) = (Folder::new(), Authority::new("upstream root"));
     let ca = authority.write(&folder, "ca.pem");

@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use tollgate_tests::{Gateway, Settings, Upstream, ledger, shared_cases, until};
+use tollgate_tests::{Gateway, Reply, Settings, Upstream, ledger, shared_cases, until};
 
 /// The bytes of a case; long ones are written as prefix, repeated unit, suffix.
 fn bytes(case: &Value, host: &str) -> Vec<u8> {
@@ -124,4 +124,71 @@ fn a_line_that_ends_without_a_carriage_return_is_refused_and_the_connection_is_c
         assert!(rest.starts_with("HTTP/1.1 400") && rest.matches("HTTP/1.1 ").count() == 1, "{head:?}: {rest}");
     }
     assert_eq!(upstream.count(), 0);
+}
+
+/// Chunks and trailers in which readers of other taste find other ends (RFC 9112 §7.1).
+const BROKEN_CHUNKS: &[&str] = &[
+    "\r\n\r\n",
+    "\r\n0\r\n\r\n",
+    "5\t\r\nhello\r\n0\r\n\r\n",
+    "5 \r\nhello\r\n0\r\n\r\n",
+    "+5\r\nhello\r\n0\r\n\r\n",
+    "0x5\r\nhello\r\n0\r\n\r\n",
+    "00000000000000005\r\nhello\r\n0\r\n\r\n",
+    "5\nhello\r\n0\r\n\r\n",
+    "5;a\nb\r\nhello\r\n0\r\n\r\n",
+    "5;\0\r\nhello\r\n0\r\n\r\n",
+    "5;\r\nhello\r\n0\r\n\r\n",
+    "5\r\nhello\n0\r\n\r\n",
+    "5\r\nhelloXX0\r\n\r\n",
+    "5\r\nhello\r\n0\r\nno field\r\n\r\n",
+    "5\r\nhello\r\n0\r\nX: y\r\n folded\r\n\r\n",
+    "5\r\nhello\r\n0\r\nX: y\n\r\n",
+    "5\r\nhello\r\n0\r\n\n",
+];
+
+#[test]
+fn a_chunk_or_trailer_that_breaks_the_grammar_is_refused_with_its_reason_however_it_is_cut() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::over(&upstream.url(), Settings::default());
+    let (head, next) = ("Host: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for (n, body) in BROKEN_CHUNKS.iter().enumerate() {
+        let bytes = format!("POST /{n} HTTP/1.1\r\n{head}{body}{next}");
+        for pieces in [bytes.len(), 7, 1] {
+            let mut client = gateway.connect();
+            for piece in bytes.as_bytes().chunks(pieces) {
+                // A refusal may close the connection before everything is written.
+                let _ = client.write(piece);
+            }
+            let answer = client.answer("POST");
+            // What is left unread when a connection closes may take the answer with it.
+            assert!(answer.as_ref().map_or(pieces < bytes.len(), |answer| answer.status() == 400), "{body:?}: {answer:?}");
+        }
+    }
+    let lines = gateway.log_of(3 * BROKEN_CHUNKS.len());
+    for line in &lines {
+        assert_eq!((&line["reason"], &line["status"]), (&"request.framing".into(), &400.into()), "{line}");
+        assert!(
+            line["detail"].as_str().is_some_and(|why| why.contains("chunk") || why.contains("trailer") || why.contains("line")),
+            "{line}"
+        );
+    }
+    gateway.metric_reaches("tollgate_refusals_total{reason=\"request.framing\"}", lines.len() as f64);
+    assert_eq!(upstream.requests().iter().filter(|received| received.whole).count(), 0);
+}
+
+#[test]
+fn chunks_with_extensions_and_trailers_that_keep_the_grammar_arrive() {
+    let upstream = Upstream::answering(|request| Reply::new(200, &request.body));
+    let gateway = Gateway::over(&upstream.url(), Settings::default());
+    let bodies =
+        ["5\r\nhello\r\n0\r\n\r\n", "05;a=b; c=\"d;\"\r\nhello\r\n00;e\r\nX-Sum: 1\r\nY:\r\n\r\n", "1;s=0\r\nh\r\n4\r\nello\r\n0\r\n\r\n"];
+    for pieces in [1, 3, 4096] {
+        let mut client = gateway.connect();
+        for body in bodies {
+            let bytes = format!("POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+            bytes.as_bytes().chunks(pieces).for_each(|piece| client.write(piece).unwrap());
+            assert_eq!(client.answer("POST").unwrap().text(), "hello", "{body:?} in pieces of {pieces}");
+        }
+    }
 }

@@ -26,6 +26,7 @@ mod openid_bound;
 mod openid_introspection;
 mod openid_rotation;
 mod paths;
+mod pipelining;
 mod reload;
 mod request_id;
 mod respond;

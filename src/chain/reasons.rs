@@ -14,7 +14,7 @@ pub mod gateway {
     }
 
     reasons! {
-        FRAMING = refused("request.framing", 400, 0, "The request's framing is ambiguous", "Content-Length together with Transfer-Encoding, a listed Content-Length, or a transfer coding other than chunked. The connection is closed.");
+        FRAMING = refused("request.framing", 400, 0, "The request's framing is ambiguous", "Content-Length together with Transfer-Encoding, a listed Content-Length, a transfer coding other than chunked, a line that does not end in CR LF, or a chunk or trailer that breaks the grammar of RFC 9112 §7.1. The log says which. The connection is closed.");
         FIELD = refused("request.field", 400, 0, "A header field is not acceptable", "A field name with an underscore that imitates one the gateway owns or one that frames the message, a control byte in a value or a blank around it, or a `Connection` that names a field which does not belong to the connection.");
         OVERRIDE = refused("request.override", 400, 0, "The request names another method than its own", "`X-HTTP-Method-Override`, `X-HTTP-Method` or `X-Method-Override` differs from the method by which the request was judged, and the upstream may follow it. Send the method itself.");
         EXPECT = refused("request.expect", 417, 0, "The expectation cannot be met", "Only `Expect: 100-continue` is known.");

@@ -1,7 +1,7 @@
 //! What nobody should forward: refused before anything else looks at a request.
 //!
-//! The engine's parser has refused malformed messages by now (RFC 9112). What is left is what it accepts and an upstream may
-//! read otherwise: a length together with a coding, a listed length, a second spelling of a field the gateway owns.
+//! The engine's parser has refused malformed messages by now (RFC 9112), and [`wire`](super::wire) has found the end of the message. What
+//! is left is what they accept and an upstream may read otherwise, for instance a second spelling of a field the gateway owns.
 
 use std::sync::Arc;
 
@@ -108,6 +108,11 @@ pub fn absolute(req: &mut RequestHeader) -> Result<(), &'static Reason> {
 /// Whether a refusal leaves the connection in doubt, so that it must be closed.
 pub fn closes(reason: &Reason) -> bool {
     matches!(reason.status, 400 | 413 | 414 | 417 | 431)
+}
+
+/// Whether a reader of HTTP/1.0 could take what follows a request for its body: such a request must tell its length (RFC 1945 §8.3).
+pub fn may_end_with_the_connection(req: &RequestHeader) -> bool {
+    !matches!(req.method, Method::GET | Method::HEAD) && !req.headers.contains_key(header::CONTENT_LENGTH)
 }
 
 /// A field that may be sent once.
@@ -230,19 +235,6 @@ pub fn join_crumbs(req: &mut RequestHeader) -> Result<(), &'static Reason> {
     let crumbs: Vec<&[u8]> = req.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     let joined = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).map_err(|_| &reasons::FIELD)?;
     req.insert_header(header::COOKIE, joined).map_err(|_| &reasons::FIELD)
-}
-
-/// Whether a raw header block has a line that ends without CR. RFC 9112 §2.2 lets a reader take it for a line end, so some do and
-/// others do not.
-pub fn has_bare_line_end(raw: &[u8]) -> bool {
-    memchr::memchr_iter(b'\n', raw).any(|at| at == 0 || raw[at - 1] != b'\r')
-}
-
-/// Whether a raw header block has a `Content-Length`. The engine takes that field away when there is a coding too, so a parsed
-/// header no longer tells.
-pub fn names_length(raw: &[u8]) -> bool {
-    const NAME: &[u8] = b"content-length:";
-    raw.split(|byte| *byte == b'\n').any(|line| line.get(..NAME.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAME)))
 }
 
 /// Whether the target in a raw head has a fragment (RFC 9112 §3.2 knows none). The engine cuts it off, so a parsed header no longer

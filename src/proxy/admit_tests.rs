@@ -4,7 +4,7 @@ use http::Version;
 use pingora::http::RequestHeader;
 use tollgate_filter_api::{ByteSize, Reason};
 
-use super::{Owned, Seen, admit, closes, has_bare_line_end, has_fragment, join_crumbs, names_length};
+use super::{Owned, Seen, admit, closes, has_fragment, join_crumbs};
 use crate::{
     chain::gateway as reasons,
     config::Limits,
@@ -184,24 +184,4 @@ fn the_pass_tells_what_somebody_must_see_to() {
     }
     assert_eq!(seen(&[("Content-Length", "0")]), Seen { length: true, ..Seen::default() });
     assert_eq!(seen(&[("Transfer-Encoding", "Chunked"), ("Expect", "100-Continue")]), Seen { coding: true, ..Seen::default() });
-}
-
-#[test]
-fn a_line_ends_with_both_characters() {
-    for good in [&b""[..], b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\r\n", b"a\rb\r\n"] {
-        assert!(!has_bare_line_end(good), "{good:?}");
-    }
-    for bad in [&b"\n"[..], b"GET / HTTP/1.1\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\n\r\n", b"a\r\n\n"] {
-        assert!(has_bare_line_end(bad), "{bad:?}");
-    }
-}
-
-#[test]
-fn a_length_is_seen_in_any_case_and_at_the_begin_of_a_line_only() {
-    for named in [&b"Content-Length: 3"[..], b"POST / HTTP/1.1\r\nhost: a\r\ncontent-LENGTH:3\r\n\r\n"] {
-        assert!(names_length(named), "{named:?}");
-    }
-    for other in [&b""[..], b"X-Content-Length: 3\r\n", b"A: Content-Length: 3\r\n", b"Content-Lengths: 3\r\n", b"Content-Length"] {
-        assert!(!names_length(other), "{other:?}");
-    }
 }

@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -13,7 +13,7 @@ use pingora::protocols::raw_connect::ProxyDigest;
 use tokio::sync::Notify;
 use tollgate_filter_api::Peer;
 
-use super::presented::Presented;
+use super::{presented::Presented, wire::Framing};
 
 /// What the client is expected to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,10 @@ pub struct Connection {
     /// The last host that was asked for here, as it was sent and in normal form: most connections only ever hear of one.
     host: Mutex<Option<Named>>,
     turn: AtomicU32,
+    /// How the message at hand ends, as the stream has read it.
+    framing: AtomicU64,
+    /// It carries another protocol now.
+    tunnel: AtomicBool,
     /// Requests that may still come, where many share the connection.
     left: AtomicU32,
     spent: Notify,
@@ -86,6 +90,8 @@ impl Connection {
             forwarded_for,
             host: Mutex::default(),
             turn,
+            framing: AtomicU64::new(Framing::Length(0).to_bits()),
+            tunnel: AtomicBool::new(false),
             left: AtomicU32::new(u32::MAX),
             spent: Notify::new(),
         }
@@ -112,6 +118,26 @@ impl Connection {
         if turn != MULTIPLEXED {
             self.turn.store((turn & !3).wrapping_add(4) | phase as u32, Ordering::Relaxed);
         }
+    }
+
+    /// Says how the message at hand ends.
+    pub fn framed(&self, framing: Framing) {
+        self.framing.store(framing.to_bits(), Ordering::Relaxed);
+    }
+
+    /// How the message at hand ends, once its head was read. Means nothing over HTTP/2.
+    pub fn framing(&self) -> Framing {
+        Framing::from_bits(self.framing.load(Ordering::Relaxed))
+    }
+
+    /// Says that no further message follows: the answer was 101.
+    pub fn tunnel(&self) {
+        self.tunnel.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Connection::tunnel`] was said.
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.tunnel.load(Ordering::Relaxed)
     }
 
     /// So many requests share the connection; none of them sets its pace.

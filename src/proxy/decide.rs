@@ -14,6 +14,7 @@ use super::{
     phases::Phases,
     snapshot::Snapshot,
     whole_body,
+    wire::{Framing, Malformed},
 };
 use crate::{
     chain::{self, Run, Verdict, gateway as reasons},
@@ -51,11 +52,8 @@ impl Phases {
             admit::join_crumbs(req).map_err(early)?;
         }
         if let Some(http1) = session.as_downstream().as_http1() {
-            let raw = http1.get_headers_raw_bytes();
-            if admit::has_bare_line_end(&raw) || (seen.coding && admit::names_length(&raw)) {
-                return Err(early(&reasons::FRAMING));
-            }
-            if admit::has_fragment(&raw) {
+            framed(exchange, session.req_header())?;
+            if admit::has_fragment(&http1.get_headers_raw_bytes()) {
                 return Err(early(&normal::CHARACTER));
             }
         }
@@ -111,7 +109,13 @@ impl Phases {
                         exchange.body_in = read.len() as u64;
                         body = Some(read);
                     }
-                    Err(reason) => break Err(Box::new(reason.answer())),
+                    Err(reason) => {
+                        let answer = reason.answer();
+                        break Err(Box::new(match connection.framing().malformed() {
+                            Some(malformed) => answer.log(malformed.why()),
+                            None => answer,
+                        }));
+                    }
                 },
                 Verdict::Pass => break Ok(()),
                 Verdict::Stop(answer) => break Err(Box::new(answer)),
@@ -211,6 +215,17 @@ fn is_named(host: &str, server_name: Option<&str>) -> bool {
 /// Whether a connection brings the requests of others: its server name says nothing of their hosts.
 fn is_balancer(snapshot: &Snapshot, connection: &Connection) -> bool {
     snapshot.endpoints[connection.listener].as_ref().is_some_and(|endpoint| endpoint.is_balancer(connection.presented.as_ref()))
+}
+
+/// Refuses a message that has ended elsewhere for the stream than for the engine, or nowhere.
+fn framed(exchange: &Exchange, req: &RequestHeader) -> Result<(), Early> {
+    let read = exchange.connection.as_ref().map(|connection| connection.framing());
+    let engine = if exchange.seen.coding { Framing::Chunked } else { Framing::Length(declared_length(req)) };
+    if read == Some(engine) {
+        return Ok(());
+    }
+    let why = read.and_then(Framing::malformed).map_or("the stream and the engine read another end of the message", Malformed::why);
+    Err(Box::new(reasons::FRAMING.answer().log(why)))
 }
 
 fn declared_length(req: &RequestHeader) -> u64 {

@@ -38,6 +38,7 @@ mod ticks;
 mod tls;
 mod trust;
 mod whole_body;
+mod wire;
 
 pub use endpoint::METRICS;
 pub use gateway::{ConfigSource, Gateway};

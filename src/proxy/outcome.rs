@@ -25,7 +25,9 @@ pub fn reason_of(error: &Error, exchange: &Exchange) -> Option<&'static Reason> 
     if let Some(reason) = exchange.reason {
         return Some(reason);
     }
+    let malformed = exchange.connection.as_ref().and_then(|connection| connection.framing().malformed());
     match (error.esource(), error.etype()) {
+        (ErrorSource::Downstream, _) if malformed.is_some() => Some(&reasons::FRAMING),
         (ErrorSource::Downstream, ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed) => None,
         (ErrorSource::Downstream, _) => Some(&reasons::BODY_READ),
         (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::ConnectTimedout) => {

@@ -20,6 +20,7 @@ use std::{
 use super::{
     connection::{Connection, Phase, Turn, phase_of},
     refused::Frames,
+    wire::Messages,
 };
 use crate::telemetry::LimitCounters;
 use async_trait::async_trait;
@@ -84,6 +85,8 @@ pub struct PacedStream {
     write_timer: Option<Timer>,
     /// What is written over HTTP/2.
     frames: Option<Frames>,
+    /// What is read over HTTP/1.
+    messages: Option<Messages>,
 }
 
 /// Whom the timer wakes is kept, so that it need not be told each time.
@@ -135,6 +138,7 @@ impl PacedStream {
             standing: None,
             write_timer: None,
             frames: multiplexed.then(Frames::default),
+            messages: (!multiplexed).then(Messages::default),
         }
     }
 
@@ -151,6 +155,16 @@ impl PacedStream {
             self.bytes = 0;
             self.waiting = None;
             self.waited = Duration::ZERO;
+            if let Some(messages) = self.messages.as_mut().filter(|_| phase_of(turn) == Phase::Header) {
+                messages.next();
+            }
+        }
+    }
+
+    fn poll_bytes(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.messages {
+            Some(messages) => messages.poll_read(&mut self.inner, &self.connection, cx, buf),
+            None => Pin::new(&mut self.inner).poll_read(cx, buf),
         }
     }
 
@@ -223,7 +237,7 @@ impl AsyncRead for PacedStream {
         this.follow(this.turn());
         let before = buf.filled().len();
         let continued = this.bytes > 0;
-        match Pin::new(&mut this.inner).poll_read(cx, buf) {
+        match this.poll_bytes(cx, buf) {
             Poll::Ready(Ok(())) => {
                 this.came((buf.filled().len() - before) as u64);
                 // Who drips finds the timer only now and then.

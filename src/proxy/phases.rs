@@ -18,7 +18,7 @@ use pingora::{
 use tollgate_filter_api::{RequestHead, RequestId, ResponseHead};
 
 use super::{
-    answer,
+    admit, answer,
     connection::{Phase, connection_of},
     exchange::Exchange,
     forward,
@@ -79,6 +79,9 @@ impl ProxyHttp for Phases {
         exchange.version = session.req_header().version;
         // To a client of HTTP/1.0 it would be the final answer (RFC 9110 §15.2).
         session.as_mut().set_ignore_info_resp(exchange.version == http::Version::HTTP_10);
+        if exchange.version == http::Version::HTTP_10 && admit::may_end_with_the_connection(session.req_header()) {
+            session.set_keepalive(None);
+        }
         let snapshot = self.0.current();
         if exchange.version == http::Version::HTTP_2 {
             connection.iter().for_each(|connection| connection.asked());
@@ -211,6 +214,11 @@ impl ProxyHttp for Phases {
             return Ok(());
         }
         exchange.status = resp.status.as_u16();
+        if exchange.status == 101
+            && let Some(connection) = &exchange.connection
+        {
+            connection.tunnel();
+        }
         if session.req_header().version == http::Version::HTTP_10 && resp.headers.contains_key(http::header::TRANSFER_ENCODING) {
             // RFC 9112 §6.1: such a client knows no chunks, so the end of the connection is the end of the body.
             resp.remove_header(&http::header::TRANSFER_ENCODING);

@@ -19,7 +19,7 @@ use pingora::proxy::{
 use tokio::time::{Instant, timeout_at};
 use tollgate_filter_api::Reason;
 
-use super::{exchange::Exchange, paced::allowance};
+use super::{connection::connection_of, exchange::Exchange, paced::allowance};
 use crate::{chain::gateway as reasons, telemetry::LimitCounters};
 
 /// An exchange on its way into a sub-request, with the head as the filters left it: the engine hands on the bytes that the
@@ -47,12 +47,18 @@ pub async fn read(session: &mut Session, limit: usize, pace: u64, counters: &Lim
             })?,
             None => read.await,
         };
-        let Some(chunk) = read.map_err(|_| &reasons::BODY_READ)? else { return Ok(body.freeze()) };
+        let Some(chunk) = read.map_err(|_| broken(session))? else { return Ok(body.freeze()) };
         if body.len() + chunk.len() > limit {
             return Err(&reasons::BODY_BYTES);
         }
         body.extend_from_slice(&chunk);
     }
+}
+
+/// Why a body could not be read.
+fn broken(session: &Session) -> &'static Reason {
+    let malformed = connection_of(session.digest()).and_then(|connection| connection.framing().malformed());
+    malformed.map_or(&reasons::BODY_READ, |_| &reasons::FRAMING)
 }
 
 /// Whether the engine has lost the body that was read.
