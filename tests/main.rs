@@ -29,6 +29,7 @@ mod paths;
 mod pipelining;
 mod reload;
 mod request_id;
+mod request_targets;
 mod respond;
 mod revocation;
 mod targets;

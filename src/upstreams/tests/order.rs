@@ -199,10 +199,28 @@ fn the_base_path_gives_way_to_the_endpoints_path() {
 }
 
 #[test]
-fn a_slash_is_ensured() {
+fn a_slash_goes_upstream_only_if_the_client_sent_one() {
+    for (endpoint, base_len, path, query, target) in [
+        ("http://a.example/base", 3, "/v1", None, "/base"),
+        ("http://a.example/base/", 3, "/v1", None, "/base"),
+        ("http://a.example/base", 3, "/v1/", None, "/base/"),
+        ("http://a.example/base/", 3, "/v1/", None, "/base/"),
+        ("http://a.example/base", 3, "/v1/pets/", None, "/base/pets/"),
+        ("http://a.example/Echo?v=1", 3, "/v1", None, "/Echo?v=1"),
+        ("http://a.example/Echo", 3, "/v1", Some("v=1"), "/Echo?v=1"),
+        ("http://a.example/Echo/?v=1", 3, "/v1", Some("w=2"), "/Echo?v=1&w=2"),
+        ("http://a.example/base", 0, "/", None, "/base/"),
+    ] {
+        assert_eq!(sent(endpoint, base_len, path, query), target, "{endpoint} {path}");
+    }
+}
+
+#[test]
+fn a_target_is_never_empty() {
     assert_eq!(sent("http://a.example", 3, "/v1", None), "/");
-    assert_eq!(sent("http://a.example/base", 3, "/v1", None), "/base/");
-    assert_eq!(sent("http://a.example", 1, "/pets", None), "/pets");
+    assert_eq!(sent("http://a.example/", 3, "/v1", Some("x")), "/?x");
+    assert_eq!(sent("http://a.example?k=1", 3, "/v1", None), "/?k=1");
+    assert_eq!(sent("http://a.example", 0, "/", None), "/");
 }
 
 #[test]
