@@ -32,6 +32,7 @@ mod request_id;
 mod request_targets;
 mod respond;
 mod revocation;
+mod spellings;
 mod targets;
 mod tls;
 mod traps;

@@ -305,9 +305,11 @@ pub struct Basic {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Paths {
-    /// `%2F` in a segment.
+    /// `%2F` in a segment. Kept, it is part of its segment. A path is refused all the same when a reader who takes it as a
+    /// slash sees a dot segment, or an operation with other rules.
     pub encoded_slash: Keep,
-    /// `;` or `%3B` in a segment: some upstreams cut off what follows it.
+    /// `;` or `%3B` in a segment: some upstreams cut off what follows it. Kept, it is part of its segment. A path is refused all
+    /// the same when what is left for them is a dot segment, or an operation with other rules.
     pub semicolon: Keep,
 }
 

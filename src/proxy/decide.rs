@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     chain::{self, Run, Verdict, gateway as reasons},
-    routes::{Found, normal},
+    routes::{Found, Reading, normal},
 };
 
 /// How a request ends early.
@@ -29,15 +29,16 @@ impl Phases {
     pub(super) async fn decide(&self, session: &mut Session, exchange: &mut Exchange, snapshot: &Snapshot) -> Result<(), Early> {
         let trusted = || exchange.connection.as_ref().is_some_and(|connection| forward::is_trusted(connection, &snapshot.config.proxies));
         exchange.id = snapshot.ids.of(&session.req_header().headers, exchange.id.value, trusted);
-        self.admitted(session, exchange, snapshot)?;
-        let (index, base_len) = routed(session, exchange, snapshot)?;
+        let reading = self.admitted(session, exchange, snapshot)?;
+        let (index, base_len) = routed(session, exchange, snapshot, reading.as_ref())?;
         exchange.base_len = base_len;
         self.chained(session, exchange, snapshot, index).await?;
         targeted(exchange)
     }
 
-    /// Refuses what nobody should forward, and brings the target to its normal form.
-    fn admitted(&self, session: &mut Session, exchange: &mut Exchange, snapshot: &Snapshot) -> Result<(), Early> {
+    /// Refuses what nobody should forward, and brings the target to its normal form. What its path says once decoded comes
+    /// back, when that is not its own text.
+    fn admitted(&self, session: &mut Session, exchange: &mut Exchange, snapshot: &Snapshot) -> Result<Option<Reading>, Early> {
         let gateway = &snapshot.config.gateway;
         let telemetry = &self.0.kernel.telemetry;
         let early = |reason: &'static Reason| Box::new(reason.answer());
@@ -59,7 +60,7 @@ impl Phases {
         }
         let req = session.req_header_mut();
         let raw = req.raw_path();
-        let path = normal::normalize(req.uri.path().as_bytes(), &gateway.paths).map_err(early)?;
+        let normal::Normal { path, reading } = normal::normalize(req.uri.path().as_bytes(), &gateway.paths).map_err(early)?;
         let query = req.uri.query().map(|query| normal::query(query.as_bytes())).transpose().map_err(early)?;
         if path != req.uri.path()
             || req.uri.authority().is_some()
@@ -80,7 +81,7 @@ impl Phases {
             telemetry.limits.body_bytes.inc();
             return Err(early(&reasons::BODY_BYTES));
         }
-        Ok(())
+        Ok(reading)
     }
 
     async fn chained(&self, session: &mut Session, exchange: &mut Exchange, snapshot: &Snapshot, index: u32) -> Result<(), Early> {
@@ -153,10 +154,10 @@ impl Phases {
 }
 
 /// The operation, and how many bytes of the path are its base path.
-fn routed(session: &Session, exchange: &mut Exchange, snapshot: &Snapshot) -> Result<(u32, usize), Early> {
+fn routed(session: &Session, exchange: &mut Exchange, snapshot: &Snapshot, reading: Option<&Reading>) -> Result<(u32, usize), Early> {
     let secure = exchange.connection.as_ref().is_some_and(|connection| connection.secure);
     let req = session.req_header();
-    match snapshot.router.find(req.uri.path(), req.method.as_str(), secure) {
+    match snapshot.router.find(req.uri.path(), reading, req.method.as_str(), secure) {
         Found::Operation { index, base_len } => {
             exchange.place = Place::Operation(index);
             Ok((index, base_len))
@@ -168,6 +169,10 @@ fn routed(session: &Session, exchange: &mut Exchange, snapshot: &Snapshot) -> Re
         Found::NoResource { api } => {
             exchange.place = Place::Api(api);
             Err(Box::new(reasons::NO_RESOURCE.answer()))
+        }
+        Found::Ambiguous { api } => {
+            exchange.place = Place::Api(api);
+            Err(Box::new(normal::AMBIGUOUS.answer()))
         }
         Found::NoApi => Err(Box::new(reasons::NOT_FOUND.answer())),
     }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     chain::{self, Chain},
     config::{Config, UpstreamHttp},
-    routes::Router,
+    routes::{self, Router},
     source::Loaded,
     stores,
     telemetry::{Operations, Telemetry},
@@ -136,7 +136,7 @@ fn operations(loaded: &Loaded, chains: Vec<Arc<Chain>>) -> Vec<Served> {
     for api in &loaded.plan.apis {
         let mut methods: std::collections::HashMap<String, Vec<String>> = std::collections::HashMap::new();
         for operation in api.operations.iter().filter(|operation| matches!(operation.target, PlanTarget::Endpoints { .. })) {
-            methods.entry(nameless(&operation.template)).or_default().push(operation.method.clone());
+            methods.entry(routes::shape(&operation.template)).or_default().push(operation.method.clone());
         }
         for operation in &api.operations {
             let Some(chain) = chains.next() else { continue };
@@ -147,7 +147,7 @@ fn operations(loaded: &Loaded, chains: Vec<Arc<Chain>>) -> Vec<Served> {
                 id: operation.id.clone(),
                 template: operation.template.clone(),
                 method: operation.method.clone(),
-                path_methods: methods.get(&nameless(&operation.template)).cloned().unwrap_or_default(),
+                path_methods: methods.get(&routes::shape(&operation.template)).cloned().unwrap_or_default(),
             };
             let auth_header = api.auth_header.clone().unwrap_or_else(|| "Authorization".to_owned());
             served.push(Served {
@@ -161,22 +161,6 @@ fn operations(loaded: &Loaded, chains: Vec<Arc<Chain>>) -> Vec<Served> {
         }
     }
     served
-}
-
-/// A template without the names of its parameters: those that differ only there are one path.
-fn nameless(template: &str) -> String {
-    let mut inside = false;
-    template
-        .chars()
-        .filter(|c| match c {
-            '{' => !std::mem::replace(&mut inside, true),
-            '}' => {
-                inside = false;
-                true
-            }
-            _ => !inside,
-        })
-        .collect()
 }
 
 fn allow(operation: &Operation) -> Option<http::HeaderValue> {
@@ -286,17 +270,5 @@ impl Snapshot {
     /// Most bytes of a request body.
     pub fn body_limit(&self) -> usize {
         usize::try_from(self.config.gateway.limits.body_bytes.0).unwrap_or(usize::MAX)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::nameless;
-
-    #[test]
-    fn templates_that_differ_only_in_names_are_one_path() {
-        assert_eq!(nameless("/v13/deployments/{id}"), nameless("/v13/deployments/{idOrUrl}"));
-        assert_ne!(nameless("/a/{id}.json"), nameless("/a/{id}"));
-        assert_eq!(nameless("/a/{b}-{c}/*"), "/a/{}-{}/*");
     }
 }

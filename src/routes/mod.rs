@@ -1,16 +1,21 @@
 //! Request target to operation: pure functions over text, no I/O.
 //!
-//! Protects against two readings of one target: [`normal`] and [`host`] give the one form that routing, policy keys, logs
-//! and the upstream share, and refuse what has no such form. [`router`] answers from tables that are built once, and never
-//! forwards what no template matches. Does not protect against upstreams that decode twice or fold case: what is kept
-//! encoded here reaches them encoded.
+//! Protects against two readings of one target: [`normal`] and [`host`] give the one form that policy keys, logs and the
+//! upstream share, and refuse what has no such form. [`router`] compares what that form says once decoded ([`readings`]),
+//! answers from tables that are built once, and never forwards what no template matches. Does not protect against upstreams
+//! that decode twice or fold case: what is kept encoded here reaches them encoded.
 
+mod guards;
 pub mod host;
 pub mod normal;
+pub mod readings;
 pub mod router;
 mod template;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod tree;
 
+pub use readings::Reading;
 pub use router::{Found, Router};
+pub use template::shape;

@@ -3,12 +3,14 @@
 //! In order: percent-encoded unreserved characters are decoded, once; other escapes get upper-case digits; characters that
 //! a path must not hold raw are escaped; repeated slashes are merged; dot segments are removed. Refused are encoded and raw
 //! backslashes, controls, raw spaces and non-ASCII bytes, escapes that are not UTF-8, `#`, paths that climb above the root,
-//! and, unless the operator keeps them, `%2F`, `;` and `%3B`. Case is never folded and Unicode never composed.
+//! dot segments that show once the path is decoded, and, unless the operator keeps them, `%2F`, `;` and `%3B`. Case is never
+//! folded and Unicode never composed.
 
 use std::borrow::Cow;
 
 use tollgate_filter_api::Reason;
 
+use super::readings::{self, Reading};
 use crate::config::{Keep, Paths};
 
 const UPPER_HEX: &[u8; 16] = b"0123456789ABCDEF";
@@ -43,15 +45,31 @@ pub static ENCODED_SLASH: Reason = Reason::refused(
     400,
     0,
     "The request target holds an encoded slash.",
-    "`%2F` in a path is read as a separator by some upstreams. `paths.encoded_slash: keep` lets it through unchanged.",
+    "`%2F` in a path is read as a separator by some upstreams. `paths.encoded_slash: keep` lets it through unchanged, unless that reading has dot segments or falls under other rules.",
 );
-/// `;`, in either spelling, while it is refused, or on a dot segment.
+/// `;`, in either spelling, while it is refused.
 pub static SEMICOLON: Reason = Reason::refused(
     "path.semicolon",
     400,
     0,
     "The request target holds a path parameter.",
-    "Some upstreams cut a segment at `;`, and some of those at `%3B` too. `paths.semicolon: keep` lets it through, except on dot segments such as `..;x`.",
+    "Some upstreams cut a segment at `;`, and some of those at `%3B` too. `paths.semicolon: keep` lets it through, unless what is left is a dot segment or falls under other rules.",
+);
+/// A dot segment to those who decode before they split and cut.
+pub static DOTS: Reason = Reason::refused(
+    "path.dots",
+    400,
+    0,
+    "The request target hides a dot segment.",
+    "An upstream that decodes the path finds `.` or `..` in it, as in `..%2Fx`, `..;x`, `..%3Fx` or `..%20`. Send the path without dot segments.",
+);
+/// An operation here, and another one with other rules to those who decode before they split and cut.
+pub static AMBIGUOUS: Reason = Reason::refused(
+    "path.ambiguous",
+    400,
+    0,
+    "The request target can be read as another resource.",
+    "An upstream that takes `%2F` as a slash, `%3F` or `%23` as the end of the path, or cuts segments at `;`, finds another operation, and that one has other rules or not this method.",
 );
 /// More `..` than segments before.
 pub static CLIMBS: Reason = Reason::refused(
@@ -63,24 +81,35 @@ pub static CLIMBS: Reason = Reason::refused(
 );
 
 /// Every way in which a path is refused.
-pub static REASONS: [&Reason; 6] = [&FORM, &ENCODING, &CHARACTER, &ENCODED_SLASH, &SEMICOLON, &CLIMBS];
+pub static REASONS: [&Reason; 8] = [&FORM, &ENCODING, &CHARACTER, &ENCODED_SLASH, &SEMICOLON, &CLIMBS, &DOTS, &AMBIGUOUS];
 
-/// Brings the path of a request target, without its query, to its normal form. Borrows when it has that form already and
-/// holds neither escapes nor semicolons.
+/// A path in normal form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Normal<'p> {
+    /// What goes upstream and into the log. Borrowed when the path has that form already and holds neither escapes nor semicolons.
+    pub path: Cow<'p, str>,
+    /// What it is compared by; `None`, as for most paths, when nobody reads in it anything but its own text.
+    pub reading: Option<Reading>,
+}
+
+/// Brings the path of a request target, without its query, to its normal form.
 ///
 /// # Errors
-/// One of [`REASONS`].
-pub fn normalize<'p>(path: &'p [u8], rules: &Paths) -> Result<Cow<'p, str>, &'static Reason> {
+/// One of [`REASONS`], but [`AMBIGUOUS`], which the router finds out.
+pub fn normalize<'p>(path: &'p [u8], rules: &Paths) -> Result<Normal<'p>, &'static Reason> {
     if path.first() != Some(&b'/') {
         return Err(&FORM);
     }
     if is_plain(path) {
         // Plain bytes are ASCII, so this cannot fail.
-        return std::str::from_utf8(path).map(Cow::Borrowed).map_err(|_| &CHARACTER);
+        let path = std::str::from_utf8(path).map_err(|_| &CHARACTER)?;
+        return Ok(Normal { path: Cow::Borrowed(path), reading: None });
     }
     let mut text = String::with_capacity(path.len() + 16);
     escape(path, rules, &mut text)?;
-    remove_dots(&text).map(Cow::Owned)
+    let path = remove_dots(&text)?;
+    let reading = readings::is_spelled(&path).then(|| Reading::of(&path)).transpose()?;
+    Ok(Normal { path: Cow::Owned(path), reading })
 }
 
 /// Checks a query: it is not rewritten, because the upstream's reading of it is the definition's business.
@@ -169,7 +198,8 @@ fn character(raw: &[u8], first: u8, out: &mut String) -> Result<usize, &'static 
     Ok(width * 3)
 }
 
-fn decode(raw: &[u8]) -> Result<u8, &'static Reason> {
+/// The byte that the escape at the start of `raw` stands for.
+pub(super) fn decode(raw: &[u8]) -> Result<u8, &'static Reason> {
     let digit = |i: usize| raw.get(i).and_then(|&b| char::from(b).to_digit(16));
     match (raw.first(), digit(1), digit(2)) {
         (Some(b'%'), Some(high), Some(low)) => Ok((high * 16 + low) as u8),
@@ -195,7 +225,7 @@ fn remove_dots(path: &str) -> Result<String, &'static Reason> {
                 Some(at) => out.truncate(at),
                 None => return Err(&CLIMBS),
             },
-            _ if hides_dots(segment) => return Err(&SEMICOLON),
+            _ if hides_dots(segment) => return Err(&DOTS),
             _ => {
                 out.push('/');
                 out.push_str(segment);
@@ -208,10 +238,14 @@ fn remove_dots(path: &str) -> Result<String, &'static Reason> {
     Ok(out)
 }
 
-/// A dot segment for every reader that cuts segments at a semicolon.
-fn hides_dots(segment: &str) -> bool {
-    let end = segment.find(';').into_iter().chain(segment.find("%3B")).min();
-    end.is_some_and(|end| is_dots(&segment.as_bytes()[..end]))
+/// Whether a segment in normal form holds a dot segment for anybody who decodes it, splits it at slashes and cuts it at what
+/// ends a segment or the path. Spaces at the end are nothing to some file systems.
+pub(super) fn hides_dots(segment: &str) -> bool {
+    segment.split("%2F").any(|piece| {
+        let rest = piece.trim_start_matches('.');
+        let (dots, rest) = (piece.len() - rest.len(), rest.trim_start_matches("%20"));
+        matches!(dots, 1 | 2) && (rest.is_empty() || [";", "%3B", "%3F", "%23"].iter().any(|end| rest.starts_with(end)))
+    })
 }
 
 const fn is_unreserved(byte: u8) -> bool {

@@ -1,20 +1,28 @@
 //! Normal path and method to operation, by tables that are built once.
 //!
+//! What is compared is the path decoded once, so that all spellings of a segment lead to one operation. A path that other
+//! readers understand as another operation's, under other rules, leads to none (see [`readings`]).
+//!
 //! The API is the one with the longest base path, compared by whole segments and case-sensitively. Within it, segment by
 //! segment from the left: literals, then segments such as `{id}.json` with the longer literals first, then `{parameter}`,
 //! then `/*`, which matches the rest and also nothing. A branch that leads nowhere is left for the next one. At the end a
 //! template that has or lacks the trailing slash as the request does comes first, then the other. The method is compared last, so a
 //! path never changes its meaning with the method.
 //!
-//! Nothing is allocated while searching, every table node is visited at most once, and literals are found by hash: what a
-//! request costs follows the length of its path and not the number of operations.
+//! Nothing is allocated while searching and every table node is visited at most once: what a request costs follows the
+//! length of its path and hardly the number of operations.
 
 use std::collections::BTreeMap;
 
 use tollgate_filter_api::{Problem, Problems};
-use tollgate_plan::{Operation, Plan, Source, Transports};
+use tollgate_plan::{Plan, Source};
 
-use super::template::{Partial, Segment};
+use super::{
+    guards::Guards,
+    readings::{self, Reading},
+    template,
+    tree::{Resources, first_segment, tally},
+};
 
 /// What a path and method lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +44,12 @@ pub enum Found<'r> {
         /// Index into the Plan's APIs.
         api: u32,
     },
+    /// An operation was found, and to readers that decode `%2F` or cut at `;` the path is one with other rules, or one
+    /// without this method.
+    Ambiguous {
+        /// Index into the Plan's APIs.
+        api: u32,
+    },
     /// No API has this base path, or not on this transport.
     NoApi,
 }
@@ -45,6 +59,7 @@ pub enum Found<'r> {
 pub struct Router {
     bases: Vec<Base>,
     apis: Vec<Resources>,
+    guards: Guards,
 }
 
 /// A node in the tree of base paths.
@@ -54,48 +69,21 @@ struct Base {
     api: Option<u32>,
 }
 
-/// The tree of one API's templates.
-#[derive(Debug)]
-struct Resources {
-    transports: Transports,
-    nodes: Vec<Node>,
-}
-
-#[derive(Debug, Default)]
-struct Node {
-    literals: BTreeMap<Box<str>, usize>,
-    partials: Vec<(Partial, usize)>,
-    parameter: Option<usize>,
-    /// Templates that end here.
-    here: Methods,
-    /// Templates that end here with a slash.
-    slash: Methods,
-    /// Templates that end here with `/*`.
-    rest: Methods,
-}
-
-/// The methods of one path; none when no template ends there.
-#[derive(Debug, Default)]
-struct Methods {
-    allow: Box<str>,
-    operations: Vec<(Box<str>, u32)>,
-}
-
 impl Router {
     /// Builds the tables for every operation of a Plan.
     ///
     /// # Errors
     /// A problem for each base path used twice, each template that no request can match, and each operation that differs
-    /// from another only in parameter names.
+    /// from another only in parameter names or in spelling.
     pub fn build(plan: &Plan) -> Result<Self, Problems> {
-        let mut router = Self { bases: vec![Base::default()], apis: Vec::with_capacity(plan.apis.len()) };
+        let mut router = Self { bases: vec![Base::default()], apis: Vec::with_capacity(plan.apis.len()), guards: Guards::of(plan) };
         let mut problems = Problems::default();
         let mut index = 0;
         for (number, api) in (0..).zip(&plan.apis) {
             if let Err(message) = router.add_base(&api.base_path, number) {
                 problems.push(problem(plan, &api.source, message));
             }
-            let mut resources = Resources { transports: api.transports, nodes: vec![Node::default()] };
+            let mut resources = Resources::new(api.transports);
             for operation in &api.operations {
                 if let Err(message) = resources.add(operation, index) {
                     problems.push(problem(plan, &operation.source, message));
@@ -108,18 +96,44 @@ impl Router {
         if problems.has_errors() { Err(problems) } else { Ok(router) }
     }
 
-    /// Finds the operation for a path in [normal form](super::normal), a method, and whether the listener has TLS.
-    pub fn find(&self, path: &str, method: &str, secure: bool) -> Found<'_> {
-        let Some((api, base_len)) = self.find_api(path) else { return Found::NoApi };
+    /// Finds the operation for a path in [normal form](super::normal) with its reading, a method, and whether the listener
+    /// has TLS.
+    pub fn find(&self, path: &str, reading: Option<&Reading>, method: &str, secure: bool) -> Found<'_> {
+        let read = reading.map_or(path, Reading::as_str);
+        let Some((api, base_len)) = self.find_api(read) else { return Found::NoApi };
         let resources = &self.apis[api as usize];
         if !(if secure { resources.transports.https } else { resources.transports.http }) {
             return Found::NoApi;
         }
-        let Some(methods) = resources.find(&path[base_len..]) else { return Found::NoResource { api } };
-        match methods.operations.iter().find(|(name, _)| **name == *method) {
-            Some(&(_, index)) => Found::Operation { index, base_len },
+        let Some(methods) = resources.find(&read[base_len..]) else { return Found::NoResource { api } };
+        match methods.operation(method) {
             None => Found::MethodNotAllowed { allow: &methods.allow },
+            Some(index) if reading.is_none() => Found::Operation { index, base_len },
+            Some(index) => {
+                let base_len = length_of(path, slashes(&read[..base_len]));
+                let ambiguous = self.is_ambiguous(path, base_len, api, (index, method));
+                if ambiguous { Found::Ambiguous { api } } else { Found::Operation { index, base_len } }
+            }
         }
+    }
+
+    /// Whether a path that leads to an operation means other rules to another reader: to one of the client's target, or to
+    /// one of what the upstream gets, which is below the API's base path whatever that says.
+    fn is_ambiguous(&self, path: &str, base_len: usize, api: u32, operation: (u32, &str)) -> bool {
+        let of_target = |read: String| {
+            let Some((api, base_len)) = self.find_api(&read) else { return true };
+            self.is_harmless(api, &read[base_len..], operation)
+        };
+        let of_upstream = |read: String| self.is_harmless(api, &read, operation);
+        let harmless = readings::others(path).all(|read| read.is_ok_and(of_target))
+            && readings::others(&path[base_len..]).all(|read| read.is_ok_and(of_upstream));
+        !harmless
+    }
+
+    /// Whether what is read is no resource, or an operation with the same rules.
+    fn is_harmless(&self, api: u32, read: &str, (index, method): (u32, &str)) -> bool {
+        let same = |other| self.guards.are_same(index, other);
+        self.apis[api as usize].find(read).is_none_or(|methods| methods.operation(method).is_some_and(same))
     }
 
     fn find_api(&self, path: &str) -> Option<(u32, usize)> {
@@ -143,7 +157,7 @@ impl Router {
         let mut at = 0;
         for segment in path.trim_matches('/').split('/').filter(|segment| !segment.is_empty()) {
             let next = self.bases.len();
-            let child = *self.bases[at].children.entry(segment.into()).or_insert(next);
+            let child = *self.bases[at].children.entry(template::literal(segment)?).or_insert(next);
             if child == next {
                 self.bases.push(Base::default());
             }
@@ -156,138 +170,16 @@ impl Router {
     }
 }
 
-impl Resources {
-    fn add(&mut self, operation: &Operation, index: u32) -> Result<(), String> {
-        let template = operation.template.as_str();
-        let inner = template.strip_prefix('/').ok_or_else(|| format!("the template `{template}` does not begin with `/`"))?;
-        let (inner, slashed) = match inner.strip_suffix('/') {
-            Some(inner) => (inner, true),
-            None => (inner, inner.is_empty()),
-        };
-        let segments: Vec<&str> = if inner.is_empty() { Vec::new() } else { inner.split('/').collect() };
-        let mut at = 0;
-        let mut rest = false;
-        for (i, text) in segments.iter().enumerate() {
-            match Segment::parse(text, i + 1 == segments.len())? {
-                Segment::Literal(empty) if empty.is_empty() => return Err(format!("the template `{template}` has an empty segment")),
-                Segment::Rest => rest = true,
-                segment => at = self.child(at, segment),
-            }
-        }
-        let node = &mut self.nodes[at];
-        let methods = match (rest, slashed) {
-            (true, _) => &mut node.rest,
-            (false, true) => &mut node.slash,
-            (false, false) => &mut node.here,
-        };
-        methods
-            .add(&operation.method, index)
-            .map_err(|()| format!("{} `{template}` matches the same requests as an operation before it", operation.method))
-    }
-
-    fn child(&mut self, at: usize, segment: Segment) -> usize {
-        let next = self.nodes.len();
-        let node = &mut self.nodes[at];
-        let child = match segment {
-            Segment::Literal(text) => *node.literals.entry(text).or_insert(next),
-            Segment::Partial(partial) => match node.partials.iter().find(|(known, _)| *known == partial) {
-                Some(&(_, child)) => child,
-                None => {
-                    node.partials.push((partial, next));
-                    next
-                }
-            },
-            Segment::Parameter | Segment::Rest => *node.parameter.get_or_insert(next),
-        };
-        if child == next {
-            self.nodes.push(Node::default());
-        }
-        child
-    }
-
-    fn finish(&mut self) {
-        for node in &mut self.nodes {
-            node.partials.sort_by(|(a, _), (b, _)| b.weight().cmp(&a.weight()).then_with(|| a.cmp(b)));
-            for methods in [&mut node.here, &mut node.slash, &mut node.rest] {
-                methods.finish();
-            }
-        }
-    }
-
-    fn find(&self, path: &str) -> Option<&Methods> {
-        let path = path.strip_prefix('/').unwrap_or(path);
-        match path.strip_suffix('/') {
-            Some(path) => self.search(0, Some(path), true),
-            None if path.is_empty() => self.search(0, None, true),
-            None => self.search(0, Some(path), false),
-        }
-    }
-
-    fn search(&self, at: usize, path: Option<&str>, slashed: bool) -> Option<&Methods> {
-        tally();
-        let node = &self.nodes[at];
-        let Some(path) = path else { return node.end(slashed) };
-        let (segment, tail) = first_segment(path);
-        let literal = node.literals.get(segment).and_then(|&child| self.search(child, tail, slashed));
-        literal
-            .or_else(|| {
-                let mut fitting = node.partials.iter().filter(|(partial, _)| partial.matches(segment));
-                fitting.find_map(|&(_, child)| self.search(child, tail, slashed))
-            })
-            .or_else(|| node.parameter.filter(|_| !segment.is_empty()).and_then(|child| self.search(child, tail, slashed)))
-            .or_else(|| node.rest.known())
-    }
+fn slashes(text: &str) -> usize {
+    memchr::memchr_iter(b'/', text.as_bytes()).count()
 }
 
-impl Node {
-    fn end(&self, slashed: bool) -> Option<&Methods> {
-        let (exact, other) = if slashed { (&self.slash, &self.here) } else { (&self.here, &self.slash) };
-        exact.known().or_else(|| other.known()).or_else(|| self.rest.known())
-    }
-}
-
-impl Methods {
-    fn known(&self) -> Option<&Self> {
-        (!self.operations.is_empty()).then_some(self)
-    }
-
-    fn add(&mut self, method: &str, index: u32) -> Result<(), ()> {
-        if self.operations.iter().any(|(known, _)| **known == *method) {
-            return Err(());
-        }
-        self.operations.push((method.into(), index));
-        Ok(())
-    }
-
-    fn finish(&mut self) {
-        self.operations.sort();
-        self.allow = self.operations.iter().map(|(name, _)| &**name).collect::<Vec<_>>().join(", ").into();
-    }
-}
-
-/// The text before the first slash, and what follows it.
-fn first_segment(path: &str) -> (&str, Option<&str>) {
-    match memchr::memchr(b'/', path.as_bytes()) {
-        Some(at) => (&path[..at], Some(&path[at + 1..])),
-        None => (path, None),
-    }
+/// Bytes of the first segments of a path, each with the slash before it.
+fn length_of(path: &str, segments: usize) -> usize {
+    memchr::memchr_iter(b'/', path.as_bytes()).nth(segments).unwrap_or(path.len())
 }
 
 fn problem(plan: &Plan, source: &Source, message: String) -> Problem {
     let file = plan.documents.get(source.document as usize).map_or("", |document| &document.path);
     Problem::error("route.conflict", message).at(file, source.line, &source.pointer)
-}
-
-#[cfg(not(test))]
-fn tally() {}
-
-#[cfg(test)]
-fn tally() {
-    STEPS.with(|steps| steps.set(steps.get() + 1));
-}
-
-#[cfg(test)]
-thread_local! {
-    /// Nodes visited by this thread, for the test that counts them.
-    pub(super) static STEPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }

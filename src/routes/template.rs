@@ -1,14 +1,14 @@
-//! One segment of a path template, and what it matches.
+//! One segment of a path template, and what it matches: text as a [`Reading`] has it.
 
 use tollgate_filter_api::Reason;
 
-use super::normal;
+use super::{normal, readings::Reading};
 use crate::config::{Keep, Paths};
 
 /// A segment of a template. The order of the variants is the order in which they are tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Segment {
-    /// Exactly this text, in normal form.
+    /// Exactly this text.
     Literal(Box<str>),
     /// Text and parameters mixed.
     Partial(Partial),
@@ -18,7 +18,7 @@ pub(super) enum Segment {
     Rest,
 }
 
-/// A segment such as `{id}.json`: literals, with a parameter of at least one byte between each two.
+/// A segment such as `{id}.json`: literals, with a parameter of at least one character between each two.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Partial {
     /// At least two; first and last may be empty.
@@ -30,14 +30,34 @@ impl Segment {
         if text == "*" {
             return if last { Ok(Self::Rest) } else { Err("`*` stands for the rest of a path and is only possible at its end".into()) };
         }
-        let literals = literals(text)?;
+        let spelled = literals(text)?;
+        if normal::hides_dots(&spelled.join("{}")) {
+            return Err(hidden(text));
+        }
+        let literals = spelled.iter().map(|literal| decoded(literal)).collect::<Result<Vec<_>, _>>()?;
         match literals.as_slice() {
-            [one] if matches!(&**one, "." | "..") => Err(format!("no request can match `{text}`: dot segments are removed")),
             [one] => Ok(Self::Literal(one.clone())),
             [before, after] if before.is_empty() && after.is_empty() => Ok(Self::Parameter),
             _ => Ok(Self::Partial(Partial { literals })),
         }
     }
+
+    /// The segment without the names of its parameters. No literal holds the controls that stand for what is none.
+    fn shape(self) -> String {
+        match self {
+            Self::Literal(text) => text.into(),
+            Self::Partial(partial) => partial.literals.join("\x01"),
+            Self::Parameter => "\x01".to_owned(),
+            Self::Rest => "\x02".to_owned(),
+        }
+    }
+}
+
+/// A template without the names of its parameters and in one spelling: those of equal shape match the same paths. One that
+/// matches nothing is its own shape.
+pub fn shape(template: &str) -> String {
+    let segment = |text: &str| Segment::parse(text, true).map_or_else(|_| text.to_owned(), Segment::shape);
+    template.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
 impl Partial {
@@ -50,28 +70,46 @@ impl Partial {
         let [first, middle @ .., last] = self.literals.as_slice() else { return false };
         let Some(mut rest) = segment.strip_prefix(&**first).and_then(|rest| rest.strip_suffix(&**last)) else { return false };
         for literal in middle {
-            // The parameter before the literal takes one byte at least; normal forms are ASCII.
-            let Some(at) = rest.get(1..).and_then(|tail| tail.find(&**literal)) else { return false };
-            rest = &rest[1 + at + literal.len()..];
+            // The parameter before the literal takes one character at least.
+            let mut tail = rest.chars();
+            let Some(at) = tail.next().and_then(|_| tail.as_str().find(&**literal)) else { return false };
+            rest = &tail.as_str()[at + literal.len()..];
         }
         !rest.is_empty()
     }
 }
 
-/// The literals around the parameters of one segment.
-fn literals(text: &str) -> Result<Vec<Box<str>>, String> {
+/// The literals around the parameters of one segment, in normal form.
+fn literals(text: &str) -> Result<Vec<String>, String> {
     let mut literals = Vec::new();
     let mut rest = text;
     while let Some(open) = rest.find('{') {
         let close = rest[open..].find('}').ok_or_else(|| format!("`{text}` opens a parameter and does not close it"))?;
-        literals.push(literal(&rest[..open], text)?);
+        literals.push(normal_form(&rest[..open], text)?);
         rest = &rest[open + close + 1..];
     }
-    literals.push(literal(rest, text)?);
+    literals.push(normal_form(rest, text)?);
     Ok(literals)
 }
 
-fn literal(raw: &str, segment: &str) -> Result<Box<str>, String> {
+/// A segment of a base path, which has no parameters.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn literal(segment: &str) -> Result<Box<str>, String> {
+    let spelled = normal_form(segment, segment)?;
+    if normal::hides_dots(&spelled) { Err(hidden(segment)) } else { decoded(&spelled) }
+}
+
+fn hidden(segment: &str) -> String {
+    format!("no request can match `{segment}`: dot segments are removed or refused")
+}
+
+fn decoded(normal: &str) -> Result<Box<str>, String> {
+    Reading::of(normal).map(Reading::into_text).map_err(|reason| format!("no request can match `{normal}`: {}", reason.title))
+}
+
+fn normal_form(raw: &str, segment: &str) -> Result<String, String> {
     if raw.contains('}') {
         return Err(format!("`{segment}` closes a parameter that was not opened"));
     }
@@ -88,5 +126,5 @@ fn literal(raw: &str, segment: &str) -> Result<Box<str>, String> {
     let mut text = String::with_capacity(spelt.len());
     normal::escape(spelt.as_bytes(), &rules, &mut text)
         .map_err(|reason: &Reason| format!("no request can match `{segment}`: {}", reason.title))?;
-    Ok(text.into())
+    Ok(text)
 }

@@ -349,7 +349,7 @@ impl<'a> Assembly<'_, '_, 'a> {
         let Some((first, _)) = templates.next() else { return };
         for (template, spot) in templates {
             let message = format!("`{}` matches the same paths as `{}`", short(template), short(first));
-            self.problem(spot.warning("template.equivalent", message).hint("give their parameters the same names"));
+            self.problem(spot.warning("template.equivalent", message).hint("spell them alike and give their parameters the same names"));
         }
     }
 
@@ -388,7 +388,7 @@ fn or(own: &Found, api: &Found) -> (Option<u32>, bool) {
 
 fn ambiguous(item: &PathItem<'_>, method: &str, first: &Spot<'_>) -> Problem {
     let message = format!("{method} `{}` matches the same paths as another template", short(item.template));
-    let hint = format!("the other is on line {} ({})", first.node.line(), first.pointer);
+    let hint = format!("the other is in {} on line {} ({})", first.node.document().name(), first.node.line(), first.pointer);
     item.spot.error("template.ambiguous", message).hint(hint)
 }
 

@@ -1,7 +1,7 @@
 //! Path templates: what a segment may look like, and when two templates match the same requests.
 //!
-//! A request path has one normal form when it is routed (RFC 3986 §6.2.2); a template that no such path can match is a
-//! mistake and is said to be one here, where its line is known.
+//! A request path is decoded once when it is routed; a template that no such path can match is a mistake and is said to be
+//! one here, where its line is known.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ const MAX_LEN: usize = 2048;
 /// A template, taken apart.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Template<'t> {
-    /// The template in normal form with every parameter name left out: templates of equal shape match the same paths.
+    /// The template in one spelling with every parameter name left out: templates of equal shape match the same paths.
     pub shape: String,
     /// Names of the parameters, in order.
     pub parameters: Vec<&'t str>,
@@ -33,8 +33,13 @@ pub(crate) fn parse(template: &str) -> Result<Template<'_>, &'static str> {
             "*" if last => parsed.shape.push('*'),
             "*" => return Err("has `*` before its last segment"),
             "" if !last => return Err("has an empty segment, which no request path has"),
-            "." | ".." => return Err("has a dot segment, which no request path has"),
-            _ => parsed.segment(segment)?,
+            _ => {
+                let start = parsed.shape.len();
+                parsed.segment(segment)?;
+                if hides_dots(&parsed.shape[start..]) {
+                    return Err("has a dot segment, which no request path has");
+                }
+            }
         }
     }
     let mut names = parsed.parameters.clone();
@@ -65,7 +70,7 @@ impl<'t> Template<'t> {
         self.literal(rest)
     }
 
-    /// Writes a literal as request paths spell it.
+    /// Writes a literal in one spelling: everything escaped but letters, digits and `-._~`, so that no brace is a parameter's.
     fn literal(&mut self, text: &str) -> Result<(), &'static str> {
         const ESCAPE: &str = "has a `%` without two hexadecimal digits, or an escape that no request path has";
         let mut bytes = text.bytes();
@@ -79,7 +84,7 @@ impl<'t> Template<'t> {
                 b'{' | b'}' if !escaped => return Err("has a brace without its partner"),
                 0..=0x1f | 0x7f | b'\\' => return Err("has a character that no request path has"),
                 b'-' | b'.' | b'_' | b'~' => self.shape.push(char::from(byte)),
-                _ if byte.is_ascii_alphanumeric() || (!escaped && b"!$&'()*+,;=:@".contains(&byte)) => self.shape.push(char::from(byte)),
+                _ if byte.is_ascii_alphanumeric() => self.shape.push(char::from(byte)),
                 _ => {
                     let written = write!(self.shape, "%{byte:02X}");
                     debug_assert!(written.is_ok(), "writing to a string cannot fail");
@@ -88,6 +93,16 @@ impl<'t> Template<'t> {
         }
         if std::str::from_utf8(&decoded).is_err() { Err(ESCAPE) } else { Ok(()) }
     }
+}
+
+/// Whether a segment's shape holds a dot segment for anybody who decodes it, splits it at slashes and cuts it at what ends a
+/// segment or the path.
+fn hides_dots(segment: &str) -> bool {
+    segment.split("%2F").any(|piece| {
+        let rest = piece.trim_start_matches('.');
+        let (dots, rest) = (piece.len() - rest.len(), rest.trim_start_matches("%20"));
+        matches!(dots, 1 | 2) && (rest.is_empty() || ["%3B", "%3F", "%23"].iter().any(|end| rest.starts_with(end)))
+    })
 }
 
 fn hex(digit: Option<u8>) -> Option<u8> {
@@ -103,6 +118,12 @@ mod tests {
         let shape = |t| parse(t).expect("it is a template").shape;
         assert_eq!(shape("/pets/{id}/x"), shape("/pets/{petId}/x"));
         assert_eq!(shape("/%7euser/a b/é"), shape("/~user/a%20b/%C3%A9"));
+        assert_eq!(shape("/odata/$metadata"), shape("/odata/%24metadata"));
+        assert_eq!(shape("/{id}:purge"), shape("/{x}%3Apurge"));
+        assert_ne!(shape("/a:b"), shape("/a%253Ab"));
+        assert_ne!(shape("/a/b"), shape("/a%2Fb"));
+        assert_ne!(shape("/{id}"), shape("/%7B%7D"));
+        assert_ne!(shape("/*"), shape("/%2A"));
         assert_ne!(shape("/pets/{id}"), shape("/pets/{id}.json"));
         assert_ne!(shape("/pets/{id}"), shape("/pets/{id}/"));
     }
@@ -118,7 +139,7 @@ mod tests {
     fn what_no_request_can_match_is_refused() {
         for bad in [
             "x", "/{a}{b}", "/{", "/a}", "/{}", "/*/a", "/a?b", "/a#b", "/{a}/{a}", "/a//b", "//", "/./a", "/a/..", "/%zz", "/%ff",
-            "/a\\b", "/%00",
+            "/a\\b", "/%00", "/%2e/a", "/a/.%2E", "/..;x", "/a%2F..", "/..%3f",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

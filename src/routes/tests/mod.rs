@@ -1,9 +1,11 @@
 //! Tests of the routes, with a generator that needs no dependency.
 
+mod ambiguity;
 mod hosts;
 mod paths;
 mod routing;
 mod scale;
+mod spellings;
 
 /// A seeded generator (xorshift64*): the same cases on every machine.
 pub(super) struct Random(u64);

@@ -2,7 +2,10 @@
 
 use tollgate_plan::{Alternative, Api, Operation, Plan, Security, Source, Target, Transports};
 
-use crate::routes::{Found, Router};
+use crate::{
+    config::Paths,
+    routes::{Found, Router, normal::normalize},
+};
 
 fn operation((method, template): &(&str, &str)) -> Operation {
     Operation {
@@ -35,9 +38,14 @@ pub(super) fn plan(apis: Vec<Api>) -> Plan {
 }
 
 /// Template that answers, or the kind of miss.
-fn ask(plan: &Plan, path: &str, method: &str) -> String {
+pub(super) fn ask(plan: &Plan, path: &str, method: &str) -> String {
+    ask_by(plan, path, method, &Paths::default())
+}
+
+pub(super) fn ask_by(plan: &Plan, path: &str, method: &str, rules: &Paths) -> String {
     let router = Router::build(plan).unwrap();
-    match router.find(path, method, true) {
+    let normal = normalize(path.as_bytes(), rules).unwrap_or_else(|reason| panic!("{path}: {}", reason.id));
+    match router.find(&normal.path, normal.reading.as_ref(), method, true) {
         Found::Operation { index, .. } => {
             let all: Vec<_> = plan.apis.iter().flat_map(|api| api.operations.iter().map(move |o| (api, o))).collect();
             let (api, operation) = all[index as usize];
@@ -45,11 +53,12 @@ fn ask(plan: &Plan, path: &str, method: &str) -> String {
         }
         Found::MethodNotAllowed { allow } => format!("405 {allow}"),
         Found::NoResource { api } => format!("404 in {}", plan.apis[api as usize].base_path),
+        Found::Ambiguous { .. } => "ambiguous".into(),
         Found::NoApi => "404".into(),
     }
 }
 
-fn gets(templates: &[&str]) -> Plan {
+pub(super) fn gets(templates: &[&str]) -> Plan {
     plan(vec![api("/", &templates.iter().map(|t| ("GET", *t)).collect::<Vec<_>>())])
 }
 
@@ -78,8 +87,8 @@ fn without_a_root_api_other_paths_belong_to_nobody() {
 fn the_base_path_length_leaves_the_resource_part() {
     let plan = plan(vec![api("/", &[("GET", "/a")]), api("/pets/v1", &[("GET", "/x")])]);
     let router = Router::build(&plan).unwrap();
-    assert_eq!(router.find("/a", "GET", false), Found::Operation { index: 0, base_len: 0 });
-    assert_eq!(router.find("/pets/v1/x", "GET", false), Found::Operation { index: 1, base_len: 8 });
+    assert_eq!(router.find("/a", None, "GET", false), Found::Operation { index: 0, base_len: 0 });
+    assert_eq!(router.find("/pets/v1/x", None, "GET", false), Found::Operation { index: 1, base_len: 8 });
 }
 
 #[test]
@@ -152,12 +161,12 @@ fn an_api_is_served_only_on_its_transports_and_hides_the_shorter_one() {
     secure.transports = Transports { http: false, https: true };
     let plan = plan(vec![api("/", &[("GET", "/*")]), secure]);
     let router = Router::build(&plan).unwrap();
-    assert_eq!(router.find("/pets/x", "GET", false), Found::NoApi);
-    assert_eq!(router.find("/pets/x", "GET", true), Found::Operation { index: 1, base_len: 5 });
+    assert_eq!(router.find("/pets/x", None, "GET", false), Found::NoApi);
+    assert_eq!(router.find("/pets/x", None, "GET", true), Found::Operation { index: 1, base_len: 5 });
 }
 
 #[test]
-fn literals_of_a_template_are_compared_in_their_normal_form() {
+fn literals_of_a_template_need_not_be_escaped() {
     let plan = gets(&["/caf\u{e9}", "/%7Euser", "/a b", "/x%3ay"]);
     assert_eq!(ask(&plan, "/caf%C3%A9", "GET"), "/ /caf\u{e9}");
     assert_eq!(ask(&plan, "/~user", "GET"), "/ /%7Euser");

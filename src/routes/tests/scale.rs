@@ -8,7 +8,7 @@ use super::{
     Random,
     routing::{api, plan},
 };
-use crate::routes::{Found, Router, router::STEPS};
+use crate::routes::{Found, Router, tree::STEPS};
 
 /// How well one segment of a template fits; greater is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +48,7 @@ fn fit(template: &str, path: &str) -> Option<Vec<Fit>> {
 }
 
 /// Template and methods that the naive search finds in an API.
-fn naive<'p>(plan: &'p Plan, api: usize, path: &str) -> Option<&'p str> {
+pub(super) fn naive<'p>(plan: &'p Plan, api: usize, path: &str) -> Option<&'p str> {
     let mut candidates: Vec<(Vec<Fit>, &str)> =
         plan.apis[api].operations.iter().filter_map(|o| Some((fit(&o.template, path)?, o.template.as_str()))).collect();
     candidates.sort_by_key(|(fits, _)| Reverse(fits.clone()));
@@ -81,7 +81,7 @@ fn on_random_plans_and_paths_the_answers_are_those_of_a_naive_search() {
         for _ in 0..40 {
             let mut path: String = (0..random.below(5)).map(|_| format!("/{}", random.pick(&segments))).collect();
             path.push_str(random.pick(&["", "/"]));
-            let answer = match router.find(&format!("/v1{path}"), "GET", true) {
+            let answer = match router.find(&format!("/v1{path}"), None, "GET", true) {
                 Found::Operation { index, .. } => Some(plan.apis[0].operations[index as usize].template.as_str()),
                 Found::NoResource { api: 0 } => None,
                 other => panic!("{other:?}"),
@@ -135,7 +135,7 @@ fn every_operation_of_a_large_plan_is_routed_to_itself() {
     for (number, (api, operation)) in (0..).zip(all) {
         let path = format!("{}{}", api.base_path, sample(&operation.template));
         assert_eq!(
-            router.find(&path, &operation.method, false),
+            router.find(&path, None, &operation.method, false),
             Found::Operation { index: number, base_len: api.base_path.len() },
             "{path}"
         );
@@ -151,7 +151,7 @@ fn most_steps(plan: &Plan) -> u64 {
     for api in &plan.apis {
         for operation in &api.operations {
             let before = STEPS.get();
-            router.find(&format!("{}{}", api.base_path, sample(&operation.template)), &operation.method, true);
+            router.find(&format!("{}{}", api.base_path, sample(&operation.template)), None, &operation.method, true);
             most = most.max(STEPS.get() - before);
         }
     }
