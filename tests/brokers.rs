@@ -29,6 +29,54 @@ fn world(url: &str, topic: &str, subscription: Option<&str>, filter: Value) -> R
     Revoking::start(folder, stores, filter)
 }
 
+/// Kills the gateway, revokes much and the token last, and starts the gateway again: from the first answer on the token is not accepted.
+fn never_accepts_what_was_revoked_meanwhile(world: &mut Revoking, mut publish: impl FnMut(&str)) {
+    let (revoked, good) = (world.token("revoked"), world.token("good"));
+    assert_eq!([world.status(&revoked), world.status(&good)], [200, 200]);
+    world.gateway.signal("KILL");
+    world.gateway.wait();
+    (0..500).for_each(|number| publish(&format!("other-{number}")));
+    publish("revoked");
+    world.gateway.child = world.gateway.spawn_beside(&[]);
+    let listens = || std::net::TcpStream::connect(("127.0.0.1", world.gateway.ports.plain)).is_ok();
+    until("the gateway to listen", || listens().then_some(()));
+    let mut before = 0;
+    until("the gateway to be ready", || {
+        let ready = world.gateway.admin("/readyz").status();
+        match (world.status(&revoked), world.status(&good), ready) {
+            (503, 503, 503) => before += 1,
+            (401 | 503, 200 | 503, 200) => return Some(()),
+            (401 | 503, 200 | 503, 503) => {}
+            other => panic!("{other:?}"),
+        }
+        None
+    });
+    println!("{before} times nothing was decided before the gateway had caught up");
+    assert_eq!([world.status(&revoked), world.status(&good)], [401, 200]);
+}
+
+#[test]
+fn a_gateway_that_starts_again_accepts_nothing_before_it_has_heard_what_activemq_kept() {
+    for filter in [json!({}), json!({ "stale": "open" })] {
+        let broker = ActiveMq::start();
+        let mut world = world(&format!("stomp://127.0.0.1:{}", broker.stomp), "revoked", Some("gateway-1"), filter);
+        world.whole("broker");
+        let mut publisher = broker.publisher("revoked");
+        never_accepts_what_was_revoked_meanwhile(&mut world, |jti| publisher.map(&[("revokedToken", jti), ("ttl", "3600")]));
+    }
+}
+
+#[test]
+fn a_gateway_that_starts_again_accepts_nothing_before_it_has_heard_what_rabbitmq_kept() {
+    let broker = RabbitMq::start();
+    for (name, filter) in [("gateway-1", json!({})), ("gateway-2", json!({ "stale": "open" }))] {
+        let mut world = world(&format!("amqp://127.0.0.1:{}", broker.amqp), "revoked", Some(name), filter);
+        world.whole("broker");
+        let mut publisher = rabbitmq::Publisher::new(&broker, "revoked");
+        never_accepts_what_was_revoked_meanwhile(&mut world, |jti| publisher.publish(&payload(jti)));
+    }
+}
+
 fn payload(token: &str) -> String {
     json!({ "event": { "payloadData": { "revokedToken": token, "ttl": "3600000" } } }).to_string()
 }
@@ -101,11 +149,15 @@ fn a_broker_that_is_killed_is_found_again_and_meanwhile_a_gauge_says_so() {
 }
 
 #[test]
-fn a_gateway_that_starts_without_its_broker_is_ready_and_refuses_until_it_is_there() {
+fn a_gateway_that_starts_without_its_broker_is_ready_after_a_time_and_refuses_until_it_is_there() {
     let broker = ActiveMq::start();
     let network = Partition::before(broker.stomp);
     network.cut();
-    let world = world(&format!("stomp://127.0.0.1:{}", network.port), "revoked", Some("gateway-1"), json!({}));
+    let folder = Folder::new();
+    let mut stores = stores(&folder, &format!("stomp://127.0.0.1:{}", network.port), "revoked", Some("gateway-1"));
+    stores["revocations"] = json!({ "catch_up": "1s" });
+    let world = Revoking::start(folder, stores, json!({}));
+    assert!(world.gateway.stderr().contains("stores.revocations.catch_up"), "{}", world.gateway.stderr());
     let good = world.token("good");
     assert_eq!(world.status(&good), 503);
     assert_eq!(world.gateway.metric(r#"tollgate_revocation_connected{input="broker"}"#), Some(0.0));

@@ -148,3 +148,98 @@ fn an_issuer_says_itself_where_its_keys_are() {
     assert_eq!(asked[0], "/.well-known/openid-configuration");
     assert!(asked[1..].iter().all(|target| target == "/jwks") && asked.len() > 1, "{asked:?}");
 }
+
+/// An issuer at the server's `jwks`.
+fn configured(name: &str, keys: &Server) -> Value {
+    json!({ "issuer": name, "any_audience": true, "refresh": "1s", "max_age": "1h", "keys": { "jwks": format!("{}/jwks", keys.server.url()) } })
+}
+
+/// A gateway whose issuers are there at its first start, and which is then started again with `away` of them away.
+fn started_again(issuers: [&Server; 2], away: &[&Server], ready_after: &str, upstream: &Upstream) -> Gateway {
+    let folder = Folder::new();
+    let mut definition = open_api("/a", &upstream.url(), json!({ "/x": { "get": operation() } }));
+    definition["x-wso2-disable-security"] = false.into();
+    let built = artifact(&folder, &definition);
+    let [first, second] = issuers;
+    let chain = json!([{ "jwt": { "issuers": [configured(ISSUER, first), configured("https://second.example", second)] } }]);
+    let settings = Settings::of(json!({ "chain": chain, "process": { "ready_after": ready_after } }));
+    let mut gateway = Gateway::start_in(folder, &built, settings);
+    gateway.signal("KILL");
+    gateway.wait();
+    away.iter().for_each(|server| server.away.store(true, Ordering::SeqCst));
+    gateway.child = gateway.spawn_beside(&[]);
+    until("the admin port", || std::net::TcpStream::connect(("127.0.0.1", gateway.ports.admin)).is_ok().then_some(()));
+    gateway
+}
+
+#[test]
+fn a_gateway_is_not_ready_before_it_has_the_keys_of_each_issuer_and_stays_ready_when_they_are_away_later() {
+    let (one, other, upstream) = (Server::start(), Server::start(), Upstream::start());
+    let gateway = started_again([&one, &other], &[&other], "1h", &upstream);
+    let waits = || Some(gateway.admin("/readyz")).filter(|ready| ready.text().contains("second.example"));
+    let said = until("the second issuer to be waited for", waits);
+    assert_eq!(said.status(), 503);
+    until("the first one's keys", || (status(&gateway, &one.token()).0 == 200).then_some(()));
+    let said = gateway.admin("/readyz");
+    assert!(said.status() == 503 && !said.text().contains(ISSUER), "{}", said.text());
+    other.away.store(false, Ordering::SeqCst);
+    until("the gateway to be ready", || (gateway.admin("/readyz").status() == 200).then_some(()));
+    for server in [&one, &other] {
+        server.away.store(true, Ordering::SeqCst);
+    }
+    gateway.metric_reaches(&format!(r#"tollgate_document_fetch_failures_total{{document="{}/jwks"}}"#, one.server.url()), 1.0);
+    assert_eq!(gateway.admin("/readyz").status(), 200);
+}
+
+#[test]
+fn an_issuer_that_is_down_keeps_the_others_clients_out_for_a_time_and_one_that_has_never_been_there_for_ever() {
+    let (one, other, upstream) = (Server::start(), Server::start(), Upstream::start());
+    let gateway = started_again([&one, &other], &[&other], "1s", &upstream);
+    until("the gateway to be ready", || (gateway.admin("/readyz").status() == 200).then_some(()));
+    assert!(gateway.stderr().contains("process.ready_after"), "{}", gateway.stderr());
+    assert_eq!(status(&gateway, &one.token()).0, 200);
+    let (one, other) = (Server::start(), Server::start());
+    let gateway = started_again([&one, &other], &[&one, &other], "1s", &upstream);
+    until("the time to be over", || (one.fetches() > 3 && other.fetches() > 3).then_some(()));
+    assert_eq!(gateway.admin("/readyz").status(), 503);
+}
+
+#[test]
+fn a_set_without_a_usable_key_is_kept_out_and_told_and_a_key_that_cannot_be_used_spoils_no_other() {
+    let upstream = Upstream::start();
+    let keys = Issuer::with_kid(ISSUER, "good");
+    let served = Arc::new(Mutex::new(json!({ "keys": [] })));
+    let mut bad = keys.jwks()["keys"][0].clone();
+    (bad["kid"], bad["use"]) = (json!("for encryption"), json!("enc"));
+    let mut good = keys.jwks()["keys"][0].clone();
+    for (name, nothing) in [("use", json!(null)), ("key_ops", json!([])), ("x5c", json!([])), ("oth", json!([])), ("d", json!(null))] {
+        good[name] = nothing;
+    }
+    *served.lock().unwrap() = json!({ "keys": [bad, good] });
+    let shown = served.clone();
+    let server = Upstream::answering(move |_| Reply::new(200, shown.lock().unwrap().to_string()));
+    let source = json!({ "jwks": format!("{}/jwks", server.url()) });
+    let gateway = gateway_refreshing(source, &upstream);
+    let token = keys.token(json!({}));
+    assert_eq!(status(&gateway, &token).0, 200);
+    let told = || gateway.stderr().matches("for encryption").count();
+    assert_eq!(told(), 1, "{}", gateway.stderr());
+    *served.lock().unwrap() = json!({ "keys": [] });
+    let fetched = server.count();
+    until("the empty set to be fetched twice", || (server.count() > fetched + 1).then_some(()));
+    assert_eq!(status(&gateway, &token).0, 200);
+    gateway.metric_reaches(r#"tollgate_jwt_keys_unreadable_total{issuer="https://issuer.example"}"#, 1.0);
+    gateway.metric_reaches(r#"tollgate_jwt_keys_dropped_total{why="purpose"}"#, 1.0);
+    assert!(gateway.stderr().contains("no key in it can verify a token"), "{}", gateway.stderr());
+    assert_eq!(told(), 1, "once, and not at every refresh");
+}
+
+/// A gateway that fetches the keys every second.
+fn gateway_refreshing(keys: Value, upstream: &Upstream) -> Gateway {
+    let folder = Folder::new();
+    let mut definition = open_api("/a", &upstream.url(), json!({ "/x": { "get": operation() } }));
+    definition["x-wso2-disable-security"] = false.into();
+    let built = artifact(&folder, &definition);
+    let issuer = json!({ "issuer": ISSUER, "any_audience": true, "refresh": "1s", "keys": keys });
+    Gateway::start_in(folder, &built, Settings::of(json!({ "chain": [{ "jwt": { "issuers": [issuer] } }] })))
+}

@@ -373,13 +373,17 @@ pub struct Process {
     pub threads: usize,
     /// How long requests may go on after TERM.
     pub grace: Interval,
+    /// How long after its start `/readyz` waits for the keys of every issuer. Afterwards those of one issuer are enough, so that an issuer
+    /// that is down does not keep the others' clients out. Once ready, the gateway stays so until it stops: an outage of an issuer must
+    /// not take every gateway out of service at once.
+    pub ready_after: Interval,
     /// Socket over which QUIT hands the listeners to a process started with `--upgrade`.
     pub upgrade_socket: Option<PathBuf>,
 }
 
 impl Default for Process {
     fn default() -> Self {
-        Self { threads: 0, grace: Interval::seconds(30), upgrade_socket: None }
+        Self { threads: 0, grace: Interval::seconds(30), ready_after: Interval::seconds(60), upgrade_socket: None }
     }
 }
 

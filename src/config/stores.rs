@@ -29,11 +29,14 @@ pub struct RevocationList {
     pub journal: Option<PathBuf>,
     /// Most entries; one takes about 26 bytes of memory. What goes beyond is refused and shown, never dropped in silence.
     pub max_entries: usize,
+    /// How long after its start the gateway waits for the broker and etcd to say what they held. Until then it is not ready, and the
+    /// filter `revocation` answers 503. Afterwards they count as away, and `max_age` and `stale` of the filter decide.
+    pub catch_up: Interval,
 }
 
 impl Default for RevocationList {
     fn default() -> Self {
-        Self { journal: None, max_entries: 10_000_000 }
+        Self { journal: None, max_entries: 10_000_000, catch_up: Interval::seconds(30) }
     }
 }
 
@@ -85,8 +88,7 @@ pub enum Missed {
 
 /// Keys of etcd 3.4 or later, each of which revokes something as long as it is there. The last segment of a key names a token
 /// (`jti`, signature, or as it is sent) while its value is empty, `true` or a time to live; a value that is a JSON object says what is
-/// revoked, as `/revocations` of the admin port takes it. Until everything was read once the gateway is not ready, and the filter
-/// `revocation` does what its `stale` says.
+/// revoked, as `/revocations` of the admin port takes it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Etcd {

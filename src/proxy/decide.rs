@@ -98,8 +98,8 @@ impl Phases {
         let forwarded = forward::take(session.req_header_mut(), exchange.seen, &connection, proxies, &snapshot.certificates);
         let forwarded = forwarded.map_err(|_| Box::new(reasons::FIELD.answer()))?;
         let (operation, host, has_body) = (served.info.clone(), exchange.host.clone(), !session.is_body_empty());
-        let (secure, now, request_id) = (connection.secure, exchange.time, exchange.id);
-        let call = Call { operation, client, secure, host, has_body, now, request_id, forwarded };
+        let (secure, now, instant, request_id) = (connection.secure, exchange.time, exchange.begun, exchange.id);
+        let call = Call { operation, client, secure, host, has_body, now, instant, request_id, forwarded };
         let mut run = Run::new(&served.chain, peer);
         let mut body: Option<Bytes> = None;
         let verdict = loop {

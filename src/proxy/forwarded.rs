@@ -15,7 +15,8 @@ use tollgate_recent::Recent;
 
 use super::{
     certificate::{describe, thumbprint},
-    trust::{self, Trust},
+    trust::Trust,
+    verdict::Holds,
 };
 use crate::config::ForwardedCertificate;
 
@@ -39,7 +40,7 @@ pub struct Forwarded {
 #[derive(Clone)]
 struct Judged {
     by: u64,
-    until: i64,
+    holds: Holds,
     peer: Peer,
 }
 
@@ -89,24 +90,24 @@ impl Forwarded {
 
     fn judge(&self, value: &HeaderValue, trust: &Trust) -> Peer {
         let key = sha256(value.as_bytes());
-        let good = |judged: &Judged| (judged.by == trust.id() && trust::now() <= judged.until).then(|| judged.peer.clone());
+        let good = |judged: &Judged| (judged.by == trust.id() && judged.holds.is_so()).then(|| judged.peer.clone());
         if let Some(peer) = self.judged.find(&key, good) {
             return peer;
         }
-        let (until, peer) = judge(value.as_bytes(), trust);
-        self.judged.put(key, Judged { by: trust.id(), until, peer: peer.clone() });
+        let (holds, peer) = judge(value.as_bytes(), trust);
+        self.judged.put(key, Judged { by: trust.id(), holds, peer: peer.clone() });
         peer
     }
 }
 
-fn judge(value: &[u8], trust: &Trust) -> (i64, Peer) {
-    let untrusted = |sha256| (trust::doubted(), Peer::Anonymous(NoCertificate::NotTrusted { sha256 }));
+fn judge(value: &[u8], trust: &Trust) -> (Holds, Peer) {
+    let untrusted = |sha256| (Holds::doubted(), Peer::Anonymous(NoCertificate::NotTrusted { sha256 }));
     let mut chain = read(value).unwrap_or_default().into_iter();
     let Some(leaf) = chain.next() else { return untrusted(None) };
     let until =
         trust.judge(&leaf, &chain.collect::<Vec<_>>()).inspect_err(|why| log::debug!("a forwarded certificate is not trusted: {why}"));
     match until.ok().zip(describe(&leaf)) {
-        Some((until, certificate)) => (until, Peer::Certified(Arc::new(Certificate { forwarded: true, ..certificate }))),
+        Some((until, certificate)) => (Holds::Until(until), Peer::Certified(Arc::new(Certificate { forwarded: true, ..certificate }))),
         None => untrusted(thumbprint(&leaf)),
     }
 }
@@ -162,14 +163,15 @@ mod tests {
         let digest = "ab".repeat(32);
         // Again it would not be found good.
         let value = HeaderValue::from_static("AAAA");
-        let remembered = |by: u64, until: i64| {
+        let remembered = |by: u64, holds: Holds| {
             let forwarded = Forwarded::new(&settings("x-client-cert", &[&digest])).unwrap();
-            forwarded.judged.put(sha256(value.as_bytes()), Judged { by, until, peer: Peer::Certified(Arc::default()) });
+            forwarded.judged.put(sha256(value.as_bytes()), Judged { by, holds, peer: Peer::Certified(Arc::default()) });
             matches!(forwarded.judge(&value, &trust), Peer::Certified(_))
         };
-        assert!(remembered(trust.id(), trust::now() + 1000));
-        assert!(!remembered(trust.id(), trust::now() - 1));
-        assert!(!remembered(trust.id() ^ 1, trust::now() + 1000));
+        let now = super::super::trust::now();
+        assert!(remembered(trust.id(), Holds::Until(now + 1000)));
+        assert!(!remembered(trust.id(), Holds::Until(now - 1)));
+        assert!(!remembered(trust.id() ^ 1, Holds::Until(now + 1000)));
     }
 
     #[test]

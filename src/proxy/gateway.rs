@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -15,11 +15,14 @@ use std::{
 use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tollgate_filter_api::{Env, Kind, Metrics, Problem, Problems, Shared};
+use tollgate_filter_api::{Env, Kind, Metrics, Problem, Problems, Readiness, Shared};
 
 use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError};
 
-use super::snapshot::{Kernel, Snapshot};
+use super::{
+    ready::Ready,
+    snapshot::{Kernel, Snapshot},
+};
 use crate::{
     admin::{AdminView, BoxFuture, RevocationRefused},
     chain::GATEWAY_REASONS,
@@ -73,8 +76,7 @@ pub struct Gateway {
     config: ConfigSource,
     current: ArcSwap<Snapshot>,
     reloading: Mutex<()>,
-    draining: AtomicBool,
-    listening: AtomicBool,
+    ready: Ready,
     ids: AtomicU64,
     id_seed: u64,
 }
@@ -95,7 +97,7 @@ impl Gateway {
         let revocations = Arc::new(open_book(&loaded_config, clock.clone(), &metrics)?);
         documents.offer(revocations.clone());
         let resolver = Arc::new(Resolver::new(loaded_config.gateway.upstream.dns_refresh.0, metrics.clone()));
-        let env = Env { clock, world: documents.clone(), shared: Shared::default(), metrics };
+        let env = Env { clock, world: documents.clone(), shared: Shared::default(), metrics, readiness: Readiness::default() };
         let own = GATEWAY_REASONS.iter().copied().chain(normal::REASONS).chain([&host::HOST]);
         let telemetry = Arc::new(Telemetry::new(own.chain(kinds.iter().flat_map(|kind| kind.reasons))));
         let kernel = Kernel { env, kinds, telemetry, resolver };
@@ -115,8 +117,7 @@ impl Gateway {
             config,
             current: ArcSwap::from_pointee(first),
             reloading: Mutex::new(()),
-            draining: AtomicBool::new(false),
-            listening: AtomicBool::new(false),
+            ready: Ready::default(),
             ids: AtomicU64::new(0),
             id_seed: random(),
         }))
@@ -165,12 +166,12 @@ impl Gateway {
 
     /// No longer ready: a stop has begun.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.ready.drain();
     }
 
     /// The listeners are open.
     pub(super) fn listening(&self) {
-        self.listening.store(true, Ordering::Relaxed);
+        self.ready.listening();
     }
 }
 
@@ -218,7 +219,9 @@ fn open_book(config: &Config, clock: Arc<SystemClock>, metrics: &Metrics) -> Res
     let settings = &config.gateway.stores.revocations;
     let inputs = inputs::inputs(&config.gateway.stores);
     let opened = settings.journal.as_deref().map(Journal::open).transpose();
-    opened.and_then(|journal| Book::open(journal, settings.max_entries, &inputs, clock, metrics)).map_err(|error| {
+    let opened = opened.and_then(|journal| Book::open(journal, settings.max_entries, &inputs, clock, metrics));
+    let opened = opened.map(|book| book.waiting(settings.catch_up.0));
+    opened.map_err(|error| {
         let problem = Problem::error("revocations.journal", error.to_string()).at(config.file(), 0, "/stores/revocations/journal");
         let mut problems = Problems::from(problem.hint("restore the file, or take it away and revoke anew what it held"));
         config.locate(&mut problems);
@@ -230,9 +233,8 @@ fn open_book(config: &Config, clock: Arc<SystemClock>, metrics: &Metrics) -> Res
 const MOST_REVOCATIONS: usize = 10_000;
 
 fn revoke(book: &Book, body: &[u8]) -> Result<Value, RevocationRefused> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let statements = Instruction::read(body, MOST_REVOCATIONS, u32::try_from(now).unwrap_or(u32::MAX))
-        .map_err(|bad| RevocationRefused::Bad(bad.to_string()))?;
+    let statements =
+        Instruction::read(body, MOST_REVOCATIONS, book.reading_time()).map_err(|bad| RevocationRefused::Bad(bad.to_string()))?;
     let sequence = book.revoke(&statements).map_err(|error| match error {
         RevokeError::Full | RevokeError::Journal(JournalError::Full) => RevocationRefused::Full(error.to_string()),
         RevokeError::NoJournal | RevokeError::Journal(_) => RevocationRefused::Unavailable(error.to_string()),
@@ -247,18 +249,7 @@ fn random() -> u64 {
 
 impl AdminView for Arc<Gateway> {
     fn ready(&self) -> Vec<String> {
-        let mut missing = Vec::new();
-        if self.draining.load(Ordering::Relaxed) {
-            missing.push("the gateway is stopping".to_owned());
-        }
-        if !self.listening.load(Ordering::Relaxed) {
-            missing.push("the listeners are not open yet".to_owned());
-        }
-        if !self.documents.settled() {
-            missing.push("a document, such as an issuer's keys, was not fetched yet".to_owned());
-        }
-        missing.extend(self.revocations.missing());
-        missing
+        self.ready.missing(self)
     }
 
     fn revocation(&self) -> Value {

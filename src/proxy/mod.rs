@@ -29,6 +29,7 @@ mod paced;
 mod pem;
 mod phases;
 mod presented;
+mod ready;
 mod refused;
 mod returned;
 mod serve;
@@ -37,6 +38,7 @@ mod sockets;
 mod ticks;
 mod tls;
 mod trust;
+mod verdict;
 mod whole_body;
 mod wire;
 

@@ -8,7 +8,8 @@ use tollgate_filter_api::{NoCertificate, Peer};
 
 use super::{
     certificate::{describe, thumbprint},
-    trust::{self, Trust},
+    trust::Trust,
+    verdict::Holds,
 };
 
 /// Who the client is, and the certificate it presented, to be judged again when the rules change. The engine's own verdict is not
@@ -30,7 +31,7 @@ pub struct Presented {
 
 struct Judged {
     by: u64,
-    until: i64,
+    holds: Holds,
     peer: Peer,
 }
 
@@ -44,7 +45,7 @@ impl Presented {
     /// The verdict; the one that was found before as long as neither rules nor times changed.
     pub fn judge(&self, trust: &Trust) -> Peer {
         let judged = self.judged.load();
-        if judged.by == trust.id() && trust::now() <= judged.until {
+        if judged.by == trust.id() && judged.holds.is_so() {
             return judged.peer.clone();
         }
         let judged = judge(&self.leaf, &self.chain, trust);
@@ -61,34 +62,44 @@ impl std::fmt::Debug for Presented {
 }
 
 fn judge(leaf: &X509, chain: &[X509], trust: &Trust) -> Judged {
-    let untrusted = || (trust::doubted(), Peer::Anonymous(NoCertificate::NotTrusted { sha256: thumbprint(leaf) }));
-    let (until, peer) = match trust.judge(leaf, chain) {
-        Ok(until) => describe(leaf).map_or_else(untrusted, |certificate| (until, Peer::Certified(Arc::new(certificate)))),
+    let untrusted = || (Holds::doubted(), Peer::Anonymous(NoCertificate::NotTrusted { sha256: thumbprint(leaf) }));
+    let (holds, peer) = match trust.judge(leaf, chain) {
+        Ok(until) => describe(leaf).map_or_else(untrusted, |certificate| (Holds::Until(until), Peer::Certified(Arc::new(certificate)))),
         Err(why) => {
             log::debug!("a client certificate is not trusted: {why}");
             untrusted()
         }
     };
-    Judged { by: trust.id(), until, peer }
+    Judged { by: trust.id(), holds, peer }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::trust::tests, *};
+    use std::time::{Duration, Instant};
+
+    use super::{
+        super::trust::{now, tests},
+        *,
+    };
 
     #[test]
     fn a_verdict_counts_under_its_own_rules_and_in_its_time_only() {
         let (root, stranger) = (tests::pair("root", None, true, 9), tests::pair("client", None, false, 9));
         let trust = tests::trusting(&[&root.0], |_| ()).unwrap();
-        let remembered = |by: u64, until: i64| {
+        let remembered = |by: u64, holds: Holds| {
             let peer = Peer::Certified(Arc::default());
-            let judged = ArcSwap::from_pointee(Judged { by, until, peer });
+            let judged = ArcSwap::from_pointee(Judged { by, holds, peer });
             let presented = Presented { leaf: stranger.0.clone(), chain: Vec::new(), judged };
             // Again it would not be found good.
             matches!(presented.judge(&trust), Peer::Certified(_))
         };
-        assert!(remembered(trust.id(), trust::now() + 1000));
-        assert!(!remembered(trust.id(), trust::now() - 1));
-        assert!(!remembered(trust.id() ^ 1, trust::now() + 1000));
+        let soon = Instant::now() + Duration::from_secs(1000);
+        for holds in [Holds::Until(now() + 1000), Holds::For(soon)] {
+            assert!(remembered(trust.id(), holds));
+            assert!(!remembered(trust.id() ^ 1, holds));
+        }
+        for over in [Holds::Until(now() - 1), Holds::For(Instant::now())] {
+            assert!(!remembered(trust.id(), over));
+        }
     }
 }

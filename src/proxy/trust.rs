@@ -31,9 +31,6 @@ const CRL_EXPIRED: i32 = 12;
 /// Keys and digests of 112 bits of security, as in the handshake itself.
 const LEVEL: i32 = 2;
 
-/// Seconds for which a verdict against a certificate holds.
-const DOUBT: i64 = 10;
-
 /// The rules of a listener.
 pub struct Trust {
     store: X509Store,
@@ -217,11 +214,6 @@ fn verify(store: &X509Store, leaf: &X509Ref, sent: &StackRef<X509>) -> Result<Ve
 fn is_valid_now(certificate: &X509) -> bool {
     let now = now();
     seconds(certificate.not_before()).is_some_and(|begin| begin <= now) && seconds(certificate.not_after()).is_some_and(|end| now <= end)
-}
-
-/// Until when a certificate that is not trusted is not asked about again: its validity, or a list's, may be about to begin.
-pub fn doubted() -> i64 {
-    now() + DOUBT
 }
 
 /// Seconds since 1970.

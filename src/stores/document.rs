@@ -63,7 +63,7 @@ struct Schedule {
     wanted: bool,
     in_flight: bool,
     tag: Tag,
-    confirmed: Option<SystemTime>,
+    confirmed: Option<std::time::Instant>,
 }
 
 pub(super) struct Entry {
@@ -173,9 +173,9 @@ impl Entry {
                     log::info!("{}: fetched again after {} failures", self.origin, schedule.failures);
                 }
                 schedule.failures = 0;
-                let now = self.clock.now();
-                schedule.confirmed = Some(now);
-                let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+                let now = self.clock.moment();
+                schedule.confirmed = Some(now.instant);
+                let seconds = now.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
                 self.series.confirmed.set(i64::try_from(seconds).unwrap_or(i64::MAX));
                 schedule.due = Instant::now() + jittered(self.policy.refresh);
             }
@@ -248,7 +248,7 @@ impl Document for Entry {
         self.content.load_full()
     }
 
-    fn confirmed(&self) -> Option<SystemTime> {
+    fn confirmed(&self) -> Option<std::time::Instant> {
         lock(&self.schedule).confirmed
     }
 

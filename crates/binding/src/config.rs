@@ -20,7 +20,7 @@ pub struct DpopConfig {
     pub clock_skew: Interval,
     /// Longest proof that is looked at.
     pub max_proof_bytes: ByteSize,
-    /// Most proofs remembered, so that none is used twice, about 40 bytes each; one value for all operations. A sixteenth of
+    /// Most proofs remembered, so that none is used twice, about 60 bytes each; one value for all operations. A sixteenth of
     /// them is for one client. When there is no room, requests are answered 503.
     pub replay_entries: usize,
     /// Whether the proof goes to the upstream.

@@ -38,16 +38,17 @@ pub struct Bringer<'a> {
 }
 
 impl Confirmation {
-    /// What the claims say.
+    /// What the claims say. A `cnf` that is null binds to nothing, and a member of it that is null adds nothing; but one of which nothing
+    /// is left is not a token without a binding.
     ///
     /// # Errors
     /// When it is an object with no member, or with one that is not known here.
     pub fn of(claims: &Map<String, Value>) -> Result<Self, Unfit> {
-        let Some(cnf) = claims.get("cnf") else { return Ok(Self::default()) };
-        let members = cnf.as_object().filter(|members| !members.is_empty());
+        let Some(cnf) = claims.get("cnf").filter(|cnf| !cnf.is_null()) else { return Ok(Self::default()) };
+        let members = cnf.as_object().filter(|members| members.values().any(|value| !value.is_null()));
         let members = members.ok_or_else(|| Why::Malformed.because("`cnf` is not an object with members"))?;
         let mut confirmation = Self::default();
-        for (name, value) in members {
+        for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
             let place = match name.as_str() {
                 "x5t#S256" => &mut confirmation.certificate,
                 "jkt" => &mut confirmation.key,

@@ -15,7 +15,7 @@ use http::header::CACHE_CONTROL;
 use openssl::sha::sha256;
 use serde_json::{Map, Value};
 use tollgate_filter_api::{Answer, Call, Counter, Env, Fault, HeaderName, HeaderValue, Problem, RequestHead, ResponseHead};
-use tollgate_jose::{Jws, Key, normal_type};
+use tollgate_jose::{Jws, Key, normal_type, private_member};
 
 use crate::{
     config::DpopConfig,
@@ -32,8 +32,6 @@ static PROOF: HeaderName = HeaderName::from_static("dpop");
 const MAX_MEMBER: usize = 684;
 /// Longest `jti`: a proof's name needs no more than a UUID.
 const MAX_ID: usize = 256;
-/// Members that only a private or a symmetric key has.
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Judges proofs.
 pub struct Dpop {
@@ -113,10 +111,10 @@ impl Dpop {
         let proof = self.only(req)?;
         let jws = Jws::parse(proof, false).map_err(|malformed| Why::Proof.because(malformed.to_string()))?;
         self.check_signature(&jws, key, call.now)?;
-        let claims = tollgate_jose::object(&jws.payload).map_err(|_| Why::Proof.because("the payload is not one strict JSON object"))?;
+        let claims = tollgate_jose::members(&jws.payload).map_err(|_| Why::Proof.because("the payload is not one strict JSON object"))?;
         let (id, until) = self.check_claims(&claims, req, call, token)?;
         let next_nonce = self.check_nonce(&claims, call.now)?;
-        match self.replays.insert(&key, id, until, call.now) {
+        match self.replays.insert(&key, id, until, call.moment()) {
             Seen::First => Ok(Proved { key, next_nonce }),
             Seen::Again => {
                 self.replayed.inc();
@@ -149,7 +147,7 @@ impl Dpop {
             return Err(Why::Proof.because("`alg` is not among `dpop.algorithms`"));
         }
         let jwk = jws.header.get("jwk").and_then(Value::as_object).ok_or_else(|| Why::Proof.because("`jwk` is not an object"))?;
-        if PRIVATE.iter().any(|name| jwk.contains_key(*name)) {
+        if private_member(jwk).is_some() {
             return Err(Why::Proof.because("`jwk` holds a private key"));
         }
         if jwk.values().any(|value| value.as_str().is_some_and(|text| text.len() > MAX_MEMBER)) {
@@ -158,7 +156,7 @@ impl Dpop {
         if thumbprint(jwk) != Some(wanted) {
             return Err(Why::Binding.because("the proof's key is not the one that the token is bound to"));
         }
-        let key = Key::from_jwk(jwk).filter(|key| key.fits(jws.algorithm, now));
+        let key = Key::from_jwk(jwk).ok().filter(|key| key.fits(jws.algorithm, now));
         let key = key.ok_or_else(|| Why::Proof.because("the key is weak, or of another kind than `alg`"))?;
         if key.verify(jws.algorithm, jws.input, &jws.signature) { Ok(()) } else { Err(Why::Proof.because("the signature is wrong")) }
     }

@@ -1,5 +1,8 @@
 //! Proofs that were used, until they expire: bounded, shared by every operation, and kept over a reload.
 //!
+//! A proof is forgotten when both clocks say that it is over. By the wall clock alone, one that was stepped ahead for a moment would make
+//! every proof usable again; by the other alone, one that was stepped back would.
+//!
 //! A proof goes to the shard of its key, so that one client can fill its own shard and no other's. Not shared between nodes: a
 //! proof can be used once at each, unless clients stay with one.
 
@@ -9,14 +12,17 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 
 use openssl::sha::Sha256;
+use tollgate_filter_api::Moment;
 
 const SHARDS: usize = 16;
 /// A shard is swept when it has doubled since the last time, and not before it has so many.
 const FIRST_SWEEP: usize = 1024;
+/// A full shard is not swept more often, so that a flood does not pay for it each time.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether a proof is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +32,16 @@ pub(crate) enum Seen {
     NoRoom,
 }
 
+/// At its last moment a proof can still be used.
+fn is_over(until: &Moment, now: Moment) -> bool {
+    until.wall < now.wall && until.instant < now.instant
+}
+
 #[derive(Default)]
 struct Shard {
-    until: HashMap<u128, SystemTime>,
+    until: HashMap<u128, Moment>,
     sweep_at: usize,
-    swept: Option<SystemTime>,
+    swept: Option<Instant>,
 }
 
 /// The store.
@@ -51,7 +62,7 @@ impl Replays {
     }
 
     /// Remembers the proof of that key and name until it could no longer be used.
-    pub(crate) fn insert(&self, key: &[u8; 32], id: &str, until: SystemTime, now: SystemTime) -> Seen {
+    pub(crate) fn insert(&self, key: &[u8; 32], id: &str, until: SystemTime, now: Moment) -> Seen {
         let mut hash = Sha256::new();
         hash.update(key);
         hash.update(id.as_bytes());
@@ -59,60 +70,86 @@ impl Replays {
         let name = u128::from_le_bytes(name);
         let room = (self.capacity.load(Ordering::Relaxed) / SHARDS).max(1);
         let mut shard = self.shards[usize::from(key[0]) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
-        if shard.until.get(&name).is_some_and(|until| now <= *until) {
+        if shard.until.get(&name).is_some_and(|until| !is_over(until, now)) {
             return Seen::Again;
         }
         shard.sweep(room, now);
         if shard.until.len() >= room {
             return Seen::NoRoom;
         }
-        shard.until.insert(name, until);
+        shard.until.insert(name, Moment { wall: until, instant: now.when(until) });
         Seen::First
     }
 }
 
 impl Shard {
-    /// Forgets what expired. A full shard is not swept twice for one moment, so a flood does not pay for it each time.
-    fn sweep(&mut self, room: usize, now: SystemTime) {
-        let second = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    /// Forgets what expired.
+    fn sweep(&mut self, room: usize, now: Moment) {
         let due = self.until.len() >= self.sweep_at.max(FIRST_SWEEP) || self.until.len() >= room;
-        if !due || self.swept.is_some_and(|swept| second(swept) == second(now)) {
+        if !due || self.swept.is_some_and(|swept| now.instant.saturating_duration_since(swept) < SWEEP_EVERY) {
             return;
         }
-        self.until.retain(|_, until| now <= *until);
-        (self.sweep_at, self.swept) = (self.until.len() * 2, Some(now));
+        self.until.retain(|_, until| !is_over(until, now));
+        (self.sweep_at, self.swept) = (self.until.len() * 2, Some(now.instant));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
+    use super::*;
 
-    use super::{Replays, Seen};
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    /// A clock that was right from the beginning.
+    struct Clock(Instant);
+
+    impl Clock {
+        fn now(&self, seconds: u64) -> Moment {
+            Moment { wall: at(seconds), instant: self.0 + Duration::from_secs(seconds) }
+        }
+
+        fn wrong(&self, seconds: u64, wall: u64) -> Moment {
+            Moment { wall: at(wall), ..self.now(seconds) }
+        }
+    }
 
     #[test]
     fn b09_a_full_store_takes_nothing_until_something_expires() {
-        let replays = Replays::new(16 * 3);
-        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let insert = |id: &str, now: u64| replays.insert(&[0; 32], id, at(now + 10), at(now));
+        let (replays, clock) = (Replays::new(16 * 3), Clock(Instant::now()));
+        let insert = |id: &str, now: u64| replays.insert(&[0; 32], id, at(now + 10), clock.now(now));
         for id in ["a", "b", "c"] {
             assert_eq!(insert(id, 100), Seen::First);
         }
         assert_eq!((insert("d", 105), insert("a", 110)), (Seen::NoRoom, Seen::Again));
-        assert_eq!(replays.insert(&[1; 32], "a", at(120), at(110)), Seen::First, "another client is not concerned");
+        assert_eq!(replays.insert(&[1; 32], "a", at(120), clock.now(110)), Seen::First, "another client is not concerned");
         assert_eq!((insert("d", 110), insert("a", 110)), (Seen::NoRoom, Seen::Again), "at its last moment a proof can still be used");
         assert_eq!(insert("d", 111), Seen::First);
     }
 
     #[test]
     fn b09_a_name_is_its_clients_own_and_free_again_when_the_proof_is_over() {
-        let replays = Replays::new(16 * 10);
-        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let (replays, clock) = (Replays::new(16 * 10), Clock(Instant::now()));
         // Two keys of one shard.
         for key in [[0; 32], [16; 32]] {
-            assert_eq!(replays.insert(&key, "a", at(110), at(100)), Seen::First);
-            assert_eq!(replays.insert(&key, "a", at(121), at(110)), Seen::Again);
-            assert_eq!(replays.insert(&key, "a", at(121), at(111)), Seen::First);
+            assert_eq!(replays.insert(&key, "a", at(110), clock.now(100)), Seen::First);
+            assert_eq!(replays.insert(&key, "a", at(121), clock.now(110)), Seen::Again);
+            assert_eq!(replays.insert(&key, "a", at(121), clock.now(111)), Seen::First);
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_stepped_makes_no_proof_usable_again() {
+        let (replays, clock) = (Replays::new(16), Clock(Instant::now()));
+        let insert = |id: &str, now: Moment| replays.insert(&[0; 32], id, now.wall + Duration::from_secs(10), now);
+        assert_eq!(insert("a", clock.now(100)), Seen::First);
+        // A day ahead; another proof takes the chance to have the shard swept.
+        assert_eq!(insert("b", clock.wrong(102, 90_000)), Seen::NoRoom);
+        assert_eq!(insert("a", clock.now(104)), Seen::Again);
+        // Back for longer than the proof lasts, and then right again.
+        assert_eq!(insert("a", clock.wrong(112, 52)), Seen::Again);
+        assert_eq!(insert("c", clock.wrong(114, 54)), Seen::NoRoom);
+        assert_eq!(insert("a", clock.now(116)), Seen::First);
     }
 }

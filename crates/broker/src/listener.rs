@@ -44,11 +44,16 @@ pub struct NotNow(pub String);
 /// Hears what happens to a subscription. All calls come from one task, in order, and must not block.
 pub trait Listener: Send + Sync + 'static {
     /// The broker confirmed the subscription. What is published from now on arrives; what was published before only where
-    /// the subscription is durable. Messages of a durable subscription may come shortly before this.
-    fn connected(&self);
+    /// the subscription is durable. Messages of a durable subscription may come shortly before this. With `exact`, the broker says when all
+    /// that it had kept was heard, and [`drained`](Self::drained) passes that on; otherwise only that it falls silent may tell.
+    fn connected(&self, exact: bool);
 
-    /// Something came in order from the broker, a heartbeat at the least: what was published until now has been heard.
+    /// Something came in order from the broker, a heartbeat at the least: once the broker has caught up, what was published until now has
+    /// been heard.
     fn alive(&self);
+
+    /// Everything that the broker had kept when it was connected has been heard.
+    fn drained(&self);
 
     /// One message, before it is acknowledged. One of which nothing can be made is the listener's to count, and no error: a
     /// broker that delivers it again and again would keep every later one back.

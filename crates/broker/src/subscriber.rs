@@ -74,20 +74,30 @@ impl Attempt<'_> {
         let wire = self.wire.insert(timeout(PATIENCE, connect).await.map_err(|_| Lost::Late(PATIENCE))??);
         let peer = Peer { wire, endpoint: self.endpoint, settings: self.settings, listener: self.listener };
         match self.endpoint.protocol {
-            Protocol::Stomp => confirmed(stomp::open(peer), self.listener, &mut self.confirmed).await?.listen().await,
-            Protocol::Amqp10 => confirmed(amqp10::open(peer), self.listener, &mut self.confirmed).await?.listen().await,
-            Protocol::Amqp091 => confirmed(amqp091::open(peer), self.listener, &mut self.confirmed).await?.listen().await,
+            Protocol::Stomp => {
+                let session = confirmed(stomp::open(peer)).await?;
+                confirm(self.listener, &mut self.confirmed, false);
+                session.listen().await
+            }
+            Protocol::Amqp10 => {
+                let session = confirmed(amqp10::open(peer)).await?;
+                confirm(self.listener, &mut self.confirmed, true);
+                session.listen().await
+            }
+            Protocol::Amqp091 => {
+                let session = confirmed(amqp091::open(peer)).await?;
+                confirm(self.listener, &mut self.confirmed, session.is_exact());
+                session.listen().await
+            }
         }
     }
 }
 
-async fn confirmed<S>(
-    opening: impl Future<Output = Result<S, Lost>>,
-    listener: &dyn Listener,
-    since: &mut Option<Instant>,
-) -> Result<S, Lost> {
-    let session = timeout(PATIENCE, opening).await.map_err(|_| Lost::Late(PATIENCE))??;
+async fn confirmed<S>(opening: impl Future<Output = Result<S, Lost>>) -> Result<S, Lost> {
+    timeout(PATIENCE, opening).await.map_err(|_| Lost::Late(PATIENCE))?
+}
+
+fn confirm(listener: &dyn Listener, since: &mut Option<Instant>, exact: bool) {
     *since = Some(Instant::now());
-    listener.connected();
-    Ok(session)
+    listener.connected(exact);
 }

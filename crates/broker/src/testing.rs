@@ -43,6 +43,7 @@ impl Random {
 pub(crate) enum Told {
     Connected,
     Alive,
+    Drained,
     Message(Message),
     Unread(String),
     Lost(String),
@@ -93,12 +94,16 @@ impl Recorder {
 }
 
 impl Listener for Recorder {
-    fn connected(&self) {
+    fn connected(&self, _exact: bool) {
         self.add(Told::Connected);
     }
 
     fn alive(&self) {
         self.add(Told::Alive);
+    }
+
+    fn drained(&self) {
+        self.add(Told::Drained);
     }
 
     fn message(&self, message: Message) -> Result<(), NotNow> {

@@ -1,10 +1,14 @@
 //! What is fixed about a request before the first filter sees it.
 
-use std::{net::IpAddr, sync::Arc, time::SystemTime};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use http::HeaderValue;
 
-use crate::RequestId;
+use crate::{Moment, RequestId};
 
 /// The operation a request was routed to. One for each operation, made at load.
 #[derive(Clone, Debug, Default)]
@@ -38,13 +42,22 @@ pub struct Call {
     pub host: Arc<str>,
     /// Whether the request has a body, be it an empty one whose end was not announced.
     pub has_body: bool,
-    /// Wall-clock time at which the request was routed.
+    /// Wall-clock time at which the request came, for comparison with times that others wrote down.
     pub now: SystemTime,
+    /// The same moment on the clock that never steps, for ages.
+    pub instant: Instant,
     /// The request's id, in the log and in error answers.
     pub request_id: RequestId,
     /// What trusted proxies say of it. The fields that say so are not in the header that filters see: the gateway writes them anew
     /// when the request goes upstream.
     pub forwarded: Option<Box<Forwarded>>,
+}
+
+impl Call {
+    /// When the request came.
+    pub fn moment(&self) -> Moment {
+        Moment { wall: self.now, instant: self.instant }
+    }
 }
 
 /// A request as it was before it came through trusted proxies, in their words.

@@ -16,14 +16,37 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::{Problem, Remote, RemotePolicy, Revocations};
+use crate::{Problem, Readiness, Remote, RemotePolicy, Revocations};
 
 /// The time. Filters ask this one and no other.
 pub trait Clock: Send + Sync {
-    /// Wall-clock time, for comparison with times that others wrote down.
+    /// Wall-clock time, for comparison with times that others wrote down, such as `exp`. An operator or NTP may step it, so it measures
+    /// no age.
     fn now(&self) -> SystemTime;
-    /// A clock that never steps back, for measuring.
+    /// A clock that never steps, for ages. It stands still while the machine is suspended.
     fn instant(&self) -> Instant;
+    /// Both, now.
+    fn moment(&self) -> Moment {
+        Moment { wall: self.now(), instant: self.instant() }
+    }
+}
+
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// For comparison with times that others wrote down.
+    pub wall: SystemTime,
+    /// For ages.
+    pub instant: Instant,
+}
+
+impl Moment {
+    /// The moment at which a wall-clock time comes, unless that clock is stepped; now, for a time that has passed or that no clock can
+    /// hold.
+    pub fn when(&self, wall: SystemTime) -> Instant {
+        let left = wall.duration_since(self.wall).unwrap_or_default();
+        self.instant.checked_add(left).unwrap_or(self.instant)
+    }
 }
 
 /// Where a document lives.
@@ -73,7 +96,7 @@ pub trait Document: Send + Sync {
     /// The current content.
     fn version(&self) -> Option<Arc<Version>>;
     /// When the source last confirmed the content.
-    fn confirmed(&self) -> Option<SystemTime>;
+    fn confirmed(&self) -> Option<Instant>;
     /// Asks for a fetch now. All who ask share one fetch, and none is made within the policy's least gap; the future ends
     /// when the fetch does, at once when there is none.
     fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -125,6 +148,8 @@ pub struct Env {
     pub shared: Shared,
     /// Counters and gauges.
     pub metrics: Metrics,
+    /// What must be at hand before traffic may come.
+    pub readiness: Readiness,
 }
 
 impl fmt::Debug for Env {

@@ -21,6 +21,7 @@ mod kind;
 mod outside;
 pub mod pointer;
 mod problem;
+mod readiness;
 mod reason;
 mod request_id;
 mod scheme;
@@ -31,7 +32,7 @@ mod units;
 pub use call::{Call, Forwarded, OperationInfo};
 pub use carrier::Carrier;
 pub use decode::decode;
-pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Judgement, Location, Metrics, Shared, Version, World};
+pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Judgement, Location, Metrics, Moment, Shared, Version, World};
 pub use escapes::percent_decoded;
 pub use facts::{
     AllCredentials, Certificate, Credentials, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts, Token,
@@ -42,6 +43,7 @@ pub use head::{IllegalHeader, RequestHead, ResponseHead};
 pub use kind::{BuildFilter, CheckSettings, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, FilterFuture, Kind, MetricDoc};
 pub use outside::{Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest, RemoteResponse, Revocations, RevokedBy};
 pub use problem::{Problem, Problems, Severity};
+pub use readiness::{Awaited, Readiness};
 pub use reason::{Answer, Meaning, Reason};
 pub use request_id::RequestId;
 pub use scheme::{NoCredential, behind_scheme, bytes_behind_scheme, has_scheme};

@@ -82,4 +82,7 @@ pub trait Revocations: Send + Sync {
     /// How long ago the least fresh of the configured inputs was last known to be complete; `None` before the first time.
     /// Zero when nothing but the gateway itself fills the list.
     fn age(&self) -> Option<Duration>;
+    /// Whether every source has said what it held when this process began, or was waited for long enough. False only in the time after a
+    /// start; until then a credential may be revoked that is not on the list.
+    fn has_caught_up(&self) -> bool;
 }

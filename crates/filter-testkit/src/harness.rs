@@ -5,7 +5,7 @@ use std::{marker::PhantomData, sync::Arc, time::Duration};
 use serde_json::Value;
 use tollgate_document::{Document, Limits};
 use tollgate_filter_api::{
-    Bytes, Carrier, Clock, DynFilter, Env, Filter, HeaderName, Kind, Metrics, Principal, PrincipalParts, Problem, Shared,
+    Bytes, Carrier, Clock, DynFilter, Env, Filter, HeaderName, Kind, Metrics, Principal, PrincipalParts, Problem, Readiness, Shared,
 };
 
 use crate::{FakeClock, FakeDocument, FakeWorld, Request, START};
@@ -23,6 +23,7 @@ pub(crate) struct Core {
     pub world: Arc<FakeWorld>,
     pub clock: Arc<FakeClock>,
     pub metrics: Metrics,
+    pub readiness: Readiness,
 }
 
 /// The world before the filter is built.
@@ -32,6 +33,7 @@ pub struct Setup<F = ()> {
     clock: Arc<FakeClock>,
     shared: Shared,
     metrics: Metrics,
+    readiness: Readiness,
     of: PhantomData<fn() -> F>,
 }
 
@@ -103,6 +105,11 @@ impl<F> Harness<F> {
         &self.core.clock
     }
 
+    /// What `/readyz` would say is missing.
+    pub fn missing(&self) -> Vec<String> {
+        self.core.readiness.missing(self.core.clock.instant())
+    }
+
     /// Fields in which the upstream reads the filter's own word.
     pub fn owned_headers(&self) -> Vec<HeaderName> {
         self.core.filter.owned_headers()
@@ -134,7 +141,8 @@ impl<F> Setup<F> {
     pub(crate) fn new(kind: Kind) -> Self {
         let clock = Arc::new(FakeClock::new(START));
         let world = Arc::new(FakeWorld::new(clock.clone()));
-        Self { kind, world, clock, shared: Shared::default(), metrics: Metrics::default(), of: PhantomData }
+        let (shared, metrics, readiness) = (Shared::default(), Metrics::default(), Readiness::default());
+        Self { kind, world, clock, shared, metrics, readiness, of: PhantomData }
     }
 
     /// Puts a document at a path or URL.
@@ -163,6 +171,7 @@ impl<F> Setup<F> {
             world: self.world.clone(),
             shared: self.shared.clone(),
             metrics: self.metrics.clone(),
+            readiness: self.readiness.clone(),
         }
     }
 
@@ -172,8 +181,8 @@ impl<F> Setup<F> {
     /// The filter's.
     pub fn build(&self, settings: &Value) -> Result<Option<Harness<F>>, Problem> {
         let Some(filter) = (self.kind.build)(settings, &self.env())? else { return Ok(None) };
-        let (world, clock, metrics) = (self.world.clone(), self.clock.clone(), self.metrics.clone());
-        Ok(Some(Harness { core: Core { kind: self.kind, filter, world, clock, metrics }, of: PhantomData }))
+        let (world, clock, metrics, readiness) = (self.world.clone(), self.clock.clone(), self.metrics.clone(), self.readiness.clone());
+        Ok(Some(Harness { core: Core { kind: self.kind, filter, world, clock, metrics, readiness }, of: PhantomData }))
     }
 
     /// Builds the filter from its settings. May be called again: both then share one world.

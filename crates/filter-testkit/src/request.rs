@@ -36,6 +36,7 @@ impl<'h> Request<'h> {
             host: "api.example.com".into(),
             has_body: false,
             now: core.clock.now(),
+            instant: core.clock.instant(),
             request_id: RequestId::fresh(REQUEST_ID, false),
             forwarded: None,
         };

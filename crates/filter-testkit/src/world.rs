@@ -45,7 +45,17 @@ impl FakeClock {
         *lock(&self.wall) += by;
     }
 
-    /// Steps the wall clock only, as a correction of the machine's time does.
+    /// Steps the wall clock ahead, as a correction of the machine's time does.
+    pub fn step_ahead(&self, by: Duration) {
+        *lock(&self.wall) += by;
+    }
+
+    /// Steps the wall clock back.
+    pub fn step_back(&self, by: Duration) {
+        *lock(&self.wall) -= by;
+    }
+
+    /// Steps the wall clock to a time.
     pub fn step_to(&self, wall: SystemTime) {
         *lock(&self.wall) = wall;
     }
@@ -191,7 +201,8 @@ impl World for FakeWorld {
 }
 
 /// Name of the document that holds a test's revocations, a line each: `jti X`, `signature X`, `client X`, `subject X`; and the
-/// list's age, `age 90` in seconds or `age never`. Without it the list is empty and fresh.
+/// list's age, `age 90` in seconds or `age never`; `behind yes` while its sources have not said yet what they hold. Without it the list is
+/// empty and fresh.
 pub const REVOCATIONS: &str = "revocations";
 
 /// What the test says was revoked.
@@ -227,12 +238,16 @@ impl Revocations for FakeRevocations {
             None => Some(Duration::ZERO),
         }
     }
+
+    fn has_caught_up(&self) -> bool {
+        !self.lines().iter().any(|(word, _)| word == "behind")
+    }
 }
 
 #[derive(Debug, Default)]
 struct Content {
     current: Option<Arc<Version>>,
-    confirmed: Option<SystemTime>,
+    confirmed: Option<Instant>,
     staged: Option<Bytes>,
 }
 
@@ -255,12 +270,12 @@ impl FakeDocument {
         let mut content = lock(&self.content);
         let number = content.current.as_ref().map_or(1, |version| version.number + 1);
         content.current = Some(Arc::new(Version { number, bytes: bytes.into() }));
-        content.confirmed = Some(self.clock.now());
+        content.confirmed = Some(self.clock.instant());
     }
 
     /// A regular fetch found the content unchanged.
     pub fn confirm(&self) {
-        lock(&self.content).confirmed = Some(self.clock.now());
+        lock(&self.content).confirmed = Some(self.clock.instant());
     }
 
     /// The content that the next asked-for refresh brings.
@@ -296,7 +311,7 @@ impl Document for FakeDocument {
         lock(&self.content).current.clone()
     }
 
-    fn confirmed(&self) -> Option<SystemTime> {
+    fn confirmed(&self) -> Option<Instant> {
         if self.uses.fails() {
             return None;
         }

@@ -25,6 +25,16 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
     }
 }
 
+/// Reads an object as [`object`] does and leaves out its members that are null: they say nothing, and count as absent.
+///
+/// # Errors
+/// As [`object`].
+pub fn members(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+    let mut map = object(bytes)?;
+    map.retain(|_, value| !value.is_null());
+    Ok(map)
+}
+
 #[derive(Clone, Copy)]
 struct Strict {
     depth: usize,
@@ -106,7 +116,7 @@ impl<'de> Visitor<'de> for Strict {
 
 #[cfg(test)]
 mod tests {
-    use super::object;
+    use super::{members, object};
 
     #[test]
     fn a_name_twice_is_refused_at_every_depth() {
@@ -114,6 +124,12 @@ mod tests {
         for text in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"{"x":{"a":1,"a":2}}"#, r#"{"x":[{"a":1,"a":2}]}"#] {
             assert!(object(text.as_bytes()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_member_that_is_null_counts_as_absent_and_a_name_is_still_there_once_only() {
+        assert_eq!(serde_json::to_string(&members(br#"{"a":null,"b":{"c":null},"d":[]}"#).unwrap()).unwrap(), r#"{"b":{"c":null},"d":[]}"#);
+        assert!(members(br#"{"a":null,"a":1}"#).is_err());
     }
 
     #[test]

@@ -111,17 +111,23 @@ fn algorithm(fields: &Map<String, Value>) -> Result<Algorithm, Malformed> {
     }
 }
 
+/// A parameter that says something: one that is null counts as absent.
+fn said<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    fields.get(name).filter(|value| !value.is_null())
+}
+
+/// `crit` is refused whatever it holds: an empty list is forbidden too (RFC 7515 §4.1.11).
 fn refuse_extensions(fields: &Map<String, Value>) -> Result<(), Malformed> {
     if fields.contains_key("crit") {
         return Err(Malformed::Critical("`crit` is there"));
     }
-    if fields.get("b64").is_some_and(|b64| *b64 != Value::Bool(true)) {
+    if said(fields, "b64").is_some_and(|b64| *b64 != Value::Bool(true)) {
         return Err(Malformed::Critical("`b64` is not true"));
     }
-    if fields.contains_key("enc") || fields.contains_key("zip") {
+    if said(fields, "enc").is_some() || said(fields, "zip").is_some() {
         return Err(Malformed::Form("an encrypted or compressed token"));
     }
-    match fields.get("cty") {
+    match said(fields, "cty") {
         None => Ok(()),
         Some(Value::String(cty)) if !cty.to_ascii_lowercase().contains("jwt") => Ok(()),
         Some(_) => Err(Malformed::Form("a token within a token")),
@@ -129,8 +135,9 @@ fn refuse_extensions(fields: &Map<String, Value>) -> Result<(), Malformed> {
 }
 
 fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, Malformed> {
-    match fields.get(name) {
+    match said(fields, name) {
         None => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(Malformed::Form("a header parameter has the wrong type")),
     }

@@ -12,7 +12,7 @@ use base64::{
 };
 use openssl::{
     asn1::{Asn1Time, Asn1TimeRef},
-    bn::{BigNum, BigNumRef},
+    bn::BigNum,
     ec::{EcGroup, EcKey},
     error::ErrorStack,
     nid::Nid,
@@ -22,12 +22,14 @@ use openssl::{
 };
 use serde_json::{Map, Value};
 
-use crate::algorithm::{Algorithm, Family};
+use crate::{
+    algorithm::{Algorithm, Family},
+    strength::family,
+    unusable::Unusable::{self, Malformed, Missing, Private, Purpose},
+};
 
-/// Below, RSA is forbidden (RFC 7518 §3.3).
-const MIN_RSA_BITS: i32 = 2048;
-/// Above, one check costs so much that few requests stop the gateway.
-const MAX_RSA_BITS: i32 = 8192;
+/// Members that only a private or a symmetric key has (RFC 7518 §6).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Issuers write numbers with and without padding; nothing hangs on the spelling of public numbers.
 const LENIENT: GeneralPurpose =
@@ -65,58 +67,94 @@ impl Key {
     }
 
     /// A key without a name, of a public key file.
-    pub fn from_public(public: PKey<Public>) -> Option<Self> {
+    ///
+    /// # Errors
+    /// When it is weak or of no use here.
+    pub fn from_public(public: PKey<Public>) -> Result<Self, Unusable> {
         let family = family(&public)?;
-        Some(Self { kid: None, algorithm: None, family, public, validity: None })
+        Ok(Self { kid: None, algorithm: None, family, public, validity: None })
     }
 
     /// The key of a certificate, good for as long as that is.
-    pub fn from_certificate(certificate: &X509Ref) -> Option<Self> {
-        let validity = (time(certificate.not_before())?, time(certificate.not_after())?);
-        let key = Self::from_public(certificate.public_key().ok()?)?;
-        Some(Self { validity: Some(validity), ..key })
+    ///
+    /// # Errors
+    /// When it is weak or of no use here, or the certificate's times cannot be read.
+    pub fn from_certificate(certificate: &X509Ref) -> Result<Self, Unusable> {
+        let moment = |read: &Asn1TimeRef, name| time(read).ok_or(Malformed(name));
+        let validity = (moment(certificate.not_before(), "notBefore")?, moment(certificate.not_after(), "notAfter")?);
+        let key = Self::from_public(certificate.public_key().map_err(|_| Unusable::Kind)?)?;
+        Ok(Self { validity: Some(validity), ..key })
     }
 
-    /// A key of a JWKS; `None` when it is not one that may verify tokens here.
-    pub fn from_jwk(jwk: &Map<String, Value>) -> Option<Self> {
-        if !is_for_verifying(jwk) {
-            return None;
+    /// A key of a JWKS. A member that is null or empty counts as absent.
+    ///
+    /// # Errors
+    /// When it is not one that may verify tokens here.
+    pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, Unusable> {
+        if let Some(name) = private_member(jwk) {
+            return Err(Private(name));
         }
-        let algorithm = match jwk.get("alg") {
+        check_purpose(jwk)?;
+        let algorithm = match text(jwk, "alg")? {
             None => None,
-            Some(name) => Some(Algorithm::parse(name.as_str()?)?),
+            Some(name) => Some(Algorithm::parse(name).ok_or(Unusable::Algorithm)?),
         };
-        let kid = match jwk.get("kid") {
-            None => None,
-            Some(kid) => Some(kid.as_str()?.to_owned()),
-        };
+        let kid = text(jwk, "kid")?.map(str::to_owned);
         let key = Self::from_public(public(jwk)?)?;
-        let consistent = algorithm.is_none_or(|algorithm| algorithm.family() == key.family);
-        consistent.then_some(Self { kid, algorithm, ..key })
+        if algorithm.is_some_and(|algorithm| algorithm.family() != key.family) {
+            return Err(Unusable::Algorithm);
+        }
+        Ok(Self { kid, algorithm, ..key })
     }
 }
 
-/// `use` and `key_ops` allow it, and it is not a private key that got published.
-fn is_for_verifying(jwk: &Map<String, Value>) -> bool {
-    let purpose = jwk.get("use").is_none_or(|purpose| purpose == "sig");
-    let operations = match jwk.get("key_ops") {
-        None => true,
-        Some(Value::Array(operations)) => operations.iter().any(|operation| operation == "verify"),
-        Some(_) => false,
-    };
-    purpose && operations && !jwk.contains_key("d")
+/// A member that says something; null, an empty text and an empty list say nothing.
+fn member<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    jwk.get(name).filter(|value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => true,
+    })
 }
 
-fn public(jwk: &Map<String, Value>) -> Option<PKey<Public>> {
-    let text = |name: &str| jwk.get(name)?.as_str();
-    let bytes = |name: &str| LENIENT.decode(text(name)?).ok();
-    match (text("kty")?, text("crv")) {
-        ("RSA", _) => rsa(&bytes("n")?, &bytes("e")?).ok(),
-        ("EC", Some("P-256")) => ec(Nid::X9_62_PRIME256V1, &bytes("x")?, &bytes("y")?).ok(),
-        ("EC", Some("P-384")) => ec(Nid::SECP384R1, &bytes("x")?, &bytes("y")?).ok(),
-        ("EC", Some("P-521")) => ec(Nid::SECP521R1, &bytes("x")?, &bytes("y")?).ok(),
-        ("OKP", Some("Ed25519")) => PKey::public_key_from_raw_bytes(&bytes("x")?, Id::ED25519).ok(),
-        _ => None,
+/// The first member by which a JWK is a private or a symmetric key.
+pub fn private_member(jwk: &Map<String, Value>) -> Option<&'static str> {
+    PRIVATE.into_iter().find(|name| member(jwk, name).is_some())
+}
+
+fn text<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, Unusable> {
+    member(jwk, name).map(|value| value.as_str().ok_or(Malformed(name))).transpose()
+}
+
+fn check_purpose(jwk: &Map<String, Value>) -> Result<(), Unusable> {
+    if text(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
+        return Err(Purpose("use"));
+    }
+    match member(jwk, "key_ops") {
+        None => Ok(()),
+        Some(Value::Array(operations)) if operations.iter().any(|operation| operation == "verify") => Ok(()),
+        Some(Value::Array(_)) => Err(Purpose("key_ops")),
+        Some(_) => Err(Malformed("key_ops")),
+    }
+}
+
+fn public(jwk: &Map<String, Value>) -> Result<PKey<Public>, Unusable> {
+    let needed = |name| text(jwk, name)?.ok_or(Missing(name));
+    let bytes = |name| LENIENT.decode(needed(name)?).map_err(|_| Malformed(name));
+    match needed("kty")? {
+        "RSA" => rsa(&bytes("n")?, &bytes("e")?).map_err(|_| Malformed("n")),
+        "EC" => {
+            let curve = match needed("crv")? {
+                "P-256" => Nid::X9_62_PRIME256V1,
+                "P-384" => Nid::SECP384R1,
+                "P-521" => Nid::SECP521R1,
+                _ => return Err(Unusable::Kind),
+            };
+            ec(curve, &bytes("x")?, &bytes("y")?).map_err(|_| Malformed("x"))
+        }
+        "OKP" if needed("crv")? == "Ed25519" => PKey::public_key_from_raw_bytes(&bytes("x")?, Id::ED25519).map_err(|_| Malformed("x")),
+        _ => Err(Unusable::Kind),
     }
 }
 
@@ -130,64 +168,6 @@ fn ec(curve: Nid, x: &[u8], y: &[u8]) -> Result<PKey<Public>, ErrorStack> {
     PKey::from_ec_key(EcKey::from_public_key_affine_coordinates(&group, &x, &y)?)
 }
 
-/// What the key can be used for; `None` when it is weak or of no use here.
-fn family(public: &PKey<Public>) -> Option<Family> {
-    match public.id() {
-        Id::RSA => is_strong(&public.rsa().ok()?).then_some(Family::Rsa),
-        Id::EC => {
-            let key = public.ec_key().ok()?;
-            key.check_key().ok()?;
-            match key.group().curve_name()? {
-                Nid::X9_62_PRIME256V1 => Some(Family::P256),
-                Nid::SECP384R1 => Some(Family::P384),
-                Nid::SECP521R1 => Some(Family::P521),
-                _ => None,
-            }
-        }
-        Id::ED25519 => (!is_of_small_order(&public.raw_public_key().ok()?)).then_some(Family::Ed25519),
-        _ => None,
-    }
-}
-
-/// Whether an Ed25519 key is one of the eight points under which anybody can make signatures, in whichever encoding; the sign does not
-/// matter. RFC 8032 does not refuse them, nor does the library.
-fn is_of_small_order(point: &[u8]) -> bool {
-    const POINTS: [&str; 7] = [
-        "0000000000000000000000000000000000000000000000000000000000000000",
-        "0100000000000000000000000000000000000000000000000000000000000000",
-        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    ];
-    let last = point.len().saturating_sub(1);
-    let y: String = point.iter().enumerate().map(|(at, byte)| format!("{:02x}", if at == last { byte & 0x7f } else { *byte })).collect();
-    POINTS.contains(&y.as_str())
-}
-
-fn is_strong(key: &Rsa<Public>) -> bool {
-    let (n, e) = (key.n(), key.e());
-    let bits = n.num_bits();
-    let exponent = e.is_odd() && e.num_bits() > 1 && e.num_bits() <= 64;
-    (MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) && n.is_odd() && exponent && !is_roca(n)
-}
-
-/// Whether the modulus has the shape that Infineon's library gave it, from which it can be factored (CVE-2017-15361): modulo
-/// every small prime it is a power of 65537. One modulus in 2^27 has it by chance.
-fn is_roca(n: &BigNumRef) -> bool {
-    const PRIMES: [u32; 17] = [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157];
-    PRIMES.iter().all(|prime| {
-        let prime = u64::from(*prime);
-        let wanted = n.mod_word(u32::try_from(prime).unwrap_or(u32::MAX)).unwrap_or(0);
-        let mut power = 1;
-        (0..prime).any(|_| {
-            power = power * 65_537 % prime;
-            power == wanted
-        })
-    })
-}
-
 fn time(time: &Asn1TimeRef) -> Option<SystemTime> {
     let since = Asn1Time::from_unix(0).ok()?.diff(time).ok()?;
     let seconds = i64::from(since.days) * 86_400 + i64::from(since.secs);
@@ -196,3 +176,7 @@ fn time(time: &Asn1TimeRef) -> Option<SystemTime> {
         Err(_) => SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(seconds.unsigned_abs())),
     }
 }
+
+#[cfg(test)]
+#[path = "key_tests.rs"]
+mod tests;

@@ -9,10 +9,13 @@ mod jws;
 mod key;
 mod sign;
 mod source;
+mod strength;
+mod unusable;
 
 pub use algorithm::Algorithm;
-pub use json::object;
+pub use json::{members, object};
 pub use jws::{Jws, Malformed, normal_type};
-pub use key::Key;
+pub use key::{Key, private_member};
 pub use sign::{SignError, SigningKey, UnusableKey};
-pub use source::{Format, parse};
+pub use source::{Format, KeySet, Unreadable, parse};
+pub use unusable::{Dropped, Unusable};

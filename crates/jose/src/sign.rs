@@ -70,7 +70,7 @@ impl SigningKey {
         // Without a callback the library asks the terminal for a passphrase, and the start hangs.
         let private = PKey::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| UnusableKey::Unreadable)?;
         let public = private.public_key_to_der().and_then(|der| PKey::public_key_from_der(&der)).map_err(|_| UnusableKey::Unreadable)?;
-        let family = Key::from_public(public).ok_or(UnusableKey::Unfit)?.family();
+        let family = Key::from_public(public).map_err(|_| UnusableKey::Unfit)?.family();
         let algorithm = algorithm.unwrap_or(usual(family));
         if algorithm.family() != family {
             return Err(UnusableKey::Algorithm);

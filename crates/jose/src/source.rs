@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use openssl::{pkey::PKey, x509::X509};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
 
-use crate::{json, key::Key};
+use crate::{
+    json,
+    key::Key,
+    unusable::{Dropped, Unusable},
+};
 
 /// A set with more keys is not read: a token without `kid` is tried against each of them.
 const MAX_KEYS: usize = 64;
@@ -22,33 +27,116 @@ pub enum Format {
     Certificate,
 }
 
-/// The keys that can be used; `None` when the content as a whole is not of that format.
-pub fn parse(format: Format, bytes: &[u8]) -> Option<Arc<[Arc<Key>]>> {
-    let keys = match format {
+/// What a content holds.
+#[derive(Debug)]
+pub struct KeySet {
+    /// The keys that can be used.
+    pub keys: Arc<[Arc<Key>]>,
+    /// The others, each with its reason.
+    pub dropped: Vec<Dropped>,
+}
+
+/// Why a content as a whole is no set of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Not an RFC 7517 set.
+    #[error("it is not a JSON object with one list `keys`")]
+    NotASet,
+    /// Not PEM of that kind.
+    #[error("it is not PEM, or one of its blocks cannot be read")]
+    NotPem,
+    /// More keys than are tried.
+    #[error("it has more than {MAX_KEYS} keys")]
+    TooMany,
+}
+
+/// Takes a content apart. A key that cannot be used is left out alone.
+///
+/// # Errors
+/// When the content as a whole is not of that format.
+pub fn parse(format: Format, bytes: &[u8]) -> Result<KeySet, Unreadable> {
+    let read = match format {
         Format::Jwks => jwks(bytes),
         Format::Pem => pem(bytes),
         Format::Certificate => certificates(bytes),
     }?;
-    (keys.len() <= MAX_KEYS).then(|| keys.into_iter().map(Arc::new).collect())
-}
-
-fn jwks(bytes: &[u8]) -> Option<Vec<Key>> {
-    let set = json::object(bytes).ok()?;
-    let keys = set.get("keys")?.as_array()?;
-    if keys.len() > MAX_KEYS {
-        return None;
+    if read.len() > MAX_KEYS {
+        return Err(Unreadable::TooMany);
     }
-    Some(keys.iter().filter_map(Value::as_object).filter_map(Key::from_jwk).collect())
+    let (mut keys, mut dropped) = (Vec::new(), Vec::new());
+    for (index, (key, kid)) in read.into_iter().enumerate() {
+        match key {
+            Ok(key) => keys.push(Arc::new(key)),
+            Err(why) => dropped.push(Dropped::new(index, kid.as_deref(), why)),
+        }
+    }
+    Ok(KeySet { keys: keys.into(), dropped })
 }
 
-fn pem(bytes: &[u8]) -> Option<Vec<Key>> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let blocks: Vec<&str> = text.split_inclusive(PEM_END).filter(|block| block.contains(PEM_END)).collect();
-    let keys: Vec<_> = blocks.iter().filter_map(|block| PKey::public_key_from_pem(block.as_bytes()).ok()).collect();
-    (!keys.is_empty() && keys.len() == blocks.len()).then(|| keys.into_iter().filter_map(Key::from_public).collect())
+/// A key, or why it is none; and its name.
+type Read = (Result<Key, Unusable>, Option<String>);
+
+/// The keys as text, so that one with a name twice spoils no other. `keys` twice is an error.
+#[derive(Deserialize)]
+struct Set<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
 }
 
-fn certificates(bytes: &[u8]) -> Option<Vec<Key>> {
-    let certificates = X509::stack_from_pem(bytes).ok()?;
-    (!certificates.is_empty()).then(|| certificates.iter().filter_map(|certificate| Key::from_certificate(certificate)).collect())
+fn jwks(bytes: &[u8]) -> Result<Vec<Read>, Unreadable> {
+    let set: Set<'_> = serde_json::from_slice(bytes).map_err(|_| Unreadable::NotASet)?;
+    if set.keys.len() > MAX_KEYS {
+        return Err(Unreadable::TooMany);
+    }
+    let read = |raw: &RawValue| match json::object(raw.get().as_bytes()) {
+        Ok(jwk) => (Key::from_jwk(&jwk), jwk.get("kid").and_then(Value::as_str).map(str::to_owned)),
+        Err(_) => (Err(Unusable::NotAnObject), None),
+    };
+    Ok(set.keys.into_iter().map(read).collect())
+}
+
+fn pem(bytes: &[u8]) -> Result<Vec<Read>, Unreadable> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::NotPem)?;
+    let blocks = text.split_inclusive(PEM_END).filter(|block| block.contains(PEM_END));
+    let read = |block: &str| PKey::public_key_from_pem(block.as_bytes()).map(|key| (Key::from_public(key), None));
+    let keys: Vec<_> = blocks.map(read).collect::<Result<_, _>>().map_err(|_| Unreadable::NotPem)?;
+    if keys.is_empty() { Err(Unreadable::NotPem) } else { Ok(keys) }
+}
+
+fn certificates(bytes: &[u8]) -> Result<Vec<Read>, Unreadable> {
+    let certificates = X509::stack_from_pem(bytes).map_err(|_| Unreadable::NotPem)?;
+    if certificates.is_empty() {
+        return Err(Unreadable::NotPem);
+    }
+    Ok(certificates.iter().map(|certificate| (Key::from_certificate(certificate), None)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"good"}"#;
+
+    #[test]
+    fn a_key_that_cannot_be_used_is_left_out_alone_and_says_which_it_is() {
+        let twice = r#"{"kty":"OKP","kty":"OKP"}"#;
+        let deep = format!(r#"{{"kid":"deep","x5c":{}{}}}"#, "[".repeat(50), "]".repeat(50));
+        let text = format!(r#"{{"keys":[null,{twice},{deep},{{"kty":"oct","k":"AA","kid":"secret"}},"key",{GOOD}]}}"#);
+        let set = parse(Format::Jwks, text.as_bytes()).unwrap();
+        assert_eq!(set.keys.iter().map(|key| key.kid.as_deref()).collect::<Vec<_>>(), [Some("good")]);
+        let told: Vec<String> = set.dropped.iter().map(ToString::to_string).collect();
+        let no_object = |number: usize| format!("key {number}: it is not one strict JSON object");
+        let secret = r#"key 4 (kid "secret"): `k` is a part of a private key, and it was published"#.to_owned();
+        assert_eq!(told, [no_object(1), no_object(2), no_object(3), secret, no_object(5)]);
+    }
+
+    #[test]
+    fn what_is_no_set_is_told_from_a_set_without_a_usable_key() {
+        for text in ["", "[]", "{}", r#"{"keys":null}"#, r#"{"keys":{}}"#, r#"{"keys":[],"keys":[]}"#, r#"{"keys":[],"k\u0065ys":[]}"#] {
+            assert_eq!(parse(Format::Jwks, text.as_bytes()).err(), Some(Unreadable::NotASet), "{text}");
+        }
+        assert!(parse(Format::Jwks, br#"{"keys":[]}"#).is_ok_and(|set| set.keys.is_empty() && set.dropped.is_empty()));
+        let crowd = format!(r#"{{"keys":[{}]}}"#, [GOOD; 65].join(","));
+        assert_eq!(parse(Format::Jwks, crowd.as_bytes()).err(), Some(Unreadable::TooMany));
+    }
 }

@@ -4,9 +4,9 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Map, Value, json};
@@ -37,6 +37,9 @@ pub const METRICS: &[MetricDoc] = &[
     },
 ];
 
+/// How long sources are waited for after the start, unless told otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The list, its inputs, its journal.
 pub struct Book {
     list: Arc<List>,
@@ -45,6 +48,11 @@ pub struct Book {
     journal: Option<Mutex<Journal>>,
     past: Mutex<Past>,
     turn: AtomicUsize,
+    begun: Instant,
+    /// How long the sources are waited for after the start.
+    patience: Duration,
+    /// They have said what they held by then, or were waited for long enough.
+    caught_up: AtomicBool,
 }
 
 impl Book {
@@ -65,10 +73,19 @@ impl Book {
         let wanted = |input: &Input| *input == Input::Admin || inputs.contains(input);
         let feeds = Input::ALL.into_iter().filter(wanted).map(feed).collect();
         let past = Mutex::new(Past::new(seconds(clock.now()), clock.instant()));
-        let book = Self { list, clock, feeds, journal: journal.map(Mutex::new), past, turn: AtomicUsize::new(0) };
+        let (journal, turn, begun) = (journal.map(Mutex::new), AtomicUsize::new(0), clock.instant());
+        let caught_up = AtomicBool::new(false);
+        let book = Self { list, clock, feeds, journal, past, turn, begun, patience: PATIENCE, caught_up };
         book.admin().complete();
+        book.admin().catch_up();
         book.follow()?;
         Ok(book)
+    }
+
+    /// The sources are waited for so long after the start, and not [`PATIENCE`].
+    #[must_use]
+    pub fn waiting(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     fn now(&self) -> u32 {
@@ -78,6 +95,11 @@ impl Book {
     fn admin(&self) -> &Feed {
         // Input::ALL begins with it, and no setting leaves it out.
         &self.feeds[0]
+    }
+
+    /// From when on a stated length of time counts; see [`Feed::reading_time`].
+    pub fn reading_time(&self) -> u32 {
+        self.admin().reading_time()
     }
 
     /// The handle of an input that was named when the book was opened.
@@ -189,16 +211,38 @@ impl Book {
     /// Once a second: lets go of what is over, and brings the gauges up to date.
     pub fn tick(&self) {
         self.admin().complete();
+        self.has_caught_up();
         let past = self.past.lock().unwrap_or_else(PoisonError::into_inner).reckon(self.now(), self.clock.instant());
         self.list.set_past(past);
         self.list.sweep(self.turn.fetch_add(1, Ordering::Relaxed), past);
         self.feeds.iter().for_each(|feed| feed.publish());
     }
 
-    /// What is missing before requests may come: the first whole view of etcd.
-    pub fn missing(&self) -> Option<String> {
-        let etcd = self.feed(Input::Etcd)?;
-        etcd.age().is_none().then(|| "the revocations of etcd were not read whole yet".to_owned())
+    /// What is missing before requests may come: what the sources held when this process began.
+    pub fn missing(&self) -> Vec<&'static str> {
+        if self.has_caught_up() { Vec::new() } else { self.behind().collect() }
+    }
+
+    fn behind(&self) -> impl Iterator<Item = &'static str> {
+        self.feeds.iter().filter(|feed| !feed.has_caught_up()).filter_map(|feed| match feed.input() {
+            Input::Admin => None,
+            Input::Broker => Some("the message broker has not said all the revocations that it kept"),
+            Input::Etcd => Some("the revocations of etcd were not read whole"),
+        })
+    }
+
+    /// Whether the sources have caught up by now, or their time is over.
+    fn catch_up(&self) -> bool {
+        let waited = self.clock.instant().saturating_duration_since(self.begun) >= self.patience;
+        let behind: Vec<_> = self.behind().collect();
+        if !behind.is_empty() && !waited {
+            return false;
+        }
+        if !self.caught_up.swap(true, Ordering::AcqRel) && !behind.is_empty() {
+            let after = self.patience;
+            log::warn!("after {after:?} (`stores.revocations.catch_up`) the gateway goes on with what it knows: {}", behind.join("; "));
+        }
+        true
     }
 
     /// The horizon, for the operator.
@@ -212,6 +256,7 @@ impl Book {
         json!({
             "entries": self.list.len(),
             "age_seconds": self.age().map(|age| age.as_millis() as f64 / 1000.0),
+            "caught_up": self.has_caught_up(),
             "journal": journal,
             "inputs": inputs,
         })
@@ -241,6 +286,11 @@ impl Revocations for Book {
         let sources = self.feeds.iter().filter(|feed| feed.input() != Input::Admin);
         sources.map(|feed| feed.age()).try_fold(Duration::ZERO, |oldest, age| Some(oldest.max(age?)))
     }
+
+    /// One load, once it is so.
+    fn has_caught_up(&self) -> bool {
+        self.caught_up.load(Ordering::Acquire) || self.catch_up()
+    }
 }
 
 /// What the crate's tests share.
@@ -252,7 +302,7 @@ pub(crate) mod testing {
     };
 
     /// A clock that the test moves, and one on the wall that it can set wrong.
-    pub(crate) struct Moved(Instant, Mutex<Duration>, Mutex<Duration>);
+    pub(crate) struct Moved(Instant, Mutex<Duration>, Mutex<(Duration, Duration)>);
 
     impl Moved {
         pub(crate) fn new() -> Arc<Self> {
@@ -264,13 +314,18 @@ pub(crate) mod testing {
         }
 
         pub(crate) fn goes_wrong_by(&self, ahead: Duration) {
-            *self.2.lock().unwrap() = ahead;
+            *self.2.lock().unwrap() = (ahead, Duration::ZERO);
+        }
+
+        pub(crate) fn goes_back_by(&self, behind: Duration) {
+            *self.2.lock().unwrap() = (Duration::ZERO, behind);
         }
     }
 
     impl tollgate_filter_api::Clock for Moved {
         fn now(&self) -> SystemTime {
-            SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + *self.1.lock().unwrap() + *self.2.lock().unwrap()
+            let (ahead, behind) = *self.2.lock().unwrap();
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + *self.1.lock().unwrap() + ahead - behind
         }
 
         fn instant(&self) -> Instant {

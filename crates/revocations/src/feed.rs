@@ -77,6 +77,10 @@ pub struct Feed {
     list: Arc<List>,
     clock: Arc<dyn Clock>,
     begun: Instant,
+    /// Seconds since 1970 at that time.
+    opened: u32,
+    /// It has said what it held when this process began.
+    caught_up: AtomicBool,
     /// Milliseconds after `begun`, or before, at which the view was last known to be complete; [`NEVER`] before the first time.
     complete: AtomicI64,
     /// Something may be missing that nothing has made up for yet; until then no later time is known to be complete.
@@ -100,6 +104,8 @@ impl Feed {
             input,
             list,
             begun: clock.instant(),
+            opened: seconds(clock.now()),
+            caught_up: AtomicBool::new(false),
             clock,
             complete: AtomicI64::new(NEVER),
             torn: AtomicBool::new(false),
@@ -122,6 +128,23 @@ impl Feed {
     /// Seconds since 1970.
     pub fn now(&self) -> u32 {
         seconds(self.clock.now())
+    }
+
+    /// From when on a length of time counts that a source states: what the wall clock shows, and no earlier than it would show had it not
+    /// been stepped back since the start. An entry that ends too soon would let a token pass that was revoked.
+    pub fn reading_time(&self) -> u32 {
+        let passed = self.clock.instant().saturating_duration_since(self.begun).as_secs();
+        self.now().max(self.opened.saturating_add(u32::try_from(passed).unwrap_or(u32::MAX)))
+    }
+
+    /// The source has said everything that it held when this process began.
+    pub fn catch_up(&self) {
+        self.caught_up.store(true, Ordering::Release);
+    }
+
+    /// Whether it has.
+    pub fn has_caught_up(&self) -> bool {
+        self.caught_up.load(Ordering::Acquire)
     }
 
     /// The source is there.
@@ -304,6 +327,7 @@ impl Feed {
         let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner).clone();
         json!({
             "connected": self.connected.load(Ordering::Relaxed),
+            "caught_up": self.has_caught_up(),
             "complete": self.age().is_some() && !self.is_torn(),
             "gap": self.is_torn(),
             "age_seconds": self.age().map(|age| age.as_millis() as f64 / 1000.0),

@@ -22,7 +22,7 @@ mod shard;
 mod statement;
 mod subscription;
 
-pub use book::{Book, METRICS, RevokeError};
+pub use book::{Book, METRICS, PATIENCE, RevokeError};
 pub use entry::{Input, Kind, Seed};
 pub use feed::{Feed, FeedError};
 pub use journal::{Journal, JournalError, JournalState};

@@ -109,6 +109,7 @@ impl Mirrored {
         let differences = self.feed.replace(self.followed.swap(true, Ordering::Relaxed) && comparable)?;
         *lock(&self.said) = std::mem::take(&mut lock(&self.listed));
         self.complete(revision);
+        self.feed.catch_up();
         Ok(differences)
     }
 
@@ -157,7 +158,7 @@ impl Mirrored {
     }
 
     fn read(&self, key: &[u8], value: &[u8]) -> Option<Statement> {
-        pair(key, value, self.feed.now()).inspect_err(|bad: &Bad| self.feed.bad(bad)).ok()
+        pair(key, value, self.feed.reading_time()).inspect_err(|bad: &Bad| self.feed.bad(bad)).ok()
     }
 
     fn take_back(&self, before: &Statement) {

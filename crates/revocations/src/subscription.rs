@@ -4,6 +4,9 @@
 //! heard was kept, and the broker has said everything that it kept. Where that is not so there is a gap, which nothing but
 //! another source that says everything can close.
 //!
+//! That a broker has said everything it kept is known exactly where the protocol has a word for it. Elsewhere it is taken for granted when no
+//! message came for a while; a broker that pauses longer in the middle of what it kept is believed too early.
+//!
 //! What it does not protect against: what was published before the subscription was first made. It is counted as a gap, and
 //! taken for nothing.
 
@@ -14,8 +17,14 @@ use std::{
 
 use crate::{Bad, Book, Feed, Input, RevokeError, Statement, mark::Mark};
 
-/// How long a broker is quiet, after a connection, when it has said what it had kept.
+/// How long a broker has sent no message, after a connection or a message, when it has said what it had kept.
 const QUIET: Duration = Duration::from_secs(1);
+
+/// The same for a broker that should have said so itself, and did not.
+const LONG_QUIET: Duration = Duration::from_secs(10);
+
+/// As of so long ago at most, another process that hears the broker has caught up for us as well.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// How often the mark is set.
 const MARK_EVERY: Duration = Duration::from_secs(1);
@@ -46,8 +55,10 @@ struct State {
     connected: Option<Instant>,
     /// When something last came.
     heard: Instant,
-    /// Whether what came last was a message.
-    message: bool,
+    /// When the last message was taken in, or the connection made.
+    quiet_since: Instant,
+    /// Whether the broker says itself when it has said what it had kept.
+    exact: bool,
     /// Whether the broker has said what it had kept.
     caught_up: bool,
     /// Whether the mark could not be set last time.
@@ -68,7 +79,8 @@ impl Subscription {
             first: true,
             connected: None,
             heard,
-            message: false,
+            quiet_since: heard,
+            exact: false,
             caught_up: false,
             unmarked: false,
             messages: 0,
@@ -88,13 +100,16 @@ impl Subscription {
 
     /// Takes over what the mark says: of an earlier process, or of the one that writes the journal.
     fn remember(&self, state: &State) -> bool {
-        let age = state.mark.as_ref().and_then(|mark| mark.age(self.book.clock().now()));
-        let at = age.and_then(|age| self.now().checked_sub(age));
-        at.inspect(|at| self.feed.complete_at(*at)).is_some()
+        let Some(age) = state.mark.as_ref().and_then(|mark| mark.age(self.book.clock().now())) else { return false };
+        if age <= FRESH && self.book.writes() == Some(false) {
+            self.feed.catch_up();
+        }
+        self.now().checked_sub(age).inspect(|at| self.feed.complete_at(*at)).is_some()
     }
 
-    /// The broker confirmed it. Says whether something may be missing that nothing has made up for.
-    pub fn connected(&self) -> bool {
+    /// The broker confirmed it. With `exact`, it says itself when it has said what it had kept. Says whether something may be missing that
+    /// nothing has made up for.
+    pub fn connected(&self, exact: bool) -> bool {
         let mut state = self.state();
         let kept = self.book.writes().is_some();
         if !self.durable || (state.first && !kept) {
@@ -103,7 +118,10 @@ impl Subscription {
             self.feed.gap(false);
         }
         let now = self.now();
-        (state.first, state.connected, state.heard, state.message, state.caught_up) = (false, Some(now), now, false, false);
+        (state.first, state.connected, state.exact) = (false, Some(now), exact);
+        // What is not durable has nothing kept for it.
+        state.caught_up = !self.durable;
+        (state.heard, state.quiet_since) = (now, now);
         self.feed.connected();
         self.feed.is_torn()
     }
@@ -111,10 +129,20 @@ impl Subscription {
     /// Something came, in order: a message that was [heard](Self::hear) before, or a sign of life.
     pub fn alive(&self) {
         let mut state = self.state();
-        let message = std::mem::take(&mut state.message);
         state.heard = self.now();
-        state.caught_up |= !message && state.connected.is_some();
         self.reckon(&mut state);
+    }
+
+    /// The broker has said everything that it had kept when it was connected.
+    pub fn drained(&self) {
+        let mut state = self.state();
+        state.heard = self.now();
+        self.catch_up(&mut state);
+    }
+
+    fn catch_up(&self, state: &mut State) {
+        state.caught_up |= state.connected.is_some();
+        self.reckon(state);
     }
 
     /// One message.
@@ -124,22 +152,30 @@ impl Subscription {
     pub fn hear(&self, read: Result<Statement, Bad>) -> Result<(), RevokeError> {
         {
             let mut state = self.state();
-            state.message = true;
             state.messages += 1;
             self.feed.reached(state.messages);
         }
-        match read {
+        let heard = match read {
             Ok(statement) => self.book.hear(&statement),
             Err(bad) => {
                 self.feed.bad(&bad);
                 Ok(())
             }
-        }
+        };
+        // The disk may have taken its time; while we wait for it the broker is not quiet.
+        self.state().quiet_since = self.now();
+        heard
     }
 
     /// A message that could not be read.
     pub fn unread(&self, why: &str) {
         self.feed.bad(&Bad::new(why));
+        self.state().quiet_since = self.now();
+    }
+
+    /// From when on a length of time counts that a message states; see [`Feed::reading_time`].
+    pub fn reading_time(&self) -> u32 {
+        self.feed.reading_time()
     }
 
     /// The connection is gone.
@@ -159,14 +195,15 @@ impl Subscription {
             }
             return;
         }
-        if !state.caught_up && now.saturating_duration_since(state.heard) >= QUIET {
-            state.caught_up = true;
-            self.reckon(&mut state);
+        let quiet = if state.exact { LONG_QUIET } else { QUIET };
+        if !state.caught_up && now.saturating_duration_since(state.quiet_since) >= quiet {
+            self.catch_up(&mut state);
         }
         if self.feed.is_torn() && self.missed == Missed::Etcd {
             let etcd = self.book.feed(Input::Etcd).and_then(|etcd| etcd.completed());
             if etcd.zip(state.connected).is_some_and(|(etcd, connected)| etcd > connected) {
                 self.feed.mend();
+                self.reckon(&mut state);
             }
         }
     }
@@ -177,6 +214,10 @@ impl Subscription {
             return;
         }
         self.feed.complete_at(state.heard);
+        // What nothing makes up for is not waited for: it would be for ever.
+        if self.missed == Missed::Nothing || !self.feed.is_torn() {
+            self.feed.catch_up();
+        }
         let due = state.marked.is_none_or(|last| state.heard.saturating_duration_since(last) >= MARK_EVERY);
         if due && !self.feed.is_torn() && self.book.writes() == Some(true) {
             state.marked = Some(state.heard);

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value};
 use tollgate_filter_api::{Call, KeyType, Principal, PrincipalParts, Reason, Token};
-use tollgate_jose::{Format, Jws, Key, object, parse};
+use tollgate_jose::{Format, Jws, Key, members, parse};
 
 use crate::{
     config::Signed,
@@ -22,7 +22,7 @@ pub(crate) struct Signer {
     issuer: String,
     keys: Arc<[Arc<Key>]>,
     any_api: bool,
-    skew: u64,
+    skew: f64,
     padded: bool,
 }
 
@@ -38,8 +38,11 @@ fn unknown(note: &'static str) -> Refusal {
 impl Signer {
     /// `None` when the file holds no key that can verify a signature.
     pub(crate) fn new(settings: &Signed, pem: &[u8]) -> Option<Self> {
-        let keys = parse(Format::Certificate, pem).or_else(|| parse(Format::Pem, pem)).filter(|keys| !keys.is_empty())?;
-        let skew = settings.clock_skew.0.as_secs();
+        let keys = parse(Format::Certificate, pem).or_else(|_| parse(Format::Pem, pem)).ok()?.keys;
+        if keys.is_empty() {
+            return None;
+        }
+        let skew = settings.clock_skew.0.as_secs_f64();
         Some(Self { issuer: settings.issuer.clone(), keys, any_api: settings.any_api, skew, padded: settings.padded })
     }
 
@@ -49,7 +52,7 @@ impl Signer {
         if !self.keys.iter().any(signed) {
             return Err(unknown("no key of the issuer made the signature"));
         }
-        let claims = object(&jws.payload).map_err(|_| unknown("the claims are no strict JSON object"))?;
+        let claims = members(&jws.payload).map_err(|_| unknown("the claims are no strict JSON object"))?;
         if claims.get("iss").and_then(Value::as_str) != Some(self.issuer.as_str()) {
             return Err(unknown("another issuer"));
         }
@@ -61,16 +64,16 @@ impl Signer {
     }
 
     fn time(&self, claims: &Map<String, Value>, now: SystemTime) -> Result<(), Refusal> {
-        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64();
         let at = |name: &str| match claims.get(name) {
             None => Ok(None),
-            Some(value) => value.as_u64().map(Some).ok_or_else(|| unknown("a time that is no whole number of seconds")),
+            Some(value) => value.as_f64().map(Some).ok_or_else(|| unknown("a time that is no number of seconds")),
         };
-        if at("exp")?.is_some_and(|end| end.saturating_add(self.skew) <= now) {
+        if at("exp")?.is_some_and(|end| end + self.skew <= now) {
             return Err((&TIME, "`exp` has passed"));
         }
         for name in ["nbf", "iat"] {
-            if at(name)?.is_some_and(|begin| begin > now.saturating_add(self.skew)) {
+            if at(name)?.is_some_and(|begin| begin > now + self.skew) {
                 return Err((&TIME, "`nbf` or `iat` is yet to come"));
             }
         }
@@ -93,13 +96,14 @@ impl Signer {
 }
 
 fn principal(claims: Map<String, Value>, key: &str, twin: Option<String>) -> Result<Principal, Refusal> {
-    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
     let key_type = match claims.get("keytype").map(Value::as_str) {
         None | Some(Some("PRODUCTION")) => KeyType::Production,
         Some(Some("SANDBOX")) => KeyType::Sandbox,
         Some(_) => return Err(unknown("`keytype` is neither PRODUCTION nor SANDBOX")),
     };
-    let time = |name: &str| claims.get(name).and_then(Value::as_i64);
+    // The conversion cuts fractions off, and holds at both ends.
+    let time = |name: &str| claims.get(name).and_then(Value::as_f64).map(|seconds| seconds as i64);
     let signature = key.rsplit('.').next().map(str::to_owned);
     let token = Token { id: text("jti"), signature, twin, issued: time("iat"), expires: time("exp") };
     let parts = PrincipalParts {

@@ -1,14 +1,35 @@
 //! Tokens for callers that come again.
 
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
-use tollgate_filter_api::{Credentials, HeaderValue, KeyType, OperationInfo};
+use tollgate_filter_api::{Credentials, HeaderValue, KeyType, Moment, OperationInfo};
 use tollgate_recent::Recent;
 
 use crate::claims::earliest_end;
 
-/// Tokens, and until when they are good.
-pub(crate) type Cache = Recent<CallerKey, (HeaderValue, SystemTime)>;
+/// Tokens, and when they are good.
+pub(crate) type Cache = Recent<CallerKey, Made>;
+
+/// A token that was made.
+pub(crate) struct Made {
+    pub token: HeaderValue,
+    /// `iat`: where the clock is stepped back behind it, upstreams would take the token for one of the future.
+    from: SystemTime,
+    /// `exp`, as it was seen on both clocks.
+    until: (SystemTime, Instant),
+}
+
+impl Made {
+    pub(crate) fn new(token: HeaderValue, now: Moment, until: SystemTime) -> Self {
+        Self { token, from: now.wall, until: (until, now.when(until)) }
+    }
+
+    /// Whether it can be used now and for so long.
+    pub(crate) fn is_good(&self, now: Moment, margin: Duration) -> bool {
+        let (wall, instant) = self.until;
+        self.from <= now.wall && now.wall + margin < wall && now.instant + margin < instant
+    }
+}
 
 /// Everything that a token says differs with these.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -11,7 +11,7 @@ use tollgate_jose::SigningKey;
 
 use crate::{
     Config,
-    cache::{Cache, CallerKey},
+    cache::{Cache, CallerKey, Made},
     claims::claims,
 };
 
@@ -85,8 +85,8 @@ impl Filter for BackendJwt {
 impl BackendJwt {
     fn token(&self, given: Credentials<'_>, call: &Call) -> Result<HeaderValue, Fault> {
         let key = CallerKey::of(given, &call.operation);
-        let good = |(token, until): &(HeaderValue, _)| (call.now + MARGIN < *until).then(|| token.clone());
-        if let Some(token) = self.cache.find(&key, good) {
+        let now = call.moment();
+        if let Some(token) = self.cache.find(&key, |made| made.is_good(now, MARGIN).then(|| made.token.clone())) {
             return Ok(token);
         }
         let fault = |cause: &'static str| Fault::new("backend_jwt.not_made", cause);
@@ -101,7 +101,7 @@ impl BackendJwt {
         }
         let mut token = HeaderValue::try_from(token).map_err(|_| fault("the token is no text"))?;
         token.set_sensitive(true);
-        self.cache.put(key, (token.clone(), until));
+        self.cache.put(key, Made::new(token.clone(), now, until));
         Ok(token)
     }
 }

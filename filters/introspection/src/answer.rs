@@ -1,4 +1,5 @@
-//! What the issuer said, checked by type before meaning. It is untrusted data: anything odd is no answer at all.
+//! What the issuer said, checked by type before meaning. It is untrusted data: anything odd is no answer at all. A member that is null
+//! counts as absent, as does a name that is empty; `active` must be there.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -16,7 +17,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub principal: Principal,
-    not_before: Option<i64>,
+    /// Seconds since 1970, with fractions (RFC 7519 §2).
+    not_before: Option<f64>,
+    expires: Option<f64>,
 }
 
 /// `None` for a token that is not active; an error when this is no answer.
@@ -24,7 +27,7 @@ pub(crate) fn read(response: &RemoteResponse, token: &str, config: &Config) -> R
     if response.status != 200 {
         return Err(format!("expected status 200, found {}", response.status));
     }
-    let claims = tollgate_jose::object(&response.body).map_err(|_| "expected one JSON object, no name twice".to_owned())?;
+    let claims = tollgate_jose::members(&response.body).map_err(|_| "expected one JSON object, no name twice".to_owned())?;
     match claims.get("active") {
         Some(Value::Bool(true)) => {}
         Some(Value::Bool(false)) => return Ok(None),
@@ -34,11 +37,11 @@ pub(crate) fn read(response: &RemoteResponse, token: &str, config: &Config) -> R
     let subject = text(&claims, "sub")?.or(text(&claims, "username")?);
     let issuer = config.issuer.clone().or(text(&claims, "iss")?);
     let (issued, expires) = (time(&claims, "iat")?.map(seconds), time(&claims, "exp")?);
-    let token = Some(Token { id: text(&claims, "jti")?, issued, expires, ..named(token) });
+    let token = Some(Token { id: text(&claims, "jti")?, issued, expires: expires.map(|end| end as i64), ..named(token) });
     let (client, not_before) = (text(&claims, "client_id")?, time(&claims, "nbf")?);
     let key_type = key_type(&claims, &config.key_type_claim)?;
     let parts = PrincipalParts { filter: "introspection", subject, issuer, client, scopes, key_type, claims, token };
-    Ok(Some(Arc::new(Grant { principal: Principal::new(parts), not_before })))
+    Ok(Some(Arc::new(Grant { principal: Principal::new(parts), not_before, expires })))
 }
 
 /// What the token can be revoked by besides: a JWT by its signature, any other as a whole.
@@ -50,9 +53,8 @@ fn named(token: &str) -> Token {
 impl Grant {
     /// Whether the token may be used now, here, with a proof or without; who brings it is not looked at.
     pub(crate) fn judge(&self, config: &Config, now: SystemTime, proving: bool) -> Result<(), Failure> {
-        let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(i64::MAX));
-        let expires = self.principal.token.as_ref().and_then(|token| token.expires);
-        if expires.is_some_and(|end| end <= now) || self.not_before.is_some_and(|begin| begin > now) {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+        if self.expires.is_some_and(|end| end <= now) || self.not_before.is_some_and(|begin| begin > now) {
             return Err((&TIME).into());
         }
         let claims = &self.principal.claims;
@@ -92,22 +94,23 @@ fn check_type(claims: &Map<String, Value>, config: &Config, proving: bool) -> Re
 fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, String> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
         Some(_) => Err(format!("expected `{name}` to be a string")),
     }
 }
 
-fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, String> {
+fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, String> {
     match claims.get(name) {
         None => Ok(None),
-        Some(value) => value.as_i64().map(Some).ok_or_else(|| format!("expected `{name}` to be whole seconds")),
+        Some(value) => value.as_f64().map(Some).ok_or_else(|| format!("expected `{name}` to be seconds since 1970")),
     }
 }
 
 /// `iat` that is in milliseconds: as seconds it would be later than any time before which a subject's tokens are revoked.
-fn seconds(issued: i64) -> i64 {
-    const MILLISECONDS: i64 = 100_000_000_000;
-    if issued >= MILLISECONDS { issued / 1000 } else { issued }
+fn seconds(issued: f64) -> i64 {
+    const MILLISECONDS: f64 = 1e11;
+    // The conversion cuts fractions off, and holds at both ends.
+    (if issued >= MILLISECONDS { issued / 1000.0 } else { issued }) as i64
 }
 
 fn key_type(claims: &Map<String, Value>, name: &str) -> Result<KeyType, String> {

@@ -107,7 +107,7 @@ fn read(response: &RemoteResponse) -> Result<(HeaderValue, Duration), String> {
     if response.status != 200 {
         return Err(format!("expected status 200, found {}", response.status));
     }
-    let answer = tollgate_jose::object(&response.body).map_err(|_| "expected one JSON object, no name twice")?;
+    let answer = tollgate_jose::members(&response.body).map_err(|_| "expected one JSON object, no name twice")?;
     let text = |name: &str| answer.get(name).and_then(Value::as_str);
     if !text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer")) {
         return Err("expected `token_type` to be Bearer".to_owned());
@@ -117,7 +117,10 @@ fn read(response: &RemoteResponse) -> Result<(HeaderValue, Duration), String> {
     value.set_sensitive(true);
     let lasts = match answer.get("expires_in") {
         None => HOUR,
-        Some(seconds) => Duration::from_secs(seconds.as_u64().ok_or("expected `expires_in` to be whole seconds")?).min(HOUR),
+        Some(seconds) => {
+            let seconds = seconds.as_f64().filter(|seconds| *seconds >= 0.0).ok_or("expected `expires_in` to be seconds")?;
+            Duration::from_secs_f64(seconds.min(HOUR.as_secs_f64()))
+        }
     };
     Ok((value, lasts - lasts / 10))
 }

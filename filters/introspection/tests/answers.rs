@@ -43,13 +43,26 @@ fn ask(h: &Harness<Introspection>, says: Value) -> Run {
 #[test]
 fn a_token_is_good_from_its_begin_until_its_end() {
     let h = filter("");
-    for good in [json!({ "exp": START + 1 }), json!({ "nbf": START }), json!({ "nbf": START - 1, "exp": START + 1 })] {
+    let after = |seconds: f64| START as f64 + seconds;
+    for good in [
+        json!({ "exp": START + 1 }),
+        json!({ "exp": after(0.5) }),
+        json!({ "nbf": START }),
+        json!({ "nbf": after(-0.5), "exp": START + 1, "iat": after(-0.5) }),
+    ] {
         ask(&h, good).next();
     }
-    for bad in [json!({ "exp": START }), json!({ "exp": START - 1 }), json!({ "nbf": START + 1 })] {
+    for bad in [
+        json!({ "exp": START }),
+        json!({ "exp": START - 1 }),
+        json!({ "exp": after(-0.5) }),
+        json!({ "exp": -1.5 }),
+        json!({ "nbf": START + 1 }),
+        json!({ "nbf": after(0.5) }),
+    ] {
         ask(&h, bad).assert_denied(401, "introspection.time");
     }
-    for odd in [json!({ "exp": "1" }), json!({ "exp": 1.5 }), json!({ "nbf": true }), json!({ "iat": null })] {
+    for odd in [json!({ "exp": "1" }), json!({ "exp": [] }), json!({ "nbf": true }), json!({ "iat": "" })] {
         ask(&h, odd).assert_fault("introspection.unavailable");
     }
 }
@@ -72,9 +85,24 @@ fn an_answer_that_names_its_issuer_names_the_configured_one() {
     ask(&h, json!({ "iss": "https://a.example" })).next();
     ask(&h, json!({})).next();
     ask(&h, json!({ "iss": "https://a.example/" })).assert_denied(401, "introspection.issuer");
-    for odd in [json!(["https://a.example"]), json!(null)] {
-        ask(&h, json!({ "iss": odd })).assert_fault("introspection.unavailable");
-    }
+    ask(&h, json!({ "iss": ["https://a.example"] })).assert_fault("introspection.unavailable");
+}
+
+#[test]
+fn a_member_that_is_null_counts_as_absent_and_active_must_be_there() {
+    let h = filter("issuer: 'https://a.example', token_types: [Bearer, ''], ");
+    let names =
+        ["exp", "nbf", "iat", "scope", "client_id", "sub", "username", "iss", "aud", "jti", "cnf", "keytype", "token_type", "token_use"];
+    let all = names.into_iter().map(|name| (name.to_owned(), Value::Null)).collect();
+    let known = ask(&h, Value::Object(all)).next().fact::<Principal>().clone();
+    assert_eq!((known.subject.as_deref(), known.client.as_deref(), known.issuer.as_deref()), (None, None, Some("https://a.example")));
+    assert!(known.scopes.is_empty() && known.claims.keys().eq(["active"]));
+    let named = ask(&h, json!({ "sub": null, "username": "alice", "client_id": "" })).next().fact::<Principal>().clone();
+    assert_eq!((named.subject.as_deref(), named.client.as_deref()), (Some("alice"), None));
+    ask(&h, json!({ "active": null })).assert_fault("introspection.unavailable");
+    ask(&filter(""), json!({ "token_type": null })).assert_denied(401, "introspection.type");
+    ask(&filter("audiences: [first], "), json!({ "aud": null })).assert_denied(401, "introspection.audience");
+    ask(&filter("sender_constrained: required, "), json!({ "cnf": null })).assert_denied(401, "introspection.not_bound");
 }
 
 #[test]
@@ -100,9 +128,15 @@ fn b04_nothing_that_is_not_understood_stands_beside_the_certificate() {
         h.request("GET", "/").header("authorization", format!("Bearer {token}")).given(peer).may_wait().run()
     };
     ask(json!({ "x5t#S256": thumbprint })).next();
-    for bad in
-        [json!({ "x5t#S256": thumbprint, "jkt": "x" }), json!({ "x5t#S256": [thumbprint] }), json!({}), json!(null), json!(thumbprint)]
-    {
+    ask(json!({ "x5t#S256": thumbprint, "jkt": null })).next();
+    ask(json!(null)).next();
+    for bad in [
+        json!({ "x5t#S256": thumbprint, "jkt": "x" }),
+        json!({ "x5t#S256": [thumbprint] }),
+        json!({}),
+        json!({ "x5t#S256": null }),
+        json!(thumbprint),
+    ] {
         ask(bad).assert_denied(401, "introspection.binding");
     }
 }

@@ -131,6 +131,7 @@ fn without_a_token_nothing_is_known_and_the_place_is_named() {
         (200, r#"{"access_token":"","token_type":"Bearer"}"#.to_owned(), "access_token"),
         (200, r#"{"access_token":"a\nb","token_type":"Bearer"}"#.to_owned(), "access_token"),
         (200, format!("{{{good},\"expires_in\":\"soon\"}}"), "expires_in"),
+        (200, format!("{{{good},\"expires_in\":-1}}"), "expires_in"),
     ] {
         *ANSWER.lock().unwrap() = (status, body.leak());
         let cause = fault(&h);

@@ -6,6 +6,7 @@
 use std::{
     borrow::Borrow,
     hash::{Hash, Hasher},
+    time::Instant,
 };
 
 use ref_cast::RefCast;
@@ -56,8 +57,10 @@ pub(crate) struct Entry {
     pub principal: Principal,
     /// What its sender must have.
     pub confirmation: Confirmation,
-    /// When it may be used.
+    /// When it may be used, by the wall clock.
     pub window: Window,
+    /// End of the window as it was seen when the token was verified. A clock that is stepped back prolongs nothing that is remembered.
+    pub until: Instant,
     /// Place of its issuer in the verifier's list.
     pub issuer: usize,
     /// Generation of the keys it was verified with.

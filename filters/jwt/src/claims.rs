@@ -1,6 +1,7 @@
 //! What the claims of a token say, and whether it may be used now. The signature was checked before.
 //!
-//! Every claim is checked for its type before its meaning: an `exp` that is a string is no expiry, so the token has none.
+//! Every claim is checked for its type before its meaning: an `exp` that is a string is no expiry, so the token has none. Claims that are
+//! null are not here any more: they count as absent, as does a name that is empty.
 
 use std::time::{Duration, SystemTime};
 
@@ -187,13 +188,13 @@ fn moment(seconds: f64) -> SystemTime {
 fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
         Some(_) => Err(MALFORMED.because("a claim that names the caller is not a string")),
     }
 }
 
 fn first(claims: &Map<String, Value>, names: &[&str]) -> Result<Option<String>, Refusal> {
-    names.iter().find(|name| claims.contains_key(**name)).map_or(Ok(None), |name| text(claims, name))
+    names.iter().find_map(|name| text(claims, name).transpose()).transpose()
 }
 
 /// Scopes are compared whole, so a string is only ever split at spaces (RFC 6749 §3.3).

@@ -14,7 +14,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::Instant,
 };
 
 use arc_swap::ArcSwapOption;
@@ -53,7 +53,7 @@ struct Inner {
 /// When document and keys were both last confirmed.
 #[derive(Default)]
 struct Confirmed {
-    last: Option<SystemTime>,
+    last: Option<Instant>,
     /// Whether the document cannot be used, so that `last` stays.
     broken: bool,
 }
@@ -106,7 +106,7 @@ impl Inner {
 
     /// The `jwks_uri` of a document.
     fn named(&self, bytes: &[u8]) -> Result<String, String> {
-        let fields = tollgate_jose::object(bytes).map_err(|_| "it is not one strict JSON object".to_owned())?;
+        let fields = tollgate_jose::members(bytes).map_err(|_| "it is not one strict JSON object".to_owned())?;
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         match text("issuer") {
             Some(found) if found == self.issuer => {}
@@ -120,7 +120,7 @@ impl Inner {
 
     /// Whether the keys' place confirmed them so lately that it cannot be asked again.
     fn has_answered(&self, keys: &Keys) -> bool {
-        keys.document.confirmed().is_some_and(|time| self.clock.now() <= time + self.policy.least_gap)
+        keys.document.confirmed().is_some_and(|time| self.clock.instant() <= time + self.policy.least_gap)
     }
 
     fn confirmed(&self) -> MutexGuard<'_, Confirmed> {
@@ -163,7 +163,7 @@ impl Document for Discovered {
         Some(Arc::new(Version { number: keys.base + version.number, bytes: version.bytes.clone() }))
     }
 
-    fn confirmed(&self) -> Option<SystemTime> {
+    fn confirmed(&self) -> Option<Instant> {
         let keys = self.0.keys()?;
         let mut confirmed = self.0.confirmed();
         if !confirmed.broken {

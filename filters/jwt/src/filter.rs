@@ -37,7 +37,11 @@ impl Filter for Jwt {
         MetricDoc { name: "jwt_dpop_replays_total", help: "DPoP proofs that were used twice" },
         MetricDoc { name: "jwt_dpop_store_full_total", help: "DPoP proofs for which there was no room" },
         MetricDoc { name: "jwt_keys", help: "Usable keys of an issuer" },
-        MetricDoc { name: "jwt_keys_unreadable_total", help: "New versions of an issuer's keys that could not be read" },
+        MetricDoc {
+            name: "jwt_keys_unreadable_total",
+            help: "New versions of an issuer's keys that could not be read, or had no usable key; those before stay",
+        },
+        MetricDoc { name: "jwt_keys_dropped_total", help: "Keys of new versions that cannot be used and were left out alone, by why" },
         MetricDoc { name: "jwt_keys_asked_total", help: "Times a token's key was not at hand and the issuer's sources were asked" },
     ];
     type Config = Config;
@@ -99,7 +103,7 @@ impl Jwt {
         proving: Option<&Dpop>,
     ) -> Result<(Principal, Option<HeaderValue>), Failure> {
         let token = token(req, &self.header, if proving.is_some() { SCHEME } else { &self.scheme })?;
-        let Verified { principal, confirmation } = self.verifier.verify(token, call.now).await?;
+        let Verified { principal, confirmation } = self.verifier.verify(token, call.moment()).await?;
         let bringer = Bringer { req, call, peer, token, proving };
         let next_nonce = confirmation.check(&bringer, self.sender_constrained);
         let next_nonce = next_nonce.map_err(|failure| Failure::from(failure).of(principal.client.as_deref()))?;

@@ -12,6 +12,8 @@ mod filter;
 mod keyset;
 mod reasons;
 mod setup;
+mod snapshot;
+mod source;
 #[cfg(test)]
 mod tests;
 mod verifier;

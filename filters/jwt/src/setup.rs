@@ -12,7 +12,8 @@ use crate::{
     claims::Rules,
     config::{Config, IssuerConfig, KeySource},
     discovery::Discovered,
-    keyset::{KeyRing, Meters, Source},
+    keyset::KeyRing,
+    source::{Meters, Source},
     verifier::{Issuer, Verifier},
 };
 
@@ -88,6 +89,7 @@ fn make_verifier(config: &Config, env: &Env) -> Result<Verifier, Problem> {
 fn make_issuer(config: &Config, issuer: &IssuerConfig, i: usize, env: &Env) -> Result<Issuer, Problem> {
     let same = (&issuer.issuer, &issuer.keys, issuer.refresh, issuer.max_age);
     let keys = env.shared.get_or_make(&key("jwt.keys", &same), || key_ring(issuer, i, env))?;
+    env.readiness.wait_for(&keys);
     Ok(Issuer {
         name: issuer.issuer.clone(),
         algorithms: issuer.algorithms.clone(),
@@ -115,17 +117,18 @@ fn key_ring(issuer: &IssuerConfig, i: usize, env: &Env) -> Result<KeyRing, Probl
             problem.pointer = format!("/issuers/{i}/keys/{k}");
             problem
         })?;
-        sources.push(Source { document, format });
+        sources.push(Source { document, format, place: location.to_string() });
     }
     let label = Some(("issuer", issuer.issuer.as_str()));
     let meters = Meters {
         keys: env.metrics.gauge("jwt_keys", label),
         unreadable: env.metrics.counter("jwt_keys_unreadable_total", label),
         asked: env.metrics.counter("jwt_keys_asked_total", label),
+        metrics: env.metrics.clone(),
     };
-    let ring = KeyRing::new(&issuer.issuer, sources, issuer.max_age.0, meters, env.clock.now());
+    let ring = KeyRing::new(&issuer.issuer, sources, issuer.max_age.0, meters, env.clock.instant());
     for (k, location) in files {
-        if ring.usable(k).is_none_or(|keys| keys == 0) {
+        if !ring.has_keys_of(k) {
             return Err(problem(format!("/issuers/{i}/keys/{k}"), format!("`{location}` holds no key that can verify a token"))
                 .hint("RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519; public, for signatures, in the format that is named"));
         }
@@ -140,7 +143,7 @@ fn discovered(url: &str, issuer: &IssuerConfig, pointer: &str, env: &Env, policy
         problem.pointer = pointer.to_owned();
         problem
     })?;
-    Ok(Source { document: Arc::new(document), format: Format::Jwks })
+    Ok(Source { document: Arc::new(document), format: Format::Jwks, place: url.to_owned() })
 }
 
 fn place(source: &KeySource) -> (Location, Format) {

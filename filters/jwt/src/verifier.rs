@@ -2,12 +2,12 @@
 //!
 //! Does not look at scopes, which differ between operations, nor at where the token was found.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use ref_cast::RefCast;
 use serde_json::{Map, Value};
 use tollgate_binding::Confirmation;
-use tollgate_filter_api::{Counter, Principal};
+use tollgate_filter_api::{Counter, Moment, Principal};
 use tollgate_jose::{Algorithm, Jws, normal_type};
 
 use crate::{
@@ -65,7 +65,7 @@ fn kind(jws: &Jws<'_>) -> String {
 
 impl Verifier {
     /// What a good token says. Waits only when a key is not at hand.
-    pub(crate) async fn verify(&self, token: &[u8], now: SystemTime) -> Result<Verified, Failure> {
+    pub(crate) async fn verify(&self, token: &[u8], now: Moment) -> Result<Verified, Failure> {
         if token.len() > self.max_token_bytes {
             return Err(TOO_LONG.refusal().into());
         }
@@ -80,25 +80,26 @@ impl Verifier {
         Ok(verified)
     }
 
-    fn remembered(&self, token: &[u8], now: SystemTime) -> Option<Verified> {
+    fn remembered(&self, token: &[u8], now: Moment) -> Option<Verified> {
         let entry = self.cache.get(Wanted::ref_cast(token))?;
         let issuer = self.issuers.get(entry.issuer)?;
-        let in_time = now < entry.window.until && entry.window.from.is_none_or(|from| from <= now);
+        let (window, wall) = (entry.window, now.wall);
+        let in_time = wall < window.until && window.from.is_none_or(|from| from <= wall) && now.instant < entry.until;
         let verified = Verified { principal: entry.principal, confirmation: entry.confirmation };
-        (in_time && issuer.keys.generation(now) == entry.generation).then_some(verified)
+        (in_time && issuer.keys.generation(now.instant) == entry.generation).then_some(verified)
     }
 
-    async fn examine(&self, token: &[u8], now: SystemTime) -> Result<Entry, Failure> {
+    async fn examine(&self, token: &[u8], now: Moment) -> Result<Entry, Failure> {
         let token = str::from_utf8(token).ok().filter(|token| token.is_ascii());
         let token = token.ok_or_else(|| MALFORMED.because("the header is not ASCII"))?;
         let jws = Jws::parse(token, self.padded)?;
-        let claims = tollgate_jose::object(&jws.payload).map_err(|_| MALFORMED.because("the payload is not one strict JSON object"))?;
+        let claims = tollgate_jose::members(&jws.payload).map_err(|_| MALFORMED.because("the payload is not one strict JSON object"))?;
         let (place, issuer) = self.issuer(&claims)?;
         let client = || issuer.rules.client(&claims).ok().flatten();
         issuer.check_header(&jws).map_err(|refusal| refusal.claimed_by(client()))?;
         let proof = issuer.keys.prove(&jws, now).await.map_err(|failure| failure.claimed_by(client()))?;
         // From here on the issuer's word is known to be its own.
-        let judged = issuer.rules.check(&claims, now).and_then(|window| {
+        let judged = issuer.rules.check(&claims, now.wall).and_then(|window| {
             if kind(&jws) != ACCESS_TOKEN {
                 check_use(&claims)?;
             }
@@ -109,7 +110,8 @@ impl Verifier {
             window.until = window.until.min(end);
         }
         let principal = issuer.rules.principal(claims, token.rsplit('.').next(), jws.twin())?;
-        Ok(Entry { principal, confirmation, window, issuer: place, generation: proof.generation })
+        let until = now.when(window.until);
+        Ok(Entry { principal, confirmation, window, until, issuer: place, generation: proof.generation })
     }
 
     fn issuer(&self, claims: &Map<String, Value>) -> Result<(usize, &Issuer), Refusal> {

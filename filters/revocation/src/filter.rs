@@ -1,4 +1,5 @@
-//! What runs. Decided in this order: a credential that is on the list is refused; then a list that is too old is.
+//! What runs. Decided in this order: a credential that is on the list is refused; then every credential is, while the sources have not said
+//! what they held when the gateway began; then where the list is too old.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,6 +26,18 @@ const STALE: Reason = Reason::refused(
      away; `stale: open` goes on without it.",
 );
 
+const CATCHING_UP: Reason = Reason::refused(
+    "revocation.catching_up",
+    503,
+    900_900,
+    "Whether the credential was revoked is not known yet",
+    "The gateway began a moment ago, and a source has not said yet what it held: see /readyz. It is waited for no longer than \
+     `stores.revocations.catch_up`; then `max_age` and `stale` decide.",
+);
+
+/// Seconds after which a client may try again: most sources have said everything by then.
+const SOON: HeaderValue = HeaderValue::from_static("1");
+
 /// Seconds after which a client may try again: a source that comes back is read at once.
 const RETRY: HeaderValue = HeaderValue::from_static("10");
 
@@ -49,7 +62,7 @@ impl std::fmt::Debug for Revocation {
 impl Filter for Revocation {
     const ID: &'static str = "revocation";
     const CREDENTIALS_ONLY: bool = true;
-    const REASONS: &'static [Reason] = &[REVOKED, STALE];
+    const REASONS: &'static [Reason] = &[REVOKED, CATCHING_UP, STALE];
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
     type Needs = AllCredentials;
@@ -72,8 +85,13 @@ impl Filter for Revocation {
                 return Ok(Flow::Stop(REVOKED.answer().log(note).header(WWW_AUTHENTICATE, CHALLENGE)));
             }
         }
-        let anonymous = cx.given.iter().all(|credential| credential.is_anonymous());
-        if anonymous || self.stale == Stale::Open || self.list.age().is_some_and(|age| age <= self.max_age) {
+        if cx.given.iter().all(|credential| credential.is_anonymous()) {
+            return Ok(Flow::Next(()));
+        }
+        if !self.list.has_caught_up() {
+            return Ok(Flow::Stop(CATCHING_UP.answer().header(RETRY_AFTER, SOON)));
+        }
+        if self.stale == Stale::Open || self.list.age().is_some_and(|age| age <= self.max_age) {
             return Ok(Flow::Next(()));
         }
         Ok(Flow::Stop(STALE.answer().header(RETRY_AFTER, RETRY)))

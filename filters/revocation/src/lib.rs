@@ -12,5 +12,9 @@ use tollgate_filter_api::Kind;
 /// The catalogue's entry.
 pub const KIND: Kind = Kind::of::<Revocation>(
     include_str!("../README.md"),
-    &[("closed.yaml", include_str!("../cases/closed.yaml")), ("open.yaml", include_str!("../cases/open.yaml"))],
+    &[
+        ("closed.yaml", include_str!("../cases/closed.yaml")),
+        ("open.yaml", include_str!("../cases/open.yaml")),
+        ("starting.yaml", include_str!("../cases/starting.yaml")),
+    ],
 );

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tollgate_document::{Document, Limits};
-use tollgate_filter_api::{Env, Metrics, Problems, Shared};
+use tollgate_filter_api::{Env, Metrics, Problems, Readiness, Shared};
 use tollgate_plan::{Alternative, Api, Credential, Demand, MediaTypes, Operation, Plan, Security, Source, Target, Transports};
 
 use super::{Chain, ChainSpec, Inputs, build};
@@ -21,7 +21,7 @@ use crate::stores::{Documents, SystemClock, Trust};
 fn env() -> Env {
     let (clock, metrics) = (Arc::new(SystemClock), Metrics::default());
     let world = Arc::new(Documents::new(".", Trust::System, clock.clone(), metrics.clone()));
-    Env { clock, world, shared: Shared::default(), metrics }
+    Env { clock, world, shared: Shared::default(), metrics, readiness: Readiness::default() }
 }
 
 fn listed(yaml: &str) -> Result<ChainSpec, Problems> {

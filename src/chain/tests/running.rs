@@ -1,4 +1,8 @@
-use std::{net::IpAddr, sync::Arc, time::SystemTime};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
@@ -19,6 +23,7 @@ fn call() -> Call {
         host: "api.example".into(),
         has_body: false,
         now: SystemTime::UNIX_EPOCH,
+        instant: Instant::now(),
         request_id: RequestId::default(),
         forwarded: None,
     }

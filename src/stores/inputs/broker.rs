@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use tokio::sync::{oneshot, watch};
@@ -96,7 +96,9 @@ async fn listen(book: Arc<Book>, settings: Settings, ear: Arc<Ear>, stop: onesho
                 let _ = ended.wait_for(|ended| *ended).await;
             };
             let run = tollgate_broker::run(settings, ear.clone(), stop);
+            // What came is heard before it is asked for how long nothing came, be it that we could not listen.
             tokio::select! {
+                biased;
                 done = run => done,
                 never = tick(ear) => match never {},
             }
@@ -154,14 +156,9 @@ fn read(message: &Message, now: u32) -> Result<Statement, Bad> {
     }
 }
 
-fn now() -> u32 {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    u32::try_from(seconds).unwrap_or(u32::MAX)
-}
-
 impl Listener for Ear {
-    fn connected(&self) {
-        let gap = self.subscription.connected();
+    fn connected(&self, exact: bool) {
+        let gap = self.subscription.connected(exact);
         let news = !self.there.swap(true, Ordering::Relaxed);
         if news && gap && self.quiet.may_log() {
             log::warn!(
@@ -177,8 +174,12 @@ impl Listener for Ear {
         self.subscription.alive();
     }
 
+    fn drained(&self) {
+        self.subscription.drained();
+    }
+
     fn message(&self, message: Message) -> Result<(), NotNow> {
-        self.subscription.hear(read(&message, now())).map_err(|error| NotNow(error.to_string()))
+        self.subscription.hear(read(&message, self.subscription.reading_time())).map_err(|error| NotNow(error.to_string()))
     }
 
     fn unread(&self, why: &str) {

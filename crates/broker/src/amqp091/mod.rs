@@ -2,7 +2,11 @@
 //!
 //! A queue of our own is bound to a topic exchange: exclusive and gone with the connection, or durable and named. The
 //! consumer is exclusive, so that two gateways with one name cannot share out the messages between them unnoticed.
+//!
+//! Whether what the queue held was heard is asked of RabbitMQ: a passive declaration counts the messages that wait in the queue. Other
+//! brokers count what they please; there it is not asked.
 
+mod backlog;
 pub(crate) mod binding;
 mod jms_map;
 mod wire;
@@ -20,6 +24,7 @@ use crate::{
     peer::Peer,
     wire::MAX_SKIPPED,
 };
+use backlog::Backlog;
 use binding::Binding;
 use wire::{FRAME_MAX, Fields, Frame, HEARTBEAT, Kind, Method, decode};
 
@@ -34,11 +39,15 @@ const CAPABILITIES: &[u8] = b"\x0ccapabilitiesF\x00\x00\x00\x38\x1cauthenticatio
 /// A confirmed subscription.
 pub(crate) struct Session<'a> {
     peer: Peer<'a>,
+    queue: String,
+    /// Whether the broker is one that counts what waits in the queue.
+    counts: bool,
+    backlog: Backlog,
 }
 
 /// Connects, binds a queue and consumes; ends when the broker confirmed.
 pub(crate) async fn open(peer: Peer<'_>) -> Result<Session<'_>, Lost> {
-    let mut session = Session { peer };
+    let mut session = Session { peer, queue: String::new(), counts: false, backlog: Backlog::default() };
     session.connect().await?;
     session.consume().await?;
     Ok(session)
@@ -65,12 +74,21 @@ struct Properties {
 }
 
 impl Session<'_> {
+    /// Whether it will be known exactly when what the queue held was heard.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.counts
+    }
+
     /// Passes messages on until the connection ends.
     pub(crate) async fn listen(mut self) -> Result<Infallible, Lost> {
         let mut partial = None;
+        if self.counts {
+            self.count().await?;
+        }
         loop {
             let frame = self.peer.wire.next(decode).await?;
             match frame.kind {
+                Kind::Heartbeat if self.backlog.wants_count() => self.count().await?,
                 Kind::Heartbeat => (),
                 Kind::Method => {
                     let (method, mut fields) = method(frame)?;
@@ -79,6 +97,10 @@ impl Session<'_> {
                             fields.short()?;
                             partial = Some(Partial { tag: fields.u64()?, content: None });
                         }
+                        (50, 11) if self.backlog.is_asked() => {
+                            fields.short()?;
+                            self.counted(fields.u32()?).await?;
+                        }
                         // The broker says whether it is short of memory: no concern of a consumer.
                         (10, 60 | 61) => (),
                         other => return Err(ended(other, &mut fields)),
@@ -86,8 +108,28 @@ impl Session<'_> {
                 }
                 Kind::Header | Kind::Body => partial = self.content(&frame, partial).await?,
             }
-            self.peer.listener.alive();
+            // In the middle of a message it is not heard yet.
+            if partial.is_none() {
+                self.peer.listener.alive();
+            }
         }
+    }
+
+    /// Asks how many messages wait in the queue.
+    async fn count(&mut self) -> Result<(), Lost> {
+        let passive = 0b0001;
+        let declare = Method::new(1, 50, 10).u16(0).short(&self.queue).u8(passive).long(EMPTY);
+        self.backlog.ask();
+        self.peer.wire.queue(&declare.frame()).await
+    }
+
+    async fn counted(&mut self, waiting: u32) -> Result<(), Lost> {
+        if self.backlog.answered(waiting) {
+            self.peer.listener.drained();
+        } else if self.backlog.is_due() {
+            self.count().await?;
+        }
+        Ok(())
     }
 
     async fn content(&mut self, frame: &Frame, partial: Option<Partial>) -> Result<Option<Partial>, Lost> {
@@ -107,6 +149,9 @@ impl Session<'_> {
             Some(Content { missing: 0, read }) => {
                 self.peer.heard(read.map(|(properties, body)| message(properties, body.freeze())))?;
                 self.peer.wire.queue(&Method::new(1, 60, 80).u64(partial.tag).u8(0).frame()).await?;
+                if self.counts && self.backlog.heard() {
+                    self.count().await?;
+                }
                 Ok(None)
             }
             content => Ok(Some(Partial { tag: partial.tag, content })),
@@ -115,7 +160,8 @@ impl Session<'_> {
 
     async fn connect(&mut self) -> Result<(), Lost> {
         self.peer.wire.send(b"AMQP\x00\x00\x09\x01").await?;
-        self.expect((10, 10)).await?;
+        let mut start = self.expect((10, 10)).await?;
+        self.counts = product(&mut start).as_deref() == Some("RabbitMQ");
         let (mechanism, response) = match self.peer.credentials() {
             Some((name, password)) => ("PLAIN", format!("\0{name}\0{password}")),
             None => ("ANONYMOUS", String::new()),
@@ -145,6 +191,7 @@ impl Session<'_> {
         let (name, flags) = self.peer.settings.subscription.as_deref().map_or(("", 0b1100), |name| (name, 0b0010));
         let mut declared = self.call(Method::new(1, 50, 10).u16(0).short(name).u8(flags).long(EMPTY), (50, 11)).await?;
         let queue = declared.short()?;
+        self.queue.clone_from(&queue);
         let bind = Method::new(1, 50, 20).u16(0).short(&queue).short(&binding.exchange).short(&binding.key).u8(0).long(EMPTY);
         self.call(bind, (50, 21)).await?;
         self.call(Method::new(1, 60, 10).u32(0).u16(PREFETCH).u8(0), (60, 11)).await?;
@@ -172,6 +219,12 @@ impl Session<'_> {
             }
         }
     }
+}
+
+/// What the broker calls itself.
+fn product(start: &mut Fields) -> Option<String> {
+    let _version = start.u16().ok()?;
+    Some(start.table().ok()?.get("product")?.as_str()?.to_owned())
 }
 
 fn method(frame: Frame) -> Result<((u16, u16), Fields), Broken> {

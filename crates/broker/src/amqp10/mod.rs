@@ -2,6 +2,9 @@
 //!
 //! One session, one receiving link, credit given in portions. Each delivery is accepted after it was heard. A durable
 //! subscription is the link's name together with a source that never expires.
+//!
+//! At first the link is drained (part 2, §2.6.7): the broker sends what it has for us, and then a flow that says what credit it had no
+//! message for. With that everything that it had kept was heard.
 
 mod frame;
 mod value;
@@ -44,6 +47,8 @@ pub(crate) struct Session<'a> {
     /// Deliveries and transfers since the last flow.
     spent: (u32, u32),
     partial: Option<Partial>,
+    /// The broker has not said yet that it has no more for us.
+    draining: bool,
 }
 
 /// A delivery of which more is to come.
@@ -56,7 +61,7 @@ struct Partial {
 
 /// Connects and attaches; ends when the broker confirmed.
 pub(crate) async fn open(peer: Peer<'_>) -> Result<Session<'_>, Lost> {
-    let mut session = Session { peer, incoming: 0, delivered: 0, spent: (0, 0), partial: None };
+    let mut session = Session { peer, incoming: 0, delivered: 0, spent: (0, 0), partial: None, draining: true };
     session.authenticate().await?;
     session.connect().await?;
     session.attach().await?;
@@ -70,17 +75,33 @@ impl Session<'_> {
             if let Some(frame) = self.peer.wire.next(decode).await? {
                 match frame.code {
                     TRANSFER => self.transfer(frame).await?,
-                    FLOW => {
-                        if frame.field(9).is_true() {
-                            self.flow().await?;
-                        }
-                    }
+                    FLOW => self.flowed(&frame).await?,
                     DISPOSITION => (),
                     _ => return Err(ended(&frame)),
                 }
             }
-            self.peer.listener.alive();
+            // In the middle of a message it is not heard yet.
+            if self.partial.is_none() {
+                self.peer.listener.alive();
+            }
         }
+    }
+
+    /// The broker says where it is, of the link or only of the session.
+    async fn flowed(&mut self, frame: &Performative) -> Result<(), Lost> {
+        let of_link = *frame.field(4) != Value::Null;
+        let count = of_link.then(|| frame.field(5).uint().and_then(|count| u32::try_from(count).ok())).flatten();
+        if self.draining
+            && frame.field(6).uint() == Some(0)
+            && let Some(count) = count.filter(|count| *count != self.delivered)
+        {
+            // It counts the credit for which it had nothing.
+            self.delivered = count;
+            self.draining = false;
+            self.peer.listener.drained();
+            return self.flow().await;
+        }
+        if frame.field(9).is_true() { self.flow().await } else { Ok(()) }
     }
 
     async fn authenticate(&mut self) -> Result<(), Lost> {
@@ -171,7 +192,9 @@ impl Session<'_> {
     async fn flow(&mut self) -> Result<(), Lost> {
         self.spent = (0, 0);
         let (incoming, delivered) = (Field::Uint(self.incoming), Field::Uint(self.delivered));
-        let fields = [incoming, Field::Uint(WINDOW), Field::Uint(0), Field::Uint(WINDOW), Field::Uint(0), delivered, Field::Uint(CREDIT)];
+        let (credit, drain) = (Field::Uint(CREDIT), Field::Bool(self.draining));
+        let window = Field::Uint(WINDOW);
+        let fields = [incoming, window, Field::Uint(0), window, Field::Uint(0), delivered, credit, Field::Null, drain];
         self.peer.wire.queue(&encode(false, 0x13, &fields)).await
     }
 
@@ -197,7 +220,9 @@ impl Session<'_> {
                 self.delivery(partial).await?;
             }
         }
-        if self.spent.0 >= CREDIT / 2 || self.spent.1 >= WINDOW / 2 { self.flow().await } else { Ok(()) }
+        // While the link is drained its credit is not renewed before it is used up: what is left of it is the broker's answer.
+        let portion = if self.draining { CREDIT } else { CREDIT / 2 };
+        if self.spent.0 >= portion || self.spent.1 >= WINDOW / 2 { self.flow().await } else { Ok(()) }
     }
 
     /// A message that cannot be read is passed on as the bytes it is: one bad message ends no subscription.

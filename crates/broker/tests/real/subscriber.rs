@@ -16,6 +16,7 @@ use tollgate_tests::{
 pub enum Told {
     Connected,
     Alive,
+    Drained,
     Message(Message),
     Unread(String),
     Lost(String),
@@ -31,12 +32,16 @@ impl Recorder {
 }
 
 impl Listener for Recorder {
-    fn connected(&self) {
+    fn connected(&self, _exact: bool) {
         self.add(Told::Connected);
     }
 
     fn alive(&self) {
         self.add(Told::Alive);
+    }
+
+    fn drained(&self) {
+        self.add(Told::Drained);
     }
 
     fn message(&self, message: Message) -> Result<(), NotNow> {
@@ -100,6 +105,15 @@ impl Subscriber {
             let messages: Vec<_> = self.all().into_iter().filter_map(message).collect();
             (messages.len() >= count).then_some(messages)
         })
+    }
+
+    /// Waits until the broker has said what it had kept, and says how many messages came before.
+    pub fn drained(&self) -> usize {
+        let before = |all: Vec<(Instant, Told)>| {
+            let end = all.iter().position(|(_, told)| *told == Told::Drained)?;
+            Some(all[..end].iter().filter(|(_, told)| matches!(told, Told::Message(_))).count())
+        };
+        until("the broker to have said what it kept", || before(self.all()))
     }
 
     /// Waits for a text. Whatever came before it may have come twice: a broker that was killed need not know of an acknowledgement.

@@ -44,6 +44,11 @@ impl Proof {
         self
     }
 
+    /// Header and claims.
+    pub(super) fn parts(self) -> (Value, Value) {
+        (self.header, self.claims)
+    }
+
     pub(super) fn seal(self) -> String {
         P256.seal(Algorithm::ES256, &self.header.to_string(), &self.claims.to_string())
     }

@@ -16,6 +16,7 @@ use openssl::{
     pkey::{Id, PKey},
 };
 use serde_json::{Value, json};
+use tollgate_filter_api::Moment;
 use tollgate_filter_testkit::{Harness, START};
 
 use super::kit::*;
@@ -103,7 +104,7 @@ fn libraries(key: &Signing, token: &str, now: u64) -> impl FnMut() {
 #[test]
 #[ignore = "measures, and needs a release build to mean anything"]
 fn cost_of_a_new_token_is_the_libraries_and_a_tenth_at_most() {
-    let now = UNIX_EPOCH + Duration::from_secs(START);
+    let now = Moment { wall: UNIX_EPOCH + Duration::from_secs(START), instant: Instant::now() };
     for (key, algorithm) in [(&*RSA, RS256), (&*P256, ES256)] {
         let (uncached, token) = (verifier(key, 0), token(key, algorithm));
         let ours = || drop(black_box(ready(uncached.verify(black_box(token.as_bytes()), now))));
@@ -116,7 +117,7 @@ fn cost_of_a_new_token_is_the_libraries_and_a_tenth_at_most() {
 #[test]
 #[ignore = "measures, and needs a release build to mean anything"]
 fn cost_of_a_token() {
-    let now = UNIX_EPOCH + Duration::from_secs(START);
+    let now = Moment { wall: UNIX_EPOCH + Duration::from_secs(START), instant: Instant::now() };
     for (key, algorithm) in [(&RSA, RS256), (&RSA, PS256), (&P256, ES256), (&P384, ES384), (&P521, ES512), (&ED25519, EdDSA)] {
         let token = token(key, algorithm);
         println!("{algorithm:?}, {} bytes", token.len());

@@ -88,10 +88,8 @@ fn j02_a_key_is_used_only_with_what_it_was_published_for() {
         json!({ "alg": "none" }),
         json!({ "alg": 7 }),
         json!({ "use": "enc" }),
-        json!({ "use": "" }),
         json!({ "use": ["sig"] }),
         json!({ "key_ops": ["sign"] }),
-        json!({ "key_ops": [] }),
         json!({ "key_ops": "verify" }),
         json!({ "kty": "RSA" }),
         json!({ "kty": "OKP" }),
@@ -103,7 +101,7 @@ fn j02_a_key_is_used_only_with_what_it_was_published_for() {
         json!({ "kid": 1 }),
     ];
     for change in unusable {
-        refused(&filter_with(&[good(change)], none(), none()), &token, "jwt.unknown_key");
+        refused(&filter_with(&[good(change), P521.named("other")], none(), none()), &token, "jwt.unknown_key");
     }
 }
 
@@ -174,7 +172,8 @@ fn j04_with_exponent_one_anybody_could_sign() {
     block[256 - info.len() - 1] = 0;
     block[256 - info.len()..].copy_from_slice(&info);
     let jwk = json!({ "kty": "RSA", "kid": "k1", "n": b64(n.to_vec()), "e": "AQ" });
-    refused(&filter_with(&[jwk], none(), none()), &format!("{input}.{}", b64(block)), "jwt.unknown_key");
+    let filter = filter_with(&[jwk, P521.named("other")], none(), none());
+    refused(&filter, &format!("{input}.{}", b64(block)), "jwt.unknown_key");
 }
 
 #[test]
@@ -182,10 +181,10 @@ fn j04_a_point_off_the_curve_is_no_key() {
     let token = sealed(&P256, ES256);
     for y in [[7; 32], [0; 32], [0xff; 32]] {
         let off = merged(P256.named("k1"), json!({ "y": b64(y) }));
-        refused(&filter_with(&[off], none(), none()), &token, "jwt.unknown_key");
+        refused(&filter_with(&[off, P521.named("other")], none(), none()), &token, "jwt.unknown_key");
     }
     let short = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": b64([9; 31]) });
-    refused(&filter_with(&[short], none(), none()), &sealed(&ED25519, EdDSA), "jwt.unknown_key");
+    refused(&filter_with(&[short, P521.named("other")], none(), none()), &sealed(&ED25519, EdDSA), "jwt.unknown_key");
 }
 
 /// A key that is the neutral point, and the signature that it has of everything.

@@ -26,7 +26,8 @@ fn j12_the_issuer_is_equal_byte_for_byte() {
         refused(&filter, &P256.claims(json!({ "iss": name })), "jwt.unknown_issuer");
     }
     refused(&filter, &P256.claims(json!({ "iss": null })), "jwt.unknown_issuer");
-    for value in ["null", "1", "[\"https://issuer.example\"]", "{}", "true"] {
+    refused(&filter, &raw("iss", "null"), "jwt.unknown_issuer");
+    for value in ["1", "[\"https://issuer.example\"]", "{}", "true"] {
         refused(&filter, &raw("iss", value), "jwt.malformed");
     }
 }
@@ -69,7 +70,8 @@ fn j13_the_audience_holds_this_api() {
         refused(&filter, &P256.claims(json!({ "aud": bad })), "jwt.audience");
     }
     refused(&filter, &P256.claims(json!({ "aud": null })), "jwt.audience");
-    for value in ["null", "1", "{}", "true", "[\"second\",1]", "[[\"second\"]]"] {
+    refused(&filter, &raw("aud", "null"), "jwt.audience");
+    for value in ["1", "{}", "true", "[\"second\",1]", "[[\"second\"]]"] {
         refused(&filter, &raw("aud", value), "jwt.malformed");
     }
 }
@@ -87,20 +89,12 @@ fn j14_times_are_numbers_before_they_are_times() {
     let filter = plain();
     let far = START + 3600;
     for name in ["exp", "nbf", "iat"] {
-        for value in [
-            format!("\"{far}\""),
-            "null".into(),
-            "true".into(),
-            "{}".into(),
-            format!("[{far}]"),
-            "1e400".into(),
-            "-1e400".into(),
-            "NaN".into(),
-        ] {
+        for value in [format!("\"{far}\""), "true".into(), "{}".into(), format!("[{far}]"), "1e400".into(), "-1e400".into(), "NaN".into()] {
             refused(&filter, &raw(name, &value), "jwt.malformed");
         }
     }
     refused(&filter, &P256.claims(json!({ "exp": null })), "jwt.malformed");
+    refused(&filter, &raw("exp", "null"), "jwt.malformed");
     for value in [format!("{far}.5"), "1e300".into(), "18446744073709551615".into(), "9e18".into()] {
         accepted(&filter, &raw("exp", &value));
     }
@@ -203,7 +197,7 @@ fn j16_scopes_are_told_apart_by_spaces_and_by_nothing_else() {
     ] {
         assert_eq!(scopes(&filter, json!({ "scope": scope })), granted, "{scope}");
     }
-    for value in ["1", "null", "{}", "[\"read\",1]"] {
+    for value in ["1", "{}", "[\"read\",1]", "[\"read\",null]"] {
         refused(&filter, &raw("scope", value), "jwt.malformed");
     }
 }
@@ -260,7 +254,7 @@ fn the_subject_may_be_another_claim() {
 #[test]
 fn claims_that_name_the_caller_have_the_right_type() {
     for name in ["sub", "azp", "client_id", "consumerKey", "keytype"] {
-        for value in ["1", "null", "[\"a\"]", "{}"] {
+        for value in ["1", "[\"a\"]", "{}", "true"] {
             refused(&plain(), &raw(name, value), "jwt.malformed");
         }
     }

@@ -220,12 +220,55 @@ fn j22_a_version_that_cannot_be_read_leaves_the_keys_before_it_up_to_their_age()
 }
 
 #[test]
-fn j22_an_empty_set_is_a_set() {
-    let filter = plain();
+fn j22_a_set_without_a_usable_key_does_not_take_the_place_of_the_last_good_one() {
+    let encrypting = set(&[merged(P384.named("k1"), json!({ "use": "enc" })), json!(null)]);
+    for unusable in [set(&[]), encrypting] {
+        let filter = filter(json!({ "max_age": "10m" }), none());
+        let token = token(&P256, "k1");
+        accepted(&filter, &token);
+        filter.document(SET).set(unusable);
+        accepted(&filter, &token);
+        assert_eq!((filter.metric("jwt_keys", Some(ISSUER)), filter.metric("jwt_keys_unreadable_total", Some(ISSUER))), (1.0, 1.0));
+        assert!(filter.missing().is_empty(), "keys are there");
+        // It confirms nothing, so the keys age.
+        filter.advance(Duration::from_secs(599));
+        filter.document(SET).confirm();
+        accepted(&filter, &token);
+        filter.advance(Duration::from_secs(1));
+        send(&filter, &token).assert_fault("jwt.keys_unavailable");
+        filter.document(SET).set(set(&[P384.named("k2")]));
+        accepted(&filter, &self::token(&P384, "k2"));
+        refused(&filter, &token, "jwt.unknown_key");
+    }
+}
+
+#[test]
+fn j22_a_first_set_without_a_usable_key_counts_as_not_loaded_and_is_asked_for_again() {
+    let setup = Harness::<Jwt>::setup().document(SET, set(&[]));
+    let filter = setup.yaml(&settings(none(), none()));
+    send(&filter, &token(&P256, "k1")).assert_fault("jwt.keys_unavailable");
+    let asked = filter.document(SET).refreshed();
+    let missing = filter.missing();
+    assert!(missing.len() == 1 && missing[0].contains(ISSUER) && missing[0].contains(SET), "{missing:?}");
+    assert_eq!(filter.document(SET).refreshed(), asked + 1, "who looks whether it is there asks for it");
+    filter.document(SET).stage(set(&[P256.named("k1")]));
     accepted(&filter, &token(&P256, "k1"));
-    filter.document(SET).set(set(&[]));
-    refused(&filter, &token(&P256, "k1"), "jwt.unknown_key");
-    assert_eq!(filter.metric("jwt_keys", Some(ISSUER)), 0.0);
+    assert!(filter.missing().is_empty());
+}
+
+#[test]
+fn a_gateway_waits_for_the_keys_of_each_issuer_once() {
+    let second = "https://issuer.example/second";
+    let keys = json!({ "keys": [{ "jwks": SET }, { "jwks": second }], "max_age": "10m" });
+    let filter = Harness::<Jwt>::setup().unfetched(SET).unfetched(second).yaml(&settings(keys, none()));
+    assert!(filter.missing()[0].contains(SET) && filter.missing()[0].contains(second));
+    filter.document(SET).set(set(&[P256.named("k1")]));
+    assert!(!filter.missing()[0].contains(SET) && filter.missing()[0].contains(second));
+    filter.document(second).set(set(&[P384.named("k2")]));
+    assert!(filter.missing().is_empty());
+    filter.advance(Duration::from_secs(3600));
+    send(&filter, &token(&P256, "k1")).assert_fault("jwt.keys_unavailable");
+    assert!(filter.missing().is_empty(), "that its issuers are away is no reason to leave it out");
 }
 
 #[test]

@@ -4,10 +4,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod absent;
 mod b01_certificates;
 mod b06_proofs;
 mod b07_keys;
 mod b11_nonces;
+mod clocks;
 mod cost;
 mod discovery;
 mod j01_signatures;
