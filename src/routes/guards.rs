@@ -1,11 +1,11 @@
-//! Which operations stand under the same rules.
+//! Which operations of an API stand under the same rules.
 
 use std::collections::HashMap;
 
 use tollgate_plan::{Operation, Plan, Source, Target};
 
-/// A number for each operation, in the order of the Plan: those with the same number have the same rules, whatever their
-/// path, method and endpoint are.
+/// A number for each operation, in the order of the Plan: those of an API with the same number have the same rules, whatever
+/// their path, method and endpoint are.
 #[derive(Debug, Default)]
 pub(super) struct Guards(Vec<u32>);
 
@@ -13,11 +13,9 @@ impl Guards {
     pub(super) fn of(plan: &Plan) -> Self {
         let mut known: HashMap<String, u32> = HashMap::new();
         let mut numbers = Vec::new();
-        for (number, api) in plan.apis.iter().enumerate() {
-            for operation in &api.operations {
-                let next = known.len() as u32;
-                numbers.push(*known.entry(rules(number, operation)).or_insert(next));
-            }
+        for operation in plan.apis.iter().flat_map(|api| &api.operations) {
+            let next = known.len() as u32;
+            numbers.push(*known.entry(rules(operation)).or_insert(next));
         }
         Self(numbers)
     }
@@ -27,14 +25,13 @@ impl Guards {
     }
 }
 
-/// All that decides who may call an operation and what is demanded of the call. APIs are told apart: filters have rules by
-/// their names.
-fn rules(api: usize, operation: &Operation) -> String {
+/// All that decides, within an API, who may call an operation and what is demanded of the call.
+fn rules(operation: &Operation) -> String {
     let mut rules = operation.clone();
     (rules.id, rules.method, rules.template) = Default::default();
     rules.target = Target::Options { allow: Vec::new() };
     (rules.source, rules.security.source) = Default::default();
     rules.security.alternatives.iter_mut().flat_map(|one| &mut one.credentials).for_each(|one| one.source = Source::default());
     rules.demands.iter_mut().for_each(|demand| demand.source = Source::default());
-    format!("{api} {rules:?}")
+    format!("{rules:?}")
 }

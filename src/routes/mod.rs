@@ -3,7 +3,7 @@
 //! Protects against two readings of one target: [`normal`] and [`host`] give the one form that policy keys, logs and the
 //! upstream share, and refuse what has no such form. [`router`] compares what that form says once decoded ([`readings`]),
 //! answers from tables that are built once, and never forwards what no template matches. Does not protect against upstreams
-//! that decode twice or fold case: what is kept encoded here reaches them encoded.
+//! that decode twice, fold case, compose Unicode or drop dots and spaces at the end of a name: what is kept here reaches them.
 
 mod guards;
 pub mod host;

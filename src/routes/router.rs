@@ -21,7 +21,7 @@ use super::{
     guards::Guards,
     readings::{self, Reading},
     template,
-    tree::{Resources, first_segment, tally},
+    tree::{Methods, Resources, first_segment, tally},
 };
 
 /// What a path and method lead to.
@@ -44,8 +44,8 @@ pub enum Found<'r> {
         /// Index into the Plan's APIs.
         api: u32,
     },
-    /// An operation was found, and to readers that decode `%2F` or cut at `;` the path is one with other rules, or one
-    /// without this method.
+    /// An operation was found, and to readers that decode `%2F` or cut at `;` the path belongs to one with other rules, to one
+    /// without this method, or to another API.
     Ambiguous {
         /// Index into the Plan's APIs.
         api: u32,
@@ -111,29 +111,30 @@ impl Router {
             Some(index) if reading.is_none() => Found::Operation { index, base_len },
             Some(index) => {
                 let base_len = length_of(path, slashes(&read[..base_len]));
-                let ambiguous = self.is_ambiguous(path, base_len, api, (index, method));
+                let ambiguous = self.is_ambiguous(path, base_len, api, (methods, method));
                 if ambiguous { Found::Ambiguous { api } } else { Found::Operation { index, base_len } }
             }
         }
     }
 
-    /// Whether a path that leads to an operation means other rules to another reader: to one of the client's target, or to
-    /// one of what the upstream gets, which is below the API's base path whatever that says.
-    fn is_ambiguous(&self, path: &str, base_len: usize, api: u32, operation: (u32, &str)) -> bool {
-        let of_target = |read: String| {
-            let Some((api, base_len)) = self.find_api(&read) else { return true };
-            self.is_harmless(api, &read[base_len..], operation)
-        };
-        let of_upstream = |read: String| self.is_harmless(api, &read, operation);
-        let harmless = readings::others(path).all(|read| read.is_ok_and(of_target))
-            && readings::others(&path[base_len..]).all(|read| read.is_ok_and(of_upstream));
-        !harmless
+    /// Whether a path that leads to an operation of an API is something else to another reader: a path of another API, or, to
+    /// one of what the upstream gets, which is below the base path whatever that says, an operation with other rules.
+    fn is_ambiguous(&self, path: &str, base_len: usize, api: u32, own: (&Methods, &str)) -> bool {
+        let is_elsewhere = |read: String| self.find_api(&read).is_some_and(|(other, _)| other != api);
+        let is_harmless = |read: String| self.is_harmless(api, &read, own);
+        readings::others(path).any(|read| read.is_ok_and(is_elsewhere))
+            || !readings::others(&path[base_len..]).all(|read| read.is_ok_and(is_harmless))
     }
 
-    /// Whether what is read is no resource, or an operation with the same rules.
-    fn is_harmless(&self, api: u32, read: &str, (index, method): (u32, &str)) -> bool {
-        let same = |other| self.guards.are_same(index, other);
-        self.apis[api as usize].find(read).is_none_or(|methods| methods.operation(method).is_some_and(same))
+    /// Whether what is read is an operation with the same rules. What is nobody's is harmless unless it lies below a path that
+    /// has other rules and is not one that the operation itself lies below.
+    fn is_harmless(&self, api: u32, read: &str, (own, method): (&Methods, &str)) -> bool {
+        let resources = &self.apis[api as usize];
+        let same = |other: &Methods| own.operation(method).zip(other.operation(method)).is_some_and(|(a, b)| self.guards.are_same(a, b));
+        match resources.find(read) {
+            Some(other) => same(other),
+            None => resources.above(read).is_none_or(|other| resources.is_below(own, other) || same(other)),
+        }
     }
 
     fn find_api(&self, path: &str) -> Option<(u32, usize)> {

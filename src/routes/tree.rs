@@ -18,6 +18,8 @@ pub(super) struct Resources {
 
 #[derive(Debug, Default)]
 struct Node {
+    /// The node above; the root's is itself.
+    parent: usize,
     literals: BTreeMap<Box<str>, usize>,
     partials: Vec<(Partial, usize)>,
     parameter: Option<usize>,
@@ -34,6 +36,8 @@ struct Node {
 pub(super) struct Methods {
     /// Value of `Allow`.
     pub allow: Box<str>,
+    /// Their node.
+    at: usize,
     operations: Vec<(Box<str>, u32)>,
 }
 
@@ -65,6 +69,7 @@ impl Resources {
             (false, true) => &mut node.slash,
             (false, false) => &mut node.here,
         };
+        methods.at = at;
         methods
             .add(&operation.method, index)
             .map_err(|()| format!("{} `{template}` matches the same requests as an operation before it", operation.method))
@@ -85,7 +90,7 @@ impl Resources {
             Segment::Parameter | Segment::Rest => *node.parameter.get_or_insert(next),
         };
         if child == next {
-            self.nodes.push(Node::default());
+            self.nodes.push(Node { parent: at, ..Node::default() });
         }
         child
     }
@@ -107,6 +112,30 @@ impl Resources {
             None if path.is_empty() => self.search(0, None, true),
             None => self.search(0, Some(path), false),
         }
+    }
+
+    /// The methods of a beginning of a path that leads to some: the longest one on the first way that has any. The root is the
+    /// beginning of everything and counts for nothing.
+    pub(super) fn above(&self, path: &str) -> Option<&Methods> {
+        self.nearest(0, path.strip_prefix('/'))
+    }
+
+    fn nearest(&self, at: usize, path: Option<&str>) -> Option<&Methods> {
+        tally();
+        let node = &self.nodes[at];
+        let deeper = path.and_then(|path| {
+            let (segment, tail) = first_segment(path);
+            let literal = node.literals.get(segment).copied();
+            let partials = node.partials.iter().filter(|(partial, _)| partial.matches(segment)).map(|&(_, child)| child);
+            let parameter = node.parameter.filter(|_| !segment.is_empty());
+            literal.into_iter().chain(partials).chain(parameter).find_map(|child| self.nearest(child, tail))
+        });
+        deeper.or_else(|| (at > 0).then(|| node.end(false)).flatten())
+    }
+
+    /// Whether a template with the one methods begins with a template that has the others.
+    pub(super) fn is_below(&self, one: &Methods, other: &Methods) -> bool {
+        std::iter::successors(Some(one.at), |&at| (at > 0).then(|| self.nodes[at].parent)).any(|at| at == other.at)
     }
 
     fn search(&self, at: usize, path: Option<&str>, slashed: bool) -> Option<&Methods> {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::{Keep, Paths},
-    routes::{Found, Router, normal::normalize},
+    routes::{Found, Router, normal::normalize, tree::STEPS},
 };
 
 /// All four settings.
@@ -64,6 +64,11 @@ fn a_path_that_others_read_as_another_operations_needs_the_same_rules() {
         // The path is known to others, the method is not.
         ("/news%2Fy", "ambiguous"),
         ("/p;v%2Fx/x", "/ /{page}/x"),
+        // Nobody's to others, below an operation with other rules or with the same ones.
+        ("/mine%2Fx%2Fy", "ambiguous"),
+        ("/news%2Fx%2Fz", "/ /{page}"),
+        ("/files/x%2Fy/raw", "/ /files/{name}/raw"),
+        ("/files%2Fx%2Facl%2Fz", "ambiguous"),
         ("/files/p%2Facl;x%2Fy", "ambiguous"),
         ("/admin/x%2Fy;z", "/ /admin/*"),
         ("/minee", "/ /{page}"),
@@ -82,16 +87,31 @@ fn rules_are_the_same_wherever_they_are_written_and_never_those_of_another_api()
     assert_eq!(ask(&one(&[("/{a}", "s"), ("/{a}/{b}", "t")])), "ambiguous");
     assert_eq!(ask(&one(&[("/{a}", "s")])), "ambiguous");
     assert_eq!(ask(&one(&[])), "/ /{a}");
-    let two = plan(vec![api("/", &[("GET", "/{a}")]), api("/x", &[("GET", "/{b}")])]);
-    assert_eq!(ask(&two), "ambiguous");
+    for other in ["/{b}", "/b"] {
+        let two = plan(vec![api("/", &[("GET", "/{a}")]), api("/x", &[("GET", other)])]);
+        assert_eq!(ask(&two), "ambiguous", "{other}");
+    }
 }
 
 #[test]
-fn what_the_upstream_reads_below_the_base_path_is_judged_too() {
-    let mut all = vec![api("/v1", &[("GET", "/{a}"), ("GET", "/x/{b}")]), api("/v1/x", &[("GET", "/other")])];
-    all[0].operations[1].demands.push(tollgate_plan::Demand { filter: "f".into(), settings: 1.into(), source: Source::default() });
-    // To the client's side `/v1/x/y` is a path that the second API does not have.
-    assert_eq!(ask_by(&plan(all), "/v1/x%2Fy", "GET", &LENIENT), "ambiguous");
+fn what_the_upstream_reads_below_the_base_path_is_judged_whatever_the_base_path_is_to_others() {
+    let mut all = plan(vec![api("/v;1", &[("GET", "/{a}"), ("GET", "/x/{b}")])]);
+    let ask = |plan: &Plan| ask_by(plan, "/v;1/x%2Fy", "GET", &LENIENT);
+    assert_eq!(ask(&all), "/v;1 /{a}");
+    all.apis[0].operations[1].demands.push(tollgate_plan::Demand { filter: "f".into(), settings: 1.into(), source: Source::default() });
+    assert_eq!(ask(&all), "ambiguous");
+}
+
+#[test]
+fn a_long_path_with_many_readings_costs_a_visit_of_each_node_for_each_reading() {
+    let all = plan(vec![api("/", &[("GET", "/{a}"), ("GET", "/{a}/{b}/{c}/{d}"), ("GET", "/a/{b}/{c}/{e}/f")])]);
+    let router = Router::build(&all).unwrap();
+    let path = format!("/{}", "a;x%2F%3Bb%3F".repeat(600));
+    let normal = normalize(path.as_bytes(), &LENIENT).unwrap();
+    let before = STEPS.get();
+    router.find(&normal.path, normal.reading.as_ref(), "GET", true);
+    let steps = STEPS.get() - before;
+    assert!((2..500).contains(&steps), "{steps} nodes were visited");
 }
 
 /// Ways in which servers take a path apart, written as they do it.
