@@ -33,6 +33,7 @@ mod ready;
 mod refused;
 mod returned;
 mod serve;
+mod sessions;
 mod snapshot;
 mod sockets;
 mod ticks;

@@ -16,6 +16,7 @@ use tollgate_filter_api::Problem;
 
 use super::{
     pem::{certificates, internal, problem, read},
+    sessions,
     trust::{self, Trust},
 };
 use crate::config::{ClientAuth, ClientAuthMode, CrlStale, Tls, TlsProfile};
@@ -79,6 +80,8 @@ fn acceptor(tls: &Tls, trust: Option<&Trust>) -> Result<SslAcceptor, Problem> {
     // RFC 7301 §3.2: who speaks something else only is told so, and is not taken for a client of HTTP (ALPACA).
     let protocols: &'static [u8] = if tls.http2 { b"\x02h2\x08http/1.1" } else { b"\x08http/1.1" };
     builder.set_alpn_select_callback(move |_, offered| select_next_proto(protocols, offered).ok_or(AlpnError::ALERT_FATAL));
+    // One context for each policy and each content of its files: a session never carries an identity to another.
+    sessions::bind(&mut builder, trust.map(|trust| trust.digest).unwrap_or_default());
     if let (Some(client_auth), Some(trust)) = (&tls.client_auth, trust) {
         ask_for_certificates(&mut builder, client_auth, trust)?;
     }
@@ -101,9 +104,6 @@ fn ask_for_certificates(builder: &mut SslAcceptorBuilder, client_auth: &ClientAu
     for anchor in &trust.anchors {
         builder.add_client_ca(anchor).map_err(|error| internal(&error))?;
     }
-    // Without a context of its own, a client that resumes a session is refused; with one for each policy and each content of
-    // its files, a session never carries an identity to another.
-    builder.set_session_id_context(&trust.digest).map_err(|error| internal(&error))?;
     // A ticket holds the leaf alone; kept here, the whole chain can be judged again when the session is resumed.
     builder.set_options(SslOptions::NO_TICKET);
     // A name that nobody takes note of is not in the session either, and a resumed TLS 1.2 connection would have none.

@@ -59,17 +59,39 @@ fn t09_a_client_that_names_no_server_is_held_to_the_listeners_policy_and_may_ask
     assert_eq!(world.upstream.count(), 4);
 }
 
+/// RFC 6066 §3: the handshake is a full one, and the host is compared with the name of that handshake.
 #[test]
-fn t07_a_session_that_is_resumed_under_another_name_opens_no_other_host() {
+fn t07_a_session_is_resumed_under_its_own_name_only() {
     let (world, shop) = asking("optional");
     for version in VERSIONS {
         let client = Resuming::new(&shop, version);
-        let ask = |name: &str, host: &str| client.call(Call { name: Some(name), host, ..world.call() });
-        assert_eq!(ask("localhost", "localhost"), Called { resumed: false, status: Some(200) });
-        // TLS 1.2 ties the name to the session, TLS 1.3 to the handshake: either way one of the two hosts is not the connection's.
-        let mut statuses = [ask("other.example", "localhost").status, ask("other.example", "other.example").status];
-        statuses.sort_unstable();
-        assert_eq!(statuses, [Some(200), Some(421)], "{version:?}");
+        let ask = |name: Option<&str>, host: &str| client.call(Call { name, host, ..world.call() });
+        let full = |status| Called { resumed: false, status: Some(status) };
+        let resumed = |status| Called { resumed: true, status: Some(status) };
+        assert_eq!(ask(Some("localhost"), "localhost"), full(200), "{version:?}");
+        assert_eq!(ask(Some("localhost"), "localhost"), resumed(200), "{version:?}");
+        assert_eq!(ask(Some("other.example"), "localhost"), full(421), "{version:?}");
+        assert_eq!(ask(Some("other.example"), "other.example"), resumed(200), "{version:?}");
+        assert_eq!(ask(Some("other.example"), "localhost"), resumed(421), "{version:?}");
+        assert_eq!(ask(None, "other.example"), full(421), "{version:?}");
+        assert_eq!(ask(None, "127.0.0.1"), resumed(200), "{version:?}");
+        assert_eq!(ask(Some("localhost"), "127.0.0.1"), full(421), "{version:?}");
+    }
+    assert_eq!(world.upstream.count(), 2 * 4);
+}
+
+/// A session that the client keeps in a ticket holds its name as well.
+#[test]
+fn t07_a_ticket_of_a_listener_that_asks_for_no_certificate_is_good_under_its_own_name_only() {
+    let (folder, authority, upstream) = (Folder::new(), Authority::new("root"), Upstream::start());
+    let (certificate, key) = authority.issue("gateway", 2, &["localhost"]).write(&folder, "gateway");
+    let settings = Settings { tls: Some(json!({ "certificate": certificate, "key": key })), ..Settings::default() };
+    let gateway = Gateway::over(&upstream.url(), settings);
+    for version in VERSIONS {
+        let client = Resuming::new(&authority.issue("shop", 9, &[]), version);
+        let resumed = |name| client.call(Call { port: gateway.ports.tls, name, host: "localhost", path: "/x" }).resumed;
+        let names = [Some("localhost"), Some("localhost"), Some("other.example"), Some("localhost"), None, None, Some("localhost")];
+        assert_eq!(names.map(resumed), [false, true, false, false, false, true, false], "{version:?}");
     }
 }
 
