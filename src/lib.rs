@@ -6,6 +6,7 @@ pub mod admin;
 pub mod chain;
 pub mod cli;
 pub mod config;
+pub mod fields;
 pub mod proxy;
 pub mod routes;
 pub mod source;

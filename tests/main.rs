@@ -33,6 +33,7 @@ mod request_targets;
 mod respond;
 mod revocation;
 mod spellings;
+mod strangers;
 mod targets;
 mod tls;
 mod traps;

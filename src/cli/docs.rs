@@ -10,9 +10,10 @@ use super::{
     schema,
 };
 
+mod forwarding;
 mod settings;
 
-/// Write the reference pages of the command line and of gateway.yaml.
+/// Write the reference pages of the command line, gateway.yaml and forwarding.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Folder of the pages.
@@ -47,10 +48,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// Name and text of every page.
-pub(super) fn pages() -> [(&'static str, String); 3] {
+pub(super) fn pages() -> [(&'static str, String); 4] {
     let schema = schema::schema();
     let text = format!("{schema:#}\n");
-    [("cli.md", commands()), ("gateway.md", settings::page(&schema)), ("gateway.schema.json", text)]
+    let gateway = settings::page(&schema);
+    [("cli.md", commands()), ("gateway.md", gateway), ("gateway.schema.json", text), ("forwarding.md", forwarding::page())]
 }
 
 const GENERATED: &str = "<!-- Written by `cargo run -- docs`. Change the code, not this page. -->";

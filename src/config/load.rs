@@ -112,6 +112,12 @@ fn check(gateway: &Gateway, document: &Document, problems: &mut Problems) {
     if let Err(problem) = gateway.request_id.field() {
         refuse("/request_id/header".into(), problem);
     }
+    for (index, problem) in gateway.forwarding.passing().err().into_iter().flatten() {
+        refuse(format!("/forwarding/pass/{index}"), problem);
+    }
+    if let Some(problem) = gateway.forwarding.judge_pseudonym() {
+        refuse("/forwarding/pseudonym".into(), problem);
+    }
     let upstream = never(&gateway.upstream).map(|name| format!("/upstream/{name}"));
     let limits = zeros(&gateway.limits).map(|name| format!("/limits/{name}"));
     let overridden = gateway.endpoints.iter().filter(|(_, endpoint)| endpoint.read_timeout.is_some_and(|time| time.0.is_zero()));

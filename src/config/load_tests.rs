@@ -63,6 +63,18 @@ fn every_proxy_that_is_no_network_is_named() {
 }
 
 #[test]
+fn what_cannot_pass_and_what_is_no_pseudonym_are_named() {
+    let text =
+        format!("{LISTENERS}forwarding:\n  pass:\n    - x-forwarded-prefix\n    - x-forwarded-for\n    - x-api-key\n  pseudonym: a b\n");
+    let wrongs = [
+        ("config.pass", 6, "/forwarding/pass/1"),
+        ("config.pass", 7, "/forwarding/pass/2"),
+        ("config.pseudonym", 8, "/forwarding/pseudonym"),
+    ];
+    assert_eq!(wrong(&text), wrongs.map(|(code, line, pointer)| at(code, line, pointer)).concat());
+}
+
+#[test]
 fn a_limit_of_nothing_is_refused() {
     let text = format!("{LISTENERS}limits:\n  connections: 0\n  body_pace: 0B\n  header_time: 0s\n");
     let both = [at("config.limits", 4, "/limits/connections"), at("config.limits", 6, "/limits/header_time")].concat();

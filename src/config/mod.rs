@@ -3,6 +3,7 @@
 //! Unknown keys, values without a unit and literal secrets are refused; every problem names file, line and pointer. Files
 //! that the configuration names are read when it is put to use, not here.
 
+mod forwarding;
 mod limits;
 mod load;
 mod model;
@@ -11,6 +12,7 @@ mod request_id;
 mod security;
 mod stores;
 
+pub use forwarding::Forwarding;
 pub use limits::Limits;
 pub use load::Config;
 pub use model::*;

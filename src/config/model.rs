@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_filter_api::{Interval, Secret};
 
-use super::{Limits, RequestIds, Security, Stores};
+use super::{Forwarding, Limits, RequestIds, Security, Stores};
 
 /// The environment of a gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -35,9 +35,15 @@ pub struct Gateway {
     /// How a path is brought to its normal form.
     #[serde(default)]
     pub paths: Paths,
-    /// Addresses of proxies whose `X-Forwarded-*` fields are believed, as `address/prefix`.
+    /// Addresses of proxies that are believed, as `address/prefix`. The client is the last address in `X-Forwarded-For`, with or
+    /// without a port, that is none of theirs; a request whose list holds something else there, such as `unknown`, is refused, as
+    /// nobody knows who sent it. `Forwarded` is not read. The fields in `forwarding.md` reach upstreams from these proxies, which
+    /// must take away what their own clients write there.
     #[serde(default)]
     pub trusted_proxies: Vec<String>,
+    /// What requests say of the way they came.
+    #[serde(default)]
+    pub forwarding: Forwarding,
     /// Form of error answers.
     #[serde(default)]
     pub errors: Errors,

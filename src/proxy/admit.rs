@@ -11,32 +11,17 @@ use tollgate_filter_api::Reason;
 
 use super::{
     connection::Connection,
-    owned::{Owned, is_same},
+    families::{Families, Kind},
+    owned::Owned,
+    via::Via,
 };
 use crate::{
     chain::gateway as reasons,
     config::Limits,
+    fields::is_plain,
     routes::{host, normal},
     telemetry::LimitCounters,
 };
-
-/// Fields the gateway writes, or believes only of trusted proxies, and such in which upstreams read another target; another spelling
-/// of them must not arrive beside them.
-const OWNED: [&str; 10] = [
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-request-id",
-    "x-real-ip",
-    "forwarded",
-    "x-jwt-assertion",
-    "x-original-url",
-    "x-rewrite-url",
-];
-
-/// Fields in which frameworks read another method than the one that was judged.
-const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// What the pass over a head's fields has met that somebody must see to later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,12 +36,23 @@ pub struct Seen {
     pub length: bool,
     /// A `Transfer-Encoding`.
     pub coding: bool,
-    /// One of the fields that the gateway writes itself.
+    /// One that only a proxy can know the value of.
     pub forwarding: bool,
     /// One that a filter owns.
     pub owned: bool,
-    /// One in which an upstream would read a client's certificate.
-    pub certificate: bool,
+}
+
+/// What a head is judged by.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// What it may spend.
+    pub limits: &'a Limits,
+    /// Fields that filters own.
+    pub owned: &'a Owned,
+    /// Fields that only a proxy can know the value of.
+    pub families: &'a Families,
+    /// The gateway's name among those that the request has passed.
+    pub via: &'a Via,
 }
 
 /// Judges a head, in one pass over its fields. The host in normal form comes back.
@@ -65,18 +61,17 @@ pub struct Seen {
 /// The reason for which it is refused.
 pub fn admit(
     req: &RequestHeader,
-    limits: &Limits,
-    owned: &Owned,
-    certificates: &Owned,
+    rules: Rules<'_>,
     connection: Option<&Connection>,
     counters: &LimitCounters,
 ) -> Result<(Arc<str>, Seen), &'static Reason> {
     let target = req.raw_path().len();
+    let limits = rules.limits;
     if target as u64 > limits.target_bytes.0 {
         counters.target_bytes.inc();
         return Err(&reasons::TARGET_BYTES);
     }
-    let fields = Fields::read(req, owned, certificates);
+    let fields = Fields::read(req, rules);
     fields.size(target, limits, counters)?;
     fields.framing(req.version)?;
     if fields.illegal {
@@ -84,6 +79,9 @@ pub fn admit(
     }
     if fields.overridden {
         return Err(&reasons::OVERRIDE);
+    }
+    if fields.visits > 0 && rules.via.is_circle(fields.visits) {
+        return Err(&reasons::LOOP);
     }
     fields.expectation()?;
     Ok((host_of(req, &fields.host, connection)?, fields.seen))
@@ -143,11 +141,13 @@ struct Fields<'h> {
     illegal: bool,
     /// The upstream is told another method than the request's.
     overridden: bool,
+    /// How often it has been here before.
+    visits: usize,
     seen: Seen,
 }
 
 impl<'h> Fields<'h> {
-    fn read(req: &'h RequestHeader, owned: &Owned, certificates: &Owned) -> Self {
+    fn read(req: &'h RequestHeader, rules: Rules<'_>) -> Self {
         let mut fields = Self::default();
         for (name, value) in &req.headers {
             let text = name.as_str();
@@ -165,13 +165,13 @@ impl<'h> Fields<'h> {
                     fields.seen.crumbs |= std::mem::replace(&mut fields.cookie, true);
                     fields.count += memchr::memchr_iter(b';', value.as_bytes()).count();
                 }
-                // Another spelling of what frames a message.
-                "content_length" | "transfer_encoding" => fields.illegal = true,
-                _ if text.starts_with(['x', 'f']) => fields.own(text, value, &req.method),
-                _ => {}
+                _ => {
+                    if let Some(kind) = rules.families.kind_of(text) {
+                        fields.special(kind, text, value, req, rules.via);
+                    }
+                }
             }
-            fields.seen.owned |= owned.holds(name);
-            fields.seen.certificate |= certificates.holds(name);
+            fields.seen.owned |= rules.owned.holds(name);
             fields.illegal |= is_illegal(value);
         }
         fields.seen.length = fields.length.value.is_some();
@@ -179,13 +179,16 @@ impl<'h> Fields<'h> {
         fields
     }
 
-    fn own(&mut self, name: &str, value: &HeaderValue, method: &Method) {
-        let among = |names: &[&str]| names.iter().any(|owned| is_same(owned, name));
-        if among(&OWNED) {
-            self.seen.forwarding = true;
-            self.illegal |= name.contains('_');
-        } else if among(&OVERRIDES) {
-            self.overridden |= !value.as_bytes().eq_ignore_ascii_case(method.as_str().as_bytes());
+    fn special(&mut self, kind: Kind, name: &str, value: &HeaderValue, req: &RequestHeader, via: &Via) {
+        match kind {
+            Kind::Own => {
+                self.seen.forwarding = true;
+                self.illegal |= !is_plain(name);
+            }
+            Kind::Certificate | Kind::Told => self.seen.forwarding = true,
+            Kind::Id | Kind::Framing => self.illegal |= !is_plain(name),
+            Kind::Method => self.overridden |= !value.as_bytes().eq_ignore_ascii_case(req.method.as_str().as_bytes()),
+            Kind::Via => self.visits += via.visits(value),
         }
     }
 

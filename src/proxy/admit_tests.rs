@@ -4,10 +4,10 @@ use http::Version;
 use pingora::http::RequestHeader;
 use tollgate_filter_api::{ByteSize, Reason};
 
-use super::{Owned, Seen, admit, closes, has_fragment, join_crumbs};
+use super::{Families, Owned, Rules, Seen, Via, admit, closes, has_fragment, join_crumbs};
 use crate::{
     chain::gateway as reasons,
-    config::Limits,
+    config::{Forwarding, Limits},
     routes::host,
     telemetry::{LimitCounters, Telemetry},
 };
@@ -26,14 +26,15 @@ fn limits() -> Limits {
     Limits { header_fields: 5, header_bytes: ByteSize(200), target_bytes: ByteSize(20), ..Limits::default() }
 }
 
+fn via() -> Via {
+    Via::new(&Forwarding { pseudonym: Some("edge".to_owned()), ..Forwarding::default() }).unwrap()
+}
+
 fn judged(req: &RequestHeader) -> (Result<Arc<str>, &'static str>, LimitCounters) {
     let counters = Telemetry::new([]).limits;
-    (
-        admit(req, &limits(), &Owned::default(), &Owned::default(), None, &counters)
-            .map(|(host, _)| host)
-            .map_err(|reason: &Reason| reason.id),
-        counters,
-    )
+    let (limits, families, via) = (limits(), Families::new(vec![], []), via());
+    let rules = Rules { limits: &limits, owned: &Owned::default(), families: &families, via: &via };
+    (admit(req, rules, None, &counters).map(|(host, _)| host).map_err(|reason: &Reason| reason.id), counters)
 }
 
 fn refusal(fields: &[(&'static str, &str)]) -> &'static str {
@@ -70,7 +71,7 @@ fn a_coding_must_be_chunked_once_and_alone() {
 
 #[test]
 fn a_second_spelling_of_an_owned_field_is_refused() {
-    for name in ["X_Forwarded_For", "x-forwarded_proto", "X_JWT_Assertion", "x_request-id"] {
+    for name in ["X_Forwarded_For", "x-forwarded_proto", "X_JWT_Assertion", "x_request-id", "x.request.id", "x~original-url"] {
         assert_eq!(refusal(&[(name, "x")]), reasons::FIELD.id, "{name}");
     }
     assert!(judged(&head("/", &[HOST, ("x_own_field", "x")])).0.is_ok());
@@ -78,7 +79,7 @@ fn a_second_spelling_of_an_owned_field_is_refused() {
 
 #[test]
 fn a_second_spelling_of_what_frames_a_message_is_refused() {
-    for name in ["Content_Length", "transfer_encoding"] {
+    for name in ["Content_Length", "transfer_encoding", "Content.Length", "transfer~encoding"] {
         assert_eq!(refusal(&[(name, "5")]), reasons::FIELD.id, "{name}");
     }
 }
@@ -90,6 +91,15 @@ fn no_field_names_another_method_than_the_request() {
         assert_eq!(refusal(&[(name, "get"), (name, "PUT")]), reasons::OVERRIDE.id, "{name}");
         assert!(judged(&head("/", &[HOST, (name, "get")])).0.is_ok(), "{name}");
     }
+}
+
+#[test]
+fn a_request_that_names_the_gateway_among_those_that_it_has_passed_goes_in_a_circle() {
+    for values in [&["1.1 edge"][..], &["1.1 other, 2.0 Edge"], &["1.0 fred", "1.1 edge"]] {
+        let fields: Vec<_> = values.iter().map(|value| ("Via", *value)).collect();
+        assert_eq!(refusal(&fields), reasons::LOOP.id, "{values:?}");
+    }
+    assert!(judged(&head("/", &[HOST, ("Via", "1.1 edge-2")])).0.is_ok());
 }
 
 #[test]
@@ -164,23 +174,21 @@ fn doubt_about_the_framing_closes_the_connection() {
 
 #[test]
 fn the_pass_tells_what_somebody_must_see_to() {
-    let [owned, certificates]: [Owned; 2] =
-        ["x-user", "client-cert"].map(|name| [http::HeaderName::from_static(name)].into_iter().collect());
+    let owned: Owned = [http::HeaderName::from_static("x-user")].into_iter().collect();
+    let (families, via) = (Families::new(vec![], []), via());
     let seen = |fields: &[(&'static str, &str)]| {
         let req = head("/", &[&[HOST], fields].concat());
-        admit(&req, &Limits::default(), &owned, &certificates, None, &Telemetry::new([]).limits).unwrap().1
+        let rules = Rules { limits: &Limits::default(), owned: &owned, families: &families, via: &via };
+        admit(&req, rules, None, &Telemetry::new([]).limits).unwrap().1
     };
     assert_eq!(seen(&[("X-Users", "1"), ("Accept", "*/*")]), Seen::default());
     assert_eq!(seen(&[("Connection", "close")]), Seen { connection: true, ..Seen::default() });
     assert_eq!(seen(&[("Upgrade", "websocket")]), Seen { upgrade: true, ..Seen::default() });
-    for name in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "X-JWT-Assertion", "X-Original-URL", "X-Rewrite-URL"] {
+    for name in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "X-Original-URL", "X-Envoy-Retry-On", "Client-Cert", "client_cert", "Proxy"] {
         assert_eq!(seen(&[(name, "1")]), Seen { forwarding: true, ..Seen::default() }, "{name}");
     }
     for name in ["X-User", "x_user"] {
         assert_eq!(seen(&[(name, "1")]), Seen { owned: true, ..Seen::default() }, "{name}");
-    }
-    for name in ["Client-Cert", "client_cert"] {
-        assert_eq!(seen(&[(name, "1")]), Seen { certificate: true, ..Seen::default() }, "{name}");
     }
     assert_eq!(seen(&[("Content-Length", "0")]), Seen { length: true, ..Seen::default() });
     assert_eq!(seen(&[("Transfer-Encoding", "Chunked"), ("Expect", "100-Continue")]), Seen { coding: true, ..Seen::default() });

@@ -45,8 +45,7 @@ impl Phases {
         let req = session.req_header_mut();
         admit::absolute(req).map_err(early)?;
         let connection = exchange.connection.as_deref();
-        let (owned, certificates) = (&snapshot.owned, &snapshot.certificates);
-        let admitted = admit::admit(req, &gateway.limits, owned, certificates, connection, &telemetry.limits);
+        let admitted = admit::admit(req, snapshot.rules(), connection, &telemetry.limits);
         let (host, seen) = admitted.map_err(early)?;
         (exchange.host, exchange.seen) = (host, seen);
         if seen.crumbs && exchange.version == http::Version::HTTP_2 {
@@ -95,7 +94,8 @@ impl Phases {
             Box::new(reasons::CERTIFICATE.answer().header(header::WWW_AUTHENTICATE, challenge))
         })?;
         let client = forward::client(&session.req_header().headers, &connection, proxies);
-        let forwarded = forward::take(session.req_header_mut(), exchange.seen, &connection, proxies, &snapshot.certificates);
+        let client = client.ok_or_else(|| Box::new(reasons::FORWARDED.answer()))?;
+        let forwarded = forward::take(session.req_header_mut(), exchange.seen, &connection, proxies, &snapshot.families);
         let forwarded = forwarded.map_err(|_| Box::new(reasons::FIELD.answer()))?;
         let (operation, host, has_body) = (served.info.clone(), exchange.host.clone(), !session.is_body_empty());
         let (secure, now, instant, request_id) = (connection.secure, exchange.time, exchange.begun, exchange.id);

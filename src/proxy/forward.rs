@@ -6,16 +6,17 @@
 //!   runs, so that it cannot take away what the gateway writes. A `Connection` that names `Host`, a length or a forwarding field
 //!   is refused.
 //! - `X-Forwarded-For`, `-Proto` and `-Host` are written anew, behind the filters, who never see them. What a client sent is dropped;
-//!   what a trusted proxy sent is continued: the address list is appended to, proto and host are kept. `X-Forwarded-Port` and `Forwarded` (RFC 7239) are
-//!   dropped, whoever sent them: upstreams must not find two accounts that differ.
+//!   what a trusted proxy sent is continued: the address list is appended to, proto and host are kept. `X-Forwarded-Port`, `X-Real-IP` and
+//!   `Forwarded` (RFC 7239) are dropped, whoever sent them: upstreams must not find two accounts that differ.
+//! - `Via` is continued by the gateway's name, whoever sent it (RFC 9110 §7.6.3).
 //! - `X-Request-Id`, or what `request_id.header` names, is written by the gateway alone.
 //! - Names of fields are sent in lower case, but for `Host` and a few more: as over HTTP/2, whatever the client spoke.
-//! - `X-Original-URL` and `X-Rewrite-URL` are dropped, whoever sent them: upstreams would serve another target than the one that was
-//!   judged.
+//! - `X-Original-URL` and its like are dropped, whoever sent them: upstreams would serve another target than the one that was judged.
 //! - A certificate in a field (`Client-Cert`, `X-Forwarded-Client-Cert` and their like) is dropped, whoever sent it.
-//! - `X-Real-IP` and `X-JWT-Assertion` of clients are dropped; an upstream's `X-JWT-Assertion` never reaches a client.
+//! - Whatever else only a proxy can know is dropped unless a trusted one sent it ([`families`](super::families)).
+//! - `X-JWT-Assertion` of clients is dropped; an upstream's never reaches a client.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use pingora::http::RequestHeader;
@@ -24,6 +25,7 @@ use tollgate_filter_api::{Forwarded, IllegalHeader, RequestId};
 use super::{
     admit::Seen,
     connection::Connection,
+    families::Families,
     ids::{self, Ids},
     owned::Owned,
 };
@@ -32,36 +34,46 @@ use crate::{config::TrustedProxies, upstreams::Target};
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
-const REWRITE_URL: HeaderName = HeaderName::from_static("x-rewrite-url");
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// The gateway's word on the caller, for upstreams only.
 pub const ASSERTION: HeaderName = HeaderName::from_static("x-jwt-assertion");
 /// How many fields the gateway adds at most.
-const WRITTEN: usize = 5;
+const WRITTEN: usize = 6;
 
 /// Whether the connection's other end is a proxy that is believed.
 pub fn is_trusted(connection: &Connection, proxies: &TrustedProxies) -> bool {
     !proxies.is_empty() && proxies.contains(connection.address)
 }
 
-/// The client's address: the connection's, or, through trusted proxies, the last address in their list that is none of them.
-pub fn client(headers: &HeaderMap, connection: &Connection, proxies: &TrustedProxies) -> IpAddr {
+/// The client's address: the connection's, or, through trusted proxies, the last address in their list that is none of them. None
+/// when a trusted proxy names somebody there who has no address, such as `unknown`: to take the proxy for that client would give
+/// the client whatever the proxy may do.
+pub fn client(headers: &HeaderMap, connection: &Connection, proxies: &TrustedProxies) -> Option<IpAddr> {
     if !is_trusted(connection, proxies) {
-        return connection.address;
+        return Some(connection.address);
     }
     let mut client = connection.address;
     for value in headers.get_all(&FOR).iter().rev() {
-        for entry in value.to_str().unwrap_or_default().rsplit(',') {
-            let Ok(address) = entry.trim().parse::<IpAddr>() else { return client };
-            client = address.to_canonical();
-            if !proxies.contains(address) {
-                return client;
+        let entries = value.as_bytes().rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        // An element without anything is none (RFC 9110 §5.6.1).
+        for entry in entries.filter(|entry| !entry.is_empty()) {
+            client = address(entry)?;
+            if !proxies.contains(client) {
+                return Some(client);
             }
         }
     }
-    client
+    Some(client)
+}
+
+/// The address of an entry, which some proxies write with a port, one of IPv6 in brackets then.
+fn address(entry: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(entry).ok()?;
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let address = match bare {
+        Some(bare) => IpAddr::V6(bare.parse().ok()?),
+        None => text.parse().or_else(|_| text.parse::<SocketAddr>().map(|with_port| with_port.ip())).ok()?,
+    };
+    Some(address.to_canonical())
 }
 
 /// Lets `change` at the target and the fields themselves. The engine's own way keeps each field's spelling in a second map that is
@@ -75,8 +87,8 @@ fn direct<T>(req: &mut RequestHeader, change: impl FnOnce(&mut Parts) -> T) -> T
     result
 }
 
-/// Takes the fields away that tell of the request's way or hold a certificate, and what the client's `Connection` names, before the
-/// first filter runs. What trusted proxies say of the way comes back; what others say is lost.
+/// Takes the fields away that only a proxy can know the value of, and what the client's `Connection` names, before the first filter
+/// runs. What trusted proxies say of the way comes back; what others say is lost.
 ///
 /// # Errors
 /// A `Connection` that names what frames the message, or a list that no field may hold.
@@ -85,16 +97,13 @@ pub fn take(
     seen: Seen,
     connection: &Connection,
     proxies: &TrustedProxies,
-    certificates: &Owned,
+    families: &Families,
 ) -> Result<Option<Box<Forwarded>>, IllegalHeader> {
-    if !seen.connection && !seen.upgrade && !seen.forwarding && !seen.certificate {
+    if !seen.connection && !seen.upgrade && !seen.forwarding {
         return Ok(None);
     }
     direct(req, |parts| {
         let headers = &mut parts.headers;
-        if seen.certificate {
-            certificates.strip(headers);
-        }
         if seen.connection {
             drop_nominated(headers)?;
         }
@@ -102,9 +111,10 @@ pub fn take(
             // A wish that the client's connection does not carry is none (RFC 9110 §7.8), but the engine would fulfil it.
             headers.remove(header::UPGRADE);
         }
-        let forwarded = if is_trusted(connection, proxies) { told(headers, connection)? } else { None };
-        for name in [&FOR, &PROTO, &HOST, &PORT, &REAL_IP, &ASSERTION, &header::FORWARDED, &ORIGINAL_URL, &REWRITE_URL] {
-            headers.remove(name);
+        let trusted = is_trusted(connection, proxies);
+        let forwarded = if trusted { told(headers, connection)? } else { None };
+        if seen.forwarding {
+            families.strip(headers, trusted);
         }
         Ok(forwarded)
     })
@@ -135,9 +145,8 @@ fn drop_nominated(headers: &mut HeaderMap) -> Result<(), IllegalHeader> {
         match token.to_ascii_lowercase().as_str() {
             // Options of the connection.
             "close" | "keep-alive" | "upgrade" => kept.push(token),
-            "content-length" | "transfer-encoding" | "host" | "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => {
-                return Err(IllegalHeader);
-            }
+            "content-length" | "transfer-encoding" | "host" | "via" => return Err(IllegalHeader),
+            "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => return Err(IllegalHeader),
             _ => named.push(token),
         }
     }
@@ -189,11 +198,14 @@ pub struct Way<'a> {
     pub connection: &'a Connection,
     /// What trusted proxies say of the way before.
     pub forwarded: Option<&'a Forwarded>,
+    /// The gateway's own part of `Via`.
+    pub via: HeaderValue,
 }
 
 impl Way<'_> {
-    /// Writes `X-Forwarded-*`. The field with the host that the client sent is used again when it is in normal form.
-    fn write(&self, headers: &mut HeaderMap, host: &str, sent: Option<HeaderValue>) -> Result<(), IllegalHeader> {
+    /// Writes `Via` and `X-Forwarded-*`. The field with the host that the client sent is used again when it is in normal form.
+    fn write(self, headers: &mut HeaderMap, host: &str, sent: Option<HeaderValue>) -> Result<(), IllegalHeader> {
+        headers.append(header::VIA, self.via);
         let told = self.forwarded;
         let addresses = told.and_then(|told| told.addresses.clone());
         headers.insert(FOR, addresses.unwrap_or_else(|| self.connection.forwarded_for.clone()));
@@ -222,7 +234,7 @@ pub struct Heading<'a> {
     /// The client's host, in normal form.
     pub host: &'a str,
     /// What the request is called, and where that is written.
-    pub ids: Option<(&'a Ids, RequestId)>,
+    pub ids: (&'a Ids, RequestId),
     /// What must not go there, when the client sent some of it.
     pub owned: Option<&'a Owned>,
 }
@@ -242,11 +254,12 @@ pub fn aim(req: &mut RequestHeader, to: Heading<'_>) -> Result<(), IllegalHeader
         let host = if kept { value(to.host)? } else { to.target.host_header.clone() };
         let sent = parts.headers.insert(header::HOST, host);
         to.way.write(&mut parts.headers, to.host, sent)?;
-        match to.ids {
-            Some((ids, id)) if ids.upstream => parts.headers.insert(ids.field.clone(), ids::value(id)),
-            Some((ids, _)) => parts.headers.remove(&ids.field),
-            None => None,
-        };
+        let (ids, id) = to.ids;
+        if ids.upstream {
+            parts.headers.insert(ids.field.clone(), ids::value(id));
+        } else {
+            parts.headers.remove(&ids.field);
+        }
         if let Some(authorization) = &to.target.authorization {
             parts.headers.insert(header::AUTHORIZATION, authorization.clone());
         }

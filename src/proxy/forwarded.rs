@@ -20,10 +20,6 @@ use super::{
 };
 use crate::config::ForwardedCertificate;
 
-/// Fields in which certificates are usually forwarded (RFC 9440, Envoy, the reference product). An upstream may believe them, so they
-/// are taken away whether or not the gateway reads one itself.
-pub const USUAL: [&str; 4] = ["client-cert", "client-cert-chain", "x-forwarded-client-cert", "x-wso2-client-certificate"];
-
 /// Certificates whose verdict is remembered.
 const REMEMBERED: usize = 10_000;
 

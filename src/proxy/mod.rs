@@ -16,6 +16,7 @@ mod descriptors;
 mod edge;
 mod endpoint;
 mod exchange;
+mod families;
 mod faults;
 mod forward;
 mod forwarded;
@@ -40,6 +41,7 @@ mod ticks;
 mod tls;
 mod trust;
 mod verdict;
+mod via;
 mod whole_body;
 mod wire;
 

@@ -1,9 +1,11 @@
 //! Fields in which upstreams read a filter's own word: what a client sent in them goes no further.
 //!
 //! Filters may read it while they decide; it is gone before the first of them writes to the header that goes upstream. Some
-//! upstreams take `_` for `-`, so a name with one for the other counts as the same.
+//! upstreams take `_` for `-`, so a name with one for the other counts as the same ([`is_same`]).
 
 use http::{HeaderMap, HeaderName};
+
+use crate::fields::is_same;
 
 /// The names that the filters of one configuration own.
 #[derive(Debug, Default)]
@@ -21,9 +23,8 @@ impl Owned {
 
     /// Takes away all of them.
     pub fn strip(&self, headers: &mut HeaderMap) {
-        while let Some(name) = headers.keys().find(|name| self.holds(name)).cloned() {
-            headers.remove(name);
-        }
+        let gone: Vec<HeaderName> = headers.keys().filter(|name| self.holds(name)).cloned().collect();
+        gone.iter().for_each(|name| drop(headers.remove(name)));
     }
 }
 
@@ -44,12 +45,6 @@ fn bit(name: &HeaderName) -> u64 {
     1 << (name.as_str().len() % 64)
 }
 
-/// Whether two names are the same to a reader that takes `_` for `-`. Both are in lower case.
-pub fn is_same(one: &str, other: &str) -> bool {
-    let dashed = |byte| if byte == b'_' { b'-' } else { byte };
-    one.len() == other.len() && one.bytes().map(dashed).eq(other.bytes().map(dashed))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,7 +56,7 @@ mod tests {
     #[test]
     fn every_spelling_of_an_owned_name_is_stripped_and_nothing_else() {
         let mut headers = HeaderMap::new();
-        for name in ["x-user-id", "x_user_id", "x-user_id", "x-user-ids", "x-other-i", "user-id"] {
+        for name in ["x-user-id", "x_user_id", "x-user_id", "x.user~id", "x-user-ids", "x-other-i", "user-id"] {
             headers.append(HeaderName::from_static(name), "1".parse().unwrap());
         }
         owned(&["x-user-id"]).strip(&mut headers);

@@ -137,11 +137,13 @@ impl ProxyHttp for Phases {
         if let Some(body) = &exchange.body {
             whole_body::frame(req, body.len())?;
         }
-        let owned = exchange.snapshot.as_ref().filter(|_| exchange.seen.owned).map(|snapshot| &snapshot.owned);
-        let ids = exchange.snapshot.as_ref().map(|snapshot| (&snapshot.ids, exchange.id));
-        let Some(connection) = &exchange.connection else { return Err(Error::new(ErrorType::InternalError)) };
+        let (Some(connection), Some(snapshot)) = (&exchange.connection, &exchange.snapshot) else {
+            return Err(Error::new(ErrorType::InternalError));
+        };
+        let owned = exchange.seen.owned.then_some(&snapshot.owned);
+        let ids = (&snapshot.ids, exchange.id);
         let forwarded = exchange.call.as_ref().and_then(|call| call.forwarded.as_deref());
-        let way = forward::Way { connection, forwarded };
+        let way = forward::Way { connection, forwarded, via: snapshot.via.value(exchange.version) };
         let heading = forward::Heading { way, target, path_and_query: outgoing, host: &exchange.host, ids, owned };
         forward::aim(req, heading).map_err(|_| Error::new(ErrorType::InternalError))?;
         let chain = exchange.running();

@@ -7,7 +7,8 @@
 use http::{HeaderName, HeaderValue, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use super::{forward, owned::is_same};
+use super::forward;
+use crate::fields::is_same;
 
 /// Fields of one connection. `Connection` itself the engine writes anew.
 const HOP_BY_HOP: [HeaderName; 4] =

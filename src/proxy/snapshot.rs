@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use http::HeaderName;
 use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
 use tollgate_filter_api::{Env, Kind, Metrics, OperationInfo, Peer, Problems};
 use tollgate_plan::{Operation, Target as PlanTarget};
 
 use super::{
+    admit::Rules,
     asked,
     connection::Connection,
     endpoint::{Endpoint, Lapsed},
+    families::Families,
     faults::Faults,
-    forwarded,
     ids::Ids,
     named,
     owned::Owned,
+    via::Via,
 };
 use crate::{
     chain::{self, Chain},
@@ -69,8 +70,10 @@ pub struct Snapshot {
     pub peers: Vec<Vec<HttpPeer>>,
     /// Fields that filters own, and the one of ids when it is not the usual one.
     pub owned: Owned,
-    /// Fields in which upstreams would read a client's certificate.
-    pub certificates: Owned,
+    /// Fields that only a proxy can know the value of.
+    pub families: Families,
+    /// What requests say of their way.
+    pub via: Via,
     /// What requests are called.
     pub ids: Ids,
     /// Series of the operations.
@@ -111,8 +114,11 @@ impl Snapshot {
         let endpoints = endpoints(&config, &kernel.env.metrics).map_err(&mut gather).ok();
         let asked = asked::certificates(plan, &config.gateway).map_err(&mut gather).ok();
         let ids = Ids::new(&config.gateway.request_id).map_err(|problem| gather(problem.into())).ok();
-        let (Some(chains), Some(router), Some(upstreams), Some(endpoints), Some(()), Some(ids)) =
-            (chains, router, upstreams, endpoints, asked, ids)
+        let forwarding = &config.gateway.forwarding;
+        let via = Via::new(forwarding).map_err(|problem| gather(problem.into())).ok();
+        let passing = forwarding.passing().map_err(|wrong| wrong.into_iter().for_each(|(_, problem)| gather(problem.into()))).ok();
+        let (Some(chains), Some(router), Some(upstreams), Some(endpoints), Some(()), Some(ids), Some(via), Some(passing)) =
+            (chains, router, upstreams, endpoints, asked, ids, via, passing)
         else {
             config.locate(&mut problems);
             return Err(problems.sorted());
@@ -123,10 +129,9 @@ impl Snapshot {
         waived.dedup();
         let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(peer).collect()).collect();
         let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
-        let forwarded = endpoints.iter().flatten().filter_map(Endpoint::forwarded_header);
-        let certificates = forwarded.chain(forwarded::USUAL.map(HeaderName::from_static)).collect();
+        let families = Families::new(passing, endpoints.iter().flatten().filter_map(Endpoint::forwarded_header));
         let operations = operations(&loaded, chains);
-        Ok(Self { generation, router, operations, upstreams, peers, owned, certificates, ids, metrics, endpoints, config, loaded, waived })
+        Ok(Self { generation, router, operations, upstreams, peers, owned, families, via, ids, metrics, endpoints, config, loaded, waived })
     }
 }
 
@@ -265,6 +270,11 @@ impl Snapshot {
             None => Ok(connection.peer.clone()),
             Some(endpoint) => endpoint.peer(&connection.peer, connection.presented.as_ref(), headers),
         }
+    }
+
+    /// What the head of a request is judged by.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules { limits: &self.config.gateway.limits, owned: &self.owned, families: &self.families, via: &self.via }
     }
 
     /// Most bytes of a request body.
