@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use tollgate_tests::{
-    Folder, Gateway, Project, Settings, Upstream,
+    Client, Folder, Gateway, Project, Settings, Upstream,
+    h2::{H2, Outcome},
     project::{open_api, operation},
     token::Issuer,
 };
@@ -23,7 +24,7 @@ fn world(paths: Value, base: &str, open: &[&str], closed: &[&str]) -> World {
     let closed = closed.iter().map(|template| ((*template).to_owned(), json!({ "get": secured })));
     let definition = open_api(base, &format!("{}/base", upstream.url()), open.chain(closed).collect::<serde_json::Map<_, _>>().into());
     let config = json!({ "paths": paths, "chain": [{ "jwt": { "issuers": [issuer.config(&key)] } }] });
-    World { gateway: Gateway::serving(&definition, Settings::of(config)), upstream, _keys: keys }
+    World { gateway: Gateway::serving(&definition, Settings { h2c: true, config, tls: None }), upstream, _keys: keys }
 }
 
 impl World {
@@ -60,6 +61,29 @@ fn a_literal_is_found_in_every_spelling_and_the_upstream_gets_the_clients() {
         assert_eq!(world.ask(target), 200, "{target}");
         assert_eq!(world.upstream.only().target(), sent, "{target}");
     }
+}
+
+#[test]
+fn over_http_2_a_path_is_read_the_same() {
+    let world = world(json!({ "encoded_slash": "keep" }), "/a", &["/items/{id}", "/odata/$metadata"], &["/items/{id}:purge"]);
+    let mut client = H2::start(Client::connect(world.gateway.ports.h2c)).unwrap();
+    // 401 is not in the static table, and the harness reads no other.
+    let unauthorized = 0;
+    for (stream, path, status) in [
+        (1, "/a/items/7:purge", unauthorized),
+        (3, "/a/items/7%3Apurge", unauthorized),
+        (5, "/a/items/7%3apurge", unauthorized),
+        (7, "/a/odata/%24metadata", 200),
+        (9, "/a/items/7%2F..%2F8", 400),
+        (11, "/a/items/%2e%2e%2F8", 400),
+        (13, "/a/items/7%2F8", 200),
+    ] {
+        client.get(stream, path, &[]).unwrap();
+        assert_eq!(client.outcome(stream), Outcome::Answered(status), "{path}");
+    }
+    assert_eq!(world.upstream.count(), 2);
+    let log = world.gateway.log_of(7);
+    assert_eq!(log.iter().filter(|line| line["status"] == 401).count(), 3, "{log:?}");
 }
 
 #[test]
