@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use openssl::{
+    asn1::Asn1StringRef,
     nid::Nid,
     sha::sha256,
     x509::{GeneralNameRef, X509, X509NameRef, X509Ref},
@@ -14,6 +15,18 @@ use super::der;
 /// SHA-256 of a certificate.
 pub fn thumbprint(certificate: &X509Ref) -> Option<[u8; 32]> {
     certificate.to_der().ok().map(|der| sha256(&der))
+}
+
+/// Whether all names of a certificate are plain text. One that holds a NUL or another control character is somebody else's to a reader who
+/// stops there or leaves it out.
+pub fn has_plain_names(leaf: &X509Ref) -> bool {
+    let Ok(bytes) = leaf.to_der() else { return false };
+    let printable = |name: &&[u8]| name.iter().all(|byte| (b' '..=b'~').contains(byte));
+    let plain = |name: &X509NameRef| {
+        let text = |value: &Asn1StringRef| value.to_string().is_ok_and(|text| !text.chars().any(char::is_control));
+        name.entries().all(|entry| text(entry.data()))
+    };
+    der::alternative_texts(&bytes).is_ok_and(|names| names.iter().all(printable)) && plain(leaf.subject_name()) && plain(leaf.issuer_name())
 }
 
 /// What a certificate says. `None` when its names are not text.

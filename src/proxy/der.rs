@@ -13,6 +13,12 @@ const EXTENSIONS: u8 = 0xa3;
 
 const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+const POLICIES: &[u8] = &[0x55, 0x1d, 0x20];
+
+/// Alternative names that are text: mail address, DNS name, URI (RFC 5280 §4.2.1.6).
+const TEXTS: [u8; 3] = [0x81, 0x82, 0x86];
+/// `id-qt`, below which 1 is a statement of practice and 2 a notice to users (RFC 5280 §4.2.1.4).
+const QUALIFIERS: [&[u8]; 2] = [&[0x2b, 6, 1, 5, 5, 7, 2, 1], &[0x2b, 6, 1, 5, 5, 7, 2, 2]];
 
 /// Bytes that are not what they should be.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +40,33 @@ pub fn is_authority(certificate: &[u8]) -> Result<bool, Broken> {
 /// What is no certificate.
 pub fn has_critical_names(certificate: &[u8]) -> Result<bool, Broken> {
     Ok(extension(certificate, ALTERNATIVE_NAMES)?.is_some_and(|names| names.critical))
+}
+
+/// The alternative names that are text, byte for byte.
+///
+/// # Errors
+/// What is no certificate.
+pub fn alternative_texts(certificate: &[u8]) -> Result<Vec<&[u8]>, Broken> {
+    let Some(extension) = extension(certificate, ALTERNATIVE_NAMES)? else { return Ok(Vec::new()) };
+    let names = elements(inside(SEQUENCE, extension.value)?)?;
+    Ok(names.into_iter().filter(|(tag, _)| TEXTS.contains(tag)).map(|(_, name)| name).collect())
+}
+
+/// Whether nobody may pass over the policies of a certificate, and one of them has a qualifier that is not understood here.
+///
+/// # Errors
+/// What is no certificate.
+pub fn has_strange_policies(certificate: &[u8]) -> Result<bool, Broken> {
+    let Some(Extension { critical: true, value }) = extension(certificate, POLICIES)? else { return Ok(false) };
+    for (_, policy) in elements(inside(SEQUENCE, value)?)? {
+        let Some((_, qualifiers)) = elements(policy)?.get(1).copied() else { continue };
+        for (_, qualifier) in elements(qualifiers)? {
+            if !QUALIFIERS.contains(&inside(OID, qualifier)?) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// How many attributes each component of a distinguished name has.

@@ -29,6 +29,7 @@ mod owned;
 mod paced;
 mod pem;
 mod phases;
+mod policy;
 mod presented;
 mod ready;
 mod refused;

@@ -20,8 +20,10 @@ use openssl::{
 use tollgate_filter_api::Problem;
 
 use super::{
+    certificate::has_plain_names,
     der,
     pem::{certificates, internal, problem, read},
+    policy,
 };
 use crate::config::{ClientAuth, CrlStale};
 
@@ -96,19 +98,22 @@ impl Trust {
         for certificate in chain {
             sent.push(certificate.clone()).map_err(|error| error.to_string())?;
         }
-        match verify(&self.store, leaf, &sent) {
+        let path = match verify(&self.store, leaf, &sent) {
             Err(verdict) if verdict.as_raw() == CRL_EXPIRED => {
                 let store = self.timeless.as_ref().ok_or_else(|| verdict.error_string().to_owned())?;
                 let path = verify(store, leaf, &sent).map_err(|verdict| verdict.error_string().to_owned())?;
-                if path.iter().all(is_valid_now) {
-                    Ok(self.until(&path))
-                } else {
-                    Err("a certificate of the chain is outside its validity".to_owned())
+                if !path.iter().all(is_valid_now) {
+                    return Err("a certificate of the chain is outside its validity".to_owned());
                 }
+                path
             }
-            Err(verdict) => Err(verdict.error_string().to_owned()),
-            Ok(path) => Ok(self.until(&path)),
+            judged => judged.map_err(|verdict| verdict.error_string().to_owned())?,
+        };
+        // RFC 5280 §4.2.1.4; what an anchor says is not part of the path (§6.1).
+        if !path.iter().rev().skip(1).all(has_plain_policies) {
+            return Err("a critical policy of the chain has a qualifier that is not understood".to_owned());
         }
+        Ok(self.until(&path))
     }
 
     /// What the store does not ask of a client's own certificate.
@@ -119,6 +124,9 @@ impl Trust {
         if nameless && !der::has_critical_names(&bytes).map_err(unreadable)? {
             // RFC 5280 §4.1.2.6
             return Err("the subject is empty, and its other names may be passed over".to_owned());
+        }
+        if !has_plain_names(leaf) {
+            return Err("a name holds what is no plain text, a control character for instance".to_owned());
         }
         // An authority below a root has the root for its issuer, as the clients have that the root signed itself. One that is an anchor
         // speaks for itself: self-signed certificates of clients usually say that they are authorities.
@@ -153,6 +161,7 @@ pub fn store(settings: &ClientAuth, anchors: &[X509], timeless: bool) -> Result<
     }
     let mut param = X509VerifyParam::new().map_err(refused)?;
     param.set_flags(flags).map_err(refused)?;
+    policy::process(&mut param).map_err(refused)?;
     param.set_depth(i32::from(settings.depth));
     param.set_auth_level(LEVEL);
     param.set_purpose(X509PurposeId::SSL_CLIENT).map_err(refused)?;
@@ -209,6 +218,11 @@ fn verify(store: &X509Store, leaf: &X509Ref, sent: &StackRef<X509>) -> Result<Ve
     // What OpenSSL noted on the way belongs to this verdict, not to the connection whose turn is next on this thread.
     drop(ErrorStack::get());
     judged.unwrap_or(Err(X509VerifyResult::APPLICATION_VERIFICATION))
+}
+
+/// What cannot be read is not understood either.
+fn has_plain_policies(certificate: &X509) -> bool {
+    certificate.to_der().is_ok_and(|bytes| der::has_strange_policies(&bytes) == Ok(false))
 }
 
 fn is_valid_now(certificate: &X509) -> bool {

@@ -2,7 +2,8 @@
 //!
 //! The certificate is verified against the configured store and the URL's host, redirects are not followed, no proxy is
 //! used, the whole exchange has one deadline, and the body is counted while it streams. The answer's media type is not
-//! judged: that is the reader's part.
+//! judged: file servers and object stores send key sets as text or as bytes, the operator named the URL, nothing that a client sends
+//! is part of the question, and whoever reads the document is strict about its form.
 
 use std::{
     fmt,

@@ -162,7 +162,9 @@ impl Inner {
 
     async fn read(&self, connection: Connection, response: Response<Incoming>) -> Result<RemoteResponse, FetchError> {
         let status = response.status().as_u16();
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut types = response.headers().get_all(CONTENT_TYPE).iter();
+        let only = types.next().filter(|_| types.next().is_none());
+        let content_type = only.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body = collect(response, self.policy.max_bytes).await?;
         self.keep(connection);
         Ok(RemoteResponse { status, content_type, body })

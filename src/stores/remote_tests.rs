@@ -52,6 +52,15 @@ async fn a_question_goes_out_whole_and_any_status_is_an_answer() {
 }
 
 #[tokio::test]
+async fn an_answer_with_two_media_types_has_none() {
+    let two = "content-type: application/json\r\ncontent-type: text/html\r\n";
+    let server = TestServer::start(move |_| Reply::status("200 OK", two, "{}")).await;
+    let answer = Asker::new().remote(&server.url("/introspect"), POLICY).call(question("a")).await.unwrap();
+    assert_eq!(answer.content_type, None);
+    assert!(answer.json().is_err());
+}
+
+#[tokio::test]
 async fn a_connection_is_kept_and_used_again() {
     let server = KeepAlive::start(usize::MAX).await;
     let remote = Asker::new().remote(&server.url(), POLICY);

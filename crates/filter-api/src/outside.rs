@@ -34,10 +34,31 @@ pub struct RemoteRequest {
 pub struct RemoteResponse {
     /// Status code.
     pub status: u16,
-    /// `Content-Type`, if there was one.
+    /// `Content-Type`, if there was exactly one.
     pub content_type: Option<String>,
     /// The body, whole.
     pub body: Bytes,
+}
+
+impl RemoteResponse {
+    /// The body of a good answer in JSON: the status is 200 and the media type `application/json`, with or without parameters. A page or an
+    /// upload that only looks like JSON is no answer.
+    ///
+    /// # Errors
+    /// What was expected and what was found, for the log.
+    pub fn json(&self) -> Result<&Bytes, String> {
+        if self.status != 200 {
+            return Err(format!("expected status 200, found {}", self.status));
+        }
+        let Some(found) = &self.content_type else {
+            return Err("expected one `Content-Type: application/json`, found none or several".to_owned());
+        };
+        let essence = found.split(';').next().unwrap_or_default().trim_ascii();
+        if essence.eq_ignore_ascii_case("application/json") {
+            return Ok(&self.body);
+        }
+        Err(format!("expected `Content-Type: application/json`, found {:?}", found.chars().take(80).collect::<String>()))
+    }
 }
 
 /// Why there is no answer: the server is away, too slow, not trusted, or says too much.

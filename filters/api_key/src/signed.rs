@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value};
 use tollgate_filter_api::{Call, KeyType, Principal, PrincipalParts, Reason, Token};
-use tollgate_jose::{Format, Jws, Key, members, parse};
+use tollgate_jose::{Format, Jws, Key, members, normal_type, parse};
 
 use crate::{
     config::Signed,
@@ -48,6 +48,9 @@ impl Signer {
 
     pub(crate) fn find(&self, key: &str, call: &Call) -> Result<Principal, Refusal> {
         let jws = Jws::parse(key, self.padded).map_err(|_| unknown("no JWS that can be read"))?;
+        if jws.typ.as_deref().is_some_and(|typ| normal_type(typ) != "jwt") {
+            return Err(unknown("another type of token"));
+        }
         let signed = |key: &Arc<Key>| key.fits(jws.algorithm, call.now) && key.verify(jws.algorithm, jws.input, &jws.signature);
         if !self.keys.iter().any(signed) {
             return Err(unknown("no key of the issuer made the signature"));
@@ -55,6 +58,10 @@ impl Signer {
         let claims = members(&jws.payload).map_err(|_| unknown("the claims are no strict JSON object"))?;
         if claims.get("iss").and_then(Value::as_str) != Some(self.issuer.as_str()) {
             return Err(unknown("another issuer"));
+        }
+        // A security event, a logout token for instance (RFC 8417 §2.2), that the issuer signed with the same key.
+        if claims.get("events").is_some_and(Value::is_object) {
+            return Err(unknown("a security event, and no key"));
         }
         self.time(&claims, call.now)?;
         if !self.names(&claims, call) {

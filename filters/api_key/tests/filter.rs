@@ -61,13 +61,18 @@ impl World {
 
 /// A good key, changed.
 fn sealed(key: &PKey<Private>, change: &dyn Fn(&mut Value)) -> String {
+    typed("JWT", key, change)
+}
+
+/// The same with that `typ`.
+fn typed(typ: &str, key: &PKey<Private>, change: &dyn Fn(&mut Value)) -> String {
     let mut claims = json!({
         "iss": "https://gw/apikey", "sub": "admin", "jti": "1", "iat": START, "exp": START + 3600, "keytype": "PRODUCTION",
         "allowedAPIs": [{ "name": "Test", "version": "1.0.0" }],
     });
     change(&mut claims);
     let signer = SigningKey::from_pem(&key.private_key_to_pem_pkcs8().unwrap(), None).unwrap();
-    let header = json!({ "typ": "JWT", "kid": "any" });
+    let header = json!({ "typ": typ, "kid": "any" });
     signer.seal(header.as_object().unwrap(), claims.as_object().unwrap()).unwrap()
 }
 
@@ -102,6 +107,17 @@ fn a_key_that_names_no_api_passes_by_setting_only() {
     open.with(&|claims| (claims["allowedAPIs"], claims["subscribedAPIs"]) = (json!([]), other.clone())).assert_denied(401, "api_key.api");
     open.with(&|claims| claims["allowedAPIs"] = json!([{ "name": "Other", "version": "*" }])).assert_denied(401, "api_key.api");
     open.with(&|claims| claims["allowedAPIs"] = "Other".into()).assert_denied(401, "api_key.api");
+}
+
+#[test]
+fn another_token_of_the_same_issuer_is_no_key() {
+    let world = World::new(", any_api: true");
+    let events = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
+    world.with(&|claims| claims["events"] = events.clone()).assert_denied(401, "api_key.unknown");
+    for typ in ["logout+jwt", "at+jwt", "application/secevent+jwt"] {
+        world.ask(&typed(typ, &world.key, &|_| ())).assert_denied(401, "api_key.unknown");
+    }
+    world.ask(&typed("application/jwt", &world.key, &|_| ())).next();
 }
 
 #[test]

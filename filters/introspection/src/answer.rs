@@ -24,10 +24,7 @@ pub(crate) struct Grant {
 
 /// `None` for a token that is not active; an error when this is no answer.
 pub(crate) fn read(response: &RemoteResponse, token: &str, config: &Config) -> Result<Option<Arc<Grant>>, String> {
-    if response.status != 200 {
-        return Err(format!("expected status 200, found {}", response.status));
-    }
-    let claims = tollgate_jose::members(&response.body).map_err(|_| "expected one JSON object, no name twice".to_owned())?;
+    let claims = tollgate_jose::members(response.json()?).map_err(|_| "expected one JSON object, no name twice".to_owned())?;
     match claims.get("active") {
         Some(Value::Bool(true)) => {}
         Some(Value::Bool(false)) => return Ok(None),

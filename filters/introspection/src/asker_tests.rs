@@ -25,7 +25,7 @@ fn key(n: usize) -> Key {
 fn grant() -> Known {
     let settings = json!({ "url": "https://a.example/", "client": { "id": "a", "secret": "${env:PATH}" } });
     let config: Config = serde_json::from_value(settings).unwrap();
-    let response = RemoteResponse { status: 200, content_type: None, body: r#"{"active":true}"#.into() };
+    let response = RemoteResponse { status: 200, content_type: Some("application/json".to_owned()), body: r#"{"active":true}"#.into() };
     crate::answer::read(&response, "token", &config).unwrap()
 }
 

@@ -104,10 +104,7 @@ impl OwnToken {
 
 /// RFC 6749 §5.1: the token, and how long it is kept.
 fn read(response: &RemoteResponse) -> Result<(HeaderValue, Duration), String> {
-    if response.status != 200 {
-        return Err(format!("expected status 200, found {}", response.status));
-    }
-    let answer = tollgate_jose::members(&response.body).map_err(|_| "expected one JSON object, no name twice")?;
+    let answer = tollgate_jose::members(response.json()?).map_err(|_| "expected one JSON object, no name twice")?;
     let text = |name: &str| answer.get(name).and_then(Value::as_str);
     if !text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer")) {
         return Err("expected `token_type` to be Bearer".to_owned());

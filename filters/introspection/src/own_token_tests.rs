@@ -23,7 +23,11 @@ impl Remote for Slow {
     fn call(&self, _: RemoteRequest) -> RemoteFuture {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let go = self.go.clone();
-        let answer = || RemoteResponse { status: 200, content_type: None, body: r#"{"access_token":"own","token_type":"Bearer"}"#.into() };
+        let answer = || RemoteResponse {
+            status: 200,
+            content_type: Some("application/json".to_owned()),
+            body: r#"{"access_token":"own","token_type":"Bearer"}"#.into(),
+        };
         Box::pin(poll_fn(move |_| if go.load(Ordering::Relaxed) { Poll::Ready(Ok(answer())) } else { Poll::Pending }))
     }
 }

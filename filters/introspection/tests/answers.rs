@@ -16,7 +16,11 @@ const SETTINGS: &str = "{url: 'https://a.example/i', client: {id: g, secret: '${
 fn echo(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
     let form = String::from_utf8(request.body.to_vec()).unwrap();
     let token = form.strip_prefix("token=").and_then(|rest| rest.split('&').next()).unwrap();
-    Ok(RemoteResponse { status: 200, content_type: None, body: URL_SAFE_NO_PAD.decode(token).unwrap().into() })
+    Ok(RemoteResponse {
+        status: 200,
+        content_type: Some("application/json".to_owned()),
+        body: URL_SAFE_NO_PAD.decode(token).unwrap().into(),
+    })
 }
 
 fn filter(more: &str) -> Harness<Introspection> {
@@ -138,6 +142,39 @@ fn b04_nothing_that_is_not_understood_stands_beside_the_certificate() {
         json!(thumbprint),
     ] {
         ask(bad).assert_denied(401, "introspection.binding");
+    }
+}
+
+#[test]
+fn an_answer_counts_only_with_the_media_type_of_json() {
+    fn said(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
+        let token = String::from_utf8(request.body.to_vec()).unwrap();
+        let token = token.strip_prefix("token=").and_then(|rest| rest.split('&').next()).unwrap();
+        let content_type = String::from_utf8(URL_SAFE_NO_PAD.decode(token).unwrap()).unwrap();
+        let content_type = Some(content_type).filter(|text| text != "none");
+        Ok(RemoteResponse { status: 200, content_type, body: r#"{"active":true,"token_type":"Bearer"}"#.into() })
+    }
+    let setup = Harness::<Introspection>::setup();
+    setup.answer_with(said);
+    let h = setup.yaml(SETTINGS);
+    let ask = |content_type: &str| send(&h, &format!("Bearer {}", URL_SAFE_NO_PAD.encode(content_type)));
+    for good in ["application/json", "Application/JSON", "application/json;charset=UTF-8", "application/json ; charset=utf-8"] {
+        ask(good).next();
+    }
+    for other in [
+        "none",
+        "text/html",
+        "text/plain",
+        "text/json",
+        "application/jwt",
+        "application/token-introspection+jwt",
+        "application/problem+json",
+        "application/json, text/html",
+        "application/jsonx",
+        "x; application/json",
+        "application/octet-stream",
+    ] {
+        ask(other).assert_fault("introspection.unavailable");
     }
 }
 

@@ -31,7 +31,7 @@ fn issuer(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
     if !cnf.is_null() {
         answer["cnf"] = cnf;
     }
-    Ok(RemoteResponse { status: 200, content_type: None, body: answer.to_string().into() })
+    Ok(RemoteResponse { status: 200, content_type: Some("application/json".to_owned()), body: answer.to_string().into() })
 }
 
 /// A filter with further settings.

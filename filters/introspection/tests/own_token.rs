@@ -36,7 +36,7 @@ fn fault(h: &Harness<Introspection>) -> String {
 }
 
 fn answer(status: u16, body: impl Into<String>) -> Result<RemoteResponse, RemoteError> {
-    Ok(RemoteResponse { status, content_type: None, body: body.into().into() })
+    Ok(RemoteResponse { status, content_type: Some("application/json".to_owned()), body: body.into().into() })
 }
 
 /// The form of a request for a token; nothing for a question.
@@ -137,6 +137,17 @@ fn without_a_token_nothing_is_known_and_the_place_is_named() {
         let cause = fault(&h);
         assert!(cause.starts_with("no token of our own: https://a.example/t: ") && cause.contains(wrong), "{wrong}: {cause}");
     }
+}
+
+#[test]
+fn a_page_of_the_token_endpoint_is_no_token() {
+    fn issuer(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
+        assert!(grant(request).is_some(), "a question without a token: {request:?}");
+        let body = r#"{"access_token":"own","token_type":"Bearer"}"#;
+        Ok(RemoteResponse { status: 200, content_type: Some("text/html".to_owned()), body: body.into() })
+    }
+    let cause = fault(&filter(issuer));
+    assert!(cause.contains("expected `Content-Type: application/json`, found \"text/html\""), "{cause}");
 }
 
 #[test]

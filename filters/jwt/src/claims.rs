@@ -10,15 +10,8 @@ use tollgate_filter_api::{KeyType, Principal, PrincipalParts, Token};
 
 use crate::{
     config::IssuerConfig,
-    reasons::{AUDIENCE, EXPIRED, LIFETIME, MALFORMED, NOT_YET, Refusal, Refuse, TOO_OLD, TYPE},
+    reasons::{AUDIENCE, EXPIRED, LIFETIME, MALFORMED, NOT_YET, Refusal, Refuse, TOO_OLD},
 };
-
-/// Claims by which issuers say what a token is for when their `typ` does not.
-const USES: [&str; 3] = ["token_use", "typ", "type"];
-/// What those say of tokens that are for the client or its issuer, and for no API.
-const OTHER_USES: [&str; 6] = ["id", "id_token", "refresh", "refresh_token", "offline", "logout"];
-/// Claims that only an ID token has (OpenID Connect Core 1.0 §3.1.3.6 and §3.3.2.11).
-const OF_ID_TOKENS: [&str; 2] = ["at_hash", "c_hash"];
 
 /// Times beyond this many seconds are as good as never, and a clock can still hold them.
 const FAR: f64 = 1e15;
@@ -156,18 +149,6 @@ impl Rules {
             Some(_) => return Err(MALFORMED.because("`aud` is neither a string nor a list")),
         };
         if found || self.config.any_audience { Ok(()) } else { Err(AUDIENCE.refusal()) }
-    }
-}
-
-/// Refuses what its issuer calls something else than an access token. Many sign ID tokens with the same keys and the same `typ`.
-pub(crate) fn check_use(claims: &Map<String, Value>) -> Result<(), Refusal> {
-    if let Some(name) = OF_ID_TOKENS.into_iter().find(|name| claims.contains_key(*name)) {
-        return Err(TYPE.because(format!("`{name}` is a claim of ID tokens")));
-    }
-    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_ascii_lowercase);
-    match USES.into_iter().find(|name| text(name).is_some_and(|found| OTHER_USES.contains(&found.as_str()))) {
-        Some(name) => Err(TYPE.because(format!("the claim `{name}` says that it is no access token"))),
-        None => Ok(()),
     }
 }
 

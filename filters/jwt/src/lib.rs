@@ -10,6 +10,7 @@ mod credential;
 mod discovery;
 mod filter;
 mod keyset;
+mod kinds;
 mod reasons;
 mod setup;
 mod snapshot;

@@ -78,8 +78,8 @@ pub(crate) const TYPE: Reason = Reason::refused(
     401,
     INVALID,
     "The token is of another type",
-    "`typ` is not among the issuer's `typ` list, or, where it is not `at+jwt`, a claim tells an ID token or a refresh token: neither those nor a \
-     logout token or a proof is an access token (RFC 8725 §3.11 and §3.12).",
+    "`typ` is not among the issuer's `typ` list, or a claim tells a logout token or another security event, or, where `typ` is not `at+jwt`, an ID \
+     token or a refresh token: none of them is an access token (RFC 8725 §3.11 and §3.12). The note in the log names the claim.",
 );
 pub(crate) const UNKNOWN_KEY: Reason = Reason::refused(
     "jwt.unknown_key",

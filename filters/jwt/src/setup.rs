@@ -13,6 +13,7 @@ use crate::{
     config::{Config, IssuerConfig, KeySource},
     discovery::Discovered,
     keyset::KeyRing,
+    kinds,
     source::{Meters, Source},
     verifier::{Issuer, Verifier},
 };
@@ -179,6 +180,10 @@ fn check(issuer: &IssuerConfig, i: usize) -> Result<(), Problem> {
         return Err(
             problem(at("typ"), "no `typ` is accepted").hint("leave it out, or list values; an empty one stands for a token without `typ`")
         );
+    }
+    if let Some(t) = issuer.typ.iter().position(|typ| kinds::is_other_type(&normal_type(typ))) {
+        return Err(problem(at(&format!("typ/{t}")), format!("{:?} is the `typ` of tokens that let nobody in", issuer.typ[t]))
+            .hint("list the `typ` of access tokens: `at+jwt`, `JWT`, or an empty one"));
     }
     if issuer.keys.0.is_empty() {
         return Err(

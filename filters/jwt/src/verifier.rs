@@ -12,8 +12,9 @@ use tollgate_jose::{Algorithm, Jws, normal_type};
 
 use crate::{
     cache::{Cache, Entry, Kept, Wanted},
-    claims::{Rules, check_use},
+    claims::Rules,
     keyset::KeyRing,
+    kinds,
     reasons::{ALGORITHM, Failure, MALFORMED, Refusal, Refuse, TOO_LONG, TYPE, UNKNOWN_ISSUER},
 };
 
@@ -100,9 +101,7 @@ impl Verifier {
         let proof = issuer.keys.prove(&jws, now).await.map_err(|failure| failure.claimed_by(client()))?;
         // From here on the issuer's word is known to be its own.
         let judged = issuer.rules.check(&claims, now.wall).and_then(|window| {
-            if kind(&jws) != ACCESS_TOKEN {
-                check_use(&claims)?;
-            }
+            kinds::check(&claims, kind(&jws) == ACCESS_TOKEN)?;
             Ok((window, Confirmation::of(&claims)?))
         });
         let (mut window, confirmation) = judged.map_err(|refusal| refusal.of(client().as_deref()))?;

@@ -32,9 +32,10 @@ impl Names {
     }
 }
 
-/// A certificate for a wildcard is nobody in particular, so no rule covers it.
+/// A certificate for a wildcard is nobody in particular, so no rule covers it; nor does one what is no host name, such as a label with a
+/// NUL, at which some readers stop.
 fn dns(rule: &str, name: &str) -> bool {
-    if name.contains('*') {
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
         return false;
     }
     match rule.strip_prefix("*.") {
@@ -59,6 +60,12 @@ mod tests {
             ("*.example", "*.example", false),
             ("*.example", "shopexample", false),
             ("shop.example", "shop.example\0.evil", false),
+            ("*.example", "shop\0.example", false),
+            ("*.example", "evil.test\0.example", false),
+            ("*.example", "shop .example", false),
+            ("*.example", "shop\r\n.example", false),
+            ("*.example", "sh\u{f6}p.example", false),
+            ("*.example", "a_b-1.example", true),
         ];
         for (rule, name, covered) in cases {
             assert_eq!(dns(rule, name), covered, "{rule} {name:?}");

@@ -162,6 +162,36 @@ fn j11_what_a_claim_calls_something_else_is_no_access_token() {
 }
 
 #[test]
+fn j11_a_logout_token_is_no_access_token() {
+    let filter = plain();
+    let event = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
+    for typ in [json!(null), json!("JWT"), json!("at+jwt"), json!("logout+jwt"), json!("application/logout+jwt")] {
+        let token = P256.token(json!({ "typ": typ }), json!({ "events": event, "sid": "1", "jti": "1" }));
+        refused(&filter, &token, "jwt.type");
+    }
+}
+
+#[test]
+fn j11_what_an_issuer_signs_for_others_is_no_access_token() {
+    let filter = filter(json!({ "audiences": null, "any_audience": true }), none());
+    for other in [
+        json!({ "events": {} }),
+        json!({ "events": { "https://schemas.openid.net/secevent/risc/event-type/account-disabled": {} } }),
+        json!({ "token_introspection": { "active": true } }),
+        json!({ "sub": null, "state": "s", "code": "c" }),
+        json!({ "sub": null, "state": "s", "error": "access_denied" }),
+        json!({ "s_hash": "x" }),
+        json!({ "typ": "Serialized-ID" }),
+        json!({ "typ": "RegistrationAccessToken" }),
+    ] {
+        refused(&filter, &P256.token(json!({ "typ": "JWT" }), other), "jwt.type");
+    }
+    for access in [json!({ "events": ["seen"] }), json!({ "nonce": "n", "sid": "1" }), json!({ "state": "CA" }), json!({ "code": "7" })] {
+        accepted(&filter, &P256.token(json!({ "typ": "JWT" }), access));
+    }
+}
+
+#[test]
 fn j11_the_profile_of_rfc_9068_can_be_demanded() {
     let filter = filter(json!({ "typ": ["at+jwt"] }), none());
     accepted(&filter, &P256.token(json!({ "typ": "at+jwt" }), none()));

@@ -38,6 +38,7 @@ fn what_an_issuer_leaves_open_is_a_problem() {
         (json!({ "algorithms": ["none"] }), "/issuers/0/algorithms/0"),
         (json!({ "algorithms": ["HS256"] }), "/issuers/0/algorithms/0"),
         (json!({ "typ": [] }), "/issuers/0/typ"),
+        (json!({ "typ": ["JWT", "application/Logout+JWT"] }), "/issuers/0/typ/1"),
         (json!({ "keys": [] }), "/issuers/0/keys"),
         (json!({ "refresh": "0s" }), "/issuers/0/max_age"),
         (json!({ "max_age": "599s" }), "/issuers/0/max_age"),
