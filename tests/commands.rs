@@ -11,6 +11,7 @@ use tollgate_tests::{
     Client, Folder, Gateway, Project, Settings, Upstream,
     command::{binary, run},
     project::{open_api, operation},
+    token::Issuer,
     tollgate, until,
 };
 
@@ -126,6 +127,88 @@ fn what_nobody_enforces_is_an_error_unless_it_is_waived_by_name_and_the_waiver_s
     let gateway = Gateway::start(&artifact, Settings::default());
     gateway.metric_reaches("tollgate_waived_info{demand=\"throttle\"}", 1.0);
     assert!(gateway.stderr().contains("throttle"), "{}", gateway.stderr());
+}
+
+/// An operation that asks for a key and nothing else, one that takes a token as well, and one that is open to everybody.
+fn keyed() -> Project {
+    let [mut key, mut either] = [(); 2].map(|()| operation());
+    key["security"] = json!([{ "key": [] }]);
+    either["security"] = json!([{ "key": [] }, { "token": [] }]);
+    let paths = [("/key", key), ("/either", either), ("/open", operation())];
+    let paths = paths.map(|(path, operation)| (path.to_owned(), json!({ "get": operation })));
+    let mut definition = open_api("/a", "http://127.0.0.1:1", Value::Object(paths.into_iter().collect()));
+    definition.as_object_mut().unwrap().remove("x-wso2-disable-security");
+    definition["security"] = json!([]);
+    definition["components"] = json!({ "securitySchemes": {
+        "key": { "type": "http", "scheme": "digest" }, "token": { "type": "http", "scheme": "bearer" },
+    } });
+    Project::new().definition("a.json", definition.to_string())
+}
+
+#[test]
+fn a_slip_in_the_name_of_an_extension_opens_no_operation() {
+    let definition = |name: &str| {
+        let mut definition = open_api("/a", "http://127.0.0.1:1", json!({ "/x": { "get": operation() } }));
+        definition[name] = "mandatory".into();
+        Project::new().definition("a.json", definition.to_string())
+    };
+    definition("x-wso2-mutual-ssl").build(&[]);
+    for slip in ["x-wso2-mutual-sl", "x-wso2-mutual_ssl", "x-ws02-mutual-ssl", "x-wso2-ssl-mutual"] {
+        let project = definition(slip);
+        let path = project.path();
+        for ran in [project.try_build(&[]).0, with("check", &path)] {
+            assert_eq!(ran.code, 1, "{slip}: {ran:?}");
+            let said = &ran.stderr;
+            assert!(
+                said.contains("api_definitions/a.json:1: error[extension.unknown]") && said.contains(&format!("(at /{slip})")),
+                "{said}"
+            );
+            assert!(said.contains("hint: did you mean `x-wso2-mutual-ssl`?"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_build_does_not_waive_the_last_credential_unless_it_is_told_to_open() {
+    let project = keyed();
+    let (refused, artifact) = project.try_build(&["--waive", "http_digest"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let said = &refused.stderr;
+    assert!(said.contains("error[demand.opens]: to waive `http_digest` would open 1 operation to everybody: GET /a/key ("), "{said}");
+    assert!(said.contains("api_definitions/a.json:1)") && said.contains("`waive_to_open: [http_digest]`"), "{said}");
+    assert!(!artifact.exists());
+    let artifact = project.build(&["--waive-to-open", "http_digest"]);
+    let plan = with("plan", &artifact).ok().stdout;
+    assert!(plan.contains("open (waived http_digest)") && plan.contains("open to everybody because of that: GET /a/key\n"), "{plan}");
+    let gateway = Gateway::start(
+        &artifact,
+        Settings::of(json!({ "chain": [{ "jwt": { "issuers": [{
+        "issuer": "tests", "any_audience": true, "keys": { "jwks": project.folder().write("issuer.json", Issuer::new("tests").jwks().to_string()) } }] } }] })),
+    );
+    gateway.metric_reaches("tollgate_waived_open_operations{demand=\"http_digest\"}", 1.0);
+    let said = gateway.stderr();
+    assert!(said.contains("`http_digest` is waived: nobody enforces it, and 1 operations are open to everybody: GET /a/key ("), "{said}");
+}
+
+#[test]
+fn an_environment_does_not_waive_the_last_credential_unless_it_is_told_to_open() {
+    let paths = json!({ "/x": { "get": operation() } });
+    let mut definition = open_api("/a", "http://127.0.0.1:1", paths);
+    definition["x-wso2-mutual-ssl"] = "mandatory".into();
+    let project = Project::new().definition("a.json", definition.to_string());
+    let artifact = project.build(&[]);
+    let start = |list: &str| {
+        let config = format!("listeners: [{{address: '127.0.0.1:0'}}]\nchain: [mtls]\n{list}: [throttle, mtls]\n");
+        let config = project.folder().write("gateway.yaml", config);
+        tollgate(["run".as_ref(), artifact.as_os_str(), "--config".as_ref(), config.as_os_str(), "--test".as_ref()])
+    };
+    let refused = start("waive");
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let said = &refused.stderr;
+    assert!(said.contains("gateway.yaml:3: error[chain.opens]: to waive `mtls` would open 1 operation to everybody: GET /a/x ("), "{said}");
+    assert!(said.contains("(at /waive/1)") && said.contains("`waive_to_open: [mtls]`"), "{said}");
+    let ready = start("waive_to_open").ok().stdout;
+    assert!(ready.contains("waived    mtls, throttle") && ready.contains("opened    GET /a/x ("), "{ready}");
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl World {
             project.as_os_str(),
             "-o".as_ref(),
             artifact.as_os_str(),
-            "--waive".as_ref(),
+            "--waive-to-open".as_ref(),
             WAIVED.as_ref(),
             "--endpoint".as_ref(),
             endpoint.as_ref(),
@@ -91,7 +91,7 @@ impl World {
 
     fn serve(&self, artifact: &Path) -> Gateway {
         let only = json!({ "production": [self.upstream.url()], "sandbox": [self.upstream.url()], "basic": { "username": "u", "password": format!("${{file:{}}}", self.folder.write("password", "secret").display()) } });
-        let config = json!({ "chain": self.chain, "endpoints": { "*": only }, "waive": WAIVED.split(',').collect::<Vec<_>>() });
+        let config = json!({ "chain": self.chain, "endpoints": { "*": only }, "waive_to_open": WAIVED.split(',').collect::<Vec<_>>() });
         Gateway::start(artifact, Settings { config, tls: Some(self.tls.clone()), h2c: false })
     }
 

@@ -103,7 +103,7 @@ impl World {
         let mut config = document.value();
         let tls = config["listeners"].take()[1]["tls"].clone();
         config["endpoints"] = json!({ "*": { "production": [upstream.url()], "sandbox": [upstream.url()] } });
-        config["waive"] = WAIVED.split(',').collect();
+        config["waive_to_open"] = WAIVED.split(',').collect();
         Self { upstream, manager: KeyManager::new(), stranger: KeyManager::new(), authority, folder, config, tls }
     }
 
@@ -406,7 +406,7 @@ fn build(world: &World, definition: &Path, number: usize) -> Result<PathBuf, Str
     let artifact = world.folder.join(format!("{number}.toll"));
     let (path, endpoint) = (project.path(), world.upstream.url());
     let fixed = ["build".as_ref(), path.as_os_str(), "-o".as_ref(), artifact.as_os_str()];
-    let more = ["--waive", WAIVED, "--endpoint", endpoint.as_str()];
+    let more = ["--waive-to-open", WAIVED, "--endpoint", endpoint.as_str()];
     let ran = tollgate(fixed.into_iter().chain(more.iter().map(AsRef::as_ref)));
     if ran.code == 0 { Ok(artifact) } else { Err(ran.stderr) }
 }

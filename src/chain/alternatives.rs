@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use tollgate_plan::{Alternative, Api, Credential, Security, Source};
 
-use crate::config::Requirements;
+use crate::config::{Requirements, Waivers};
 
 /// The filter of client certificates.
 const MTLS: &str = "mtls";
@@ -15,8 +15,8 @@ const SCOPED: [&str; 2] = ["jwt", "basic_auth"];
 
 /// The alternatives that are enforced here. One that is enforced whole goes before one of which a part is waived; only when
 /// nothing is left of any, the operation is open.
-pub(super) fn enforced(security: &Security, requirements: Requirements, waive: &[String]) -> Vec<Alternative> {
-    let waived = |credential: &Credential| waive.contains(&credential.filter);
+pub(super) fn enforced(security: &Security, requirements: Requirements, waivers: Waivers<'_>) -> Vec<Alternative> {
+    let waived = |credential: &Credential| waivers.has(&credential.filter);
     let all = match requirements {
         Requirements::Exact => security.alternatives.clone(),
         Requirements::Any => each_alone(&security.alternatives),

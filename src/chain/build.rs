@@ -1,6 +1,9 @@
 //! The operator's list and the Plan's demands, made into one checked chain for each operation.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value, json};
 use tollgate_filter_api::{BodyUse, DynFilter, Env, Fact, Kind, Peer, Principal, Problem, Problems};
@@ -8,10 +11,11 @@ use tollgate_plan::{Alternative, Api, Operation, Plan, Source, Target};
 
 use super::{
     alternatives::{Wanted, enforced, grouped},
+    opened::opened_here,
     spec::{ChainSpec, FilterSpec, StepSpec, gives_principal},
     steps::{AnyOf, Chain, Part, Step},
 };
-use crate::config::Requirements;
+use crate::config::{Requirements, Waivers};
 
 /// What chains are built from.
 pub struct Inputs<'a> {
@@ -26,7 +30,7 @@ pub struct Inputs<'a> {
     /// What a list of security requirements means.
     pub requirements: Requirements,
     /// Demands that this environment does not enforce.
-    pub waive: &'a [String],
+    pub waivers: Waivers<'a>,
 }
 
 /// One chain for each operation, in the Plan's order.
@@ -34,13 +38,15 @@ pub struct Inputs<'a> {
 /// # Errors
 /// All that cannot be enforced, each problem once.
 pub fn build(inputs: &Inputs<'_>) -> Result<Vec<Arc<Chain>>, Problems> {
-    let mut builder = Builder { inputs, built: HashMap::new(), problems: Problems::default() };
+    let mut builder = Builder { inputs, built: HashMap::new(), opened: BTreeMap::new(), problems: Problems::default() };
     let mut chains = Vec::new();
     for api in &inputs.plan.apis {
         for operation in &api.operations {
             chains.push(Arc::new(builder.operation(api, operation)));
+            builder.is_open_by_leave(api, operation);
         }
     }
+    builder.report_opened();
     if builder.problems.has_errors() { Err(builder.problems.sorted()) } else { Ok(chains) }
 }
 
@@ -62,13 +68,15 @@ struct Builder<'a> {
     inputs: &'a Inputs<'a>,
     /// Operations with the same settings share one filter; a problem is reported once.
     built: HashMap<(String, String), Built>,
+    /// By the filter whose waiver opens them without leave.
+    opened: BTreeMap<&'a str, Vec<(&'a Api, &'a Operation)>>,
     problems: Problems,
 }
 
 impl<'a> Builder<'a> {
     fn operation(&mut self, api: &Api, operation: &Operation) -> Chain {
-        let Inputs { requirements, waive, .. } = self.inputs;
-        let alternatives = enforced(&operation.security, *requirements, waive);
+        let Inputs { requirements, waivers, .. } = self.inputs;
+        let alternatives = enforced(&operation.security, *requirements, *waivers);
         let must_answer = operation.target == Target::Endpoints { production: None, sandbox: None };
         let mut chain = Chain { open: alternatives.is_empty(), must_answer, ..Chain::default() };
         let mut known = vec![Peer::NAME];
@@ -94,10 +102,28 @@ impl<'a> Builder<'a> {
         chain
     }
 
+    /// Notes an operation that a waiver opens although it is not one that may.
+    fn is_open_by_leave(&mut self, api: &'a Api, operation: &'a Operation) {
+        let waivers = self.inputs.waivers;
+        for filter in opened_here(&operation.security, waivers).into_iter().filter(|filter| !waivers.may_open(filter)) {
+            self.opened.entry(filter).or_default().push((api, operation));
+        }
+    }
+
+    fn report_opened(&mut self) {
+        for (filter, operations) in std::mem::take(&mut self.opened) {
+            let many = if operations.len() == 1 { "1 operation".to_owned() } else { format!("{} operations", operations.len()) };
+            let named = self.inputs.plan.named(operations);
+            let problem = Problem::error("chain.opens", format!("to waive `{filter}` would open {many} to everybody: {named}"))
+                .hint(format!("ask for another credential there, or write `waive_to_open: [{filter}]` to let everybody in"));
+            self.problems.push(problem.at(self.inputs.spec.file.as_str(), 0, self.inputs.waivers.place(filter)));
+        }
+    }
+
     fn demands_are_offered(&mut self, operation: &Operation) {
         for demand in &operation.demands {
             let offered = self.inputs.spec.filters().any(|spec| spec.id == demand.filter);
-            if !offered && !self.inputs.waive.contains(&demand.filter) {
+            if !offered && !self.inputs.waivers.has(&demand.filter) {
                 self.not_enforced(operation, &demand.filter, &demand.source);
             }
         }
@@ -173,17 +199,11 @@ impl<'a> Builder<'a> {
     /// The line that asked for a filter: the definition's, or the operator's; none when nobody wrote one.
     fn asked_by(&self, operation: &Operation, spec: &FilterSpec, by: By<'_>) -> Option<String> {
         match () {
-            () if by.demanded => Some(self.written(by.source)),
-            () if spec.id == AUTHORIZE => Some(self.written(&operation.security.source)),
+            () if by.demanded => Some(self.inputs.plan.written(by.source)),
+            () if spec.id == AUTHORIZE => Some(self.inputs.plan.written(&operation.security.source)),
             () if spec.line > 0 => Some(format!("{}:{}", self.inputs.spec.file, spec.line)),
             () => None,
         }
-    }
-
-    /// `file:line`.
-    fn written(&self, source: &Source) -> String {
-        let document = self.inputs.plan.documents.get(source.document as usize);
-        format!("{}:{}", document.map_or("", |document| document.path.as_str()), source.line)
     }
 
     fn kind(&self, id: &str) -> Option<&'a Kind> {
@@ -233,7 +253,7 @@ impl<'a> Builder<'a> {
 
     /// Every line that asked for a credential.
     fn places(&self, credential: &Wanted) -> String {
-        let mut places: Vec<String> = credential.asks.iter().map(|ask| self.written(&ask.source)).collect();
+        let mut places: Vec<String> = credential.asks.iter().map(|ask| self.inputs.plan.written(&ask.source)).collect();
         places.dedup();
         places.join(", ")
     }
@@ -243,14 +263,14 @@ impl<'a> Builder<'a> {
         let demanded = combination.iter().find(|(_, wanted)| wanted.asks_for_scopes());
         if let Some((_, wanted)) = demanded
             && !self.authorizes()
-            && !self.inputs.waive.iter().any(|id| id == AUTHORIZE)
+            && !self.inputs.waivers.has(AUTHORIZE)
         {
             self.not_enforced(operation, AUTHORIZE, &wanted.source());
         }
         let lists = combination.iter().map(|(_, wanted)| wanted.asks.len()).max().unwrap_or(0);
         let need = |spec: &FilterSpec, wanted: &Wanted, list: usize| {
             let ask = wanted.asks.get(list)?;
-            Some(json!({"filter": spec.id, "scopes": ask.scopes, "source": self.written(&ask.source)}))
+            Some(json!({"filter": spec.id, "scopes": ask.scopes, "source": self.inputs.plan.written(&ask.source)}))
         };
         (0..lists).map(|list| combination.iter().filter_map(|(spec, wanted)| need(spec, wanted, list)).collect()).collect()
     }

@@ -9,6 +9,7 @@
 mod alternatives;
 mod attempts;
 mod build;
+mod opened;
 mod reasons;
 mod render;
 mod run;
@@ -17,6 +18,7 @@ mod steps;
 
 pub use attempts::{Explanation, Failure};
 pub use build::{Inputs, build};
+pub use opened::{Waived, waived};
 pub use reasons::{GATEWAY_REASONS, gateway};
 pub use render::{Mention, Rendered, render, render_fault};
 pub use run::{Run, Verdict};

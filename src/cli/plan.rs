@@ -52,6 +52,8 @@ struct Row {
     alternatives: Vec<Vec<Needs>>,
     filters: Vec<String>,
     endpoints: Vec<Endpoints>,
+    /// Everybody may call it because what it asks for was waived.
+    opened: bool,
     source: String,
 }
 
@@ -68,10 +70,14 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
         });
         return print_json(&data);
     }
+    let opened: Vec<String> = rows.iter().filter(|row| row.opened).map(|row| format!("{} {}", row.method, row.path)).collect();
     let cells: Vec<Vec<String>> = rows.into_iter().map(Row::into_cells).collect();
     let mut text = table::render(&["METHOD", "PATH", "OPERATION", "WHO", "FILTERS", "ENDPOINTS"], &cells);
     if !plan.waived.is_empty() {
         text.push_str(&format!("\nwaived, so that nobody enforces it: {}\n", plan.waived.join(", ")));
+    }
+    if !opened.is_empty() {
+        text.push_str(&format!("open to everybody because of that: {}\n", opened.join(", ")));
     }
     print(&text)
 }
@@ -86,25 +92,19 @@ impl Row {
 }
 
 fn rows(plan: &Plan) -> Vec<Row> {
-    let each = |api: &Api, operation: &Operation| {
-        let document = plan.documents.get(operation.source.document as usize);
-        Row {
-            method: operation.method.clone(),
-            path: full_path(&api.base_path, &operation.template),
-            operation: operation.id.clone(),
-            api: format!("{}:{}", api.title, api.version),
-            who: who(&operation.security),
-            alternatives: operation.security.alternatives.iter().map(needs).collect(),
-            filters: filters(operation),
-            endpoints: endpoints(plan, &operation.target),
-            source: document.map_or_else(String::new, |document| format!("{}:{}", document.path, operation.source.line)),
-        }
+    let each = |api: &Api, operation: &Operation| Row {
+        method: operation.method.clone(),
+        path: api.path(operation),
+        operation: operation.id.clone(),
+        api: format!("{}:{}", api.title, api.version),
+        who: who(&operation.security),
+        alternatives: operation.security.alternatives.iter().map(needs).collect(),
+        filters: filters(operation),
+        endpoints: endpoints(plan, &operation.target),
+        opened: operation.security.is_opened(),
+        source: plan.written(&operation.source),
     };
     plan.apis.iter().flat_map(|api| api.operations.iter().map(move |operation| each(api, operation))).collect()
-}
-
-fn full_path(base: &str, template: &str) -> String {
-    format!("{}{template}", base.trim_end_matches('/'))
 }
 
 fn filters(operation: &Operation) -> Vec<String> {
@@ -200,11 +200,5 @@ mod tests {
         assert_eq!(who(&security(vec![vec![needs("jwt", &["a", "b"])]], &[])), "token (scopes a b)");
         let either = security(vec![vec![needs("jwt", &[]), needs("mtls", &[])], vec![needs("api_key", &[])], vec![]], &[]);
         assert_eq!(who(&either), "token and mtls or api_key or anonymous");
-    }
-
-    #[test]
-    fn the_root_api_adds_no_second_slash() {
-        assert_eq!(full_path("/", "/pets"), "/pets");
-        assert_eq!(full_path("/v1", "/pets"), "/v1/pets");
     }
 }

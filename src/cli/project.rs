@@ -16,9 +16,12 @@ use crate::{
 /// What a project is compiled with, besides its own settings.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct BuildOptions {
-    /// Build although nobody enforces what these filters would.
+    /// Build although nobody enforces what these filters would, where another credential is left.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(super) waive: Vec<String>,
+    /// The same, also where nothing else is asked for, which is then open to everybody.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(super) waive_to_open: Vec<String>,
     /// Upstream for operations that have no endpoint.
     #[arg(long, value_name = "URL")]
     pub(super) endpoint: Option<String>,
@@ -26,7 +29,7 @@ pub(super) struct BuildOptions {
 
 impl BuildOptions {
     fn options(&self) -> Options {
-        Options { waive: self.waive.clone(), endpoint: self.endpoint.clone(), ..catalogue() }
+        Options { waive: self.waive.clone(), waive_to_open: self.waive_to_open.clone(), endpoint: self.endpoint.clone(), ..catalogue() }
     }
 }
 

@@ -61,12 +61,13 @@ fn tell(gateway: &Gateway, format: Format) -> Result<(), Failure> {
                 _ => "none".to_owned(),
             };
             print(&format!(
-                "ready to serve {} operations of {} APIs\nsha256    {}\nsigned by {}\nwaived    {}",
+                "ready to serve {} operations of {} APIs\nsha256    {}\nsigned by {}\nwaived    {}\nopened    {}",
                 report["operations"],
                 report["apis"],
                 report["sha256"].as_str().unwrap_or_default(),
                 list("signers"),
-                list("waived")
+                list("waived"),
+                list("opened")
             ))
         }
     }
@@ -80,6 +81,7 @@ fn report(gateway: &Gateway) -> Value {
         "operations": plan.apis.iter().map(|api| api.operations.len()).sum::<usize>(),
         "sha256": current.loaded.digest,
         "signers": current.loaded.signers,
-        "waived": current.waived,
+        "waived": current.waived.iter().map(|waived| &waived.filter).collect::<Vec<_>>(),
+        "opened": current.waived.iter().filter(|waived| waived.opened > 0).map(|waived| &waived.named).collect::<Vec<_>>(),
     })
 }

@@ -11,6 +11,7 @@ mod proxies;
 mod request_id;
 mod security;
 mod stores;
+mod waivers;
 
 pub use forwarding::Forwarding;
 pub use limits::Limits;
@@ -20,3 +21,4 @@ pub use proxies::TrustedProxies;
 pub use request_id::{IdAnswers, IdFormat, IdSource, RequestIds};
 pub use security::{Requirements, Security};
 pub use stores::{Broker, Etcd, Missed, RevocationList, Stores};
+pub use waivers::Waivers;

@@ -59,9 +59,13 @@ pub struct Gateway {
     /// How what definitions ask of callers is read.
     #[serde(default)]
     pub security: Security,
-    /// Demands of the artifact that this environment does not enforce, by filter ID. Shown in `plan`, at start and as a metric.
+    /// Demands of the artifact that this environment does not enforce, by filter ID. Shown at start and as a metric. It is an error where
+    /// an operation asks for nothing else: it would be open to everybody.
     #[serde(default)]
     pub waive: Vec<String>,
+    /// The same, also where an operation asks for nothing else. Start and metric say which operations are open because of it.
+    #[serde(default)]
+    pub waive_to_open: Vec<String>,
     /// Which artifacts are accepted.
     #[serde(default)]
     pub artifact: ArtifactTrust,

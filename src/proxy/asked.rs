@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use tollgate_filter_api::{Problem, Problems};
 use tollgate_plan::{Alternative, Credential, Operation, Plan};
 
-use crate::{chain::ChainSpec, config::Gateway};
+use crate::{
+    chain::ChainSpec,
+    config::{Gateway, Waivers},
+};
 
 /// The filter that checks client certificates.
 const MTLS: &str = "mtls";
@@ -19,12 +22,12 @@ const MTLS: &str = "mtls";
 /// Each place that demands one, once.
 pub fn certificates(plan: &Plan, gateway: &Gateway) -> Result<(), Problems> {
     let asks = gateway.listeners.iter().any(|listener| listener.tls.as_ref().is_some_and(|tls| tls.client_auth.is_some()));
-    if asks || gateway.waive.iter().any(|id| id == MTLS) {
+    if asks || gateway.waivers().has(MTLS) {
         return Ok(());
     }
     let (mut problems, mut told) = (Problems::default(), BTreeSet::new());
     for operation in plan.apis.iter().flat_map(|api| &api.operations) {
-        let Some(Credential { source, .. }) = needed(operation, &gateway.waive) else { continue };
+        let Some(Credential { source, .. }) = needed(operation, gateway.waivers()) else { continue };
         if told.insert((source.document, source.line, source.pointer.clone())) {
             let message = format!("`{}` cannot be called without a client certificate, and no listener asks for one", operation.id);
             let hint = "add `tls.client_auth` to a listener, or `waive: [mtls]`";
@@ -45,9 +48,9 @@ pub fn strangers(plan: &Plan, chain: &ChainSpec) -> BTreeSet<String> {
 
 /// The certificate that every alternative in force has among its credentials. An alternative of which a part is waived is in
 /// force only when there is no other.
-fn needed<'a>(operation: &'a Operation, waive: &[String]) -> Option<&'a Credential> {
+fn needed<'a>(operation: &'a Operation, waivers: Waivers<'_>) -> Option<&'a Credential> {
     let all = &operation.security.alternatives;
-    let whole = |alternative: &&Alternative| !alternative.credentials.iter().any(|credential| waive.contains(&credential.filter));
+    let whole = |alternative: &&Alternative| !alternative.credentials.iter().any(|credential| waivers.has(&credential.filter));
     let mut enforced: Vec<&Alternative> = all.iter().filter(whole).collect();
     if enforced.is_empty() {
         enforced = all.iter().collect();

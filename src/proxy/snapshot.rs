@@ -19,7 +19,7 @@ use super::{
     via::Via,
 };
 use crate::{
-    chain::{self, Chain},
+    chain::{self, Chain, Waived},
     config::{Config, UpstreamHttp},
     routes::{self, Router},
     source::Loaded,
@@ -85,7 +85,7 @@ pub struct Snapshot {
     /// The Plan and its origin.
     pub loaded: Loaded,
     /// What is not enforced, by the project's word or the environment's.
-    pub waived: Vec<String>,
+    pub waived: Vec<Waived>,
 }
 
 impl Snapshot {
@@ -103,7 +103,7 @@ impl Snapshot {
             kinds: kernel.kinds,
             env: &kernel.env,
             requirements: config.gateway.security.requirements,
-            waive: &config.gateway.waive,
+            waivers: config.gateway.waivers(),
         };
         let chains = chain::build(&inputs).map_err(&mut gather).ok();
         let router = Router::build(plan).map_err(&mut gather).ok();
@@ -124,9 +124,7 @@ impl Snapshot {
             return Err(problems.sorted());
         };
         let metrics = kernel.telemetry.operations(plan);
-        let mut waived = [plan.waived.clone(), config.gateway.waive.clone()].concat();
-        waived.sort();
-        waived.dedup();
+        let waived = chain::waived(plan, config.gateway.waivers());
         let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(peer).collect()).collect();
         let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
         let families = Families::new(passing, endpoints.iter().flatten().filter_map(Endpoint::forwarded_header));
@@ -256,8 +254,11 @@ impl Snapshot {
         for api in asked::strangers(&self.loaded.plan, &self.config.chain) {
             log::warn!("`mtls` has rules for the API `{api}`, which is not served here: they hold for nobody");
         }
-        for waived in &self.waived {
-            log::warn!("`{waived}` is waived: nobody enforces it");
+        for Waived { filter, opened, named } in &self.waived {
+            match opened {
+                0 => log::warn!("`{filter}` is waived: nobody enforces it"),
+                _ => log::warn!("`{filter}` is waived: nobody enforces it, and {opened} operations are open to everybody: {named}"),
+            }
         }
     }
 

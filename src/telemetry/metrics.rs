@@ -11,6 +11,8 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, I
 use tollgate_filter_api::{Kind, Metrics, Reason};
 use tollgate_plan::Plan;
 
+use crate::chain::Waived;
+
 use super::{
     LimitCounters, Operations,
     series::{Maker, PREFIX},
@@ -46,6 +48,7 @@ pub struct Telemetry {
     generation: IntGauge,
     artifact: IntGaugeVec,
     waived: IntGaugeVec,
+    opened: IntGaugeVec,
     /// Two reloads must not interleave what they say is running.
     running: Mutex<()>,
 }
@@ -104,6 +107,7 @@ impl Telemetry {
             generation: make.gauge("config_generation", "Counts the configurations that were put to use"),
             artifact: make.gauges("artifact_info", "Digest of what is served", &["digest"]),
             waived: make.gauges("waived_info", "Demands that nobody enforces because they were waived by name", &["demand"]),
+            opened: make.gauges("waived_open_operations", "Operations that are open to everybody because that was waived", &["demand"]),
             running: Mutex::new(()),
             registry,
         }
@@ -125,13 +129,15 @@ impl Telemetry {
     }
 
     /// Says what is served from now on, and counts a reload when it is not the first generation.
-    pub fn running<'a>(&self, generation: u64, digest: &str, waived: impl IntoIterator<Item = &'a str>) {
+    pub fn running(&self, generation: u64, digest: &str, waived: &[Waived]) {
         let _one_at_a_time = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         self.artifact.reset();
         self.artifact.with_label_values(&[digest]).set(1);
         self.waived.reset();
-        for demand in waived {
-            self.waived.with_label_values(&[demand]).set(1);
+        self.opened.reset();
+        for Waived { filter, opened, .. } in waived {
+            self.waived.with_label_values(&[filter]).set(1);
+            self.opened.with_label_values(&[filter]).set(i64::try_from(*opened).unwrap_or(i64::MAX));
         }
         if generation > 1 {
             self.reloads_ok.inc();

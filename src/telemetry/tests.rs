@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tollgate_filter_api::{KeyType, Method, Metrics, OperationInfo, Principal, PrincipalParts, Reason, RequestId};
 use tollgate_plan::{Api, Operation, Plan, Source, Target, Transports};
 
-use crate::chain::{Explanation, Failure, gateway};
+use crate::chain::{Explanation, Failure, Waived, gateway};
 
 use super::{LimitCounters, Line, Telemetry, line::timestamp};
 
@@ -156,13 +156,17 @@ fn every_limit_of_the_configuration_has_its_counter_from_the_start() {
 #[test]
 fn only_what_runs_now_is_shown_as_running() {
     let telemetry = telemetry();
-    telemetry.running(1, "aaaa", ["throttle"]);
-    telemetry.running(2, "bbbb", ["cors", "basic_auth"]);
+    let waived = |filter: &str, opened: usize| Waived { filter: filter.to_owned(), opened, named: String::new() };
+    telemetry.running(1, "aaaa", &[waived("throttle", 0), waived("mtls", 2)]);
+    telemetry.running(2, "bbbb", &[waived("cors", 0), waived("basic_auth", 3)]);
     telemetry.reload_failed();
     assert_eq!(value(&telemetry, r#"tollgate_artifact_info{digest="aaaa"}"#), None);
     assert_eq!(value(&telemetry, r#"tollgate_artifact_info{digest="bbbb"}"#), Some(1.0));
     assert_eq!(value(&telemetry, r#"tollgate_waived_info{demand="throttle"}"#), None);
     assert_eq!(value(&telemetry, r#"tollgate_waived_info{demand="basic_auth"}"#), Some(1.0));
+    assert_eq!(value(&telemetry, r#"tollgate_waived_open_operations{demand="basic_auth"}"#), Some(3.0));
+    assert_eq!(value(&telemetry, r#"tollgate_waived_open_operations{demand="cors"}"#), Some(0.0));
+    assert_eq!(value(&telemetry, r#"tollgate_waived_open_operations{demand="mtls"}"#), None);
     assert_eq!(value(&telemetry, "tollgate_config_generation"), Some(2.0));
     assert_eq!(value(&telemetry, r#"tollgate_reloads_total{result="ok"}"#), Some(1.0));
     assert_eq!(value(&telemetry, r#"tollgate_reloads_total{result="failed"}"#), Some(1.0));

@@ -118,5 +118,6 @@ fn t04_an_operation_that_needs_a_certificate_where_nobody_is_asked_for_one_stops
     let place = said.contains("api_definitions/api.json:1: error[tls.not_asked]") && said.contains("at /x-wso2-mutual-ssl");
     assert!(place && said.matches("tls.not_asked").count() == 1, "{said}");
     judge("optional", json!({})).ok();
-    judge("mandatory", json!({ "waive": ["mtls"] })).ok();
+    assert!(judge("mandatory", json!({ "waive": ["mtls"] })).stderr.contains("error[chain.opens]"));
+    judge("mandatory", json!({ "waive_to_open": ["mtls"] })).ok();
 }

@@ -7,8 +7,9 @@ use tollgate_document::Shape;
 use tollgate_filter_api::{Problem, Problems, Severity};
 use tollgate_plan::{Api, Environment, MediaTypes, Operation, Policies, Security, Source, Target, Transports};
 
-use crate::demands::{self, Demands, Level};
+use crate::demands::{self, Demands};
 use crate::endpoints::{self, Found, Groups, RESILIENCE};
+use crate::extensions::{self, GENERIC, Level};
 use crate::model::{self, Definition, PathItem};
 use crate::policies::{self, UNLIMITED};
 use crate::sources::short;
@@ -66,7 +67,7 @@ pub(crate) fn assemble(project: &mut Project<'_>, definition: &Definition<'_>, b
     if definition.truncated {
         project.problems.push(root.error("definition.too_large", "there are more operations than any gateway serves"));
     }
-    demands::unknown(root, Level::Api, &mut project.problems);
+    extensions::check(root, Level::Api, definition.lenient, &mut project.problems);
     let mutual = security::Mutual::read(root, &mut project.problems);
     let mandatory = mutual.as_ref().is_some_and(|mutual| mutual.mandatory);
     let transports = transports(root, mandatory, &mut project.problems);
@@ -164,7 +165,7 @@ impl<'a> Assembly<'_, '_, 'a> {
             }
         };
         for level in &item.levels {
-            demands::unknown(level, Level::Path, &mut self.project.problems);
+            extensions::check(level, Level::Path, self.definition.lenient, &mut self.project.problems);
         }
         self.parameters(item, &template.parameters);
         let known = found.paths.entry(template.shape).or_default();
@@ -198,7 +199,7 @@ impl<'a> Assembly<'_, '_, 'a> {
 
     fn operation(&mut self, item: &PathItem<'a>, operation: &model::Operation<'a>, id: String, security: Security) -> Operation {
         let spot = &operation.spot;
-        demands::unknown(spot, Level::Operation, &mut self.project.problems);
+        extensions::check(spot, Level::Operation, self.definition.lenient, &mut self.project.problems);
         let target = self.target(item, operation);
         let mut demands = self.common.clone();
         let root = &self.definition.root;
@@ -297,7 +298,7 @@ impl<'a> Assembly<'_, '_, 'a> {
     /// Whether a filter that answers by itself is demanded, at any level.
     fn is_answered(&self, item: &PathItem<'a>, operation: &model::Operation<'a>) -> bool {
         let demands = |spot: &Spot<'a>| {
-            let mut filters = spot.entries().filter_map(|(key, _)| key.strip_prefix(demands::GENERIC));
+            let mut filters = spot.entries().filter_map(|(key, _)| key.strip_prefix(GENERIC));
             filters.any(|filter| self.project.answers.contains(&filter))
         };
         demands(&operation.spot) || item.levels.iter().any(&demands) || demands(&self.definition.root)

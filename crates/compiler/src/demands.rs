@@ -4,90 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use tollgate_document::{Shape, nearest};
-use tollgate_filter_api::Problems;
+use tollgate_filter_api::{Problem, Problems};
 use tollgate_plan::{Demand, Source};
 
+use crate::extensions::{GENERIC, Level};
 use crate::sources::short;
 use crate::spot::Spot;
-
-pub(crate) const GENERIC: &str = "x-tollgate-";
-
-/// Extensions of the document root.
-const API: [&str; 15] = [
-    "x-wso2-basePath",
-    "x-wso2-production-endpoints",
-    "x-wso2-sandbox-endpoints",
-    "x-wso2-endpoints",
-    "x-wso2-throttling-tier",
-    "x-wso2-cors",
-    "x-wso2-disable-security",
-    "x-wso2-request-interceptor",
-    "x-wso2-response-interceptor",
-    "x-wso2-auth-header",
-    "x-wso2-response-cache",
-    "x-wso2-application-security",
-    "x-wso2-transports",
-    "x-wso2-mutual-ssl",
-    "x-wso2-owner",
-];
-
-/// Those that an operation may have too.
-const OPERATION: [&str; 7] = [
-    "x-wso2-production-endpoints",
-    "x-wso2-sandbox-endpoints",
-    "x-wso2-throttling-tier",
-    "x-wso2-disable-security",
-    "x-wso2-request-interceptor",
-    "x-wso2-response-interceptor",
-    "x-wso2-application-security",
-];
-
-/// Where extensions stand.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Level {
-    Api,
-    Path,
-    Operation,
-}
-
-impl Level {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Path => "path",
-            Self::Operation => "resource",
-        }
-    }
-}
-
-/// Warns of `x-wso2-*` keys that mean nothing where they stand.
-pub(crate) fn unknown(spot: &Spot<'_>, level: Level, problems: &mut Problems) {
-    let known: &[&str] = match level {
-        Level::Api => &API,
-        Level::Path => &[],
-        Level::Operation => &OPERATION,
-    };
-    for (key, value) in spot.entries() {
-        if !key.starts_with("x-wso2-") || known.contains(&key) {
-            continue;
-        }
-        let problem = if API.contains(&key) {
-            value.warning("extension.place", format!("`{key}` has no effect here")).hint(place_hint(key))
-        } else {
-            let near = nearest(key, API).map(|near| format!("did you mean `{near}`?"));
-            value.warning("extension.unknown", format!("unknown extension `{}`", short(key))).hint(near.unwrap_or_default())
-        };
-        problems.push(problem);
-    }
-}
-
-fn place_hint(key: &str) -> &'static str {
-    if OPERATION.contains(&key) {
-        "it belongs at the root of the document or in an operation"
-    } else {
-        "it belongs at the root of the document"
-    }
-}
 
 /// Demands being gathered for one operation.
 #[derive(Clone, Default)]
@@ -171,10 +93,7 @@ pub(crate) fn cors(root: &Spot<'_>, demands: &mut Demands, problems: &mut Proble
     let mut enabled = true;
     for (key, value) in spot.entries() {
         let Some((name, is_list)) = cors_key(key) else {
-            let spellings = CORS.iter().map(|(camel, _, _)| *camel);
-            let near = nearest(key, spellings).map(|near| format!("did you mean `{near}`?"));
-            let problem = value.warning("extension.unknown", format!("unknown key `{}`", short(key)));
-            problems.push(problem.hint(near.unwrap_or_default()));
+            problems.push(unknown_key(key, &value, "extension.unknown", &CORS.map(|(camel, _, _)| camel)));
             continue;
         };
         let read = if is_list { text_list(&value) } else { value.node.as_bool().map(Value::Bool) };
@@ -237,8 +156,17 @@ pub(crate) fn interceptors(spot: &Spot<'_>, level: Level, demands: &mut Demands,
         if demands.0.iter().any(|d| d.filter == "interceptor" && same(d)) {
             continue;
         }
-        let settings = json!({"phase": phase, "level": level.name(), "reference": reference});
+        let settings = json!({"phase": phase, "level": if level == Level::Api { "api" } else { "resource" }, "reference": reference});
         demands.add("interceptor", settings, value.source());
+    }
+}
+
+/// What to say of a key that is read by nobody: an error when it is close to one that is, as a slip would change what is enforced.
+pub(crate) fn unknown_key(key: &str, value: &Spot<'_>, code: &'static str, known: &[&str]) -> Problem {
+    let message = format!("unknown key `{}`", short(key));
+    match nearest(key, known.iter().copied()) {
+        Some(near) => value.error(code, message).hint(format!("did you mean `{near}`?")),
+        None => value.warning(code, message).hint(format!("known are {}", known.join(", "))),
     }
 }
 
@@ -258,7 +186,7 @@ pub(crate) fn response_cache(root: &Spot<'_>, demands: &mut Demands, problems: &
             None if key == "cacheTimeoutInSeconds" => {
                 problems.push(value.error("extension.value", format!("`{key}` must be a whole number")));
             }
-            _ => problems.push(value.warning("extension.unknown", format!("unknown key `{}`", short(key)))),
+            _ => problems.push(unknown_key(key, &value, "extension.unknown", &["enabled", "cacheTimeoutInSeconds"])),
         }
     }
     if enabled {

@@ -6,6 +6,7 @@ use tollgate_document::{Shape, nearest};
 use tollgate_filter_api::Problems;
 use tollgate_plan::{EndpointGroup, EndpointUrl, Environment, Source, Strategy, UpstreamBasic};
 
+use crate::demands::unknown_key;
 use crate::model::Server;
 use crate::sources::short;
 use crate::spot::Spot;
@@ -15,6 +16,15 @@ use crate::url;
 pub(crate) const RESILIENCE: &str = "resilience";
 /// The waiver for digest credentials towards an upstream, which nobody sends.
 pub(crate) const UPSTREAM_DIGEST: &str = "upstream_digest";
+
+/// The objects of `advanceEndpointConfig`, and their keys.
+const ADVANCED: [(&[&str], &[&str]); 5] = [
+    (&[], &["timeoutInMillis", "retryConfig", "circuitBreaker", "poolConfig"]),
+    (&["retryConfig"], &["count", "intervalInMillis", "backOffFactor", "maxWaitIntervalInMillis", "statusCodes"]),
+    (&["circuitBreaker"], &["rollingWindow", "failureThreshold", "resetTimeInMillis", "statusCodes"]),
+    (&["circuitBreaker", "rollingWindow"], &["requestVolumeThreshold", "timeWindowInMillis", "bucketSizeInMillis"]),
+    (&["poolConfig"], &["maxActiveConnections", "maxIdleConnections", "waitTimeInMillis", "maxActiveStreamsPerConnection"]),
+];
 
 /// What stands at one level.
 #[derive(Debug)]
@@ -222,9 +232,7 @@ impl<'a> Reader<'_, 'a> {
 
     fn unknown_keys(&mut self, spot: &Spot<'a>, known: &[&str]) {
         for (key, value) in spot.entries().filter(|(key, _)| !known.contains(key)) {
-            let hint = nearest(key, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
-            let problem = value.warning("endpoint.unknown_key", format!("unknown key `{}`", short(key)));
-            self.problems.push(problem.hint(hint.unwrap_or_else(|| format!("known are {}", known.join(", ")))));
+            self.problems.push(unknown_key(key, &value, "endpoint.unknown_key", known));
         }
     }
 
@@ -314,7 +322,17 @@ impl<'a> Reader<'_, 'a> {
             self.problems.push(spot.error("endpoint.advanced", "`advanceEndpointConfig` must be an object"));
             return None;
         }
-        self.unknown_keys(spot, &["timeoutInMillis", "retryConfig", "circuitBreaker", "poolConfig"]);
-        Some(())
+        let mut sound = true;
+        for (path, known) in ADVANCED {
+            let Some(inner) = path.iter().try_fold(spot.clone(), |inner, key| inner.get(key)) else { continue };
+            if inner.is(Shape::Object) {
+                self.unknown_keys(&inner, known);
+            } else {
+                let name = path.last().copied().unwrap_or_default();
+                self.problems.push(inner.error("endpoint.advanced", format!("`{name}` must be an object")));
+                sound = false;
+            }
+        }
+        sound.then_some(())
     }
 }

@@ -1,24 +1,44 @@
 //! What the Plan asks for against what the catalogue can do.
 //!
 //! A demand that nobody enforces is an error, never skipped, unless the project waives it by name; what is waived is
-//! taken out of the operations and listed in the Plan, so that nobody mistakes it for enforced.
+//! taken out of the operations and listed in the Plan, so that nobody mistakes it for enforced. The last credential that an operation
+//! asks for goes only by a list of its own: who waives one thing must not open another by it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_filter_api::{Problem, Problems};
-use tollgate_plan::{Alternative, Operation, Plan, Security, Source};
+use tollgate_plan::{Alternative, Api, Operation, Plan, Security, Source};
 
-/// The two lists that decide.
+/// The lists that decide.
 pub(crate) struct Catalogue<'c> {
     pub enforceable: &'c [&'c str],
-    pub waive: &'c BTreeSet<String>,
+    pub waivers: &'c Waivers<'c>,
 }
 
-/// How often something was waived, and how many operations that opened.
+/// What may stay without anybody to enforce it.
+pub(crate) struct Waivers<'c> {
+    /// Where another credential is left.
+    pub waive: BTreeSet<&'c str>,
+    /// Also where none is left.
+    pub to_open: BTreeSet<&'c str>,
+    /// Puts a problem where the first list names a filter.
+    pub place: &'c dyn Fn(&str, Problem) -> Problem,
+}
+
+impl Waivers<'_> {
+    pub(crate) fn has(&self, filter: &str) -> bool {
+        self.waive.contains(filter) || self.to_open.contains(filter)
+    }
+}
+
+/// An API's and an operation's place in the Plan.
+type Place = (usize, usize);
+
+/// How often something was waived, and which operations that opened.
 #[derive(Default)]
 struct Waived {
     operations: usize,
-    opened: usize,
+    opened: Vec<Place>,
 }
 
 struct Enforcer<'c> {
@@ -38,31 +58,42 @@ pub(crate) fn enforce(plan: &mut Plan, catalogue: &Catalogue<'_>, extra: &[(&str
             enforcer.waived.entry((*filter).to_owned()).or_default();
         }
     }
-    for operation in plan.apis.iter_mut().flat_map(|api| &mut api.operations) {
-        enforcer.operation(operation);
+    for (index, api) in plan.apis.iter_mut().enumerate() {
+        for (number, operation) in api.operations.iter_mut().enumerate() {
+            enforcer.operation(operation, (index, number));
+        }
     }
-    for (filter, waived) in &enforcer.waived {
-        enforcer.problems.push(warning(filter, waived));
-    }
-    plan.waived = enforcer.waived.into_keys().collect();
-    problems.0.extend(enforcer.problems);
+    let Enforcer { waived, problems: found, .. } = enforcer;
+    problems.0.extend(found);
+    problems.0.extend(waived.iter().map(|(filter, waived)| judged(plan, catalogue.waivers, filter, waived)));
+    plan.waived = waived.into_keys().collect();
 }
 
-fn warning(filter: &str, waived: &Waived) -> Problem {
-    let message = format!("`{filter}` is waived: nobody enforces it on {} operations", waived.operations);
-    let problem = Problem::warning("demand.waived", message);
-    match waived.opened {
+/// What there is to say of a filter that is waived: an error when it was the last to look, and nobody said that it may go.
+fn judged(plan: &Plan, waivers: &Waivers<'_>, filter: &str, waived: &Waived) -> Problem {
+    let at = |&(api, operation): &Place| -> Option<(&Api, &Operation)> {
+        let api = plan.apis.get(api)?;
+        Some((api, api.operations.get(operation)?))
+    };
+    let opened = plan.named(waived.opened.iter().filter_map(at));
+    let count = waived.opened.len();
+    let operations = if count == 1 { "1 operation".to_owned() } else { format!("{count} operations") };
+    if count > 0 && !waivers.to_open.contains(filter) {
+        let message = format!("to waive `{filter}` would open {operations} to everybody: {opened}");
+        let hint = format!("ask for another credential there, or write `waive_to_open: [{filter}]` to let everybody in");
+        return (waivers.place)(filter, Problem::error("demand.opens", message).hint(hint));
+    }
+    let problem =
+        Problem::warning("demand.waived", format!("`{filter}` is waived: nobody enforces it on {} operations", waived.operations));
+    match count {
         0 => problem,
-        opened => problem.hint(format!(
-            "ATTENTION: {opened} of these operations are now open to everybody, because the waived credential was the \
-             only one"
-        )),
+        _ => problem.hint(format!("ATTENTION: open to everybody are {operations}, because nothing else is asked for there: {opened}")),
     }
 }
 
 impl Enforcer<'_> {
     fn is_waived(&self, filter: &str) -> bool {
-        !self.catalogue.enforceable.contains(&filter) && self.catalogue.waive.contains(filter)
+        !self.catalogue.enforceable.contains(&filter) && self.catalogue.waivers.has(filter)
     }
 
     /// Whether the demand stays. One that nobody enforces is reported and stays, since nothing is built then.
@@ -70,7 +101,7 @@ impl Enforcer<'_> {
         if self.catalogue.enforceable.contains(&filter) {
             return true;
         }
-        if self.catalogue.waive.contains(filter) {
+        if self.catalogue.waivers.has(filter) {
             return false;
         }
         let message = format!("`{filter}` is demanded here and no filter enforces it");
@@ -81,7 +112,7 @@ impl Enforcer<'_> {
         true
     }
 
-    fn operation(&mut self, operation: &mut Operation) {
+    fn operation(&mut self, operation: &mut Operation, place: Place) {
         let mut waived: BTreeSet<String> = BTreeSet::new();
         let demands = std::mem::take(&mut operation.demands);
         for demand in demands {
@@ -91,9 +122,11 @@ impl Enforcer<'_> {
                 waived.insert(demand.filter);
             }
         }
-        let (credentials, opened) = self.security(&mut operation.security);
-        for filter in &credentials {
-            self.waived.entry(filter.clone()).or_default().opened += usize::from(opened);
+        let credentials = self.security(&mut operation.security);
+        if operation.security.is_opened() {
+            for filter in &credentials {
+                self.waived.entry(filter.clone()).or_default().opened.push(place);
+            }
         }
         waived.extend(credentials);
         for filter in waived {
@@ -101,9 +134,9 @@ impl Enforcer<'_> {
         }
     }
 
-    /// Takes waived credentials out; returns which, and whether that opened the operation. An alternative that is enforced whole goes
-    /// before one of which a part is waived; only when nothing is left of any, the operation is open.
-    fn security(&mut self, security: &mut Security) -> (BTreeSet<String>, bool) {
+    /// Takes waived credentials out, and returns which. An alternative that is enforced whole goes before one of which a part is waived;
+    /// only when nothing is left of any, the operation is open.
+    fn security(&mut self, security: &mut Security) -> BTreeSet<String> {
         let mut waived = BTreeSet::new();
         for credential in security.alternatives.iter().flat_map(|a| &a.credentials) {
             if !self.admits(&credential.filter, &credential.source) {
@@ -111,7 +144,7 @@ impl Enforcer<'_> {
             }
         }
         if waived.is_empty() {
-            return (waived, false);
+            return waived;
         }
         security.waived = waived.iter().cloned().collect();
         let (anonymous, mut asking): (Vec<Alternative>, Vec<Alternative>) =
@@ -124,11 +157,8 @@ impl Enforcer<'_> {
             alternative.credentials.retain(|c| !self.is_waived(&c.filter));
         }
         asking.retain(|a| !a.credentials.is_empty());
-        if asking.is_empty() {
-            return (waived, anonymous.is_empty());
-        }
         asking.extend(anonymous);
         security.alternatives = asking;
-        (waived, false)
+        waived
     }
 }

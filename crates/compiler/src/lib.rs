@@ -14,6 +14,7 @@ mod collisions;
 mod demands;
 mod endpoints;
 mod enforce;
+mod extensions;
 mod files;
 mod media_types;
 mod model;
@@ -26,8 +27,6 @@ mod structure;
 mod template;
 mod url;
 
-use std::collections::BTreeSet;
-
 use tollgate_document::{Limits, pointer};
 use tollgate_filter_api::{Problem, Problems, Severity};
 use tollgate_plan::{Document, Plan, Source};
@@ -37,8 +36,9 @@ pub use project::{Project, Settings};
 
 use collisions::Claim;
 use endpoints::{Groups, UPSTREAM_DIGEST};
-use enforce::Catalogue;
+use enforce::{Catalogue, Waivers};
 use sources::Sources;
+use spot::Spot;
 
 /// What the caller of [`compile`] decides.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +50,8 @@ pub struct Options {
     pub answers: Vec<&'static str>,
     /// Waived besides those of the project's settings.
     pub waive: Vec<String>,
+    /// Waived besides those of the project's settings, also where nothing else is asked for.
+    pub waive_to_open: Vec<String>,
     /// Endpoint for operations without one; wins over the project's settings.
     pub endpoint: Option<String>,
     /// Bounds for each file.
@@ -79,20 +81,24 @@ pub fn compile(project: &Project, options: &Options) -> Outcome {
     names.extend(policies_file.clone());
     names.extend(project.settings.clone());
     let sources = Sources::load(&*project.files, &names, &options.limits, &mut problems);
-    let (settings, endpoint_source) = settings(project, &sources, &mut problems);
-    let waive: BTreeSet<String> = settings.waive.iter().chain(&options.waive).cloned().collect();
+    let (settings, root) = settings(project, &sources, &mut problems);
+    let waivers = Waivers {
+        waive: settings.waive.iter().chain(&options.waive).map(String::as_str).collect(),
+        to_open: settings.waive_to_open.iter().chain(&options.waive_to_open).map(String::as_str).collect(),
+        place: &|filter, problem| waived_at(root.as_ref(), filter).map_or(problem.clone(), |spot| spot.place(problem)),
+    };
     let policies = policies_file.and_then(|name| sources.index(&name)).map(|file| sources.root(file));
     let policies = policies.map(|root| policies::read(&root, &mut problems)).unwrap_or_default();
     let missing = if options.enforceable.is_some() { Severity::Error } else { Severity::Warning };
-    let endpoint = match (&options.endpoint, settings.endpoint) {
+    let endpoint = match (&options.endpoint, &settings.endpoint) {
         (Some(url), _) => Some((url.clone(), None)),
-        (None, Some(url)) => Some((url, endpoint_source)),
+        (None, Some(url)) => Some((url.clone(), root.as_ref().and_then(|root| root.get("endpoint")).map(|spot| spot.source()))),
         (None, None) => None,
     };
     let endpoint = endpoint.filter(|(url, source)| usable_endpoint(url, source.as_ref(), project, &mut problems));
     let mut shared = api::Project {
         policies: project.policies.is_some().then_some(&policies),
-        throttle_waived: waive.contains("throttle"),
+        throttle_waived: waivers.has("throttle"),
         endpoint,
         missing_endpoint: missing,
         answers: &options.answers,
@@ -104,7 +110,7 @@ pub fn compile(project: &Project, options: &Options) -> Outcome {
     let mut plan =
         Plan { name: project.name.clone(), documents: documents(&sources), apis, endpoints: groups.list, policies, waived: Vec::new() };
     if let Some(enforceable) = &options.enforceable {
-        let catalogue = Catalogue { enforceable, waive: &waive };
+        let catalogue = Catalogue { enforceable, waivers: &waivers };
         let extra: Vec<(&str, Source)> = groups.digest.into_iter().map(|source| (UPSTREAM_DIGEST, source)).collect();
         enforce::enforce(&mut plan, &catalogue, &extra, &mut problems);
     }
@@ -113,7 +119,8 @@ pub fn compile(project: &Project, options: &Options) -> Outcome {
     Outcome { plan: (!problems.has_errors()).then_some(plan), texts, problems }
 }
 
-fn settings(project: &Project, sources: &Sources, problems: &mut Problems) -> (Settings, Option<Source>) {
+/// The project's settings, and where they are written.
+fn settings<'a>(project: &Project, sources: &'a Sources, problems: &mut Problems) -> (Settings, Option<Spot<'a>>) {
     let Some(file) = project.settings.as_ref().and_then(|name| sources.index(name)) else {
         return (Settings::default(), None);
     };
@@ -125,7 +132,12 @@ fn settings(project: &Project, sources: &Sources, problems: &mut Problems) -> (S
         problems.push(problem);
         Settings::default()
     });
-    (settings, root.get("endpoint").map(|spot| spot.source()))
+    (settings, Some(root))
+}
+
+/// Where the project waives a filter.
+fn waived_at<'a>(root: Option<&Spot<'a>>, filter: &str) -> Option<Spot<'a>> {
+    root?.get("waive")?.items().find(|item| item.node.as_str() == Some(filter))
 }
 
 fn usable_endpoint(url: &str, source: Option<&Source>, project: &Project, problems: &mut Problems) -> bool {

@@ -30,9 +30,12 @@ pub struct Project {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// IDs of filters whose demands may stay without anybody to enforce them.
+    /// IDs of filters whose demands may stay without anybody to enforce them. Nothing that leaves an operation open to everybody.
     #[serde(default)]
     pub waive: Vec<String>,
+    /// The same, also where nothing else is asked for: those operations are then open to everybody.
+    #[serde(default)]
+    pub waive_to_open: Vec<String>,
     /// URL for operations that have no endpoint.
     pub endpoint: Option<String>,
 }

@@ -9,12 +9,14 @@ use tollgate_document::{Shape, nearest};
 use tollgate_filter_api::Problems;
 use tollgate_plan::{Alternative, Credential, Security};
 
+use crate::demands::unknown_key;
 use crate::model::Definition;
 use crate::sources::short;
 use crate::spot::Spot;
 
 const DISABLE: &str = "x-wso2-disable-security";
 const APPLICATION: &str = "x-wso2-application-security";
+const APPLICATION_KEYS: [&str; 2] = ["security-types", "optional"];
 const MUTUAL: &str = "x-wso2-mutual-ssl";
 
 /// Requirements in one list; each is an alternative that a request may have to be tried against.
@@ -82,7 +84,7 @@ impl<'r, 'a> Reader<'r, 'a> {
             Some((false, spot)) => self.secured(own, &spot),
             None => self.undecided(operation, own, problems),
         };
-        add_scopes(&mut security, operation);
+        add_scopes(&mut security, operation, problems);
         security
     }
 
@@ -129,6 +131,10 @@ impl<'r, 'a> Reader<'r, 'a> {
 
     fn alternative(&self, requirement: &Spot<'a>, problems: &mut Problems) -> Alternative {
         let mut credentials = Vec::new();
+        if !requirement.is(Shape::Object) && !requirement.is(Shape::String) {
+            // The form was judged; what is neither must not come to an alternative that asks for nothing.
+            return default_alternative(requirement);
+        }
         if let Some(text) = requirement.node.as_str() {
             let name = text.split(':').next().unwrap_or(text).trim();
             credentials.push(self.credential(name, Vec::new(), requirement, problems));
@@ -162,8 +168,19 @@ impl<'r, 'a> Reader<'r, 'a> {
 
     /// `x-wso2-application-security` replaces the standard requirements of its level.
     fn application(&self, spot: &Spot<'a>, standard: Option<Security>, problems: &mut Problems) -> Option<Security> {
+        if !spot.is(Shape::Object) {
+            let problem = spot.error("extension.value", format!("`{APPLICATION}` must be an object"));
+            problems.push(problem.hint("write `{security-types: [oauth2]}`"));
+        }
+        for (key, value) in spot.entries().filter(|(key, _)| !APPLICATION_KEYS.contains(key)) {
+            problems.push(unknown_key(key, &value, "extension.unknown", &APPLICATION_KEYS));
+        }
         let mut alternatives = Vec::new();
         let types = spot.get("security-types");
+        if let Some(types) = types.as_ref().filter(|types| !types.is(Shape::Array)) {
+            let problem = types.error("extension.value", "`security-types` must be a list");
+            problems.push(problem.hint("write `security-types: [oauth2]`"));
+        }
         for item in types.iter().flat_map(|t| t.items().collect::<Vec<_>>()) {
             let name = item.node.text().unwrap_or_default();
             match name.as_str() {
@@ -230,8 +247,12 @@ pub(crate) fn open(spot: &Spot<'_>) -> Security {
     Security { alternatives: Vec::new(), waived: Vec::new(), source: spot.source() }
 }
 
+fn default_alternative(spot: &Spot<'_>) -> Alternative {
+    extension_credential("jwt", BTreeMap::new(), spot)
+}
+
 fn default_token(spot: &Spot<'_>) -> Security {
-    Security { alternatives: vec![extension_credential("jwt", BTreeMap::new(), spot)], waived: Vec::new(), source: spot.source() }
+    Security { alternatives: vec![default_alternative(spot)], waived: Vec::new(), source: spot.source() }
 }
 
 fn disable<'a>(level: &Spot<'a>, problems: &mut Problems) -> Option<(bool, Spot<'a>)> {
@@ -246,10 +267,21 @@ fn disable<'a>(level: &Spot<'a>, problems: &mut Problems) -> Option<(bool, Spot<
     }
 }
 
-/// `x-scope` names scopes that every token needs here, and every user, to whom the reference product gives scopes too.
-fn add_scopes(security: &mut Security, operation: &Spot<'_>) {
-    let Some(text) = operation.text("x-scope") else { return };
-    let scopes: Vec<&str> = text.split([',', ' ']).filter(|s| !s.is_empty()).collect();
+/// `x-scope` names scopes that every token needs here, and every user, to whom the reference product gives scopes too: one text, or a
+/// list of them.
+fn add_scopes(security: &mut Security, operation: &Spot<'_>, problems: &mut Problems) {
+    let Some(spot) = operation.get("x-scope") else { return };
+    let texts: Option<Vec<String>> = match spot.node.as_str() {
+        Some(text) => Some(vec![text.to_owned()]),
+        None if spot.is(Shape::Array) => spot.node.items().map(|item| item.as_str().map(str::to_owned)).collect(),
+        None => None,
+    };
+    let Some(texts) = texts else {
+        let problem = spot.error("extension.value", "`x-scope` must be a text with scopes, or a list of them");
+        problems.push(problem.hint("write `x-scope: read`"));
+        return;
+    };
+    let scopes: Vec<&str> = texts.iter().flat_map(|text| text.split([',', ' '])).filter(|scope| !scope.is_empty()).collect();
     let credentials = security.alternatives.iter_mut().flat_map(|a| &mut a.credentials);
     for credential in credentials.filter(|c| matches!(c.filter.as_str(), "jwt" | "basic_auth")) {
         for scope in &scopes {

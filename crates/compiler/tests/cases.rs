@@ -2,7 +2,7 @@
 //!
 //! `files` are the project's files. `enforceable` makes it a build; without it the documents are judged alone.
 //! `problems` are all of them, as `file:line severity code pointer`. `plan` maps JSON Pointers into the Plan to values;
-//! `null` means that nothing stands there. `hints` are texts that some hint contains.
+//! `null` means that nothing stands there. `hints` and `messages` are texts that some hint, or message, contains.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,11 +23,15 @@ struct Case {
     answers: Vec<String>,
     #[serde(default)]
     waive: Vec<String>,
+    #[serde(default)]
+    waive_to_open: Vec<String>,
     endpoint: Option<String>,
     #[serde(default)]
     problems: Vec<String>,
     #[serde(default)]
     hints: Vec<String>,
+    #[serde(default)]
+    messages: Vec<String>,
     #[serde(default)]
     plan: BTreeMap<String, Value>,
 }
@@ -56,6 +60,7 @@ fn run(case: &Case) -> Vec<String> {
         enforceable: enforceable.map(|ids| FILTERS.into_iter().filter(|f| ids.iter().any(|id| id == f)).collect()),
         answers: FILTERS.into_iter().filter(|f| case.answers.iter().any(|id| id == f)).collect(),
         waive: case.waive.clone(),
+        waive_to_open: case.waive_to_open.clone(),
         endpoint: case.endpoint.clone(),
         limits: Limits::default(),
     };
@@ -68,6 +73,11 @@ fn run(case: &Case) -> Vec<String> {
     for hint in &case.hints {
         if !outcome.problems.0.iter().any(|p| p.hint.contains(hint)) {
             wrong.push(format!("no hint says `{hint}`:\n{}", outcome.problems));
+        }
+    }
+    for message in &case.messages {
+        if !outcome.problems.0.iter().any(|p| p.message.contains(message)) {
+            wrong.push(format!("no message says `{message}`:\n{}", outcome.problems));
         }
     }
     if outcome.plan.is_some() == outcome.problems.has_errors() {

@@ -48,7 +48,7 @@ pub use reason::{Answer, Meaning, Reason};
 pub use request_id::RequestId;
 pub use scheme::{NoCredential, behind_scheme, bytes_behind_scheme, has_scheme};
 pub use secret::Secret;
-pub use suggest::nearest;
+pub use suggest::{edits, nearest};
 pub use units::{ByteSize, Interval};
 
 pub use bytes::Bytes;

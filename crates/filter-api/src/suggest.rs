@@ -19,6 +19,14 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, c)| c)
 }
 
+/// How many edits lie between two words. Case and word separators are free; words longer than 64 bytes are never near.
+pub fn edits(word: &str, other: &str) -> usize {
+    if word.len().max(other.len()) > 64 {
+        return usize::MAX;
+    }
+    distance(&fold(word), &fold(other))
+}
+
 /// Case and word separators are the commonest slips, so they cost nothing.
 fn fold(word: &str) -> Vec<u8> {
     word.bytes().filter(|b| !matches!(b, b'-' | b'_')).map(|b| b.to_ascii_lowercase()).collect()

@@ -8,6 +8,7 @@
 //! anything: definitions are stored readable.
 
 mod artifact;
+mod opened;
 
 use std::collections::BTreeMap;
 

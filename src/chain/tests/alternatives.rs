@@ -14,7 +14,7 @@ use crate::{
         alternatives::{enforced, grouped},
         steps::Step,
     },
-    config::Requirements,
+    config::{Requirements, Waivers},
 };
 
 const BOTH: &str = "chain: [key_a, key_b]\n";
@@ -33,7 +33,7 @@ fn read_as(requirements: Requirements, alternatives: Vec<Alternative>) -> Value 
 fn without(waived: &[&str], requirements: Requirements, alternatives: Vec<Alternative>) -> Value {
     let plan: Plan = plan(alternatives, vec![]);
     let waived: Vec<String> = waived.iter().map(|filter| (*filter).to_owned()).collect();
-    let enforced = enforced(&plan.apis[0].operations[0].security, requirements, &waived);
+    let enforced = enforced(&plan.apis[0].operations[0].security, requirements, Waivers::new(&waived, &[]));
     let name = |credential: &tollgate_plan::Credential| format!("{} {}", credential.filter, credential.scopes.join(" ")).trim().to_owned();
     enforced.iter().map(|alternative| alternative.credentials.iter().map(name).collect::<Vec<_>>()).collect::<Vec<_>>().into()
 }

@@ -1,7 +1,11 @@
 use serde_json::json;
 use tollgate_plan::Plan;
 
-use super::{any, built, demand, plan};
+use super::{any, built, built_by, demand, plan};
+use crate::{
+    chain::waived,
+    config::{Requirements, Waivers},
+};
 
 /// Code, file and line of each problem.
 fn wrong(plan: &Plan, chain: &str, waive: &[&str]) -> Vec<(&'static str, String, u32)> {
@@ -38,11 +42,55 @@ fn a_credential_that_the_list_does_not_offer_is_refused_where_it_was_written() {
 fn an_operation_is_open_only_when_nothing_is_left_to_demand() {
     assert!(open(&plan(vec![], vec![]), &[]));
     assert!(open(&plan(any(&[&[]]), vec![]), &[]));
-    assert!(open(&plan(any(&[&["basic"]]), vec![]), &["basic"]));
     assert!(open(&plan(any(&[&["basic"], &[]]), vec![]), &["basic"]));
     for left in [any(&[&["basic"], &["key_a"]]), any(&[&["basic", "key_a"]]), any(&[&["basic", "key_a"], &["oauth"]])] {
         assert!(!open(&plan(left, vec![]), &["basic", "oauth"]));
     }
+}
+
+#[test]
+fn the_last_credential_is_waived_by_a_list_of_its_own_only() {
+    let opened = |alternatives: &[&[&str]], waive: &[&str], to_open: &[&str]| {
+        let plan = plan(any(alternatives), vec![]);
+        match built_by(Requirements::Exact, &plan, "chain: [key_a]\n", waive, to_open) {
+            Ok(chain) => Ok(chain.open),
+            Err(problems) => Err(problems.0.into_iter().map(|problem| (problem.code, problem.pointer)).collect::<Vec<_>>()),
+        }
+    };
+    let at = |places: &[&str]| Err(places.iter().map(|place| ("chain.opens", format!("/waive/{place}"))).collect());
+    assert_eq!(opened(&[&["basic"]], &["basic"], &[]), at(&["0"]));
+    assert_eq!(opened(&[&["basic"]], &[], &["basic"]), Ok(true));
+    assert_eq!(opened(&[&["basic"]], &["basic"], &["basic"]), Ok(true));
+    // Each of two alternatives, or of two credentials that are needed together, has to be waived so.
+    for alternatives in [&[&["basic"][..], &["oauth"]][..], &[&["basic", "oauth"]]] {
+        assert_eq!(opened(alternatives, &["basic", "oauth"], &[]), at(&["0", "1"]));
+        assert_eq!(opened(alternatives, &["basic", "oauth"], &["basic"]), at(&["1"]));
+        assert_eq!(opened(alternatives, &[], &["basic", "oauth"]), Ok(true));
+    }
+    assert_eq!(opened(&[&["basic"], &["key_a"]], &[], &["basic"]), Ok(false));
+    assert_eq!(opened(&[&["basic"], &[]], &["basic"], &[]), Ok(true));
+    assert_eq!(opened(&[], &["basic"], &[]), Ok(true));
+}
+
+#[test]
+fn what_a_waiver_would_open_is_named_with_the_way_out() {
+    let problems = built(&plan(any(&[&["basic"]]), vec![]), "chain: [key_a]\n", &["throttle", "basic"]).err().unwrap();
+    let [problem] = &problems.0[..] else { panic!("{problems}") };
+    assert_eq!(problem.message, "to waive `basic` would open 1 operation to everybody: GET /a/ (a.yaml:3)");
+    assert!(problem.hint.contains("`waive_to_open: [basic]`"), "{problem}");
+    assert_eq!((problem.file.as_str(), problem.pointer.as_str()), ("gateway.yaml", "/waive/1"));
+}
+
+#[test]
+fn what_the_project_opened_is_told_and_not_refused() {
+    let mut artifact = plan(any(&[]), vec![]);
+    artifact.waived = vec!["mtls".to_owned()];
+    artifact.apis[0].operations[0].security.waived = vec!["mtls".to_owned()];
+    assert!(open(&artifact, &[]));
+    let here = ["basic".to_owned()];
+    let told = waived(&artifact, Waivers::new(&here, &[]));
+    let opened: Vec<_> = told.iter().map(|waived| (waived.filter.as_str(), waived.opened, waived.named.as_str())).collect();
+    assert_eq!(opened, [("basic", 0, ""), ("mtls", 1, "GET /a/ (a.yaml:3)")]);
 }
 
 #[test]

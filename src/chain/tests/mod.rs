@@ -15,7 +15,7 @@ use tollgate_filter_api::{Env, Metrics, Problems, Readiness, Shared};
 use tollgate_plan::{Alternative, Api, Credential, Demand, MediaTypes, Operation, Plan, Security, Source, Target, Transports};
 
 use super::{Chain, ChainSpec, Inputs, build};
-use crate::config::Requirements;
+use crate::config::{Requirements, Waivers};
 use crate::stores::{Documents, SystemClock, Trust};
 
 fn env() -> Env {
@@ -84,7 +84,13 @@ fn built(plan: &Plan, chain: &str, waive: &[&str]) -> Result<Arc<Chain>, Problem
 }
 
 fn built_as(requirements: Requirements, plan: &Plan, chain: &str, waive: &[&str]) -> Result<Arc<Chain>, Problems> {
-    let waive: Vec<String> = waive.iter().map(|id| (*id).to_owned()).collect();
-    let inputs = Inputs { plan, spec: &listed(chain)?, kinds: filters::KINDS, env: &env(), requirements, waive: &waive };
+    built_by(requirements, plan, chain, waive, &[])
+}
+
+fn built_by(requirements: Requirements, plan: &Plan, chain: &str, waive: &[&str], to_open: &[&str]) -> Result<Arc<Chain>, Problems> {
+    let owned = |list: &[&str]| list.iter().map(|id| (*id).to_owned()).collect::<Vec<String>>();
+    let (waive, to_open) = (owned(waive), owned(to_open));
+    let waivers = Waivers::new(&waive, &to_open);
+    let inputs = Inputs { plan, spec: &listed(chain)?, kinds: filters::KINDS, env: &env(), requirements, waivers };
     build(&inputs).map(|mut chains| chains.remove(0))
 }

@@ -3,16 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use tollgate_document::{Node, nearest, pointer};
-use tollgate_filter_api::Problem;
+use tollgate_filter_api::{Problem, Severity, edits};
 
 use super::schema;
 use super::shape::{FROM31, Field, Key, Rest, Rule, Shape, V20, V30, V31, V32, Versions};
 use super::text;
+use crate::extensions;
 use crate::sources::{Dangling, Sources, short};
 use crate::spot::Spot;
 
 /// A document with more problems than this is not one that a person wrote wrongly.
-const MAX_PROBLEMS: usize = 200;
+pub(super) const MAX_PROBLEMS: usize = 200;
 
 #[derive(Clone, Copy)]
 enum Step<'a> {
@@ -41,6 +42,9 @@ impl Target {
 pub(crate) struct Judge<'a> {
     sources: &'a Sources,
     pub(super) version: Versions,
+    lenient: bool,
+    errors: usize,
+    warnings: usize,
     file: usize,
     base: String,
     steps: Vec<Step<'a>>,
@@ -62,10 +66,14 @@ struct Anchors<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(crate) fn new(sources: &'a Sources, version: Versions) -> Self {
+    /// `lenient`: the definition was written for the reference product.
+    pub(crate) fn new(sources: &'a Sources, version: Versions, lenient: bool) -> Self {
         Self {
             sources,
             version,
+            lenient,
+            errors: 0,
+            warnings: 0,
             file: 0,
             base: String::new(),
             steps: Vec::new(),
@@ -92,8 +100,9 @@ impl<'a> Judge<'a> {
         self.problems
     }
 
+    /// Nothing more is judged. Warnings, and what is forgiven, only stop being told: errors behind them must not go unseen.
     fn full(&self) -> bool {
-        self.problems.len() >= MAX_PROBLEMS
+        self.errors >= MAX_PROBLEMS
     }
 
     fn here(&self) -> String {
@@ -110,9 +119,14 @@ impl<'a> Judge<'a> {
 
     /// Places a problem at the node that is being judged.
     pub(super) fn report(&mut self, node: Node<'a>, problem: Problem) {
-        if !self.full() {
-            let place = self.here();
-            self.problems.push(problem.at(node.document().name(), node.line(), place));
+        let mut problem = problem.at(node.document().name(), node.line(), self.here());
+        if self.lenient && super::forgivable(&problem) {
+            problem.severity = Severity::Warning;
+        }
+        let told = if problem.severity == Severity::Error { &mut self.errors } else { &mut self.warnings };
+        *told += 1;
+        if *told <= MAX_PROBLEMS {
+            self.problems.push(problem);
         }
     }
 
@@ -177,13 +191,22 @@ impl<'a> Judge<'a> {
         let field = shape.fields.iter().find(|f| f.name == key && f.versions & self.version != 0);
         match (field, &shape.rest) {
             (Some(field), _) => self.rule(value, field.rule),
+            (None, _) if key.starts_with("x-") => self.extension(key, value, shape),
             (None, Rest::Anything) => {}
-            (None, Rest::Extensions | Rest::Keyed(..)) if key.starts_with("x-") => {}
             (None, Rest::Keyed(pattern, rule)) => {
                 self.key(key, value, *pattern);
                 self.rule(value, *rule);
             }
             (None, Rest::Extensions) => self.unknown(key, value, shape),
+        }
+    }
+
+    /// Those of the document, of paths and of operations are judged where they are served.
+    fn extension(&mut self, key: &str, value: Node<'a>, shape: &'static Shape) {
+        if !super::is_read(shape)
+            && let Some(problem) = extensions::elsewhere(key, shape.name, self.lenient)
+        {
+            self.report(value, problem);
         }
     }
 
@@ -199,7 +222,10 @@ impl<'a> Judge<'a> {
             (None, None) => "remove it, or begin its name with `x-`".to_owned(),
         };
         let message = format!("{} has no member `{}`", shape.name, short(key));
-        self.report(value, Problem::error("structure.unknown_key", message).hint(hint));
+        // Never forgiven: what was to be asked for there would not be.
+        let is_security = super::is_read(shape) && edits(key, "security") <= 2;
+        let code = if is_security { "security.unknown_key" } else { "structure.unknown_key" };
+        self.report(value, Problem::error(code, message).hint(hint));
     }
 
     fn rule(&mut self, node: Node<'a>, rule: Rule) {

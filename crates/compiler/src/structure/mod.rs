@@ -22,8 +22,17 @@ use tollgate_filter_api::{Problem, Problems, Severity};
 
 use crate::sources::Sources;
 use crate::spot::Spot;
-use judge::Judge;
-use shape::{V20, V30, V31, V32, Versions};
+use judge::{Judge, MAX_PROBLEMS};
+use shape::{Shape, V20, V30, V31, V32, Versions};
+
+/// Objects whose extensions are read.
+static READ: [&Shape; 6] =
+    [&openapi::DOCUMENT, &openapi::PATH_ITEM, &openapi::OPERATION, &swagger::DOCUMENT, &swagger::PATH_ITEM, &swagger::OPERATION];
+
+/// Whether what stands in such an object says who may call what.
+fn is_read(shape: &'static Shape) -> bool {
+    READ.iter().any(|read| std::ptr::eq(*read, shape))
+}
 
 /// Which form of OpenAPI a document has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +69,12 @@ pub(crate) fn judge(sources: &Sources, file: usize, problems: &mut Problems) -> 
         Version::V31 => (V31, &openapi::DOCUMENT),
         Version::V32 => (V32, &openapi::DOCUMENT),
     };
-    let lenient = is_for_reference(&root);
-    let mut found = Judge::new(sources, bits).run(root.clone(), shape);
-    if lenient {
-        found.iter_mut().filter(|p| forgivable(p)).for_each(|p| p.severity = Severity::Warning);
-    }
+    let mut found = Judge::new(sources, bits, is_for_reference(&root)).run(root.clone(), shape);
+    let cut = found.iter().filter(|problem| problem.severity == Severity::Error).count() >= MAX_PROBLEMS;
     parts::forgive_unused(sources, &root, &mut found);
+    if cut {
+        found.push(root.error("structure.too_many", format!("there are {MAX_PROBLEMS} errors; what follows them was not judged")));
+    }
     problems.0.extend(found);
     Some(version)
 }

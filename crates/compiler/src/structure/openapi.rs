@@ -117,7 +117,7 @@ pub(super) static PATH_ITEM: Shape = Shape {
     check: Some(rules::path_item),
 };
 
-static OPERATION: Shape = Shape {
+pub(super) static OPERATION: Shape = Shape {
     name: "an operation",
     fields: &[
         may("tags", V3, List(&Text)),

@@ -68,7 +68,7 @@ pub(super) static PATH_ITEM: Shape = Shape {
     check: Some(rules::path_item),
 };
 
-static OPERATION: Shape = Shape {
+pub(super) static OPERATION: Shape = Shape {
     name: "an operation",
     fields: &[
         may("tags", V20, List(&Text)),
