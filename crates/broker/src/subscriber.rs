@@ -76,12 +76,12 @@ impl Attempt<'_> {
         match self.endpoint.protocol {
             Protocol::Stomp => {
                 let session = confirmed(stomp::open(peer)).await?;
-                confirm(self.listener, &mut self.confirmed, false);
+                confirm(self.listener, &mut self.confirmed, true);
                 session.listen().await
             }
             Protocol::Amqp10 => {
                 let session = confirmed(amqp10::open(peer)).await?;
-                confirm(self.listener, &mut self.confirmed, true);
+                confirm(self.listener, &mut self.confirmed, session.is_exact());
                 session.listen().await
             }
             Protocol::Amqp091 => {

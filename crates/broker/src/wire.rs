@@ -82,6 +82,11 @@ impl Wire {
         self.beat = Some(Beat { bytes, every, due: Instant::now() + every });
     }
 
+    /// From now on says nothing of its own accord.
+    pub(crate) fn stop_beating(&mut self) {
+        self.beat = None;
+    }
+
     /// From now on gives up when nothing is heard for this time.
     pub(crate) fn expect_every(&mut self, silence: Duration) {
         self.silence = silence;

@@ -4,8 +4,8 @@
 //! heard was kept, and the broker has said everything that it kept. Where that is not so there is a gap, which nothing but
 //! another source that says everything can close.
 //!
-//! That a broker has said everything it kept is known exactly where the protocol has a word for it. Elsewhere it is taken for granted when no
-//! message came for a while; a broker that pauses longer in the middle of what it kept is believed too early.
+//! That a broker has said everything it kept is known where the protocol has a word for it, or answers that can stand for one. Elsewhere it is
+//! taken for granted when no message came for a while; a broker that pauses longer in the middle of what it kept is believed too early.
 //!
 //! What it does not protect against: what was published before the subscription was first made. It is counted as a gap, and
 //! taken for nothing.

@@ -4,7 +4,7 @@
 //! subscription is the link's name together with a source that never expires.
 //!
 //! At first the link is drained (part 2, §2.6.7): the broker sends what it has for us, and then a flow that says what credit it had no
-//! message for. With that everything that it had kept was heard.
+//! message for. With that everything that it had kept was heard. RabbitMQ before 4.0 ends the session when it is asked that, so it is not.
 
 mod frame;
 mod value;
@@ -69,6 +69,11 @@ pub(crate) async fn open(peer: Peer<'_>) -> Result<Session<'_>, Lost> {
 }
 
 impl Session<'_> {
+    /// Whether the broker is asked to say when everything that it had kept was sent.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.draining
+    }
+
     /// Passes messages on until the connection ends.
     pub(crate) async fn listen(mut self) -> Result<Infallible, Lost> {
         loop {
@@ -139,6 +144,7 @@ impl Session<'_> {
         let fields = [Field::Text(&id), Field::Text(&host), Field::Uint(MAX_FRAME), Field::Ushort(0), Field::Uint(millis)];
         self.peer.wire.send(&encode(false, 0x10, &fields)).await?;
         let opened = self.expect(OPEN).await?;
+        self.draining = can_drain(&opened);
         if self.peer.settings.subscription.is_some() && forgets(&opened, &self.peer.settings.topic) {
             return Err(Lost::Unfit("RabbitMQ keeps only queues over AMQP 1.0: subscribe to /amq/queue/NAME, or over AMQP 0-9-1"));
         }
@@ -259,9 +265,20 @@ impl Session<'_> {
 
 /// RabbitMQ says of every source that it is durable, and then deletes the queue behind all but queues.
 fn forgets(opened: &Performative, topic: &str) -> bool {
-    let Value::Map(properties) = opened.field(9) else { return false };
-    let product = properties.iter().find(|(name, _)| name.text() == Some("product")).and_then(|(_, value)| value.text());
-    product == Some("RabbitMQ") && !["/queue/", "/queues/", "/amq/queue/"].iter().any(|prefix| topic.starts_with(prefix))
+    property(opened, "product") == Some("RabbitMQ")
+        && !["/queue/", "/queues/", "/amq/queue/"].iter().any(|prefix| topic.starts_with(prefix))
+}
+
+/// RabbitMQ's channel fails on the event of a drained link (`rabbit_classic_queue:handle_event`) until its own AMQP 1.0 came with 4.0.
+fn can_drain(opened: &Performative) -> bool {
+    let major = || property(opened, "version").and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    property(opened, "product") != Some("RabbitMQ") || major().is_some_and(|major| major >= 4)
+}
+
+/// What the broker says of itself.
+fn property<'a>(opened: &'a Performative, name: &str) -> Option<&'a str> {
+    let Value::Map(properties) = opened.field(9) else { return None };
+    properties.iter().find(|(found, _)| found.text() == Some(name)).and_then(|(_, value)| value.text())
 }
 
 /// Whether the source that the broker made is durable, whatever was asked for.

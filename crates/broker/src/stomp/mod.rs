@@ -2,6 +2,10 @@
 //!
 //! Every message is acknowledged by itself. A broker that does not promise heartbeats is refused: without them nobody could
 //! tell a quiet topic from a dead line. MapMessages come through ActiveMQ's transformation to JSON.
+//!
+//! STOMP has no word for it that everything was sent which a durable subscription kept. So a question is asked that changes nothing, again
+//! and again: when a second of answers brought no message, that was all. A broker that is busy, or stands still, answers later; one that
+//! answers and holds messages back for longer is believed too early.
 
 mod frame;
 mod jms_map;
@@ -18,21 +22,34 @@ use crate::{
 };
 use frame::{Command, Frame, Incoming, Rest, decode, encode};
 
+/// A heartbeat.
+const BEAT: &[u8] = b"\n";
 /// Messages under way to us without an acknowledgement.
 const PREFETCH: &str = "256";
 /// Identifier of our one subscription on this connection, where it has no durable name.
 const SUBSCRIPTION: &str = "tollgate";
 /// What the broker is to confirm.
 const RECEIPT: &str = "subscribed";
+/// A question that changes nothing, and its name: a transaction that is given up at once.
+const PROBE: &[u8] = b"BEGIN\ntransaction:kept\n\n\0ABORT\ntransaction:kept\nreceipt:kept\n\n\0";
+const PROBED: &str = "kept";
+/// How long nothing was said before the question is asked.
+const PROBE_AFTER: Duration = Duration::from_millis(250);
+/// So many answers without a message between them say that no more was kept.
+const PROBES: u32 = 4;
 
 /// A confirmed subscription.
 pub(crate) struct Session<'a> {
     peer: Peer<'a>,
+    /// How often we speak, if the broker wants us to.
+    every: Option<Duration>,
+    /// Answers to probes since the last message; nothing, when no more was kept.
+    probed: Option<u32>,
 }
 
 /// Connects and subscribes; ends when the broker confirmed.
 pub(crate) async fn open(peer: Peer<'_>) -> Result<Session<'_>, Lost> {
-    let mut session = Session { peer };
+    let mut session = Session { peer, every: None, probed: None };
     session.connect().await?;
     session.subscribe().await?;
     Ok(session)
@@ -41,15 +58,34 @@ pub(crate) async fn open(peer: Peer<'_>) -> Result<Session<'_>, Lost> {
 impl Session<'_> {
     /// Passes messages on until the connection ends.
     pub(crate) async fn listen(mut self) -> Result<Infallible, Lost> {
+        if self.peer.settings.subscription.is_some() {
+            self.probed = Some(0);
+            self.peer.wire.beat(PROBE, PROBE_AFTER);
+        }
         loop {
             if let Some(frame) = self.incoming().await? {
                 match frame.command {
                     Command::Message => self.message(&frame).await?,
+                    Command::Receipt if frame.header("receipt-id") == Some(PROBED) => self.probed(),
                     Command::Receipt => (),
                     _ => return Err(unexpected(&frame)),
                 }
             }
             self.peer.listener.alive();
+        }
+    }
+
+    /// The broker answered, and had no message to send.
+    fn probed(&mut self) {
+        let Some(count) = &mut self.probed else { return };
+        *count += 1;
+        if *count >= PROBES {
+            self.probed = None;
+            self.peer.listener.drained();
+            match self.every {
+                Some(every) => self.peer.wire.beat(BEAT, every),
+                None => self.peer.wire.stop_beating(),
+            }
         }
     }
 
@@ -74,8 +110,9 @@ impl Session<'_> {
             _ => return Err(Broken("an answer to CONNECT that is none").into()),
         }
         let (ours, theirs) = heartbeats(&frame, period)?;
+        self.every = ours;
         if let Some(every) = ours {
-            self.peer.wire.beat(b"\n", every);
+            self.peer.wire.beat(BEAT, every);
         }
         self.peer.wire.expect_every(theirs * 2);
         self.peer.wire.on_farewell(encode("DISCONNECT", &[]));
@@ -158,6 +195,7 @@ impl Session<'_> {
     async fn heard(&mut self, frame: &Frame, message: Result<Message, Broken>) -> Result<(), Lost> {
         let ack = frame.header("ack").ok_or(Broken("a message that cannot be acknowledged"))?;
         self.peer.heard(message)?;
+        self.probed = self.probed.map(|_| 0);
         self.peer.wire.queue(&encode("ACK", &[("id", ack)])).await
     }
 }

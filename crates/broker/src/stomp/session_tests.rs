@@ -265,3 +265,25 @@ async fn a_broker_that_talks_rubbish_is_left_and_tried_again() {
     running.recorder.until("three losses", |r| r.causes().len() >= 3).await;
     running.stop().await;
 }
+
+#[tokio::test]
+async fn what_was_kept_is_heard_when_answers_come_and_messages_do_not() {
+    let mut broker = Broker::start().await;
+    broker.settings.subscription = Some("gateway-1".into());
+    let running = broker.subscriber();
+    let mut connection = broker.confirmed().await;
+    let is_drained = || running.recorder.all().contains(&Told::Drained);
+    for answers in [PROBES - 1, PROBES] {
+        assert!(!is_drained());
+        connection.say("MESSAGE\nack:1\n\nrevoked\0").await;
+        // A question may have been asked just then, which nobody answers.
+        while connection.frame().await != "ACK\nid:1\n\n" {}
+        for _ in 0..answers {
+            assert_eq!(connection.frame().await, "BEGIN\ntransaction:kept\n\n");
+            assert_eq!(connection.frame().await, "ABORT\ntransaction:kept\nreceipt:kept\n\n");
+            connection.say("RECEIPT\nreceipt-id:kept\n\n\0").await;
+        }
+    }
+    running.recorder.until("the end of what was kept", |_| is_drained()).await;
+    running.stop().await;
+}

@@ -61,6 +61,25 @@ fn a_durable_subscription_catches_up_and_a_killed_broker_is_found_again() {
     subscriber.hears("after the restart");
 }
 
+/// More than is under way at one time.
+const KEPT: usize = 700;
+
+#[test]
+fn everything_that_was_kept_is_heard_when_answers_bring_no_more() {
+    let broker = ActiveMq::start();
+    let mut durable = of(&broker);
+    durable.subscription = Some("gateway-1".to_owned());
+    let first = Subscriber::confirmed(durable.clone());
+    assert_eq!(first.drained(), 0);
+    drop(first);
+    let mut publisher = broker.publisher("revoked");
+    (0..KEPT).for_each(|number| publisher.text(&format!("jti-{number}")));
+    let subscriber = Subscriber::start(durable);
+    assert_eq!(subscriber.drained(), KEPT);
+    publisher.text("later");
+    subscriber.hears("later");
+}
+
 #[test]
 fn a_wrong_password_is_named_as_the_cause() {
     let broker = ActiveMq::start();
