@@ -14,6 +14,7 @@ mod cors;
 mod errors;
 mod etcd;
 mod fapi;
+mod floods;
 mod forwarding;
 mod framing;
 mod http2;

@@ -14,7 +14,7 @@ pub mod gateway {
     }
 
     reasons! {
-        FRAMING = refused("request.framing", 400, 0, "The request's framing is ambiguous", "Content-Length together with Transfer-Encoding, a listed Content-Length, a transfer coding other than chunked, a line that does not end in CR LF, or a chunk or trailer that breaks the grammar of RFC 9112 §7.1. The log says which. The connection is closed.");
+        FRAMING = refused("request.framing", 400, 0, "The request's framing is ambiguous", "Content-Length together with Transfer-Encoding, a listed Content-Length, a transfer coding other than chunked, a request line that is not three words, a line that does not end in CR LF, or a chunk or trailer that breaks the grammar of RFC 9112 §7.1. The log says which. The connection is closed.");
         FIELD = refused("request.field", 400, 0, "A header field is not acceptable", "A field name that imitates one the gateway owns or one that frames the message, an underscore for a dash for instance, a control byte in a value or a blank around it, or a `Connection` that names a field which does not belong to the connection.");
         OVERRIDE = refused("request.override", 400, 0, "The request names another method than its own", "`X-HTTP-Method-Override`, `X-HTTP-Method` or `X-Method-Override` differs from the method by which the request was judged, and the upstream may follow it. Send the method itself.");
         LOOP = refused("request.loop", 508, 0, "The request has been here before", "`Via` names this gateway: the request has come back to it from one of its own upstreams. Mend the endpoint; where requests may pass twice, set `forwarding.returns`.");

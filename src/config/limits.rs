@@ -35,6 +35,9 @@ pub struct Limits {
     pub requests_per_connection: u32,
     /// HTTP/2 streams at the same time on one connection.
     pub h2_streams: u32,
+    /// Control frames of HTTP/2, such as PING, SETTINGS, PRIORITY and RST_STREAM, that a client may send beyond those that go with its
+    /// answers. A tenth of them comes back each second. A client that sends more is told `ENHANCE_YOUR_CALM`, and its connection ends.
+    pub h2_control_frames: u32,
 }
 
 impl Default for Limits {
@@ -53,6 +56,7 @@ impl Default for Limits {
             write_time: Interval::seconds(30),
             requests_per_connection: 10_000,
             h2_streams: 100,
+            h2_control_frames: 10_000,
         }
     }
 }

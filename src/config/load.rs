@@ -161,6 +161,7 @@ fn zeros(limits: &Limits) -> impl Iterator<Item = &'static str> {
         ("write_time", limits.write_time.0.is_zero()),
         ("requests_per_connection", limits.requests_per_connection == 0),
         ("h2_streams", limits.h2_streams == 0),
+        ("h2_control_frames", limits.h2_control_frames == 0),
     ];
     never.into_iter().filter_map(|(name, zero)| zero.then_some(name))
 }

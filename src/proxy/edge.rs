@@ -157,6 +157,7 @@ impl Accepting {
             body_pace: limits.body_pace.0,
             idle: limits.idle_time.0,
             write: limits.write_time.0,
+            control_frames: limits.h2_control_frames.saturating_add(limits.h2_streams),
             counters: Arc::new(self.gateway.kernel.telemetry.limits.clone()),
         };
         let connection = Arc::new(connection);

@@ -32,7 +32,6 @@ mod phases;
 mod policy;
 mod presented;
 mod ready;
-mod refused;
 mod returned;
 mod serve;
 mod sessions;

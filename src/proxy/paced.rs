@@ -13,16 +13,15 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
 use super::{
     connection::{Connection, Phase, Turn, phase_of},
-    refused::Frames,
-    wire::Messages,
+    wire::{Http2, Messages, PREFACE},
 };
-use crate::telemetry::LimitCounters;
+use crate::telemetry::{CLIENTS, LimitCounters};
 use async_trait::async_trait;
 use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest, UniqueID,
@@ -41,9 +40,6 @@ const WRITE_BUFFER: usize = 4 << 10;
 /// Grace before the pace of a body counts.
 const BODY_GRACE: Duration = Duration::from_secs(10);
 
-/// Bytes of the HTTP/2 preface (RFC 9113 §3.4), for which the engine would wait for ever.
-const PREFACE: u64 = 24;
-
 /// How long so many bytes of a body may be waited for; `None` when no pace is asked for.
 pub fn allowance(bytes: u64, pace: u64) -> Option<Duration> {
     Some(BODY_GRACE + Duration::from_secs(bytes.checked_div(pace)?))
@@ -60,6 +56,8 @@ pub struct Deadlines {
     pub idle: Duration,
     /// How long the client may take nothing of an answer.
     pub write: Duration,
+    /// Control frames that a client of HTTP/2 may send ahead of its answers.
+    pub control_frames: u32,
     /// Where breaches are counted.
     pub counters: Arc<LimitCounters>,
 }
@@ -83,10 +81,13 @@ pub struct PacedStream {
     /// Since when the client takes nothing.
     standing: Option<Instant>,
     write_timer: Option<Timer>,
-    /// What is written over HTTP/2.
-    frames: Option<Frames>,
-    /// What is read over HTTP/1.
-    messages: Option<Messages>,
+    wire: Wire,
+}
+
+/// What the bytes are.
+enum Wire {
+    Http1(Messages),
+    Http2(Http2),
 }
 
 /// Whom the timer wakes is kept, so that it need not be told each time.
@@ -125,6 +126,7 @@ impl PacedStream {
         // The preface is owed from the start.
         let multiplexed = connection.is_multiplexed();
         let waiting = multiplexed.then(Instant::now);
+        let wire = if multiplexed { Wire::Http2(Http2::new(deadlines.control_frames)) } else { Wire::Http1(Messages::default()) };
         Self {
             inner: BufWriter::with_capacity(WRITE_BUFFER, inner),
             connection,
@@ -137,8 +139,7 @@ impl PacedStream {
             timer: None,
             standing: None,
             write_timer: None,
-            frames: multiplexed.then(Frames::default),
-            messages: (!multiplexed).then(Messages::default),
+            wire,
         }
     }
 
@@ -155,17 +156,37 @@ impl PacedStream {
             self.bytes = 0;
             self.waiting = None;
             self.waited = Duration::ZERO;
-            if let Some(messages) = self.messages.as_mut().filter(|_| phase_of(turn) == Phase::Header) {
+            if let (Wire::Http1(messages), Phase::Header) = (&mut self.wire, phase_of(turn)) {
                 messages.next();
             }
         }
     }
 
     fn poll_bytes(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.messages {
-            Some(messages) => messages.poll_read(&mut self.inner, &self.connection, cx, buf),
-            None => Pin::new(&mut self.inner).poll_read(cx, buf),
+        match &mut self.wire {
+            Wire::Http1(messages) => messages.poll_read(&mut self.inner, &self.connection, cx, buf),
+            Wire::Http2(http2) => {
+                let before = buf.filled().len();
+                ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+                if http2.came(&buf.filled()[before..]) { Poll::Ready(Ok(())) } else { Poll::Ready(Err(self.too_much(cx))) }
+            }
         }
+    }
+
+    /// Ends a connection whose client sends control frames without end.
+    fn too_much(&mut self, cx: &mut Context<'_>) -> io::Error {
+        self.deadlines.counters.h2_control_frames.inc();
+        let client = self.connection.address;
+        log::warn!(target: CLIENTS, "{client} sent more control frames than limits.h2_control_frames; the connection is closed");
+        if let Wire::Http2(http2) = &self.wire
+            && let Some(goodbye) = http2.goodbye()
+        {
+            // What finds no room at once is not sent: nobody waits for such a client.
+            if Pin::new(&mut self.inner).poll_write(cx, goodbye).is_ready() {
+                let _ = Pin::new(&mut self.inner).poll_flush(cx);
+            }
+        }
+        io::Error::new(io::ErrorKind::ConnectionAborted, "the client sends too many control frames")
     }
 
     fn came(&mut self, bytes: u64) {
@@ -211,12 +232,12 @@ impl PacedStream {
     }
 
     fn wrote<'b>(&mut self, pieces: impl IntoIterator<Item = &'b [u8]>, written: &Poll<io::Result<usize>>) {
-        let (Some(frames), Poll::Ready(Ok(written))) = (&mut self.frames, written) else { return };
+        let (Wire::Http2(http2), Poll::Ready(Ok(written))) = (&mut self.wire, written) else { return };
         let mut left = *written;
         for piece in pieces {
             let piece = &piece[..piece.len().min(left)];
             left -= piece.len();
-            self.deadlines.counters.h2_streams.inc_by(frames.refused(piece));
+            self.deadlines.counters.h2_streams.inc_by(http2.wrote(piece));
         }
     }
 

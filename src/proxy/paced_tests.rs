@@ -33,7 +33,8 @@ fn wire(multiplexed: bool) -> Wire {
         connection.multiplexed(u32::MAX);
     }
     let counters = Telemetry::new([]).limits;
-    let deadlines = Deadlines { header: HEADER, body_pace: 100, idle: IDLE, write: WRITE, counters: Arc::new(counters.clone()) };
+    let counted = Arc::new(counters.clone());
+    let deadlines = Deadlines { header: HEADER, body_pace: 100, idle: IDLE, write: WRITE, control_frames: 100, counters: counted };
     let digest = digest_of(&connection).unwrap();
     Wire { client, stream: PacedStream::new(boxed(server), connection.clone(), digest, deadlines), connection, counters }
 }

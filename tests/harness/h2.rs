@@ -82,6 +82,23 @@ impl H2 {
         self.stream.flush()
     }
 
+    /// Throws away what has come so far.
+    ///
+    /// # Errors
+    /// When the peer has hung up.
+    pub fn discard(&mut self) -> io::Result<()> {
+        self.patience(std::time::Duration::from_millis(1));
+        let mut piece = [0; 16 << 10];
+        loop {
+            match self.stream.read(&mut piece) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// A whole GET with further fields.
     pub fn get(&mut self, stream: u32, path: &str, more: &[(&str, &str)]) -> io::Result<()> {
         let mut fields = vec![(":method", "GET"), (":scheme", "http"), (":authority", "localhost"), (":path", path)];

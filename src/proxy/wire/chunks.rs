@@ -8,8 +8,8 @@ use super::framing::Malformed;
 
 /// Digits of the largest size.
 const DIGITS: u8 = 16;
-/// Bytes that extensions may have beyond those of the data.
-const EXTENSIONS: u64 = 16 << 10;
+/// Bytes that the extensions of one chunk may have, and those of all chunks beyond their data.
+const EXTENSIONS: u64 = 4 << 10;
 /// Bytes of all trailers.
 const TRAILERS: usize = 8 << 10;
 
@@ -22,6 +22,8 @@ pub struct Chunks {
     digits: u8,
     /// Bytes of data that all chunks declared.
     data: u64,
+    /// Bytes of extensions: of this chunk, and of all.
+    extension: u64,
     extensions: u64,
     trailers: usize,
 }
@@ -116,14 +118,15 @@ impl Chunks {
 
     /// The head of a chunk is over.
     fn begin(&mut self) -> State {
-        self.digits = 0;
+        (self.digits, self.extension) = (0, 0);
         self.data = self.data.saturating_add(self.size);
         if self.size == 0 { State::TrailerStart } else { State::Data }
     }
 
     fn extension(&mut self, part: Extension, byte: u8) -> Result<State, Malformed> {
+        self.extension += 1;
         self.extensions += 1;
-        if self.extensions > EXTENSIONS.saturating_add(self.data) {
+        if self.extension > EXTENSIONS || self.extensions > EXTENSIONS.saturating_add(self.data) {
             return Err(Malformed::Extensions);
         }
         let next = match (part, byte) {
@@ -265,6 +268,8 @@ mod tests {
     fn extensions_and_trailers_are_bounded() {
         let long = "a".repeat(EXTENSIONS as usize);
         assert_eq!(read(format!("1;{long}\r\n").as_bytes(), 1000), Err(Malformed::Extensions));
+        let later = format!("8000\r\n{}\r\n1;{long}\r\n", "x".repeat(0x8000));
+        assert_eq!(read(later.as_bytes(), 1000), Err(Malformed::Extensions));
         let small = "1;a=0123456789\r\nx\r\n".repeat(EXTENSIONS as usize / 10);
         assert_eq!(read(small.as_bytes(), 1000), Err(Malformed::Extensions));
         let signed = format!("400;s={}\r\n{}\r\n", "5".repeat(80), "x".repeat(0x400)).repeat(1000);

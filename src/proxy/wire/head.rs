@@ -12,6 +12,9 @@ const KEPT: usize = 128;
 pub struct Head {
     /// The request line is over.
     started: bool,
+    /// What may not stand in its words: spaces, and control characters.
+    spaces: usize,
+    controls: usize,
     length: Option<u64>,
     chunked: bool,
     malformed: Option<Malformed>,
@@ -49,6 +52,7 @@ impl Head {
         for at in memchr::memchr_iter(b'\n', bytes) {
             let line = &bytes[from..at];
             from = at + 1;
+            self.begin(line);
             let over = if self.cut.bytes == 0 {
                 self.line(&line[..line.len().min(KEPT)], line.len(), line.last().copied())
             } else {
@@ -60,8 +64,17 @@ impl Head {
                 return Some(from);
             }
         }
+        self.begin(&bytes[from..]);
         self.cut.add(&bytes[from..]);
         None
+    }
+
+    /// Looks at bytes of the request line, for which the engine is too lenient when it sees all of it (RFC 9112 §3.2).
+    fn begin(&mut self, bytes: &[u8]) {
+        if !self.started {
+            self.spaces += bytes.iter().filter(|byte| **byte == b' ').count();
+            self.controls += bytes.iter().filter(|byte| byte.is_ascii_control()).count();
+        }
     }
 
     /// Takes note of a line without its line feed. Whether the head ends with it.
@@ -76,6 +89,9 @@ impl Head {
         }
         if self.started && matches!(start.first(), Some(b'c' | b'C' | b't' | b'T')) {
             self.field(&start[..start.len().min(length)], length > KEPT);
+        }
+        if !self.started && (self.spaces, self.controls) != (2, 1) {
+            self.refuse(Malformed::RequestLine);
         }
         self.started = true;
         false
@@ -178,6 +194,31 @@ mod tests {
             let head = format!("POST /content-length:5 HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
             for piece in (1..=head.len()).chain([4096]) {
                 assert_eq!(read(&head, piece), (head.len(), framing), "{fields:?} in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_line_has_three_words() {
+        let long = "a".repeat(KEPT);
+        for line in ["GET / HTTP/1.1", "GET /\u{e9}\u{80} HTTP/1.1", &format!("GET /{long} HTTP/1.1")] {
+            for piece in 1..=line.len() {
+                assert_eq!(read(&format!("{line}\r\n\r\n"), piece).1, Framing::Length(0), "{line:?} in pieces of {piece}");
+            }
+        }
+        for line in [
+            "GET /a b HTTP/1.1",
+            "GET  / HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            " GET / HTTP/1.1",
+            "GET\t/ HTTP/1.1",
+            "GET /\t HTTP/1.1",
+            "GET /",
+            "GET /\u{7f} HTTP/1.1",
+        ] {
+            for piece in 1..=line.len() {
+                let framing = read(&format!("{line}\r\n\r\n"), piece).1;
+                assert_eq!(framing, Framing::Malformed(Malformed::RequestLine), "{line:?} in pieces of {piece}");
             }
         }
     }
