@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 use tollgate_tests::{
-    Gateway, Settings, Upstream,
+    Folder, Gateway, Reply, Settings, Upstream,
     client::Client,
     h2::{H2, Outcome},
     message::Message,
     ports::free_port,
-    project::{open_api, operation},
+    project::{artifact, everything, open_api, operation},
+    token::Issuer,
+    tollgate,
 };
 
 /// Fields of each kind; upstreams believe one or the other of them.
@@ -240,6 +242,49 @@ fn two_gateways_one_before_the_other_are_no_circle() {
     let request = upstream.only();
     let [one, other] = request.all("via").try_into().unwrap();
     assert!(one.starts_with("1.1 tollgate-") && other.starts_with("1.1 tollgate-") && one != other, "{one} {other}");
+}
+
+/// Said at start rather than by a 401 to everybody.
+#[test]
+fn a_credential_in_a_field_that_is_taken_away_is_an_error_unless_it_may_pass() {
+    let (folder, issuer) = (Folder::new(), Issuer::new("https://issuer.example"));
+    let key = issuer.write(&folder, "issuer.pem");
+    let mut definition = open_api("/a", "http://127.0.0.1:1", json!({ "/x": { "get": operation() } }));
+    definition["x-wso2-disable-security"] = false.into();
+    let artifact = artifact(&folder, &definition);
+    let config = |header: &str, more: &Value| {
+        let mut jwt = json!({ "issuers": [issuer.config(&key)] });
+        jwt["header"] = header.into();
+        let mut config = json!({ "chain": [{ "jwt": jwt }] });
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        config
+    };
+    let proxies = json!({ "trusted_proxies": ["10.0.0.0/8"] });
+    for (header, more) in [("X-Goog-IAP-JWT-Assertion", &json!({})), ("X-JWT-Assertion", &proxies), ("X_Client_Cert", &json!({}))] {
+        let mut config = config(header, more);
+        config["listeners"] = json!([{ "address": "127.0.0.1:0" }]);
+        let config = folder.write("gateway.yaml", config.to_string());
+        let ran = tollgate(["run".as_ref(), artifact.as_os_str(), "--config".as_ref(), config.as_os_str()]);
+        assert!(ran.code != 0 && ran.stderr.contains("error[forwarding.credential]"), "{header}: {}", ran.stderr);
+        assert!(ran.stderr.contains(&header.to_lowercase()), "{}", ran.stderr);
+    }
+    let listed = json!({ "forwarding": { "pass": ["x-goog-iap-jwt-assertion"] } });
+    for (header, more) in [("X-Goog-IAP-JWT-Assertion", &listed), ("X-Goog-IAP-JWT-Assertion", &proxies), ("X-API-Token", &json!({}))] {
+        let gateway = Gateway::start(&artifact, Settings::of(config(header, more)));
+        assert_eq!(gateway.get("/a/x").status(), 401, "{header}");
+    }
+}
+
+#[test]
+fn a_request_that_is_tried_at_a_second_target_names_the_gateway_once() {
+    let (first, second) = (Upstream::answering(|_| Reply::new(503, "")), Upstream::start());
+    let mut definition = open_api("/", "http://unused.invalid", everything());
+    definition["x-wso2-production-endpoints"] = json!({ "urls": [first.url(), second.url()], "type": "failover" });
+    let gateway = Gateway::serving(&definition, Settings::of(json!({ "forwarding": { "pseudonym": "edge" } })));
+    assert_eq!(gateway.send("GET", "/x", &["Via: 1.1 fred"], b"").status(), 200);
+    for upstream in [&first, &second] {
+        assert_eq!(upstream.only().all("via"), ["1.1 fred", "1.1 edge"]);
+    }
 }
 
 #[test]

@@ -26,6 +26,11 @@ impl Chain {
         self.filters.iter().flat_map(|filter| filter.owned_headers())
     }
 
+    /// Where credentials are looked for.
+    pub fn carriers(&self) -> impl Iterator<Item = Carrier> {
+        self.filters.iter().filter_map(|filter| filter.carrier())
+    }
+
     /// Adds the step that checks credentials.
     pub(super) fn push_credentials(&mut self, step: Step) {
         let at = self.steps.len();

@@ -123,7 +123,9 @@ pub fn take(
 /// What a trusted proxy says, continued by its own address.
 fn told(headers: &HeaderMap, connection: &Connection) -> Result<Option<Box<Forwarded>>, IllegalHeader> {
     let addresses = joined(headers, &FOR).map(|before| value(&format!("{before}, {}", connection.address))).transpose()?;
-    let (scheme, host) = (headers.get(&PROTO).cloned(), headers.get(&HOST).cloned());
+    // Of several, the last is what the proxy itself wrote: one that adds a field leaves the client's before its own.
+    let last = |name: &HeaderName| headers.get_all(name).iter().next_back().cloned();
+    let (scheme, host) = (last(&PROTO), last(&HOST));
     let something = addresses.is_some() || scheme.is_some() || host.is_some();
     Ok(something.then(|| Box::new(Forwarded { addresses, scheme, host })))
 }

@@ -142,6 +142,18 @@ fn what_a_trusted_proxy_says_is_continued() {
 }
 
 #[test]
+fn of_two_words_in_the_name_of_a_trusted_proxy_the_last_is_its_own() {
+    let said = [
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Proto", "http"),
+        ("X-Forwarded-Host", "forged"),
+        ("X-Forwarded-Host", "shop.example"),
+    ];
+    let req = rewritten(&said, "10.0.0.1", false);
+    assert_eq!((field(&req, "x-forwarded-proto"), field(&req, "x-forwarded-host")), (vec!["http"], vec!["shop.example"]));
+}
+
+#[test]
 fn the_gateway_adds_its_name_to_those_that_the_request_has_passed() {
     assert_eq!(field(&rewritten(&[], "192.0.2.1", false), "via"), ["1.1 edge"]);
     let said = [("Via", "1.0 fred"), ("Via", "1.1 p.example")];

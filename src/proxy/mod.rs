@@ -7,6 +7,7 @@ mod admit;
 mod answer;
 mod asked;
 mod attempt;
+mod carried;
 mod census;
 mod certificate;
 mod connection;

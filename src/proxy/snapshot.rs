@@ -8,7 +8,7 @@ use tollgate_plan::{Operation, Target as PlanTarget};
 
 use super::{
     admit::Rules,
-    asked,
+    asked, carried,
     connection::Connection,
     endpoint::{Endpoint, Lapsed},
     families::Families,
@@ -123,11 +123,12 @@ impl Snapshot {
             config.locate(&mut problems);
             return Err(problems.sorted());
         };
+        let families = Families::new(passing, endpoints.iter().flatten().filter_map(Endpoint::forwarded_header));
+        carried::check(plan, chains.iter().map(AsRef::as_ref), &families, !config.proxies.is_empty())?;
         let metrics = kernel.telemetry.operations(plan);
         let waived = chain::waived(plan, config.gateway.waivers());
         let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(peer).collect()).collect();
         let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
-        let families = Families::new(passing, endpoints.iter().flatten().filter_map(Endpoint::forwarded_header));
         let operations = operations(&loaded, chains);
         Ok(Self { generation, router, operations, upstreams, peers, owned, families, via, ids, metrics, endpoints, config, loaded, waived })
     }
