@@ -33,6 +33,7 @@ mod request_id;
 mod request_targets;
 mod respond;
 mod revocation;
+mod slow_upstreams;
 mod spellings;
 mod strangers;
 mod targets;

@@ -34,6 +34,9 @@ pub mod gateway {
         BODY_READ = refused("request.body", 400, 0, "The request body could not be read", "The client broke off, or the body's framing is wrong.");
         CONNECT = refused("upstream.connect", 502, 101_503, "The upstream cannot be reached", "No connection could be made to any target of the endpoint group.");
         UPSTREAM_TIMEOUT = refused("upstream.timeout", 504, 101_504, "The upstream did not answer in time", "Connecting or reading took longer than the upstream's timeouts.");
+        HEADER_TIMEOUT = refused("upstream.header_timeout", 504, 101_504, "The upstream did not begin its answer in time", "The head of the answer was not whole within `upstream.response_header_timeout`; interim answers do not prolong it.");
+        REQUEST_TIMEOUT = refused("upstream.request_timeout", 504, 101_504, "The upstream did not finish its answer in time", "The exchange, with all its attempts, took longer than `upstream.request_timeout`. When the answer had begun, it ends incomplete.");
+        INTERIM = refused("upstream.interim", 502, 101_503, "The upstream sent too many interim answers", "More than 16 answers with a status from 100 to 199 before the final one.");
         UPSTREAM_BROKEN = refused("upstream.broken", 502, 101_503, "The upstream broke off", "The connection ended, or the answer was not HTTP, before an answer could be passed on.");
         FAULT = refused("chain.fault", 503, 900_900, "The gateway cannot decide at the moment", "A filter could not decide, for instance because an issuer's keys could not be had. The log names filter and cause.");
         INTERNAL = refused("gateway.internal", 500, 900_900, "The gateway failed", "An error of the gateway itself; the log has the cause.");

@@ -229,6 +229,14 @@ pub struct Upstream {
     pub read_timeout: Interval,
     /// Longest standstill while a request is written.
     pub write_timeout: Interval,
+    /// Longest time from the request, or from the latest piece of its body, to the head of the final answer. Interim answers do not
+    /// prolong it, and the seventeenth of them ends the request. Absent: two seconds more than `read_timeout`. Shorter than
+    /// `read_timeout` it needs HTTP/1.1.
+    pub response_header_timeout: Option<Interval>,
+    /// Longest time for the whole exchange, from the first attempt to connect to the end of the answer, further attempts included. A
+    /// tunnel after 101, such as a WebSocket, may go on. Over HTTP/2, an upstream that falls silent may take up to as long again.
+    /// Absent or `0s`: no limit.
+    pub request_timeout: Option<Interval>,
     /// How long an unused connection is kept. Of 10 s and more it may be a second longer.
     pub idle_timeout: Interval,
     /// Time between two DNS look-ups of a name; the last answer is kept when one fails.
@@ -245,6 +253,8 @@ impl Default for Upstream {
             connect_timeout: Interval::seconds(5),
             read_timeout: Interval::seconds(60),
             write_timeout: Interval::seconds(30),
+            response_header_timeout: None,
+            request_timeout: None,
             idle_timeout: Interval::seconds(60),
             dns_refresh: Interval::seconds(30),
         }
@@ -298,6 +308,10 @@ pub struct EndpointOverride {
     pub preserve_host: Option<bool>,
     /// Longest silence while an answer is awaited or read.
     pub read_timeout: Option<Interval>,
+    /// Longest time from the request to the head of the final answer.
+    pub response_header_timeout: Option<Interval>,
+    /// Longest time for the whole exchange; `0s`: no limit.
+    pub request_timeout: Option<Interval>,
 }
 
 /// Credentials of basic authentication.

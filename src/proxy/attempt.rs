@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use pingora::{
     Error, ErrorType,
+    http::RequestHeader,
     protocols::l4::socket::SocketAddr as EngineAddr,
     upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy},
 };
@@ -16,7 +17,7 @@ impl Phases {
     ///
     /// # Errors
     /// When no target is left.
-    pub(super) async fn next_peer(&self, exchange: &mut Exchange) -> pingora::Result<Box<HttpPeer>> {
+    pub(super) async fn next_peer(&self, req: &RequestHeader, exchange: &mut Exchange) -> pingora::Result<Box<HttpPeer>> {
         let begun = *exchange.upstream_begun.get_or_insert_with(Instant::now);
         exchange.upstream_ended = None;
         let (Some((group, index)), Some(snapshot)) = (&exchange.group, &exchange.snapshot) else {
@@ -47,6 +48,11 @@ impl Phases {
                         // There is nothing for the engine to look for.
                         peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
                     }
+                    let timeouts = &group.targets[target].timeouts;
+                    let upgrade = timeouts.request.is_some() && req.headers.contains_key(http::header::UPGRADE);
+                    if let Err(spent) = exchange.patience.attempt(begun, timeouts, &mut peer.options, upgrade) {
+                        return Err(exchange.spent(spent));
+                    }
                     return Ok(Box::new(peer));
                 }
                 Err(error) => {
@@ -66,8 +72,14 @@ impl Phases {
             ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => failures.tls.inc(),
             _ => failures.connect.inc(),
         }
+        if let Some(spent) = exchange.patience.spent() {
+            // What was left of the exchange's time says nothing of the target.
+            error = exchange.spent(spent);
+            error.set_retry(false);
+            return error;
+        }
         // The engine's word for a socket that this machine has not got: that says nothing of the target.
-        let own_fault = *error.etype() == ErrorType::InternalError;
+        let own_fault = matches!(error.etype(), ErrorType::InternalError | ErrorType::SocketError | ErrorType::BindError);
         if let (Some((group, _)), Some(order)) = (&exchange.group, &mut exchange.order) {
             match exchange.upstream.filter(|_| !own_fault) {
                 Some(address) => group.unreachable(order, exchange.target, address, Instant::now()),

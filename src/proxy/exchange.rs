@@ -13,6 +13,7 @@ use tollgate_filter_api::{Call, KeyType, Outcome, Principal, Reason, RequestId};
 use super::{
     admit::Seen,
     connection::Connection,
+    patience::Patience,
     returned::Found,
     snapshot::{Served, Snapshot},
 };
@@ -76,6 +77,8 @@ pub struct Exchange {
     pub upstream_begun: Option<Instant>,
     /// When the upstream's part was over.
     pub upstream_ended: Option<Instant>,
+    /// How long the upstream may still take.
+    pub patience: Patience,
     /// Bytes of the request body that went by.
     pub body_in: u64,
     /// The body, when a filter asked for it whole.
@@ -121,6 +124,7 @@ impl Exchange {
             upstream: None,
             upstream_begun: None,
             upstream_ended: None,
+            patience: Patience::default(),
             body_in: 0,
             body: None,
             reason: None,

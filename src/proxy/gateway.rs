@@ -22,6 +22,7 @@ use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError
 use super::{
     ready::Ready,
     snapshot::{Kernel, Snapshot},
+    upstream_connections::UpstreamConnections,
 };
 use crate::{
     admin::{AdminView, BoxFuture, RevocationRefused},
@@ -100,7 +101,7 @@ impl Gateway {
         let env = Env { clock, world: documents.clone(), shared: Shared::default(), metrics, readiness: Readiness::default() };
         let own = GATEWAY_REASONS.iter().copied().chain(normal::REASONS).chain([&host::HOST]);
         let telemetry = Arc::new(Telemetry::new(own.chain(kinds.iter().flat_map(|kind| kind.reasons))));
-        let kernel = Kernel { env, kinds, telemetry, resolver };
+        let kernel = Kernel { env, kinds, telemetry, resolver, upstream_connections: UpstreamConnections::new() };
         let access_log = AccessLog::open(&loaded_config.gateway.access_log, kernel.telemetry.access_log_dropped.clone());
         let access_log = access_log.map_err(|problem| blame(problem, &loaded_config, "/access_log/to"))?;
         let stores = watch::Sender::new(loaded_config.gateway.stores.clone());

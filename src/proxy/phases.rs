@@ -104,8 +104,8 @@ impl ProxyHttp for Phases {
         }
     }
 
-    async fn upstream_peer(&self, _: &mut Session, exchange: &mut Self::CTX) -> pingora::Result<Box<HttpPeer>> {
-        self.next_peer(exchange).await
+    async fn upstream_peer(&self, session: &mut Session, exchange: &mut Self::CTX) -> pingora::Result<Box<HttpPeer>> {
+        self.next_peer(session.req_header(), exchange).await
     }
 
     async fn connected_to_upstream(
@@ -121,6 +121,7 @@ impl ProxyHttp for Phases {
         if !reused {
             self.reached(exchange);
         }
+        exchange.patience.connected(digest);
         Ok(())
     }
 
@@ -130,6 +131,7 @@ impl ProxyHttp for Phases {
         req: &mut RequestHeader,
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
+        exchange.patience.head_sent(req.version).map_err(|spent| exchange.spent(spent))?;
         let Some((group, _)) = &exchange.group else { return Err(Error::new(ErrorType::InternalError)) };
         let target = &group.targets[exchange.target];
         let uri = &session.req_header().uri;
@@ -163,6 +165,9 @@ impl ProxyHttp for Phases {
         if end && let Some(connection) = &exchange.connection {
             connection.expect(Phase::Free);
         }
+        if body.as_ref().is_some_and(|body| !body.is_empty()) {
+            exchange.patience.body_sent().map_err(|spent| exchange.spent(spent))?;
+        }
         if exchange.body.is_some() || session.was_upgraded() {
             return Ok(());
         }
@@ -189,6 +194,10 @@ impl ProxyHttp for Phases {
         }
         self.reached(exchange);
         let status = resp.status.as_u16();
+        let interim = status < 200 && status != 101;
+        let patience = &mut exchange.patience;
+        let waited = if interim { patience.interim() } else { patience.answered(status == 101) };
+        waited.map_err(|spent| exchange.spent(spent))?;
         let Some((group, _)) = &exchange.group else { return Ok(()) };
         if status < 200 {
             return Ok(());
@@ -246,6 +255,9 @@ impl ProxyHttp for Phases {
         if end {
             exchange.upstream_ended = Some(Instant::now());
         }
+        let patience = &mut exchange.patience;
+        let waited = if end { patience.whole() } else { patience.piece() };
+        waited.map_err(|spent| exchange.spent(spent))?;
         let chain = exchange.running();
         if let (Some(chain), Some(run)) = (chain, &mut exchange.run) {
             run.chunk(&chain, body, end).map_err(|fault| faulted(&mut exchange.note, &fault))?;
@@ -274,6 +286,12 @@ impl ProxyHttp for Phases {
         let asked = std::mem::take(&mut exchange.status_retry);
         let of_upstream = *error.esource() == ErrorSource::Upstream;
         let timed_out = matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
+        if let Some(spent) = exchange.patience.spent().filter(|_| of_upstream && exchange.reason.is_none()) {
+            self.0.kernel.telemetry.upstream_failures.timeout.inc();
+            error = exchange.spent(spent);
+            error.set_retry(false);
+            return error;
+        }
         if of_upstream && !asked {
             let failures = &self.0.kernel.telemetry.upstream_failures;
             if timed_out { failures.timeout.inc() } else { failures.broken.inc() }
@@ -284,7 +302,7 @@ impl ProxyHttp for Phases {
         let untouched = session.response_written().is_none() && may_repeat(session);
         let more = exchange.order.as_ref().is_some_and(|order| order.len() > 0);
         let stale = reused && !timed_out && exchange.attempts < STALE_TRIES;
-        let again = of_upstream && untouched && (asked || (more && !timed_out) || stale);
+        let again = of_upstream && untouched && exchange.reason.is_none() && (asked || (more && !timed_out) || stale);
         if again && !more {
             exchange.order = exchange.group.as_ref().map(|(group, _)| group.order());
         }

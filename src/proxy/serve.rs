@@ -154,6 +154,7 @@ impl Service for Attendant {
         let revocations = tokio::spawn(attend_revocations(self.gateway.clone()));
         let hup = tokio::spawn(reload_on_hup(self.gateway.clone()));
         let tls = tokio::spawn(keep_files_fresh(self.gateway.clone()));
+        let connections = tokio::spawn(self.gateway.kernel.upstream_connections.clone().run());
         let _ = shutdown.wait_for(|stop| *stop).await;
         for task in [
             documents.abort_handle(),
@@ -162,6 +163,7 @@ impl Service for Attendant {
             revocations.abort_handle(),
             hup.abort_handle(),
             tls.abort_handle(),
+            connections.abort_handle(),
         ] {
             task.abort();
         }

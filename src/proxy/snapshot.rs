@@ -16,6 +16,7 @@ use super::{
     ids::Ids,
     named,
     owned::Owned,
+    upstream_connections::{Connector, UpstreamConnections},
     via::Via,
 };
 use crate::{
@@ -38,6 +39,8 @@ pub struct Kernel {
     pub telemetry: Arc<Telemetry>,
     /// Names.
     pub resolver: Arc<stores::Resolver>,
+    /// Connections to upstreams.
+    pub upstream_connections: Arc<UpstreamConnections>,
 }
 
 /// One operation as a request meets it.
@@ -127,7 +130,8 @@ impl Snapshot {
         carried::check(plan, chains.iter().map(AsRef::as_ref), &families, !config.proxies.is_empty())?;
         let metrics = kernel.telemetry.operations(plan);
         let waived = chain::waived(plan, config.gateway.waivers());
-        let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(peer).collect()).collect();
+        let connect = |target: &Target| peer(target, &kernel.upstream_connections);
+        let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(connect).collect()).collect();
         let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
         let operations = operations(&loaded, chains);
         Ok(Self { generation, router, operations, upstreams, peers, owned, families, via, ids, metrics, endpoints, config, loaded, waived })
@@ -189,7 +193,7 @@ fn endpoints(config: &Config, metrics: &Metrics) -> Result<Vec<Option<Endpoint>>
 
 /// Connection parameters of a target; the address is put in for each request. The pool is divided by our own key: the
 /// engine's mixes identities that share a serial number, and accepts connections that another trust store verified.
-fn peer(target: &Target) -> HttpPeer {
+fn peer(target: &Target, connections: &Arc<UpstreamConnections>) -> HttpPeer {
     let address = std::net::SocketAddr::from(([0, 0, 0, 0], target.port));
     let mut peer = HttpPeer::new(address, target.tls, target.server_name.clone());
     peer.group_key = target.group_key;
@@ -210,6 +214,7 @@ fn peer(target: &Target) -> HttpPeer {
     options.read_timeout = Some(target.timeouts.read);
     options.write_timeout = Some(target.timeouts.write);
     options.idle_timeout = Some(target.timeouts.idle);
+    options.custom_l4 = Some(Arc::new(Connector(connections.clone())));
     peer
 }
 

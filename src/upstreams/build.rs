@@ -16,6 +16,7 @@ use super::{
     Group, Identity, Resolver, Target, Timeouts, Trust, credentials,
     settings::{EVERY, Origin, Said, Settings, at_source, pointer},
     target::Place,
+    timeouts::{timeouts, unkept},
     trust::PoolIdentity,
     url::{self, Endpoint},
 };
@@ -113,6 +114,8 @@ struct Common<'a> {
     identity: Option<Arc<Identity>>,
     authorization: Option<HeaderValue>,
     timeouts: Timeouts,
+    /// Who wants the head of an answer sooner than the longest silence.
+    impatient: Option<Origin<'a>>,
 }
 
 impl<'a> Builder<'a> {
@@ -130,13 +133,17 @@ impl<'a> Builder<'a> {
             (Strategy::Single, _) if group.urls.len() == 1 => Strategy::LoadBalance,
             (strategy, _) => strategy,
         };
-        let targets = urls.iter().filter_map(|url| self.target(url, &common)).collect();
+        let targets: Vec<Target> = urls.iter().filter_map(|url| self.target(url, &common)).collect();
+        let tls = targets.iter().any(|target| target.tls);
+        let unkept = common.impatient.and_then(|by| unkept(self.inputs, &group.name, &by, common.http, tls));
+        self.problems.0.extend(unkept);
         Group::new(group.name.clone(), group.environment, strategy, targets)
     }
 
     fn common(&mut self, group: &'a EndpointGroup, settings: &Settings<'a>) -> Common<'a> {
         let defaults = &self.inputs.gateway.upstream;
         let authorization = credentials::authorization(self.inputs, group, settings);
+        let (timeouts, impatient) = timeouts(self.inputs, settings);
         Common {
             group: &group.name,
             http: settings.entry("http", |entry| entry.http).map_or(defaults.http, |said| said.value),
@@ -148,12 +155,8 @@ impl<'a> Builder<'a> {
                 self.problems.push(problem);
                 None
             }),
-            timeouts: Timeouts {
-                connect: defaults.connect_timeout.0,
-                read: settings.entry("read_timeout", |entry| entry.read_timeout).map_or(defaults.read_timeout, |said| said.value).0,
-                write: defaults.write_timeout.0,
-                idle: defaults.idle_timeout.0,
-            },
+            timeouts,
+            impatient,
         }
     }
 

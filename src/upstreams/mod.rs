@@ -14,6 +14,7 @@ mod group;
 mod path;
 mod settings;
 mod target;
+mod timeouts;
 mod trust;
 mod unreachable;
 mod url;
@@ -24,7 +25,8 @@ pub use addresses::{Addresses, LookUp, Resolver, Snapshot};
 pub use build::Inputs;
 pub use group::{Choice, Group, Order};
 pub use path::outgoing;
-pub use target::{Target, Timeouts};
+pub use target::Target;
+pub use timeouts::Timeouts;
 use tollgate_filter_api::Problems;
 pub use trust::{Identity, Trust};
 

@@ -1,10 +1,10 @@
 //! One upstream server, ready to be connected to.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use http::HeaderValue;
 
-use super::{Addresses, Identity, Snapshot, Trust};
+use super::{Addresses, Identity, Snapshot, Timeouts, Trust};
 use crate::config::UpstreamHttp;
 
 /// One upstream server.
@@ -39,19 +39,6 @@ pub struct Target {
     /// Keeps pooled connections of different identities, trust, protocol or group apart.
     pub group_key: u64,
     pub(super) place: Place,
-}
-
-/// Time limits of one exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For TCP and TLS together.
-    pub connect: Duration,
-    /// Longest silence while an answer is awaited or read.
-    pub read: Duration,
-    /// Longest standstill while the request is written.
-    pub write: Duration,
-    /// How long an unused connection is kept.
-    pub idle: Duration,
 }
 
 /// Where a target is.

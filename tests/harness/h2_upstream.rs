@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use openssl::ssl::SslAcceptor;
@@ -29,6 +30,15 @@ pub struct H2Upstream {
 impl H2Upstream {
     /// With prior knowledge, or over TLS when there is an acceptor.
     pub fn start(acceptor: Option<SslAcceptor>) -> Self {
+        Self::serve(acceptor, None)
+    }
+
+    /// Answers the first stream of a connection with a head at once, and one byte of a body after each pause, for ever.
+    pub fn dripping(pause: Duration) -> Self {
+        Self::serve(None, Some(pause))
+    }
+
+    fn serve(acceptor: Option<SslAcceptor>, drip: Option<Duration>) -> Self {
         let listener = listener();
         let port = listener.local_addr().unwrap().port();
         let streams = Arc::new(AtomicUsize::new(0));
@@ -36,7 +46,7 @@ impl H2Upstream {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (streams, acceptor) = (shared.clone(), acceptor.clone());
-                thread::spawn(move || connection(stream, acceptor, &streams));
+                thread::spawn(move || connection(stream, acceptor, drip, &streams));
             }
         });
         Self { port, streams }
@@ -48,7 +58,7 @@ impl H2Upstream {
     }
 }
 
-fn connection(stream: TcpStream, acceptor: Option<SslAcceptor>, streams: &AtomicUsize) -> io::Result<()> {
+fn connection(stream: TcpStream, acceptor: Option<SslAcceptor>, drip: Option<Duration>, streams: &AtomicUsize) -> io::Result<()> {
     let mut stream = match acceptor {
         None => Stream::Plain(stream),
         Some(acceptor) => Stream::Tls(Box::new(acceptor.accept(stream).map_err(io::Error::other)?)),
@@ -79,6 +89,13 @@ fn connection(stream: TcpStream, acceptor: Option<SslAcceptor>, streams: &Atomic
         }
         if matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0 {
             streams.fetch_add(1, Ordering::Relaxed);
+            if let Some(pause) = drip {
+                stream.write_all(&frame(HEADERS, END_HEADERS, id, &[0x88]))?;
+                loop {
+                    thread::sleep(pause);
+                    stream.write_all(&frame(DATA, 0, id, b"x"))?;
+                }
+            }
             let body = format!("{} bytes over h2", bytes.remove(&id).unwrap_or(0));
             // `:status 200` is entry 8 of the static table.
             stream.write_all(&[frame(HEADERS, END_HEADERS, id, &[0x88]), frame(DATA, END_STREAM, id, body.as_bytes())].concat())?;

@@ -188,3 +188,32 @@ fn a_plan_that_refers_to_a_group_it_does_not_have_is_refused() {
     let problems = build_with(&plan, &gateway(json!({})), &BTreeMap::new()).unwrap_err();
     assert_eq!((problems.0.len(), problems.0[0].code, problems.0[0].line), (1, "upstream.group", 30));
 }
+
+#[test]
+fn the_times_for_a_head_and_for_the_whole_are_the_groups_own() {
+    let times = |more| {
+        let upstreams = build(group("pets", Strategy::Single, &["http://a.example"]), more).unwrap();
+        let timeouts = upstreams.group(0).targets[0].timeouts;
+        (timeouts.response_header.as_secs(), timeouts.request.map(|limit| limit.as_secs()))
+    };
+    assert_eq!(times(json!({})), (62, None), "two seconds more than silence may last, and no limit for the whole");
+    assert_eq!(times(json!({ "upstream": { "response_header_timeout": "9s", "request_timeout": "5m" } })), (9, Some(300)));
+    let more = json!({
+        "upstream": { "response_header_timeout": "9s", "request_timeout": "5m" },
+        "endpoints": { "*": { "request_timeout": "4m" }, "pets": { "response_header_timeout": "8s", "request_timeout": "0s" } },
+    });
+    assert_eq!(times(more), (8, None));
+}
+
+#[test]
+fn a_head_that_must_come_sooner_than_silence_ends_needs_http_1() {
+    let build = |url: &str, more| build(group("pets", Strategy::Single, &[url]), more);
+    let sooner = |http: &str| json!({ "endpoints": { "pets": { "response_header_timeout": "9s", "http": http } } });
+    assert!(build("http://a.example", sooner("auto")).is_ok() && build("https://a.example", sooner("1")).is_ok());
+    for (url, http) in [("https://a.example", "auto"), ("http://a.example", "2")] {
+        let problems = build(url, sooner(http)).unwrap_err();
+        assert_eq!(problems.0[0].pointer, "/endpoints/pets/response_header_timeout", "{url} {http}");
+    }
+    let general = json!({ "upstream": { "response_header_timeout": "9s" } });
+    assert_eq!(build("https://a.example", general).unwrap_err().0[0].pointer, "/upstream/response_header_timeout");
+}

@@ -1,0 +1,84 @@
+use std::io;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+
+/// A connection of ours, the other end of it, and what the engine would tell of it.
+async fn connected(connections: &Arc<UpstreamConnections>) -> (Stream, TcpStream, Digest) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = EngineAddr::Inet(listener.local_addr().unwrap());
+    let connector = Connector(connections.clone());
+    let (stream, accepted) = tokio::join!(connector.connect(&address), listener.accept());
+    let stream = stream.unwrap();
+    let digest = Digest { proxy_digest: stream.get_proxy_digest(), ..Digest::default() };
+    (stream, accepted.unwrap().0, digest)
+}
+
+async fn read(stream: &mut Stream, other: &mut TcpStream) -> io::Result<Vec<u8>> {
+    other.write_all(b"x").await?;
+    let mut bytes = vec![0; 1];
+    let read = stream.read(&mut bytes).await?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+#[tokio::test]
+async fn a_connection_is_cut_when_its_deadline_is_over_and_not_before() {
+    let connections = UpstreamConnections::new();
+    let (mut stream, mut other, digest) = connected(&connections).await;
+    let mut hold = Hold::of(Some(&digest)).unwrap();
+    let now = Instant::now();
+    hold.until(Some(now + Duration::from_secs(5))).unwrap();
+    connections.look(now + Duration::from_secs(4));
+    assert!(!hold.was_cut());
+    assert_eq!(read(&mut stream, &mut other).await.unwrap(), b"x");
+    connections.look(now + Duration::from_secs(6));
+    assert!(hold.was_cut());
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+    assert_eq!(hold.until(None), Err(Cut));
+}
+
+#[tokio::test]
+async fn an_exchange_that_is_over_leaves_no_deadline_to_the_next() {
+    let connections = UpstreamConnections::new();
+    let (mut stream, mut other, digest) = connected(&connections).await;
+    let now = Instant::now();
+    let late = now + Duration::from_secs(60);
+    for let_go_first in [true, false] {
+        let mut first = Hold::of(Some(&digest)).unwrap();
+        first.until(Some(now + Duration::from_secs(5))).unwrap();
+        if let_go_first {
+            drop(first);
+            connections.look(late);
+        } else {
+            let mut second = Hold::of(Some(&digest)).unwrap();
+            second.until(Some(now + Duration::from_secs(90))).unwrap();
+            drop(first);
+            connections.look(late);
+            assert!(!second.was_cut());
+            connections.look(now + Duration::from_secs(91));
+            assert!(second.was_cut(), "what the first let go of was the second's");
+            continue;
+        }
+        assert_eq!(read(&mut stream, &mut other).await.unwrap(), b"x");
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_is_closed_is_nobodys_to_cut() {
+    let connections = UpstreamConnections::new();
+    let (stream, _other, digest) = connected(&connections).await;
+    let mut hold = Hold::of(Some(&digest)).unwrap();
+    hold.until(Some(Instant::now())).unwrap();
+    drop(stream);
+    assert_eq!(*lock(&hold.connection.socket), None);
+    // Its number may be another's by now: looking cuts nothing.
+    connections.look(Instant::now() + Duration::from_secs(1));
+    drop((hold, digest));
+    connections.look(Instant::now());
+    assert!(lock(&connections.all).is_empty());
+}

@@ -1,0 +1,63 @@
+//! How long a group's upstreams may take.
+
+use std::time::Duration;
+
+use tollgate_filter_api::{Interval, Problem};
+
+use super::{
+    Inputs,
+    settings::{Origin, Said, Settings},
+};
+use crate::config::UpstreamHttp;
+
+/// What the head of an answer may take beyond the longest silence, where nothing is said of it: an upstream that says nothing at all
+/// is then reported as silent.
+const BEYOND_SILENCE: Duration = Duration::from_secs(2);
+
+/// Time limits of one exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For TCP and TLS together.
+    pub connect: Duration,
+    /// Longest silence while an answer is awaited or read.
+    pub read: Duration,
+    /// Longest standstill while the request is written.
+    pub write: Duration,
+    /// From the request to the head of the final answer.
+    pub response_header: Duration,
+    /// From the first attempt to the end of the answer.
+    pub request: Option<Duration>,
+    /// How long an unused connection is kept.
+    pub idle: Duration,
+}
+
+/// The time limits of a group, and who said that the head of an answer must come sooner than the longest silence.
+pub(super) fn timeouts<'a>(inputs: &Inputs<'a>, settings: &Settings<'a>) -> (Timeouts, Option<Origin<'a>>) {
+    let defaults = &inputs.gateway.upstream;
+    let read = settings.entry("read_timeout", |entry| entry.read_timeout).map_or(defaults.read_timeout, |said| said.value).0;
+    let general = |value: Option<Interval>| Some(Said { value: value?, by: Origin::Setting("/upstream/response_header_timeout".into()) });
+    let header = settings
+        .entry("response_header_timeout", |entry| entry.response_header_timeout)
+        .or_else(|| general(defaults.response_header_timeout));
+    let request = settings.entry("request_timeout", |entry| entry.request_timeout).map(|said| said.value).or(defaults.request_timeout);
+    let timeouts = Timeouts {
+        connect: defaults.connect_timeout.0,
+        read,
+        write: defaults.write_timeout.0,
+        response_header: header.as_ref().map_or(read.saturating_add(BEYOND_SILENCE), |said| said.value.0),
+        request: request.map(|limit| limit.0).filter(|limit| !limit.is_zero()),
+        idle: defaults.idle_timeout.0,
+    };
+    (timeouts, header.filter(|said| said.value.0 < read).map(|said| said.by))
+}
+
+/// Complains of a time that would not be kept: over HTTP/2, one and the same limit of silence holds for the head and for the body.
+pub(super) fn unkept(inputs: &Inputs<'_>, group: &str, by: &Origin<'_>, http: UpstreamHttp, tls: bool) -> Option<Problem> {
+    let may_speak_h2 = http == UpstreamHttp::Two || (http == UpstreamHttp::Auto && tls);
+    may_speak_h2.then(|| {
+        let message =
+            format!("endpoint group `{group}` may speak HTTP/2, where the head of an answer is awaited as long as `read_timeout`");
+        let hint = "set `http: \"1\"` for the group, or make its `read_timeout` as short";
+        by.error(inputs, "upstream.response_header_timeout", message).hint(hint)
+    })
+}
