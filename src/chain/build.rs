@@ -1,52 +1,32 @@
 //! The operator's list and the Plan's demands, made into one checked chain for each operation.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
-use tollgate_filter_api::{BodyUse, DynFilter, Env, Fact, Kind, Peer, Principal, Problem, Problems};
-use tollgate_plan::{Alternative, Api, Operation, Plan, Source, Target};
+use tollgate_filter_api::{BodyUse, DynFilter, Fact, Kind, Peer, Principal, Problem, Problems};
+use tollgate_plan::{Alternative, Api, Operation, Source, Target};
 
 use super::{
     alternatives::{Wanted, enforced, grouped},
-    opened::opened_here,
-    spec::{ChainSpec, FilterSpec, StepSpec, gives_principal},
+    inputs::Inputs,
+    opened,
+    spec::{FilterSpec, StepSpec, gives_principal},
     steps::{AnyOf, Chain, Part, Step},
 };
-use crate::config::{Requirements, Waivers};
-
-/// What chains are built from.
-pub struct Inputs<'a> {
-    /// The Plan.
-    pub plan: &'a Plan,
-    /// The operator's list.
-    pub spec: &'a ChainSpec,
-    /// The catalogue.
-    pub kinds: &'a [Kind],
-    /// What filters are given.
-    pub env: &'a Env,
-    /// What a list of security requirements means.
-    pub requirements: Requirements,
-    /// Demands that this environment does not enforce.
-    pub waivers: Waivers<'a>,
-}
 
 /// One chain for each operation, in the Plan's order.
 ///
 /// # Errors
 /// All that cannot be enforced, each problem once.
 pub fn build(inputs: &Inputs<'_>) -> Result<Vec<Arc<Chain>>, Problems> {
-    let mut builder = Builder { inputs, built: HashMap::new(), opened: BTreeMap::new(), problems: Problems::default() };
+    let mut builder = Builder { inputs, built: HashMap::new(), problems: Problems::default() };
     let mut chains = Vec::new();
     for api in &inputs.plan.apis {
         for operation in &api.operations {
             chains.push(Arc::new(builder.operation(api, operation)));
-            builder.is_open_by_leave(api, operation);
         }
     }
-    builder.report_opened();
+    builder.problems.0.extend(opened::problems(inputs));
     if builder.problems.has_errors() { Err(builder.problems.sorted()) } else { Ok(chains) }
 }
 
@@ -68,8 +48,6 @@ struct Builder<'a> {
     inputs: &'a Inputs<'a>,
     /// Operations with the same settings share one filter; a problem is reported once.
     built: HashMap<(String, String), Built>,
-    /// By the filter whose waiver opens them without leave.
-    opened: BTreeMap<&'a str, Vec<(&'a Api, &'a Operation)>>,
     problems: Problems,
 }
 
@@ -100,24 +78,6 @@ impl<'a> Builder<'a> {
             self.nobody_authenticates(operation, &alternatives);
         }
         chain
-    }
-
-    /// Notes an operation that a waiver opens although it is not one that may.
-    fn is_open_by_leave(&mut self, api: &'a Api, operation: &'a Operation) {
-        let waivers = self.inputs.waivers;
-        for filter in opened_here(&operation.security, waivers).into_iter().filter(|filter| !waivers.may_open(filter)) {
-            self.opened.entry(filter).or_default().push((api, operation));
-        }
-    }
-
-    fn report_opened(&mut self) {
-        for (filter, operations) in std::mem::take(&mut self.opened) {
-            let many = if operations.len() == 1 { "1 operation".to_owned() } else { format!("{} operations", operations.len()) };
-            let named = self.inputs.plan.named(operations);
-            let problem = Problem::error("chain.opens", format!("to waive `{filter}` would open {many} to everybody: {named}"))
-                .hint(format!("ask for another credential there, or write `waive_to_open: [{filter}]` to let everybody in"));
-            self.problems.push(problem.at(self.inputs.spec.file.as_str(), 0, self.inputs.waivers.place(filter)));
-        }
     }
 
     fn demands_are_offered(&mut self, operation: &Operation) {

@@ -9,6 +9,7 @@
 mod alternatives;
 mod attempts;
 mod build;
+mod inputs;
 mod opened;
 mod reasons;
 mod render;
@@ -17,7 +18,8 @@ mod spec;
 mod steps;
 
 pub use attempts::{Explanation, Failure};
-pub use build::{Inputs, build};
+pub use build::build;
+pub use inputs::Inputs;
 pub use opened::{Waived, waived};
 pub use reasons::{GATEWAY_REASONS, gateway};
 pub use render::{Mention, Rendered, render, render_fault};

@@ -17,6 +17,8 @@ const POLICIES: &[u8] = &[0x55, 0x1d, 0x20];
 
 /// Alternative names that are text: mail address, DNS name, URI (RFC 5280 §4.2.1.6).
 const TEXTS: [u8; 3] = [0x81, 0x82, 0x86];
+/// What the tag of a text has besides that is written in pieces.
+const PIECES: u8 = 0x20;
 /// `id-qt`, below which 1 is a statement of practice and 2 a notice to users (RFC 5280 §4.2.1.4).
 const QUALIFIERS: [&[u8]; 2] = [&[0x2b, 6, 1, 5, 5, 7, 2, 1], &[0x2b, 6, 1, 5, 5, 7, 2, 2]];
 
@@ -49,7 +51,8 @@ pub fn has_critical_names(certificate: &[u8]) -> Result<bool, Broken> {
 pub fn alternative_texts(certificate: &[u8]) -> Result<Vec<&[u8]>, Broken> {
     let Some(extension) = extension(certificate, ALTERNATIVE_NAMES)? else { return Ok(Vec::new()) };
     let names = elements(inside(SEQUENCE, extension.value)?)?;
-    Ok(names.into_iter().filter(|(tag, _)| TEXTS.contains(tag)).map(|(_, name)| name).collect())
+    // Whether written in one piece or, as BER may be, in several.
+    Ok(names.into_iter().filter(|(tag, _)| TEXTS.contains(&(tag & !PIECES))).map(|(_, name)| name).collect())
 }
 
 /// Whether nobody may pass over the policies of a certificate, and one of them has a qualifier that is not understood here.

@@ -290,6 +290,8 @@ fn a_name_with_a_control_character_is_nobody() {
         (DNS, b"sh\xf6p.example"),
         (URI, b"spiffe://example/a\0b"),
         (EMAIL, b"a@example\0.evil.test"),
+        (DNS | 0x20, b"\x16\x04shop\x16\x05\0.com"),
+        (DNS | 0x20, b"\x16\x08shop.com"),
     ] {
         assert!(named(kind, name).is_err(), "{}", name.escape_ascii());
     }

@@ -195,7 +195,7 @@ fn t03_chains_of_pkits_in_handshakes_full_and_resumed() {
         refused.len(),
         attempts.len()
     );
-    assert_eq!(scored, [49, 74]);
+    assert_eq!(scored, [57, 70]);
     assert_eq!(refused, expected(PKITS_REFUSED));
 }
 

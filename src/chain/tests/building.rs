@@ -94,6 +94,26 @@ fn what_the_project_opened_is_told_and_not_refused() {
 }
 
 #[test]
+fn an_open_operation_has_no_rules_of_its_own_for_credentials() {
+    let with = |alternatives, filter: &str, pointer: &str| {
+        let mut plan = plan(alternatives, vec![demand(filter, json!({}))]);
+        let operation = &mut plan.apis[0].operations[0];
+        operation.source.pointer = "/paths/~1/get".to_owned();
+        operation.demands[0].source.pointer = pointer.to_owned();
+        plan
+    };
+    let chain = "chain: [key_a, key_b, judge, mark: {name: x}]\n";
+    let own = |filter: &str| format!("/paths/~1/get/x-tollgate-{filter}");
+    for filter in ["key_a", "judge"] {
+        assert_eq!(wrong(&with(vec![], filter, &own(filter)), chain, &[]), at("chain.not_enforced", "a.yaml", 9));
+        assert!(built(&with(vec![], filter, &own(filter)), chain, &[filter]).is_ok());
+        assert!(built(&with(any(&[&["key_a"]]), filter, &own(filter)), chain, &[]).is_ok());
+        assert!(built(&with(vec![], filter, &format!("/x-tollgate-{filter}")), chain, &[]).is_ok());
+    }
+    assert!(built(&with(vec![], "mark", &own("mark")), chain, &[]).is_ok());
+}
+
+#[test]
 fn what_judges_credentials_is_left_out_of_an_open_operation_only() {
     let steps = |alternatives| built(&plan(alternatives, vec![]), "chain: [key_a, judge]\n", &[]).unwrap().steps.len();
     assert_eq!(steps(vec![]), 0);
