@@ -135,14 +135,15 @@ fn verdict(key: &str) -> Verdict {
     if key.len() > 64 || key.starts_with('/') {
         return Verdict::Foreign;
     }
-    if let Some(filter) = generic(key) {
+    let folded = fold(key);
+    if let Some(filter) = generic(&folded) {
         return Verdict::Slip { meant: format!("{GENERIC}{filter}"), surely: true };
     }
     let prefixed = KNOWN.iter().filter(|(name, _)| name.starts_with(REFERENCE)).map(|(name, _)| *name);
-    if let Some(meant) = nearest_within(key, prefixed, |_| 2) {
+    if let Some(meant) = nearest_within(&folded, prefixed, 2) {
         return Verdict::Slip { meant: meant.to_owned(), surely: true };
     }
-    match key.strip_prefix("x-").and_then(unprefixed) {
+    match folded.strip_prefix('x').and_then(unprefixed) {
         Some(meant) => Verdict::Slip { meant: meant.to_owned(), surely: false },
         None => Verdict::Foreign,
     }
@@ -157,11 +158,11 @@ fn rest_of(name: &'static str) -> &'static str {
 /// its beginning.
 fn near(rest: &str) -> Option<&'static str> {
     let names = || KNOWN.iter().map(|(name, _)| *name);
-    let close = names().map(|name| (edits(rest, rest_of(name)), name)).filter(|(edits, name)| *edits <= allowed(rest_of(name)));
+    let (found, folded) = (words(rest), fold(rest));
+    let close = names().map(|name| (edits(&folded, rest_of(name)), name)).filter(|(edits, name)| *edits <= allowed(rest_of(name)));
     if let Some((_, name)) = close.min_by_key(|(edits, _)| *edits) {
         return Some(name);
     }
-    let (found, folded) = (words(rest), fold(rest));
     names().find(|name| {
         let known = words(rest_of(name));
         let has_all = known.len() > 1 && known.iter().all(|word| found.contains(word));
@@ -184,21 +185,21 @@ fn unprefixed(rest: &str) -> Option<&'static str> {
 }
 
 /// The filter that is meant by what is nearly `x-tollgate-<filter>`.
-fn generic(key: &str) -> Option<String> {
-    let folded = fold(key);
+fn generic(folded: &str) -> Option<String> {
     let begins = |length: usize| folded.get(..length).is_some_and(|begin| edits(begin, "xtollgate") <= 1);
     let length = [9, 8, 10].into_iter().find(|length| begins(*length))?;
     let filter = folded.get(length..)?;
     Some(if filter.is_empty() { "<filter>".to_owned() } else { filter.to_owned() })
 }
 
-fn nearest_within(key: &str, names: impl Iterator<Item = &'static str>, allowed: impl Fn(&str) -> usize) -> Option<&'static str> {
-    let near = names.filter(|name| name.len().abs_diff(key.len()) <= 4).map(|name| (edits(key, name), name));
-    near.filter(|(edits, name)| *edits <= allowed(name)).min_by_key(|(edits, _)| *edits).map(|(_, name)| name)
+fn nearest_within(folded: &str, names: impl Iterator<Item = &'static str>, allowed: usize) -> Option<&'static str> {
+    // Of the length no more may differ than edits and hyphens.
+    let near = names.filter(|name| name.len().abs_diff(folded.len()) <= allowed + 4).map(|name| (edits(folded, name), name));
+    near.filter(|(edits, _)| *edits <= allowed).min_by_key(|(edits, _)| *edits).map(|(_, name)| name)
 }
 
-/// Letters and digits, in lower case.
-fn fold(name: &str) -> String {
+/// Letters and digits, in lower case. What else a name holds, a hyphen that is none for instance, is not seen by who reads it either.
+pub(crate) fn fold(name: &str) -> String {
     name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
 }
 

@@ -214,7 +214,10 @@ impl<'a> Judge<'a> {
         let known = |f: &&Field| f.versions & self.version != 0;
         let elsewhere = shape.fields.iter().find(|f| f.name == key);
         let near = nearest(key, shape.fields.iter().filter(known).map(|f| f.name));
+        // Never forgiven: what was to be asked for there would not be.
+        let is_security = super::is_read(shape) && edits(&extensions::fold(key), "security") <= 2;
         let hint = match (elsewhere, near) {
+            (None, None) if is_security => "it belongs at the root of the document or in an operation".to_owned(),
             (Some(field), _) => {
                 format!("it belongs to {}, this document is {}", names(field.versions), names(self.version))
             }
@@ -222,8 +225,6 @@ impl<'a> Judge<'a> {
             (None, None) => "remove it, or begin its name with `x-`".to_owned(),
         };
         let message = format!("{} has no member `{}`", shape.name, short(key));
-        // Never forgiven: what was to be asked for there would not be.
-        let is_security = super::is_read(shape) && edits(key, "security") <= 2;
         let code = if is_security { "security.unknown_key" } else { "structure.unknown_key" };
         self.report(value, Problem::error(code, message).hint(hint));
     }
