@@ -47,7 +47,7 @@ fn never_accepts_what_was_revoked_meanwhile(world: &mut Revoking, mut publish: i
             (503, 503, 503) => before += 1,
             (401 | 503, 200 | 503, 200) => return Some(()),
             (401 | 503, 200 | 503, 503) => {}
-            other => panic!("{other:?}"),
+            other => panic!("{other:?} after {before}, {}", world.gateway.admin("/revocation").text()),
         }
         None
     });
