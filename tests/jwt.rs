@@ -133,7 +133,8 @@ fn keys_of_a_url_are_fetched_once_and_an_unreachable_one_fails_closed() {
     let config = json!({ "issuer": issuer.name, "audiences": ["tests"], "keys": { "jwks": format!("{}/keys", set.url()) } });
     let folder = Folder::new();
     let artifact = tollgate_tests::project::artifact(&folder, &definition(&upstream.url()));
-    let gateway = Gateway::start(&artifact, Settings::of(json!({ "chain": [{ "jwt": { "issuers": [config] } }, "authorize"] })));
+    let settings = Settings::of(json!({ "chain": [{ "jwt": { "issuers": [config] } }, "authorize"] }));
+    let gateway = Gateway::start_listening(&artifact, settings);
     let token = format!("Authorization: Bearer {}", issuer.token(json!({})));
     for _ in 0..20 {
         let answer = gateway.send("GET", "/a/x", &[&token], b"");

@@ -70,6 +70,10 @@ pub(crate) fn issuer<P: OpenId>(provider: &P, audiences: &[&str], more: Value) -
 impl<P: OpenId> World<P> {
     /// With the filter that says who is calling, and a TLS listener or none.
     pub(crate) fn start(settings: impl FnOnce(&P, &Folder) -> (Value, Option<Value>)) -> Self {
+        Self::launch(settings, Gateway::start)
+    }
+
+    fn launch(settings: impl FnOnce(&P, &Folder) -> (Value, Option<Value>), start: fn(&std::path::Path, Settings) -> Gateway) -> Self {
         let key = SigningKey::new("ES256", "first");
         let provider = P::start(&key);
         let (folder, upstream) = (Folder::new(), Upstream::start());
@@ -80,7 +84,7 @@ impl<P: OpenId> World<P> {
             config["trust"] = json!({ "ca": ca });
         }
         let built = artifact(&folder, &definition(&upstream.url()));
-        let gateway = Gateway::start(&built, Settings { config, tls, h2c: false });
+        let gateway = start(&built, Settings { config, tls, h2c: false });
         Self { provider, key, gateway, upstream, _folder: folder }
     }
 
@@ -171,20 +175,21 @@ fn a_token_revoked_by_its_id_is_refused_at_once_and_its_successor_is_not<P: Open
 }
 
 fn a_document_of_another_issuer_opens_nothing_and_is_named<P: OpenId>() {
-    let world = World::<P>::start(|provider, _| {
+    let settings = |provider: &P, _: &Folder| {
         let other = format!("{}/", provider.server().issuer);
         (json!({ "jwt": { "issuers": [issuer(provider, &[API], json!({ "issuer": other }))] } }), None)
-    });
+    };
+    let world = World::<P>::launch(settings, Gateway::start_listening);
     let server = world.provider.server();
     let token = server.client_credentials(APP, "read", API);
     assert_eq!(world.refusal("/a/x", &token), (401, "jwt.unknown_issuer".into()));
     let meant = json!({ "iss": format!("{}/", server.issuer), "aud": API, "exp": 9_999_999_999_u64 });
     let answer = world.ask("/a/x", &world.key.token(&meant));
     assert_eq!((answer.status(), answer.field("retry-after").is_some()), (503, true), "{}", answer.text());
-    let said = world.gateway.stderr();
-    for named in [&format!("{}/.well-known/openid-configuration", server.discovery), &server.issuer] {
-        assert!(said.contains(named.as_str()), "{named} is not in {said}");
-    }
+    let document = format!("{}/.well-known/openid-configuration cannot be used", server.discovery);
+    let said = until("the document to be named", || Some(world.gateway.stderr()).filter(|said| said.contains(&document)));
+    assert!(said.contains(&server.issuer), "{said}");
+    assert_eq!(world.gateway.admin("/readyz").status(), 503);
     assert_eq!(world.upstream.count(), 0);
 }
 

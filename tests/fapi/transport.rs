@@ -80,8 +80,8 @@ fn f02_upstreams_and_issuers_are_who_their_certificates_say() {
         plan.authority = authority.clone();
         let place = format!("{}/jwks", keys.https("localhost"));
         let trust = "chain:\n  - jwt:";
-        let world =
-            plan.change("certs/issuer.jwks.json", &place).change(trust, &format!("trust: {{ ca: certs/clients.pem }}\n{trust}")).start();
+        let plan = plan.change("certs/issuer.jwks.json", &place).change(trust, &format!("trust: {{ ca: certs/clients.pem }}\n{trust}"));
+        let world = if good { plan.start() } else { plan.start_listening() };
         assert_eq!(world.status(&world.token(json!({}))), if good { 200 } else { 503 }, "an issuer that is {name}");
         assert_eq!(keys.count() > 0, good);
     }

@@ -85,6 +85,15 @@ impl Plan {
     }
 
     pub fn start(self) -> World {
+        self.launch(Gateway::configured)
+    }
+
+    /// Starts a gateway that may never be ready.
+    pub fn start_listening(self) -> World {
+        self.launch(Gateway::listening)
+    }
+
+    fn launch(self, start: impl FnOnce(Folder, &std::path::Path, &dyn Fn(&Folder, tollgate_tests::Ports) -> String) -> Gateway) -> World {
         let Self { upstream, authority, mut keys, definitions, changes } = self;
         let folder = Folder::new();
         folder.write("certs/clients.pem", authority.0.certificate.to_pem().unwrap());
@@ -93,7 +102,7 @@ impl Plan {
         folder.write("certs/issuer.jwks.json", key_set(&keys));
         let built = definitions.into_iter().fold(project::Project::new(), |project, (name, text)| project.definition(&name, text));
         let artifact = built.build(&["--endpoint", &upstream.url()]);
-        let gateway = Gateway::configured(folder, &artifact, &|_, ports| {
+        let gateway = start(folder, &artifact, &|_, ports| {
             let ports = [
                 ("0.0.0.0:8443".to_owned(), format!("127.0.0.1:{}", ports.tls)),
                 ("127.0.0.1:9901".to_owned(), format!("127.0.0.1:{}", ports.admin)),

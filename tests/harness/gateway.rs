@@ -58,6 +58,13 @@ pub struct Gateway {
     artifact: PathBuf,
 }
 
+/// How far a gateway is waited for.
+#[derive(Clone, Copy)]
+enum Until {
+    Ready,
+    Listening,
+}
+
 impl Gateway {
     /// Starts it with an open API at `/` over one endpoint.
     pub fn over(endpoint: &str, settings: Settings) -> Self {
@@ -90,7 +97,23 @@ impl Gateway {
     /// # Panics
     /// When it ends, or is not ready in time.
     pub fn configured(folder: Folder, artifact: &Path, config: &dyn Fn(&Folder, Ports) -> String) -> Self {
-        Self::launched(folder, artifact, config, &|| Command::new(binary()))
+        Self::launched(folder, artifact, config, &|| Command::new(binary()), Until::Ready)
+    }
+
+    /// As [`configured`](Self::configured), and waits only until it listens: what it needs may never come.
+    ///
+    /// # Panics
+    /// When it ends, or does not listen in time.
+    pub fn listening(folder: Folder, artifact: &Path, config: &dyn Fn(&Folder, Ports) -> String) -> Self {
+        Self::launched(folder, artifact, config, &|| Command::new(binary()), Until::Listening)
+    }
+
+    /// As [`start`](Self::start), and waits only until it listens.
+    ///
+    /// # Panics
+    /// When it ends, or does not listen in time.
+    pub fn start_listening(artifact: &Path, settings: Settings) -> Self {
+        Self::listening(Folder::new(), artifact, &|folder, ports| config(folder, &settings, ports))
     }
 
     /// As [`over`](Self::over), in a process that may have so many files open.
@@ -98,33 +121,48 @@ impl Gateway {
         let folder = Folder::new();
         let artifact = artifact(&folder, &open_api("/", endpoint, everything()));
         let config = |folder: &Folder, ports| config(folder, &Settings::default(), ports);
-        Self::launched(folder, &artifact, &config, &|| limited(open_files))
+        Self::launched(folder, &artifact, &config, &|| limited(open_files), Until::Ready)
     }
 
-    fn launched(folder: Folder, artifact: &Path, config: &dyn Fn(&Folder, Ports) -> String, command: &dyn Fn() -> Command) -> Self {
+    fn launched(
+        folder: Folder,
+        artifact: &Path,
+        config: &dyn Fn(&Folder, Ports) -> String,
+        command: &dyn Fn() -> Command,
+        until: Until,
+    ) -> Self {
         let ports = Ports { plain: free_port(), tls: free_port(), h2c: free_port(), admin: free_port() };
         folder.write("gateway.yaml", config(&folder, ports));
         let child = spawn(command(), &folder, artifact, &[]);
         let mut gateway = Self { ports, folder, child, artifact: artifact.to_owned() };
-        match gateway.wait_ready() {
+        match gateway.wait_until(until) {
             Ok(()) => gateway,
             // Somebody else was faster: once more with other ports.
             Err(said) if said.contains("in use") => {
                 let folder = std::mem::take(&mut gateway.folder);
                 let _ = fs::remove_file(folder.join("stderr"));
-                Self::launched(folder, artifact, config, command)
+                Self::launched(folder, artifact, config, command, until)
             }
             Err(said) => panic!("the gateway ended: {said}"),
         }
     }
 
-    fn wait_ready(&mut self) -> Result<(), String> {
+    /// Whether it has come so far.
+    fn has_come(&self, until: Until) -> bool {
+        if std::net::TcpStream::connect(("127.0.0.1", self.ports.admin)).is_err() {
+            return false;
+        }
+        let ready = self.admin("/readyz");
+        ready.status() == 200 || (matches!(until, Until::Listening) && !ready.text().contains("the listeners are not open"))
+    }
+
+    fn wait_until(&mut self, until: Until) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if self.child.try_wait().unwrap().is_some() {
                 return Err(self.stderr());
             }
-            if std::net::TcpStream::connect(("127.0.0.1", self.ports.admin)).is_ok() && self.admin("/readyz").status() == 200 {
+            if self.has_come(until) {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(5));

@@ -32,7 +32,7 @@ use std::{
 
 pub use client::{Client, Response, get, send};
 pub use command::{Ran, tollgate};
-pub use gateway::{Gateway, Settings};
+pub use gateway::{Gateway, Ports, Settings};
 pub use message::Message;
 pub use project::Project;
 pub use resuming::{Call, Called, Resuming};
