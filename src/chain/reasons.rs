@@ -38,6 +38,7 @@ pub mod gateway {
         REQUEST_TIMEOUT = refused("upstream.request_timeout", 504, 101_504, "The upstream did not finish its answer in time", "The exchange, with all its attempts, took longer than `upstream.request_timeout`. When the answer had begun, it ends incomplete.");
         INTERIM = refused("upstream.interim", 502, 101_503, "The upstream sent too many interim answers", "More than 16 answers with a status from 100 to 199 before the final one.");
         UPSTREAM_BROKEN = refused("upstream.broken", 502, 101_503, "The upstream broke off", "The connection ended, or the answer was not HTTP, before an answer could be passed on.");
+        OVERLOADED = refused("gateway.overloaded", 503, 0, "The gateway is overloaded", "Memory or open files are nearly used up: `limits.memory` says what happens when. `Retry-After` says when to ask again. Of HTTP/2, a stream may be refused instead.");
         FAULT = refused("chain.fault", 503, 900_900, "The gateway cannot decide at the moment", "A filter could not decide, for instance because an issuer's keys could not be had. The log names filter and cause.");
         INTERNAL = refused("gateway.internal", 500, 900_900, "The gateway failed", "An error of the gateway itself; the log has the cause.");
     }

@@ -38,6 +38,17 @@ pub struct Limits {
     /// Control frames of HTTP/2, such as PING, SETTINGS, PRIORITY and RST_STREAM, that a client may send beyond those that go with its
     /// answers. A tenth of them comes back each second. A client that sends more is told `ENHANCE_YOUR_CALM`, and its connection ends.
     pub h2_control_frames: u32,
+    /// Bytes of a piece of an answer, two of which wait for a client who takes nothing. An answer begins with pieces of 8 KiB, which grow
+    /// while its client takes them.
+    pub answer_buffer: ByteSize,
+    /// Bytes that all answers together may take for larger pieces: three for each byte by which a piece has grown. When they are used up,
+    /// large answers go in small pieces.
+    pub answer_buffers: ByteSize,
+    /// Bytes of memory the process may have. At 80 % of it, clients who take nothing of their answers are given a tenth of `write_time`;
+    /// at 90 % new connections and streams are refused; at 95 % requests are answered 503. The same holds for open files. Absent: the
+    /// memory limit of the container; without one, memory is not watched. Counted as `memory` are the requests that were turned away, for
+    /// either.
+    pub memory: Option<ByteSize>,
 }
 
 impl Default for Limits {
@@ -57,6 +68,9 @@ impl Default for Limits {
             requests_per_connection: 10_000,
             h2_streams: 100,
             h2_control_frames: 10_000,
+            answer_buffer: ByteSize(64 << 10),
+            answer_buffers: ByteSize(16 << 20),
+            memory: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use pingora::{
     upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy},
 };
 
-use super::{exchange::Exchange, phases::Phases, ticks::gathered};
+use super::{exchange::Exchange, phases::Phases, ticks::gathered, transport::Dial};
 use crate::upstreams::Choice;
 
 impl Phases {
@@ -38,7 +38,13 @@ impl Phases {
             match found {
                 Ok(address) => {
                     exchange.upstream = Some(address);
-                    let mut peer = snapshot.peers[*index as usize][target].clone();
+                    let upstream = &snapshot.peers[*index as usize][target];
+                    let mut peer = upstream.http.clone();
+                    let client = exchange.connection.as_ref();
+                    exchange.dial = upstream.pool.as_ref().zip(client).map(|(pool, client)| Dial::new(pool.clone(), client.clone()));
+                    if let Some(dial) = exchange.dial.clone() {
+                        peer.options.custom_l4 = Some(dial);
+                    }
                     peer._address = EngineAddr::Inet(address);
                     let since_start = begun.saturating_duration_since(self.0.begun);
                     for limit in [&mut peer.options.read_timeout, &mut peer.options.idle_timeout] {

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::gateway::Gateway;
+use super::{gateway::Gateway, pressure::Step};
 
 /// Who is connected.
 pub struct Census {
@@ -52,6 +52,10 @@ impl Seat {
         let snapshot = gateway.current();
         let (config, client) = (&snapshot.config.gateway, one_client(address));
         let telemetry = &gateway.kernel.telemetry;
+        if gateway.kernel.pressure.step() >= Step::Refuse {
+            telemetry.limits.memory.inc();
+            return None;
+        }
         let mut counts = census.lock();
         if counts.all >= config.limits.connections.min(census.most) {
             telemetry.limits.connections.inc();

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use futures_util::task::AtomicWaker;
 use http::HeaderValue;
 use pingora::protocols::raw_connect::ProxyDigest;
 use tokio::sync::Notify;
@@ -63,6 +64,9 @@ pub struct Connection {
     /// Requests that may still come, where many share the connection.
     left: AtomicU32,
     spent: Notify,
+    /// It holds too much for a client who takes nothing.
+    cut: AtomicBool,
+    reader: AtomicWaker,
 }
 
 /// A host that was asked for.
@@ -94,6 +98,8 @@ impl Connection {
             tunnel: AtomicBool::new(false),
             left: AtomicU32::new(u32::MAX),
             spent: Notify::new(),
+            cut: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
         }
     }
 
@@ -156,6 +162,18 @@ impl Connection {
     /// Waits until as many have come as may.
     pub async fn spent(&self) {
         self.spent.notified().await;
+    }
+
+    /// Ends the connection: its client takes nothing, and what waits for it is needed for others.
+    pub fn cut(&self) {
+        self.cut.store(true, Ordering::Relaxed);
+        self.reader.wake();
+    }
+
+    /// Whether [`Connection::cut`] was said; if not, the task is woken when it is.
+    pub(super) fn is_cut(&self, cx: &std::task::Context<'_>) -> bool {
+        self.reader.register(cx.waker());
+        self.cut.load(Ordering::Relaxed)
     }
 
     /// Whether [`Connection::multiplexed`] was said.

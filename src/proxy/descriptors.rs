@@ -22,6 +22,11 @@ pub fn most_connections(wanted: usize) -> usize {
     most
 }
 
+/// How many files may be open; 0 when nobody says.
+pub fn limit() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft)
+}
+
 fn carried(files: u64) -> usize {
     usize::try_from((files.saturating_sub(OWN) / 2).max(1)).unwrap_or(usize::MAX)
 }

@@ -158,6 +158,7 @@ impl Accepting {
             idle: limits.idle_time.0,
             write: limits.write_time.0,
             control_frames: limits.h2_control_frames.saturating_add(limits.h2_streams),
+            pressure: self.gateway.kernel.pressure.clone(),
             counters: Arc::new(self.gateway.kernel.telemetry.limits.clone()),
         };
         let connection = Arc::new(connection);

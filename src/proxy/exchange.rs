@@ -16,6 +16,7 @@ use super::{
     patience::Patience,
     returned::Found,
     snapshot::{Served, Snapshot},
+    transport::{Dial, Flow},
 };
 use crate::{
     chain::{Chain, Explanation, Run},
@@ -69,6 +70,8 @@ pub struct Exchange {
     pub order: Option<Order>,
     /// The target that is tried now.
     pub target: usize,
+    /// The connection to it, when the gateway keeps that itself.
+    pub dial: Option<Arc<Dial>>,
     /// How many were tried.
     pub attempts: u32,
     /// The address of the last one.
@@ -120,6 +123,7 @@ impl Exchange {
             group: None,
             order: None,
             target: 0,
+            dial: None,
             attempts: 0,
             upstream: None,
             upstream_begun: None,
@@ -165,6 +169,11 @@ impl Exchange {
     /// Kind of the caller's key.
     pub fn key_type(&self) -> KeyType {
         self.principal().map(|principal| principal.key_type).unwrap_or_default()
+    }
+
+    /// What is under way on the connection to the upstream.
+    pub fn flow(&self) -> Option<&Flow> {
+        self.dial.as_ref()?.flow()
     }
 
     /// Time spent with upstreams.

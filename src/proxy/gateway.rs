@@ -20,8 +20,10 @@ use tollgate_filter_api::{Env, Kind, Metrics, Problem, Problems, Readiness, Shar
 use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError};
 
 use super::{
+    pressure::Pressure,
     ready::Ready,
     snapshot::{Kernel, Snapshot},
+    transport::{Budget, Pools},
     upstream_connections::UpstreamConnections,
 };
 use crate::{
@@ -101,7 +103,18 @@ impl Gateway {
         let env = Env { clock, world: documents.clone(), shared: Shared::default(), metrics, readiness: Readiness::default() };
         let own = GATEWAY_REASONS.iter().copied().chain(normal::REASONS).chain([&host::HOST]);
         let telemetry = Arc::new(Telemetry::new(own.chain(kinds.iter().flat_map(|kind| kind.reasons))));
-        let kernel = Kernel { env, kinds, telemetry, resolver, upstream_connections: UpstreamConnections::new() };
+        let buffers = Budget::new(loaded_config.gateway.limits.answer_buffers.0, telemetry.limits.clone());
+        let pressure = Arc::new(Pressure::new(telemetry.memory_pressure.clone(), telemetry.files_pressure.clone()));
+        let kernel = Kernel {
+            env,
+            kinds,
+            telemetry,
+            resolver,
+            upstream_connections: UpstreamConnections::new(),
+            pools: Pools::default(),
+            pressure,
+            buffers,
+        };
         let access_log = AccessLog::open(&loaded_config.gateway.access_log, kernel.telemetry.access_log_dropped.clone());
         let access_log = access_log.map_err(|problem| blame(problem, &loaded_config, "/access_log/to"))?;
         let stores = watch::Sender::new(loaded_config.gateway.stores.clone());
@@ -202,6 +215,7 @@ fn fixed(running: &Config, next: &Config) -> Result<(), Problems> {
     refuse(old.limits.h2_streams != new.limits.h2_streams, "/limits/h2_streams");
     refuse(old.limits.header_bytes != new.limits.header_bytes, "/limits/header_bytes");
     refuse(old.limits.idle_time != new.limits.idle_time, "/limits/idle_time");
+    refuse(old.limits.answer_buffers != new.limits.answer_buffers, "/limits/answer_buffers");
     refuse(old.upstream.dns_refresh != new.upstream.dns_refresh, "/upstream/dns_refresh");
     refuse(old.upstream.ca.is_some() != new.upstream.ca.is_some(), "/upstream/ca");
     next.locate(&mut problems);

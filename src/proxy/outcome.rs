@@ -4,7 +4,7 @@ use http::Method;
 use pingora::{Error, ErrorSource, ErrorType, proxy::Session};
 use tollgate_filter_api::{Fault, NoCertificate, Peer, Reason};
 
-use super::{endpoint::Lapsed, exchange::Exchange};
+use super::{endpoint::Lapsed, exchange::Exchange, transport::Flow};
 use crate::{chain::gateway as reasons, telemetry::Line};
 
 /// RFC 9110 §9.2.2, and the engine still has the whole body.
@@ -33,6 +33,7 @@ pub fn reason_of(error: &Error, exchange: &Exchange) -> Option<&'static Reason> 
         (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::ConnectTimedout) => {
             Some(&reasons::UPSTREAM_TIMEOUT)
         }
+        (ErrorSource::Upstream, _) if exchange.flow().is_some_and(Flow::was_silent) => Some(&reasons::UPSTREAM_TIMEOUT),
         (ErrorSource::Upstream, _) if exchange.upstream_ended.is_none() => Some(&reasons::CONNECT),
         (ErrorSource::Upstream, _) => Some(&reasons::UPSTREAM_BROKEN),
         _ if exchange.note.is_some() => Some(&reasons::FAULT),

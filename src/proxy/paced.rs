@@ -9,16 +9,17 @@
 //! off: most deadlines have moved on by then.
 
 use std::{
-    future::Future,
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use super::{
     connection::{Connection, Phase, Turn, phase_of},
+    pressure::Pressure,
+    timer::Timer,
     wire::{Http2, Messages, PREFACE},
 };
 use crate::telemetry::{CLIENTS, LimitCounters};
@@ -31,7 +32,7 @@ use pingora::protocols::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf},
-    time::{Instant, Sleep},
+    time::Instant,
 };
 
 /// Bytes that wait for more before they are sent; the engine says when nothing more comes.
@@ -39,6 +40,9 @@ const WRITE_BUFFER: usize = 4 << 10;
 
 /// Grace before the pace of a body counts.
 const BODY_GRACE: Duration = Duration::from_secs(10);
+
+/// How often a client that stands still is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How long so many bytes of a body may be waited for; `None` when no pace is asked for.
 pub fn allowance(bytes: u64, pace: u64) -> Option<Duration> {
@@ -58,6 +62,8 @@ pub struct Deadlines {
     pub write: Duration,
     /// Control frames that a client of HTTP/2 may send ahead of its answers.
     pub control_frames: u32,
+    /// Whether there is need to hurry.
+    pub pressure: Arc<Pressure>,
     /// Where breaches are counted.
     pub counters: Arc<LimitCounters>,
 }
@@ -88,36 +94,6 @@ pub struct PacedStream {
 enum Wire {
     Http1(Messages),
     Http2(Http2),
-}
-
-/// Whom the timer wakes is kept, so that it need not be told each time.
-struct Timer {
-    sleep: Pin<Box<Sleep>>,
-    waker: Waker,
-}
-
-impl Timer {
-    /// Sees to it that the task is woken at the deadline or before. Whether that is over.
-    fn is_over(timer: &mut Option<Self>, deadline: Instant, cx: &mut Context<'_>) -> bool {
-        let timer = timer.get_or_insert_with(|| {
-            let mut sleep = Box::pin(tokio::time::sleep_until(deadline));
-            // Registers; a deadline that is over already is found below.
-            let _ = sleep.as_mut().poll(cx);
-            Self { sleep, waker: cx.waker().clone() }
-        });
-        let off = timer.sleep.is_elapsed();
-        if off && Instant::now() >= deadline {
-            return true;
-        }
-        if off || deadline < timer.sleep.deadline() || !timer.waker.will_wake(cx.waker()) {
-            if off || deadline < timer.sleep.deadline() {
-                timer.sleep.as_mut().reset(deadline);
-            }
-            timer.waker.clone_from(cx.waker());
-            return timer.sleep.as_mut().poll(cx).is_ready() && Instant::now() >= deadline;
-        }
-        false
-    }
 }
 
 impl PacedStream {
@@ -224,8 +200,15 @@ impl PacedStream {
             return written;
         }
         let since = *self.standing.get_or_insert_with(Instant::now);
-        if !Timer::is_over(&mut self.write_timer, since + self.deadlines.write, cx) {
-            return Poll::Pending;
+        // How long it may stand may change meanwhile.
+        let end = || since + self.deadlines.pressure.patience(self.deadlines.write);
+        loop {
+            if !Timer::is_over(&mut self.write_timer, end().min(Instant::now() + LOOK), cx) {
+                return Poll::Pending;
+            }
+            if Instant::now() >= end() {
+                break;
+            }
         }
         self.deadlines.counters.write_time.inc();
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no more")))
@@ -268,6 +251,10 @@ impl AsyncRead for PacedStream {
                 Poll::Ready(Ok(()))
             }
             Poll::Pending => {
+                if matches!(this.wire, Wire::Http2(_)) && this.connection.is_cut(cx) {
+                    this.deadlines.counters.write_time.inc();
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no more")));
+                }
                 if phase_of(this.seen) != Phase::Free {
                     this.waiting.get_or_insert_with(Instant::now);
                 }

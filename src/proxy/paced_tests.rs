@@ -6,6 +6,8 @@ use tokio::{
 };
 use tollgate_filter_api::{NoCertificate, Peer};
 
+use crate::proxy::pressure::Pressure;
+
 use super::{BODY_GRACE, Connection, Deadlines, PacedStream, Phase, boxed};
 use crate::{
     proxy::connection::digest_of,
@@ -25,6 +27,10 @@ struct Wire {
     counters: LimitCounters,
 }
 
+fn calm() -> Arc<Pressure> {
+    Arc::new(Pressure::default())
+}
+
 fn wire(multiplexed: bool) -> Wire {
     let (client, server) = duplex(1024);
     let connection = Connection::new(IpAddr::from([192, 0, 2, 1]), false, Peer::Anonymous(NoCertificate::Plain), None, false);
@@ -34,7 +40,8 @@ fn wire(multiplexed: bool) -> Wire {
     }
     let counters = Telemetry::new([]).limits;
     let counted = Arc::new(counters.clone());
-    let deadlines = Deadlines { header: HEADER, body_pace: 100, idle: IDLE, write: WRITE, control_frames: 100, counters: counted };
+    let deadlines =
+        Deadlines { header: HEADER, body_pace: 100, idle: IDLE, write: WRITE, pressure: calm(), control_frames: 100, counters: counted };
     let digest = digest_of(&connection).unwrap();
     Wire { client, stream: PacedStream::new(boxed(server), connection.clone(), digest, deadlines), connection, counters }
 }

@@ -6,11 +6,7 @@
 use std::time::{Duration, Instant};
 
 use http::Version;
-use pingora::{
-    Error, ErrorType,
-    protocols::{ALPN, Digest},
-    upstreams::peer::PeerOptions,
-};
+use pingora::{Error, ErrorType, protocols::ALPN, upstreams::peer::PeerOptions};
 use tollgate_filter_api::Reason;
 
 use super::{exchange::Exchange, upstream_connections::Hold};
@@ -57,8 +53,8 @@ impl Patience {
     }
 
     /// The connection is there.
-    pub fn connected(&mut self, digest: Option<&Digest>) {
-        self.hold = Hold::of(digest);
+    pub fn connected(&mut self, hold: Option<Hold>) {
+        self.hold = hold;
     }
 
     /// The head of the request goes out.

@@ -26,7 +26,10 @@ use super::{
     ids, named,
     outcome::{faulted, line, may_repeat, reason_of},
     paced::allowance,
+    pressure::Step,
     returned::{self, Found},
+    transport::Flow,
+    upstream_connections::Hold,
     whole_body,
 };
 use crate::chain::gateway as reasons;
@@ -83,13 +86,17 @@ impl ProxyHttp for Phases {
             session.set_keepalive(None);
         }
         let snapshot = self.0.current();
+        let pressure = &self.0.kernel.pressure;
         if exchange.version == http::Version::HTTP_2 {
             connection.iter().for_each(|connection| connection.asked());
             // A stream stands still in its window, which the connection does not see.
-            session.set_write_timeout(Some(snapshot.config.gateway.limits.write_time.0));
+            session.set_write_timeout(Some(pressure.patience(snapshot.config.gateway.limits.write_time.0)));
         }
         exchange.connection = connection;
         exchange.snapshot = Some(snapshot.clone());
+        if pressure.step() >= Step::Refuse && self.turned_away(session, exchange, pressure.step()).await? {
+            return Ok(true);
+        }
         let ended = self.decide(session, exchange, &snapshot).await;
         match ended {
             Ok(()) if whole_body::is_lost(session, exchange) => {
@@ -118,10 +125,11 @@ impl ProxyHttp for Phases {
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
         named::check(digest)?;
-        if !reused {
+        if !reused && !exchange.dial.as_ref().is_some_and(|dial| dial.was_kept()) {
             self.reached(exchange);
         }
-        exchange.patience.connected(digest);
+        let hold = exchange.dial.as_ref().and_then(|dial| dial.hold()).or_else(|| Hold::of(digest));
+        exchange.patience.connected(hold);
         Ok(())
     }
 
@@ -200,6 +208,9 @@ impl ProxyHttp for Phases {
         waited.map_err(|spent| exchange.spent(spent))?;
         let Some((group, _)) = &exchange.group else { return Ok(()) };
         if status < 200 {
+            if let Some(flow) = exchange.flow().filter(|_| status != 101) {
+                flow.interim();
+            }
             return Ok(());
         }
         if !group.retry_status(status) {
@@ -255,6 +266,9 @@ impl ProxyHttp for Phases {
         if end {
             exchange.upstream_ended = Some(Instant::now());
         }
+        if let Some(flow) = exchange.flow() {
+            flow.passed();
+        }
         let patience = &mut exchange.patience;
         let waited = if end { patience.whole() } else { patience.piece() };
         waited.map_err(|spent| exchange.spent(spent))?;
@@ -285,7 +299,9 @@ impl ProxyHttp for Phases {
         exchange.upstream_ended = Some(Instant::now());
         let asked = std::mem::take(&mut exchange.status_retry);
         let of_upstream = *error.esource() == ErrorSource::Upstream;
-        let timed_out = matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
+        let silent = exchange.flow().is_some_and(Flow::was_silent);
+        let timed_out = silent || matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
+        let reused = reused || exchange.dial.as_ref().is_some_and(|dial| dial.was_kept());
         if let Some(spent) = exchange.patience.spent().filter(|_| of_upstream && exchange.reason.is_none()) {
             self.0.kernel.telemetry.upstream_failures.timeout.inc();
             error = exchange.spent(spent);

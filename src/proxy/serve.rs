@@ -26,7 +26,15 @@ use tokio::{
 };
 use tollgate_revocations::Book;
 
-use super::{census::Census, descriptors::most_connections, edge::Edge, gateway::Gateway, phases::Phases, sockets::Sockets};
+use super::{
+    census::Census,
+    descriptors::{self, most_connections},
+    edge::Edge,
+    gateway::Gateway,
+    phases::Phases,
+    pressure,
+    sockets::Sockets,
+};
 use crate::{
     admin,
     config::{Gateway as GatewayConfig, Process},
@@ -38,6 +46,15 @@ const ROUNDS: usize = 64;
 
 /// How long both processes accept after a hand-over: the new one has the sockets, but may be about to start its threads.
 const OVERLAP: Duration = Duration::from_secs(2);
+
+/// Bytes that wait in the library for the window of an HTTP/2 stream; unless told, it takes 400 KiB.
+const H2_SEND_BUFFER: usize = 16 << 10;
+
+/// How often idle connections to upstreams are looked through.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// How often memory and open files are looked at.
+const MEASURE: Duration = Duration::from_millis(100);
 
 /// How often the configuration is looked at for listeners with TLS when there is none.
 const LOOK: Duration = Duration::from_secs(60);
@@ -72,6 +89,7 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     h2.max_header_list_size(u32::try_from(config.limits.header_bytes.0).unwrap_or(u32::MAX));
     h2.initial_window_size(64 << 10);
     h2.initial_connection_window_size(1 << 20);
+    h2.max_send_buffer_size(H2_SEND_BUFFER);
     proxy.h2_options = Some(h2);
     let proxy = Arc::new(proxy);
     server.add_service(Edge {
@@ -155,6 +173,8 @@ impl Service for Attendant {
         let hup = tokio::spawn(reload_on_hup(self.gateway.clone()));
         let tls = tokio::spawn(keep_files_fresh(self.gateway.clone()));
         let connections = tokio::spawn(self.gateway.kernel.upstream_connections.clone().run());
+        let idle = tokio::spawn(close_idle(self.gateway.clone()));
+        let pressure = tokio::spawn(watch_resources(self.gateway.clone()));
         let _ = shutdown.wait_for(|stop| *stop).await;
         for task in [
             documents.abort_handle(),
@@ -164,6 +184,8 @@ impl Service for Attendant {
             hup.abort_handle(),
             tls.abort_handle(),
             connections.abort_handle(),
+            idle.abort_handle(),
+            pressure.abort_handle(),
         ] {
             task.abort();
         }
@@ -296,6 +318,24 @@ impl Signals {
         while self.census.count() > 0 && tokio::time::Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+}
+
+/// Closes connections to upstreams that nobody needs, for ever.
+async fn close_idle(gateway: Arc<Gateway>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        gateway.kernel.pools.sweep();
+    }
+}
+
+/// Looks at memory and open files, for ever.
+async fn watch_resources(gateway: Arc<Gateway>) {
+    let (container, files) = (pressure::of_container(), descriptors::limit());
+    loop {
+        let memory = gateway.current().config.gateway.limits.memory.map_or(container, |bytes| bytes.0);
+        gateway.kernel.pressure.look(memory, files);
+        tokio::time::sleep(MEASURE).await;
     }
 }
 

@@ -16,6 +16,8 @@ use super::{
     ids::Ids,
     named,
     owned::Owned,
+    pressure::Pressure,
+    transport::{Budget, H2_WINDOW, Pool, PoolLimits, Pools},
     upstream_connections::{Connector, UpstreamConnections},
     via::Via,
 };
@@ -41,6 +43,12 @@ pub struct Kernel {
     pub resolver: Arc<stores::Resolver>,
     /// Connections to upstreams.
     pub upstream_connections: Arc<UpstreamConnections>,
+    /// Idle connections to upstreams.
+    pub pools: Pools,
+    /// How short memory and files are.
+    pub pressure: Arc<Pressure>,
+    /// Bytes of answers that may wait for their clients.
+    pub buffers: Arc<Budget>,
 }
 
 /// One operation as a request meets it.
@@ -59,6 +67,14 @@ pub struct Served {
     pub faults: Faults,
 }
 
+/// Connection parameters of a target.
+pub struct UpstreamPeer {
+    /// For the engine.
+    pub http: HttpPeer,
+    /// Its connections, when the gateway keeps them itself.
+    pub pool: Option<Arc<Pool>>,
+}
+
 /// A configuration in force.
 pub struct Snapshot {
     /// Counts configurations.
@@ -70,7 +86,7 @@ pub struct Snapshot {
     /// Endpoint groups.
     pub upstreams: Upstreams,
     /// Connection parameters of each group's targets.
-    pub peers: Vec<Vec<HttpPeer>>,
+    pub peers: Vec<Vec<UpstreamPeer>>,
     /// Fields that filters own, and the one of ids when it is not the usual one.
     pub owned: Owned,
     /// Fields that only a proxy can know the value of.
@@ -130,8 +146,11 @@ impl Snapshot {
         carried::check(plan, chains.iter().map(AsRef::as_ref), &families, !config.proxies.is_empty())?;
         let metrics = kernel.telemetry.operations(plan);
         let waived = chain::waived(plan, config.gateway.waivers());
-        let connect = |target: &Target| peer(target, &kernel.upstream_connections);
-        let peers = upstreams.groups().iter().map(|group| group.targets.iter().map(connect).collect()).collect();
+        let peers = upstreams
+            .groups()
+            .iter()
+            .map(|group| group.targets.iter().map(|target| upstream_peer(kernel, &config, target)).collect())
+            .collect();
         let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
         let operations = operations(&loaded, chains);
         Ok(Self { generation, router, operations, upstreams, peers, owned, families, via, ids, metrics, endpoints, config, loaded, waived })
@@ -191,6 +210,25 @@ fn endpoints(config: &Config, metrics: &Metrics) -> Result<Vec<Option<Endpoint>>
     if problems.has_errors() { Err(problems) } else { Ok(endpoints) }
 }
 
+fn upstream_peer(kernel: &Kernel, config: &Config, target: &Target) -> UpstreamPeer {
+    let mut http = peer(target, &kernel.upstream_connections);
+    if target.tls || http.options.alpn != ALPN::H1 {
+        return UpstreamPeer { http, pool: None };
+    }
+    let limits = PoolLimits {
+        read: target.timeouts.read,
+        write: config.gateway.limits.write_time.0,
+        pressure: kernel.pressure.clone(),
+        idle: target.timeouts.idle,
+        buffer: usize::try_from(config.gateway.limits.answer_buffer.0).unwrap_or(usize::MAX),
+        budget: kernel.buffers.clone(),
+        connections: kernel.upstream_connections.clone(),
+    };
+    // The connection keeps it, and the engine's clock would run while a client is waited for.
+    http.options.read_timeout = None;
+    UpstreamPeer { http, pool: Some(kernel.pools.of(target.group_key, limits)) }
+}
+
 /// Connection parameters of a target; the address is put in for each request. The pool is divided by our own key: the
 /// engine's mixes identities that share a serial number, and accepts connections that another trust store verified.
 fn peer(target: &Target, connections: &Arc<UpstreamConnections>) -> HttpPeer {
@@ -209,6 +247,7 @@ fn peer(target: &Target, connections: &Arc<UpstreamConnections>) -> HttpPeer {
     };
     options.upstream_tls_handshake_complete_hook = target.tls.then(named::hook);
     options.max_h2_streams = 100;
+    options.h2_stream_window_size = Some(H2_WINDOW);
     options.connection_timeout = Some(target.timeouts.connect);
     options.total_connection_timeout = Some(target.timeouts.connect);
     options.read_timeout = Some(target.timeouts.read);

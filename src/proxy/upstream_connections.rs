@@ -76,7 +76,15 @@ impl UpstreamConnections {
         lock(&self.all).retain(|connection| connection.upgrade().is_some_and(|connection| connection.look(now)));
     }
 
-    /// Follows a new connection.
+    /// Follows a new connection until the value is dropped, which must be before its socket is closed.
+    pub fn followed(&self, socket: RawFd) -> Followed {
+        let socket = Mutex::new(Some(socket));
+        let connection = Arc::new(UpstreamConnection { begun: self.begun, state: AtomicU64::new(0), exchanges: AtomicU64::new(0), socket });
+        lock(&self.all).push(Arc::downgrade(&connection));
+        Followed(connection)
+    }
+
+    /// Follows a new connection of the engine's.
     fn follow(&self, stream: &mut Stream, socket: RawFd) -> pingora::Result<()> {
         let socket = Mutex::new(Some(socket));
         let connection = Arc::new(UpstreamConnection { begun: self.begun, state: AtomicU64::new(0), exchanges: AtomicU64::new(0), socket });
@@ -102,6 +110,23 @@ impl UpstreamConnection {
             }
         }
         true
+    }
+}
+
+/// A connection that the gateway keeps itself.
+#[derive(Debug)]
+pub struct Followed(Arc<UpstreamConnection>);
+
+impl Followed {
+    /// A hold for the next exchange.
+    pub fn hold(&self) -> Hold {
+        Hold::on(self.0.clone())
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        *lock(&self.0.socket) = None;
     }
 }
 
@@ -155,8 +180,12 @@ impl Hold {
     /// The hold on a connection that is followed.
     pub fn of(digest: Option<&Digest>) -> Option<Self> {
         let connection = digest?.proxy_digest.as_ref()?.user_data.as_ref()?.downcast_ref::<Arc<UpstreamConnection>>()?.clone();
+        Some(Self::on(connection))
+    }
+
+    fn on(connection: Arc<UpstreamConnection>) -> Self {
         let number = connection.exchanges.fetch_add(1, Ordering::Relaxed) & ((1 << NUMBER_BITS) - 1);
-        Some(Self { connection, number, state: 0 })
+        Self { connection, number, state: 0 }
     }
 
     /// Sets the deadline, or takes it away.

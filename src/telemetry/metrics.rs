@@ -26,6 +26,10 @@ const OTHER: &str = "other";
 pub struct Telemetry {
     /// Connections open now.
     pub connections: IntGauge,
+    /// Steps taken because memory is short, 0 to 3.
+    pub memory_pressure: IntGauge,
+    /// The same for open files.
+    pub files_pressure: IntGauge,
     /// Requests whose time in the gateway itself, upstream time taken off, was so long.
     pub gateway_duration: Histogram,
     /// How often each limit was met.
@@ -88,9 +92,12 @@ impl Telemetry {
         let limits = make.counters("limits_total", "How often a limit was met", &["limit"]);
         let reloads = make.counters("reloads_total", "Reloads, by result", &["result"]);
         let failures = make.counters("upstream_failures_total", "Exchanges with an upstream that failed, by what failed", &["kind"]);
+        let pressure = make.gauges("pressure", "Steps taken because a resource is short: 1 hurry, 2 refuse, 3 unavailable", &["resource"]);
         fixed(&make);
         Self {
             connections: make.gauge("connections", "Client connections open now"),
+            memory_pressure: pressure.with_label_values(&["memory"]),
+            files_pressure: pressure.with_label_values(&["files"]),
             gateway_duration: make.own_histogram("gateway_duration_seconds", "Time a request spent in the gateway itself"),
             limits: LimitCounters::of(&limits),
             upstream_failures: UpstreamFailures::of(&failures),

@@ -227,9 +227,14 @@ impl Gateway {
 
     /// Resident memory of the process, in MiB.
     pub fn memory(&self) -> u64 {
+        self.memory_bytes() >> 20
+    }
+
+    /// Resident memory of the process, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
     }
 
     pub fn signal(&self, name: &str) {

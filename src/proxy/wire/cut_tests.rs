@@ -37,6 +37,7 @@ fn settings() -> Deadlines {
         body_pace: 100,
         idle: Duration::from_secs(60),
         write: Duration::from_secs(30),
+        pressure: Arc::new(crate::proxy::pressure::Pressure::default()),
         control_frames: 100,
         counters: Arc::new(Telemetry::new([]).limits),
     }

@@ -1,0 +1,28 @@
+//! Connections to upstreams that speak HTTP/1 without TLS, under the engine's exchange.
+//!
+//! The engine reads an answer as fast as the upstream sends it, in pieces of up to 64 KiB, of which ten wait between upstream and
+//! client: a client that takes nothing costs 640 KiB. A [`Link`] hands over small pieces, and none while as many bytes as it may
+//! have outstanding were not passed on ([`Flow`]). It keeps the silence of the upstream in its own time, because the engine's clock
+//! would also run while the client is the one who is waited for.
+//!
+//! The engine cannot keep such connections: it knows kept ones by their file descriptor. So they are kept here ([`Pool`]), which
+//! also spares the task and the timer that the engine has for each idle one.
+//!
+//! Does not bound what waits for a client when the upstream speaks TLS or HTTP/2: pieces have at most 16 KiB there, ten of them may
+//! wait, and over HTTP/2 a stream's window ([`H2_WINDOW`]) besides.
+
+mod dial;
+mod flow;
+mod link;
+mod pool;
+#[cfg(test)]
+#[path = "tests.rs"]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
+pub use dial::Dial;
+pub use flow::{Budget, Flow};
+pub use pool::{Limits as PoolLimits, Pool, Pools};
+
+/// Bytes that an upstream may send on one HTTP/2 stream before its client has taken some.
+pub const H2_WINDOW: u32 = 128 << 10;
