@@ -140,7 +140,8 @@ fn verdict(key: &str) -> Verdict {
         return Verdict::Slip { meant: format!("{GENERIC}{filter}"), surely: true };
     }
     let prefixed = KNOWN.iter().filter(|(name, _)| name.starts_with(REFERENCE)).map(|(name, _)| *name);
-    if let Some(meant) = nearest_within(&folded, prefixed, 2) {
+    let close = prefixed.filter_map(|name| Some((within(&folded, name, 2)?, name)));
+    if let Some((_, meant)) = close.min_by_key(|(edits, _)| *edits) {
         return Verdict::Slip { meant: meant.to_owned(), surely: true };
     }
     match folded.strip_prefix('x').and_then(unprefixed) {
@@ -159,7 +160,7 @@ fn rest_of(name: &'static str) -> &'static str {
 fn near(rest: &str) -> Option<&'static str> {
     let names = || KNOWN.iter().map(|(name, _)| *name);
     let (found, folded) = (words(rest), fold(rest));
-    let close = names().map(|name| (edits(&folded, rest_of(name)), name)).filter(|(edits, name)| *edits <= allowed(rest_of(name)));
+    let close = names().filter_map(|name| Some((within(&folded, rest_of(name), allowed(rest_of(name)))?, name)));
     if let Some((_, name)) = close.min_by_key(|(edits, _)| *edits) {
         return Some(name);
     }
@@ -178,24 +179,26 @@ fn allowed(word: &str) -> usize {
 /// The extension that a name behind `x-` is a slip of, where one of several words was meant.
 fn unprefixed(rest: &str) -> Option<&'static str> {
     let is_meant = |name: &'static str| {
-        let edits = edits(rest, rest_of(name));
-        if name.starts_with(REFERENCE) { edits == 0 && words(rest_of(name)).len() > 1 } else { edits <= 1 }
+        let of_reference = name.starts_with(REFERENCE);
+        within(rest, rest_of(name), usize::from(!of_reference)).is_some() && (!of_reference || words(rest_of(name)).len() > 1)
     };
     KNOWN.iter().map(|(name, _)| *name).find(|name| is_meant(name))
 }
 
 /// The filter that is meant by what is nearly `x-tollgate-<filter>`.
 fn generic(folded: &str) -> Option<String> {
-    let begins = |length: usize| folded.get(..length).is_some_and(|begin| edits(begin, "xtollgate") <= 1);
+    let begins = |length: usize| folded.get(..length).is_some_and(|begin| within(begin, "xtollgate", 1).is_some());
     let length = [9, 8, 10].into_iter().find(|length| begins(*length))?;
     let filter = folded.get(length..)?;
     Some(if filter.is_empty() { "<filter>".to_owned() } else { filter.to_owned() })
 }
 
-fn nearest_within(folded: &str, names: impl Iterator<Item = &'static str>, allowed: usize) -> Option<&'static str> {
-    // Of the length no more may differ than edits and hyphens.
-    let near = names.filter(|name| name.len().abs_diff(folded.len()) <= allowed + 4).map(|name| (edits(folded, name), name));
-    near.filter(|(edits, _)| *edits <= allowed).min_by_key(|(edits, _)| *edits).map(|(_, name)| name)
+/// The edits between a folded name and a known one, when they are no more than allowed. Lengths are compared first, as a definition may
+/// have a hundred thousand names.
+fn within(folded: &str, name: &str, allowed: usize) -> Option<usize> {
+    let length = name.bytes().filter(u8::is_ascii_alphanumeric).count();
+    let close = length.abs_diff(folded.len()) <= allowed;
+    close.then(|| edits(folded, name)).filter(|edits| *edits <= allowed)
 }
 
 /// Letters and digits, in lower case. What else a name holds, a hyphen that is none for instance, is not seen by who reads it either.

@@ -97,6 +97,14 @@ fn a_hundred_thousand_wrong_keys_are_reported_but_not_all() {
 }
 
 #[test]
+fn fifty_thousand_extensions_are_compared_in_time() {
+    for prefix in ["x-", "x-wso2-", "x-wso2-mutual-sl"] {
+        let keys: String = (0..50_000).map(|i| format!("{prefix}{i:030}: 1\n")).collect();
+        outcome(&[("a.yaml", format!("{HEAD}paths: {{}}\n{keys}"))], &["a.yaml"]);
+    }
+}
+
+#[test]
 fn a_hundred_thousand_references_to_nothing_are_reported_but_not_all() {
     let items: String = (0..100_000).map(|i| format!("  /p{i}: {{$ref: '#/paths/q{i}'}}\n")).collect();
     refused(format!("{HEAD}paths:\n{items}"), "ref.unknown");
