@@ -311,3 +311,7 @@ fn ended(frame: &Performative) -> Lost {
     let text = |place: usize| fields.get(place).and_then(Value::text).unwrap_or("");
     Lost::Told(quoted(&format!("{what} closed: {} {}", text(0), text(1))))
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -172,6 +172,9 @@ pub(crate) enum Field<'a> {
     Symbol(&'a str),
     Binary(&'a [u8]),
     List(u8, &'a [Field<'a>]),
+    /// Keys and values in turn; we send none.
+    #[cfg(test)]
+    Map(&'a [Field<'a>]),
 }
 
 /// Writes a list behind its numeric descriptor.
@@ -219,6 +222,13 @@ fn write(field: Field<'_>, out: &mut Vec<u8>) {
         Field::Symbol(text) => variable(0xb3, text.as_bytes(), out),
         Field::Binary(bytes) => variable(0xb0, bytes, out),
         Field::List(descriptor, fields) => out.extend(encode(descriptor, fields)),
+        #[cfg(test)]
+        Field::Map(fields) => {
+            // As a list of the same fields, whose descriptor is left out.
+            let mut list = encode(0, fields).split_off(3);
+            list[0] = 0xd1;
+            out.extend(list);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod jms_map;
 
 use std::{convert::Infallible, time::Duration};
 
+use tokio::time::Instant;
 use tollgate_outbound::quoted;
 
 use crate::{
@@ -35,16 +36,18 @@ const PROBE: &[u8] = b"BEGIN\ntransaction:kept\n\n\0ABORT\ntransaction:kept\nrec
 const PROBED: &str = "kept";
 /// How long nothing was said before the question is asked.
 const PROBE_AFTER: Duration = Duration::from_millis(250);
-/// So many answers without a message between them say that no more was kept.
+/// So many answers without a message between them say that no more was kept,
 const PROBES: u32 = 4;
+/// when they come so far apart. A broker that stood still answers all at once what it was asked meanwhile.
+const APART: Duration = Duration::from_millis(200);
 
 /// A confirmed subscription.
 pub(crate) struct Session<'a> {
     peer: Peer<'a>,
     /// How often we speak, if the broker wants us to.
     every: Option<Duration>,
-    /// Answers to probes since the last message; nothing, when no more was kept.
-    probed: Option<u32>,
+    /// Answers to probes since the last message, and when the last of either came; nothing, when no more was kept.
+    probed: Option<(u32, Instant)>,
 }
 
 /// Connects and subscribes; ends when the broker confirmed.
@@ -59,7 +62,7 @@ impl Session<'_> {
     /// Passes messages on until the connection ends.
     pub(crate) async fn listen(mut self) -> Result<Infallible, Lost> {
         if self.peer.settings.subscription.is_some() {
-            self.probed = Some(0);
+            self.probed = Some((0, Instant::now()));
             self.peer.wire.beat(PROBE, PROBE_AFTER);
         }
         loop {
@@ -77,8 +80,11 @@ impl Session<'_> {
 
     /// The broker answered, and had no message to send.
     fn probed(&mut self) {
-        let Some(count) = &mut self.probed else { return };
-        *count += 1;
+        let Some((count, last)) = &mut self.probed else { return };
+        if last.elapsed() < APART {
+            return;
+        }
+        (*count, *last) = (*count + 1, Instant::now());
         if *count >= PROBES {
             self.probed = None;
             self.peer.listener.drained();
@@ -195,7 +201,7 @@ impl Session<'_> {
     async fn heard(&mut self, frame: &Frame, message: Result<Message, Broken>) -> Result<(), Lost> {
         let ack = frame.header("ack").ok_or(Broken("a message that cannot be acknowledged"))?;
         self.peer.heard(message)?;
-        self.probed = self.probed.map(|_| 0);
+        self.probed = self.probed.map(|_| (0, Instant::now()));
         self.peer.wire.queue(&encode("ACK", &[("id", ack)])).await
     }
 }
