@@ -24,6 +24,9 @@ fn open(gateway: &Gateway) -> H2 {
     H2::start(Client::connect(gateway.ports.h2c)).unwrap()
 }
 
+/// What is sent for a stream.
+type Attack<'a> = &'a dyn Fn(u32) -> Vec<u8>;
+
 fn request(stream: u32, method: &str, flags: u8) -> Vec<u8> {
     let block = h2::block(&[(":method", method), (":scheme", "http"), (":authority", "localhost"), (":path", "/x")]);
     h2::frame(h2::HEADERS, flags, stream, &block)
@@ -103,6 +106,33 @@ fn requests_that_are_called_off_without_end_end_their_connection() {
     });
     assert!(sent.is_some_and(|sent| sent < 10_000), "{sent:?} requests were called off");
     assert_eq!(gateway.get("/others").status(), 200);
+}
+
+/// The gateway resets each of them itself (CVE-2025-8671).
+#[test]
+fn streams_that_make_the_gateway_reset_them_end_their_connection() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream, json!({ "requests_per_connection": 1_000_000 }));
+    let block = h2::block(&[(":method", "GET"), (":scheme", "http"), (":authority", "localhost"), (":path", "/x"), ("X-Upper", "1")]);
+    let malformed = |stream| h2::frame(h2::HEADERS, h2::END_HEADERS | h2::END_STREAM, stream, &block);
+    let update =
+        |stream, by: u32| [request(stream, "POST", h2::END_HEADERS), h2::frame(h2::WINDOW_UPDATE, 0, stream, &by.to_be_bytes())].concat();
+    let dependent = |stream: u32| {
+        [request(stream, "POST", h2::END_HEADERS), h2::frame(2, 0, stream, &[&stream.to_be_bytes()[..], &[7]].concat())].concat()
+    };
+    let late = |stream| [request(stream, "GET", h2::END_HEADERS | h2::END_STREAM), h2::frame(h2::DATA, 0, stream, b"late")].concat();
+    let attacks: [(&str, Attack); 5] = [
+        ("a name with a capital", &malformed),
+        ("a window opened by nothing", &|stream| update(stream, 0)),
+        ("a window opened beyond measure", &|stream| update(stream, 0x7fff_ffff)),
+        ("a stream that depends on itself", &dependent),
+        ("data after the end", &late),
+    ];
+    for (name, attack) in attacks {
+        let sent = send(&mut open(&gateway), |n| attack(1 + 2 * n as u32));
+        assert!(sent.is_some_and(|sent| sent < 20_000), "{name}: {sent:?} streams");
+        assert_eq!(gateway.get("/others").status(), 200, "after {name}");
+    }
 }
 
 #[test]

@@ -192,3 +192,24 @@ fn chunks_with_extensions_and_trailers_that_keep_the_grammar_arrive() {
         }
     }
 }
+
+/// The engine would make one word of them, if it saw the whole line at once (RFC 9112 §3.2).
+#[test]
+fn a_target_with_a_raw_space_is_refused_however_it_is_cut() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::over(&upstream.url(), Settings::default());
+    for line in ["GET /a b HTTP/1.1", "GET  /a HTTP/1.1", "GET /a HTTP/1.1 HTTP/1.1", "GET /a\tb HTTP/1.1", "GET /a\x7fb HTTP/1.1"] {
+        let bytes = format!("{line}\r\nHost: localhost\r\n\r\n");
+        for pieces in [bytes.len(), 6, 1] {
+            let mut client = gateway.connect();
+            for piece in bytes.as_bytes().chunks(pieces) {
+                // A refusal may close the connection before everything is written.
+                let _ = client.write(piece);
+            }
+            let answer = client.answer("GET");
+            // What is left unread when a connection closes may take the answer with it.
+            assert!(answer.as_ref().map_or(pieces < bytes.len(), |answer| answer.status() == 400), "{line:?}: {answer:?}");
+        }
+    }
+    assert_eq!(upstream.count(), 0, "{:?}", upstream.requests());
+}

@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -59,6 +59,8 @@ pub struct Connection {
     turn: AtomicU32,
     /// How the message at hand ends, as the stream has read it.
     framing: AtomicU64,
+    /// Bytes of its head.
+    head: AtomicUsize,
     /// It carries another protocol now.
     tunnel: AtomicBool,
     /// Requests that may still come, where many share the connection.
@@ -95,6 +97,7 @@ impl Connection {
             host: Mutex::default(),
             turn,
             framing: AtomicU64::new(Framing::Length(0).to_bits()),
+            head: AtomicUsize::new(0),
             tunnel: AtomicBool::new(false),
             left: AtomicU32::new(u32::MAX),
             spent: Notify::new(),
@@ -129,6 +132,16 @@ impl Connection {
     /// Says how the message at hand ends.
     pub fn framed(&self, framing: Framing) {
         self.framing.store(framing.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Says how many bytes of head were handed over.
+    pub fn head(&self, bytes: usize) {
+        self.head.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How many bytes the head of the message at hand has. Means nothing over HTTP/2.
+    pub fn head_bytes(&self) -> usize {
+        self.head.load(Ordering::Relaxed)
     }
 
     /// How the message at hand ends, once its head was read. Means nothing over HTTP/2.

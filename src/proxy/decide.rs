@@ -14,7 +14,7 @@ use super::{
     phases::Phases,
     snapshot::Snapshot,
     whole_body,
-    wire::{Framing, Malformed},
+    wire::Framing,
 };
 use crate::{
     chain::{self, Run, Verdict, gateway as reasons},
@@ -52,8 +52,9 @@ impl Phases {
             admit::join_crumbs(req).map_err(early)?;
         }
         if let Some(http1) = session.as_downstream().as_http1() {
-            framed(exchange, session.req_header())?;
-            if admit::has_fragment(&http1.get_headers_raw_bytes()) {
+            let raw = http1.get_headers_raw_bytes();
+            framed(exchange, session.req_header(), &raw)?;
+            if admit::has_fragment(&raw) {
                 return Err(early(&normal::CHARACTER));
             }
         }
@@ -222,15 +223,18 @@ fn is_balancer(snapshot: &Snapshot, connection: &Connection) -> bool {
     snapshot.endpoints[connection.listener].as_ref().is_some_and(|endpoint| endpoint.is_balancer(connection.presented.as_ref()))
 }
 
-/// Refuses a message that has ended elsewhere for the stream than for the engine, or nowhere.
-fn framed(exchange: &Exchange, req: &RequestHeader) -> Result<(), Early> {
-    let read = exchange.connection.as_ref().map(|connection| connection.framing());
+/// Refuses a message that has ended elsewhere for the stream than for the engine, or nowhere, and one whose head the engine has
+/// rewritten: it escapes what cannot stand in a target, a raw space for instance, when it sees the whole line at once (RFC 9112 §3.2).
+fn framed(exchange: &Exchange, req: &RequestHeader, raw: &[u8]) -> Result<(), Early> {
+    let refused = |why: &'static str| Err(Box::new(reasons::FRAMING.answer().log(why)));
+    let Some(connection) = &exchange.connection else { return refused("nobody has read the message but the engine") };
     let engine = if exchange.seen.coding { Framing::Chunked } else { Framing::Length(declared_length(req)) };
-    if read == Some(engine) {
-        return Ok(());
+    match connection.framing() {
+        Framing::Malformed(malformed) => refused(malformed.why()),
+        read if read != engine => refused("the stream and the engine read another end of the message"),
+        _ if connection.head_bytes() != raw.len() => refused("a request line that is not three words"),
+        _ => Ok(()),
     }
-    let why = read.and_then(Framing::malformed).map_or("the stream and the engine read another end of the message", Malformed::why);
-    Err(Box::new(reasons::FRAMING.answer().log(why)))
 }
 
 fn declared_length(req: &RequestHeader) -> u64 {

@@ -7,7 +7,7 @@ use pingora::protocols::http::v1::server::HttpSession;
 use tokio::io::{AsyncWriteExt, duplex};
 use tollgate_filter_api::{NoCertificate, Peer};
 
-use super::{Framing, Malformed};
+use super::framing::{Framing, Malformed};
 use crate::{
     proxy::{
         connection::{Connection, Phase, digest_of},
@@ -109,7 +109,7 @@ async fn serve(session: &mut HttpSession, connection: &Connection) -> Outcome {
         (false, Some(length)) => length.map(Framing::Length),
     };
     connection.expect(Phase::Free);
-    if engine != Some(connection.framing()) {
+    if engine != Some(connection.framing()) || connection.head_bytes() != session.get_headers_raw_bytes().len() {
         return Outcome::Refused;
     }
     let mut body = Vec::new();

@@ -70,7 +70,6 @@ macro_rules! malformed {
 
 malformed! {
     EmptyLines = "too many empty lines before the request line";
-    RequestLine = "a request line that is not three words with a space between them";
     LineEnd = "a line that does not end in CR LF";
     Length = "a Content-Length that is not one number";
     Coding = "a Transfer-Encoding that is not `chunked` alone";

@@ -18,8 +18,8 @@ pub struct Share {
     pub skipped: usize,
     /// Its own bytes, which follow them.
     pub taken: usize,
-    /// How it ends, if its head ends among them.
-    pub framing: Option<Framing>,
+    /// How it ends, and how many bytes its head has, if that ends among them.
+    pub framing: Option<(Framing, usize)>,
 }
 
 /// Where a message stands.
@@ -62,7 +62,7 @@ impl Message {
             let rest = &bytes[skipped..];
             let Some(end) = head.end(rest) else { return Share { taken: rest.len(), ..share } };
             let framing = head.framing();
-            share = Share { taken: end, framing: Some(framing), ..share };
+            share = Share { taken: end, framing: Some((framing, head.bytes())), ..share };
             self.state = State::after_head(framing);
         }
         share.taken += self.body(&bytes[share.skipped + share.taken..]);

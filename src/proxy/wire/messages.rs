@@ -77,8 +77,9 @@ impl Messages {
 
     fn follow(message: &mut Message, connection: &Connection, bytes: &[u8]) -> Share {
         let share = message.follow(bytes);
-        if let Some(framing) = share.framing {
+        if let Some((framing, head)) = share.framing {
             connection.framed(framing);
+            connection.head(head);
         }
         share
     }

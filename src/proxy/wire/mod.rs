@@ -13,7 +13,7 @@ mod http2;
 mod message;
 mod messages;
 
-pub use framing::{Framing, Malformed};
+pub use framing::Framing;
 pub use http2::{Http2, PREFACE};
 pub use messages::Messages;
 
