@@ -138,7 +138,8 @@ fn a_fault_that_every_request_meets_is_told_to_the_process_log_once() {
     let jwt = json!({ "jwt": { "issuers": [{ "issuer": issuer.name, "audiences": ["tests"], "keys": keys }] } });
     let mut definition = tollgate_tests::project::open_api("/a", &upstream.url(), tollgate_tests::project::everything());
     definition["x-wso2-disable-security"] = false.into();
-    let gateway = Gateway::serving(&definition, Settings::of(json!({ "chain": [jwt] })));
+    // Without its issuer's keys it is never ready.
+    let gateway = Gateway::serving_unready(&definition, Settings::of(json!({ "chain": [jwt] })));
     let token = format!("Authorization: Bearer {}", issuer.token(json!({})));
     for _ in 0..20 {
         assert_eq!(gateway.send("GET", "/a/x", &[&token], b"").status(), 503);

@@ -80,6 +80,16 @@ impl Gateway {
         Self::start_in(folder, &artifact, settings)
     }
 
+    /// As [`serving`](Self::serving), and waits only until it listens.
+    ///
+    /// # Panics
+    /// When it ends, or does not listen in time.
+    pub fn serving_unready(definition: &Value, settings: Settings) -> Self {
+        let folder = Folder::new();
+        let artifact = artifact(&folder, definition);
+        Self::listening(folder, &artifact, &|folder, ports| config(folder, &settings, ports))
+    }
+
     pub fn start(artifact: &Path, settings: Settings) -> Self {
         Self::start_in(Folder::new(), artifact, settings)
     }
