@@ -35,6 +35,7 @@ mod respond;
 mod revocation;
 mod slow_upstreams;
 mod spellings;
+mod stopping;
 mod strangers;
 mod targets;
 mod tls;

@@ -26,13 +26,15 @@ struct Load {
 }
 
 impl Load {
-    /// Half of the clients keep their connection, half open one for each request.
+    /// Half of the clients keep their connection, half open one for each request; of four clients, one opens it ahead of time.
     fn start(port: u16, clients: usize) -> Self {
         let (stop, good) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let threads = (0..clients)
             .map(|n| {
                 let (stop, good) = (stop.clone(), good.clone());
-                thread::spawn(move || client(port, n % 2 == 0, &stop, &good))
+                // Those that connect ahead begin one after the other, so that some are waited for whenever a process stops.
+                let ahead = (n % 4 == 3).then(|| AHEAD * n as u32 / clients as u32);
+                thread::spawn(move || client(port, n % 2 == 0, ahead, &stop, &good))
             })
             .collect();
         Self { stop, good, threads }
@@ -56,11 +58,18 @@ impl Load {
     }
 }
 
-fn client(port: u16, keep: bool, stop: &AtomicBool, good: &AtomicUsize) -> Vec<String> {
+/// How far ahead of its request a connection may be opened: longer than kept connections have when a process stops.
+const AHEAD: Duration = Duration::from_secs(2);
+
+fn client(port: u16, keep: bool, ahead: Option<Duration>, stop: &AtomicBool, good: &AtomicUsize) -> Vec<String> {
     let mut wrong = Vec::new();
+    thread::sleep(ahead.unwrap_or_default());
     let mut kept: Option<Client> = None;
     while !stop.load(Ordering::Relaxed) {
         let mut client = kept.take().unwrap_or_else(|| Client::connect(port));
+        if ahead.is_some() {
+            thread::sleep(AHEAD);
+        }
         match client.ask("GET", "/a/x", &[], b"") {
             Ok(answer) if answer.status() == 200 => {
                 good.fetch_add(1, Ordering::Relaxed);
@@ -150,27 +159,42 @@ fn term_finishes_what_is_under_way_and_ends_with_0() {
     assert_eq!(gateway.log_of(1).len(), 1);
 }
 
-#[test]
-fn quit_hands_the_sockets_to_a_new_process_without_losing_a_request() {
+/// Hands over to a new process while so many clients ask, and says what went wrong.
+fn hand_over(clients: usize, requests: usize) {
     let upstream = Upstream::start();
     let folder = Folder::new();
     let artifact = artifact_in(&folder, &open_api("/a", &upstream.url(), json!({ "/x": { "get": operation() } })), "a");
     let socket = folder.join("upgrade.sock");
-    let mut gateway = Gateway::start(&artifact, Settings::of(json!({ "process": { "upgrade_socket": &socket, "grace": "5s" } })));
-    let load = Load::start(gateway.ports.plain, 2);
-    load.more(20);
+    let mut gateway = Gateway::start(&artifact, Settings::of(json!({ "process": { "upgrade_socket": &socket, "grace": "20s" } })));
+    let load = Load::start(gateway.ports.plain, clients);
+    load.more(requests);
     let mut second = gateway.spawn_beside(&["--upgrade"]);
     until("the new process to wait for the sockets", || socket.exists().then_some(()));
     gateway.signal("QUIT");
     let code = gateway.wait();
-    load.more(50);
+    load.more(requests);
     let (good, wrong) = load.stop();
     let alive = second.try_wait().unwrap().is_none();
     let _ = second.kill();
     let _ = second.wait();
     assert!(alive && code == 0, "old {code}, new alive: {alive}; {}", gateway.stderr());
-    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(wrong, Vec::<String>::new(), "of {good}");
     assert_eq!(upstream.count(), good);
+}
+
+#[test]
+fn quit_hands_the_sockets_to_a_new_process_without_losing_a_request() {
+    hand_over(2, 50);
+}
+
+#[test]
+fn a_hand_over_on_a_busy_machine_loses_no_request() {
+    let busy = Arc::new(AtomicBool::new(true));
+    let spin = |busy: Arc<AtomicBool>| move || while busy.load(Ordering::Relaxed) {};
+    let spinning: Vec<_> = (0..2).map(|_| thread::spawn(spin(busy.clone()))).collect();
+    hand_over(64, 2_000);
+    busy.store(false, Ordering::Relaxed);
+    spinning.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]

@@ -395,7 +395,8 @@ pub struct OutgoingTrust {
 pub struct Process {
     /// Worker threads for requests; 0 takes one for each core.
     pub threads: usize,
-    /// How long requests may go on after TERM.
+    /// How long requests may go on after TERM. A connection that was accepted and has asked nothing yet is waited for as long as a header
+    /// may take.
     pub grace: Interval,
     /// How long after its start `/readyz` waits for the keys of every issuer. Afterwards those of one issuer are enough, so that an issuer
     /// that is down does not keep the others' clients out. Once ready, the gateway stays so until it stops: an outage of an issuer must

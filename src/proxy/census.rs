@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{gateway::Gateway, pressure::Step};
+use super::{gateway::Gateway, presence::Presence, pressure::Step};
 
 /// Who is connected.
 pub struct Census {
@@ -20,6 +20,9 @@ struct Counts {
     all: usize,
     by_listener: Vec<usize>,
     by_client: HashMap<IpAddr, usize>,
+    /// By the number of the seat.
+    present: HashMap<u64, Arc<Presence>>,
+    seats: u64,
 }
 
 impl Census {
@@ -33,6 +36,11 @@ impl Census {
         self.lock().all
     }
 
+    /// Asks connections to leave as soon as they are idle; those that have asked nothing yet only if `all`.
+    pub fn ask_to_leave(&self, all: bool) {
+        self.lock().present.values().for_each(|presence| presence.ask_to_leave(all));
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -44,6 +52,9 @@ pub struct Seat {
     census: Arc<Census>,
     listener: usize,
     client: IpAddr,
+    number: u64,
+    /// What tells the connection to leave.
+    pub presence: Arc<Presence>,
 }
 
 impl Seat {
@@ -73,8 +84,11 @@ impl Seat {
         *of_client += 1;
         counts.by_listener[listener] += 1;
         counts.all += 1;
+        let (number, presence) = (counts.seats, Arc::<Presence>::default());
+        counts.seats += 1;
+        counts.present.insert(number, presence.clone());
         telemetry.connections.inc();
-        Some(Self { gateway: gateway.clone(), census: census.clone(), listener, client })
+        Some(Self { gateway: gateway.clone(), census: census.clone(), listener, client, number, presence })
     }
 }
 
@@ -83,6 +97,7 @@ impl Drop for Seat {
         let mut counts = self.census.lock();
         counts.all -= 1;
         counts.by_listener[self.listener] -= 1;
+        counts.present.remove(&self.number);
         self.gateway.kernel.telemetry.connections.dec();
         if let Some(of_client) = counts.by_client.get_mut(&self.client) {
             *of_client -= 1;

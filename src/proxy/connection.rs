@@ -14,7 +14,7 @@ use pingora::protocols::raw_connect::ProxyDigest;
 use tokio::sync::Notify;
 use tollgate_filter_api::Peer;
 
-use super::{presented::Presented, wire::Framing};
+use super::{presence::Presence, presented::Presented, wire::Framing};
 
 /// What the client is expected to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct Connection {
     pub strict_host: bool,
     /// The certificate it presented, to be judged again when the rules change.
     pub presented: Option<Presented>,
+    /// Whether it may be asked to leave.
+    pub presence: Arc<Presence>,
     /// Which listener it came to, in the order of the configuration.
     pub listener: usize,
     /// The address as the value of a field.
@@ -92,6 +94,7 @@ impl Connection {
             server_name,
             strict_host,
             presented: None,
+            presence: Arc::default(),
             listener: 0,
             forwarded_for,
             host: Mutex::default(),
@@ -167,6 +170,7 @@ impl Connection {
 
     /// One of the many has come.
     pub fn asked(&self) {
+        self.presence.asks();
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.spent.notify_one();
         }

@@ -29,7 +29,7 @@ use super::{
     presented,
     sockets::Sockets,
 };
-use crate::telemetry::IntCounter;
+use crate::{config::Gateway as GatewayConfig, telemetry::IntCounter};
 
 /// All listeners of the gateway.
 pub struct Edge {
@@ -55,6 +55,7 @@ impl Service for Edge {
                         proxy: self.proxy.clone(),
                         census: self.census.clone(),
                         stop: self.stop.subscribe(),
+                        first_request: first_request(&snapshot.config.gateway),
                         accepted: self.gateway.kernel.telemetry.listener(&listener.address.to_string()),
                         index,
                     };
@@ -86,6 +87,14 @@ impl Service for Edge {
     }
 }
 
+/// Most connections that the system may have let in before the gateway asked for them.
+const MOST_QUEUED: usize = 4096;
+
+/// How long after a stop began connections without a request are waited for.
+pub fn first_request(config: &GatewayConfig) -> Duration {
+    config.limits.header_time.0.min(config.process.grace.0)
+}
+
 /// One listener at work.
 struct Accepting {
     gateway: Arc<Gateway>,
@@ -93,6 +102,8 @@ struct Accepting {
     census: Arc<Census>,
     stop: watch::Receiver<bool>,
     accepted: IntCounter,
+    /// How long the first request of a connection may take after the stop.
+    first_request: Duration,
     index: usize,
 }
 
@@ -102,16 +113,11 @@ impl Accepting {
         loop {
             let accepted = tokio::select! {
                 accepted = socket.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => return,
+                _ = stop.wait_for(|stop| *stop) => return self.last(socket),
                 _ = shutdown.wait_for(|stop| *stop) => return,
             };
             match accepted {
-                Ok((stream, address)) => {
-                    self.accepted.inc();
-                    if let Some(seat) = Seat::take(&self.gateway, &self.census, self.index, address.ip().to_canonical()) {
-                        tokio::spawn(self.clone().connection(stream, address, seat));
-                    }
-                }
+                Ok((stream, address)) => self.welcome(stream, address),
                 Err(error) => {
                     // Out of descriptors: accepting again at once would spin.
                     log::error!("cannot accept: {error}");
@@ -121,8 +127,27 @@ impl Accepting {
         }
     }
 
+    /// Takes whoever the system has let in already: their connections would be reset.
+    fn last(self: Arc<Self>, socket: tokio::net::TcpListener) {
+        let Ok(socket) = socket.into_std() else { return };
+        for _ in 0..MOST_QUEUED {
+            let Ok((stream, address)) = socket.accept() else { return };
+            let stream = stream.set_nonblocking(true).and_then(|()| tokio::net::TcpStream::from_std(stream));
+            match stream {
+                Ok(stream) => self.welcome(stream, address),
+                Err(error) => log::error!("cannot accept: {error}"),
+            }
+        }
+    }
+
+    fn welcome(self: &Arc<Self>, stream: tokio::net::TcpStream, address: SocketAddr) {
+        self.accepted.inc();
+        if let Some(seat) = Seat::take(&self.gateway, &self.census, self.index, address.ip().to_canonical()) {
+            tokio::spawn(self.clone().connection(stream, address, seat));
+        }
+    }
+
     async fn connection(self: Arc<Self>, stream: tokio::net::TcpStream, address: SocketAddr, seat: Seat) {
-        let _seat = seat;
         let _ = stream.set_nodelay(true);
         let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
         let _ = digest.peer_addr.set(Some(EngineAddr::Inet(address)));
@@ -151,6 +176,7 @@ impl Accepting {
             }
         };
         connection.listener = self.index;
+        connection.presence = seat.presence.clone();
         let h2 = listener.h2c || matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
         let deadlines = Deadlines {
             header: limits.header_time.0,
@@ -179,7 +205,11 @@ impl Accepting {
         let mut served = pin!(self.proxy.process_new(stream, &ends));
         tokio::select! {
             _ = &mut served => return,
-            _ = stop.wait_for(|stop| *stop) => {}
+            () = async {
+                let _ = stop.wait_for(|stop| *stop).await;
+                // Who has asked nothing yet may ask; GOAWAY would turn the first request away.
+                let _ = tokio::time::timeout(self.first_request, connection.presence.first_request()).await;
+            } => {}
             () = connection.spent() => self.gateway.kernel.telemetry.limits.requests_per_connection.inc(),
         }
         let _ = end.send(true);

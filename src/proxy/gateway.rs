@@ -183,6 +183,11 @@ impl Gateway {
         self.ready.drain();
     }
 
+    /// Whether a stop has begun.
+    pub(super) fn is_draining(&self) -> bool {
+        self.ready.is_draining()
+    }
+
     /// The listeners are open.
     pub(super) fn listening(&self) {
         self.ready.listening();

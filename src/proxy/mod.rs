@@ -33,6 +33,7 @@ mod patience;
 mod pem;
 mod phases;
 mod policy;
+mod presence;
 mod presented;
 mod pressure;
 mod ready;

@@ -168,11 +168,19 @@ impl PacedStream {
     fn came(&mut self, bytes: u64) {
         match phase_of(self.seen) {
             // The time of the rest begins.
-            Phase::Header if self.bytes == 0 && !self.connection.is_multiplexed() => self.waiting = Some(Instant::now()),
+            Phase::Header if self.is_idle() => {
+                self.waiting = Some(Instant::now());
+                self.connection.presence.asks();
+            }
             Phase::Header | Phase::Free => {}
             Phase::Body => self.waited += self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed()),
         }
         self.bytes += bytes;
+    }
+
+    /// Whether nothing of the next request has come.
+    fn is_idle(&self) -> bool {
+        phase_of(self.seen) == Phase::Header && self.bytes == 0 && !self.connection.is_multiplexed()
     }
 
     /// When the client must have sent more, as things stand.
@@ -254,6 +262,10 @@ impl AsyncRead for PacedStream {
                 if matches!(this.wire, Wire::Http2(_)) && this.connection.is_cut(cx) {
                     this.deadlines.counters.write_time.inc();
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no more")));
+                }
+                if this.is_idle() && this.connection.presence.leaves(this.inner.get_ref().id(), cx) {
+                    // As if the client had left.
+                    return Poll::Ready(Ok(()));
                 }
                 if phase_of(this.seen) != Phase::Free {
                     this.waiting.get_or_insert_with(Instant::now);

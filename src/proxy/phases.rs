@@ -105,6 +105,9 @@ impl ProxyHttp for Phases {
             }
             Ok(()) => Ok(false),
             Err(answer) => {
+                if self.0.is_draining() {
+                    session.set_keepalive(None);
+                }
                 answer::write(session, exchange, *answer).await?;
                 Ok(true)
             }
@@ -240,6 +243,9 @@ impl ProxyHttp for Phases {
             && let Some(connection) = &exchange.connection
         {
             connection.tunnel();
+        } else if self.0.is_draining() {
+            // Who asks again is to ask another process.
+            session.set_keepalive(None);
         }
         if session.req_header().version == http::Version::HTTP_10 && resp.headers.contains_key(http::header::TRANSFER_ENCODING) {
             // RFC 9112 §6.1: such a client knows no chunks, so the end of the connection is the end of the body.

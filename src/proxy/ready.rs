@@ -31,9 +31,14 @@ impl Ready {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// Whether [`Ready::drain`] was said.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// What is missing; empty when traffic may come.
     pub fn missing(&self, gateway: &Gateway) -> Vec<String> {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             return vec!["the gateway is stopping".to_owned()];
         }
         if self.reached.load(Ordering::Relaxed) {

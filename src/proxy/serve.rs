@@ -2,7 +2,8 @@
 //!
 //! - HUP opens the access log's file anew and reloads; a problem keeps the running configuration.
 //! - TERM stops: not ready, no new connections, `Connection: close` and GOAWAY, what is under way may finish within the grace
-//!   time. The process ends as soon as nothing is left.
+//!   time. Connections that were accepted have the time of a header for their first request. The process ends as soon as nothing
+//!   is left.
 //! - QUIT hands the listening sockets to a process that was started with `--upgrade` and then stops the same way. When no
 //!   process takes them, everything goes on; without `process.upgrade_socket` it is TERM.
 //! - INT ends at once.
@@ -11,7 +12,7 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pingora::{
-    apps::{HttpServerApp, HttpServerOptions},
+    apps::HttpServerOptions,
     protocols::http::v2::server::default_h2_options,
     proxy::http_proxy,
     server::{
@@ -29,7 +30,7 @@ use tollgate_revocations::Book;
 use super::{
     census::Census,
     descriptors::{self, most_connections},
-    edge::Edge,
+    edge::{Edge, first_request},
     gateway::Gateway,
     phases::Phases,
     pressure,
@@ -92,27 +93,10 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     h2.max_send_buffer_size(H2_SEND_BUFFER);
     proxy.h2_options = Some(h2);
     let proxy = Arc::new(proxy);
-    server.add_service(Edge {
-        gateway: gateway.clone(),
-        proxy: proxy.clone(),
-        stop: stop.clone(),
-        census: census.clone(),
-        sockets: sockets.clone(),
-    });
+    server.add_service(Edge { gateway: gateway.clone(), proxy, stop: stop.clone(), census: census.clone(), sockets: sockets.clone() });
     server.add_service(Attendant { gateway: gateway.clone(), sockets: sockets.clone(), handed_over: handed_over.subscribe() });
     let process = config.process.clone();
-    let signals = Signals {
-        gateway: gateway.clone(),
-        census,
-        stop,
-        handed_over,
-        sockets,
-        process,
-        cleanup: Box::new(move || {
-            let proxy = proxy.clone();
-            Box::pin(async move { proxy.http_cleanup().await })
-        }),
-    };
+    let signals = Signals { gateway: gateway.clone(), census, stop, handed_over, sockets, process };
     drop(snapshot);
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     gateway.access_log.flush(Duration::from_secs(5));
@@ -250,8 +234,6 @@ async fn reload_on_hup(gateway: Arc<Gateway>) {
 /// sending; one that is used meanwhile is told `Connection: close` with its answer.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-type Cleanup = Box<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
-
 /// Waits for a signal, and drains before it lets the engine stop.
 struct Signals {
     gateway: Arc<Gateway>,
@@ -260,7 +242,6 @@ struct Signals {
     handed_over: watch::Sender<bool>,
     sockets: Arc<Sockets>,
     process: Process,
-    cleanup: Cleanup,
 }
 
 #[async_trait]
@@ -309,7 +290,10 @@ impl Signals {
         let _ = self.stop.send(true);
         let begun = tokio::time::Instant::now();
         self.empty_before(begun + GOODBYE.min(self.process.grace.0)).await;
-        (self.cleanup)().await;
+        self.census.ask_to_leave(false);
+        // The engine's own cleanup would drop connections whose request lies unread.
+        self.empty_before(begun + first_request(&self.gateway.current().config.gateway)).await;
+        self.census.ask_to_leave(true);
         self.empty_before(begun + self.process.grace.0).await;
     }
 
