@@ -148,3 +148,20 @@ fn a_source_that_said_more_than_fits_is_not_complete() {
     assert!(feed.add(&said(&format!("[{}]", many.join(",")))).is_err());
     assert_eq!(feed.age(), None);
 }
+
+#[test]
+fn what_was_revoked_does_not_pass_while_the_clock_is_ahead_for_a_moment() {
+    let (folder, clock) = (Folder::new(), clock());
+    let book = book(Some(Journal::open(&folder.join("journal")).unwrap()), &[], clock.clone());
+    let hour = Instruction::read(br#"{"jti":"a","ttl":3600}"#, 1, book.reading_time()).unwrap();
+    book.revoke(&hour).unwrap();
+    clock.goes_wrong_by(Duration::from_secs(90_000));
+    book.tick();
+    assert!(book.find(&token("a")).is_some());
+    // It stays where it is, so it was right.
+    for _ in 0..1_300 {
+        clock.pass(Duration::from_secs(1));
+        book.tick();
+    }
+    assert!(book.find(&token("a")).is_none());
+}

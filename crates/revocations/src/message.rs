@@ -43,9 +43,9 @@ impl Payload {
 }
 
 fn revoked(token: &str, ttl: Option<&Value>, expiry_time: Option<&Value>, now: u32) -> Result<Statement, Bad> {
-    // 0 stands for an end that the publisher does not know.
+    // 0, and an empty text, stand for an end that the publisher does not know.
     let end = |value: &Value| Number::or_never(value).map(|number| Some(number).filter(|number| !number.is_zero()));
-    let ends = [ttl, expiry_time].map(|value| value.map_or(Ok(None), end));
+    let ends = [ttl, expiry_time].map(|value| value.filter(|value| *value != "").map_or(Ok(None), end));
     let [ttl, expiry_time] = ends;
     Statement::token(token, [ttl?.map(|ttl| ttl.at_least(LEAST)), expiry_time?], now)
 }

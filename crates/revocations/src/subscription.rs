@@ -123,6 +123,7 @@ impl Subscription {
         state.caught_up = !self.durable;
         (state.heard, state.quiet_since) = (now, now);
         self.feed.connected();
+        self.reckon(&mut state);
         self.feed.is_torn()
     }
 

@@ -8,7 +8,7 @@
 use std::{
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Poll,
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -180,7 +180,7 @@ impl Awaited for KeyRing {
         for (source, loaded) in self.sources.iter().zip(self.loaded().iter()) {
             if loaded.keys.is_none() {
                 // Asks; nobody waits for it here.
-                drop(source.document.refresh());
+                let _ = source.document.refresh().as_mut().poll(&mut Context::from_waker(Waker::noop()));
                 missing.push(source.place.as_str());
             }
         }

@@ -63,6 +63,24 @@ fn a_key_that_cannot_be_used_is_left_out_alone_and_counted_by_why() {
 }
 
 #[test]
+fn no_value_of_any_member_harms_another_key() {
+    let odd =
+        ["null", "[]", "{}", "\"\"", "0", "-1", "1e400", "true", "[null]", "\"\\u0000\"", "\"=\"", "[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]"];
+    for key in [&*P256, &*RSA, &*ED25519] {
+        for name in ["kty", "crv", "x", "y", "n", "e", "use", "key_ops", "alg", "kid", "d", "oth", "x5c", "x5t", "exp"] {
+            for value in odd {
+                let others = merged(key.named("k1"), json!({ name: null })).to_string();
+                let odd = format!("{{\"{name}\":{value},{}", others.trim_start_matches('{'));
+                let set = format!(r#"{{"keys":[{odd},{}]}}"#, P384.named("k2"));
+                let filter = Harness::<Jwt>::setup().document(SET, set).yaml(&settings(none(), none()));
+                accepted(&filter, &P384.token(json!({ "kid": "k2" }), none()));
+                assert_eq!(filter.metric("jwt_keys_unreadable_total", Some(ISSUER)), 0.0, "{odd}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_claim_that_is_null_or_a_name_that_is_empty_counts_as_absent() {
     let filter = plain();
     let names = ["nbf", "iat", "sub", "azp", "client_id", "consumerKey", "scope", "scp", "jti", "keytype", "cnf", "at_hash", "other"];

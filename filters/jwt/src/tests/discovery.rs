@@ -92,8 +92,12 @@ fn j21_a_document_that_changes_is_followed_and_one_that_breaks_is_not() {
 fn j21_a_document_that_comes_late_is_asked_for() {
     let filter = discovering(&setup().unfetched(ABOUT), ISSUER);
     undecided(&filter);
+    let asked = filter.document(ABOUT).refreshed();
+    assert!(filter.missing()[0].contains(ISSUER));
+    assert_eq!(filter.document(ABOUT).refreshed(), asked + 1, "who looks whether the gateway is ready has it asked for");
     filter.document(ABOUT).stage(about(none()));
     accepted(&filter, &P256.claims(none()));
+    assert!(filter.missing().is_empty());
 }
 
 /// Their old place is gone: asked for them, it confirms nothing.
