@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::targets::acceptor;
 use serde_json::{Value, json};
 use tollgate_tests::{
     Folder, Gateway, Reply, Settings, Upstream,
@@ -96,6 +97,28 @@ fn a_head_that_drips_is_not_waited_for() {
         client.outcome(1);
         assert!(gateway.log_of(2).iter().all(|line| line["status"] == 504), "{limits}: over HTTP/2 as well");
     }
+}
+
+#[test]
+fn an_encrypted_upstream_has_no_more_time_than_others() {
+    let (folder, authority) = (Folder::new(), Authority::new("root"));
+    let identity = authority.issue("upstream", 2, &["localhost"]);
+    let head = format!("HTTP/1.1 200 OK\r\nX-Drip: {}\r\n\r\n", "x".repeat(200));
+    let drips = bytes(&head).fold(Reply::raw(""), |reply, byte| reply.then(Duration::from_millis(300), byte));
+    let stands_still = Reply::raw("HTTP/1.1 200 OK\r\n\r\nx").then(Duration::from_secs(60), "x");
+    let upstream = Upstream::tls(acceptor(&identity), move |request| match request.target() {
+        "/drips" => drips.clone(),
+        _ => stands_still.clone(),
+    });
+    let limits = json!({ "ca": authority.write(&folder, "ca.pem"), "http": "1", "response_header_timeout": "2s", "request_timeout": "4s" });
+    let gateway = Gateway::over(&upstream.https("localhost"), Settings::of(json!({ "upstream": limits })));
+    let begun = Instant::now();
+    let answer = gateway.get("/drips");
+    assert!(answer.status() == 504 && answer.text().contains("upstream.header_timeout"), "{}", answer.text());
+    let mut client = gateway.connect();
+    client.write(request("GET", "/stands-still", &[], b"")).unwrap();
+    assert!(client.answer("GET").is_err());
+    assert!(begun.elapsed() < IN_TIME, "it took {:?}", begun.elapsed());
 }
 
 #[test]

@@ -51,7 +51,8 @@ fn gateway(urls: &[String], kind: &str, more: Value) -> Gateway {
     Gateway::serving(&definition, Settings::of(json!({ "upstream": upstream })))
 }
 
-fn acceptor(identity: &Identity) -> SslAcceptor {
+/// A server that shows this certificate.
+pub fn acceptor(identity: &Identity) -> SslAcceptor {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
     builder.set_certificate(&identity.certificate).unwrap();
     builder.set_private_key(&identity.key).unwrap();

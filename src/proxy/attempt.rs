@@ -3,14 +3,24 @@
 use std::time::Instant;
 
 use pingora::{
-    Error, ErrorType,
+    Error, ErrorSource, ErrorType,
     http::RequestHeader,
     protocols::l4::socket::SocketAddr as EngineAddr,
+    proxy::Session,
     upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy},
 };
 
-use super::{exchange::Exchange, phases::Phases, ticks::gathered, transport::Dial};
+use super::{
+    exchange::Exchange,
+    outcome::may_repeat,
+    phases::Phases,
+    ticks::gathered,
+    transport::{Dial, Flow},
+};
 use crate::upstreams::Choice;
+
+/// How often one request may meet a pooled connection that the upstream has closed meanwhile.
+const STALE_TRIES: u32 = 8;
 
 impl Phases {
     /// The next target of the request's order, ready to be connected to.
@@ -93,6 +103,42 @@ impl Phases {
             }
         }
         error.set_retry(exchange.order.as_ref().is_some_and(|order| order.len() > 0));
+        error
+    }
+
+    /// Something of the request has gone out: only what may be repeated is repeated, on the next target, or on the same one when
+    /// the connection was a used one that had gone stale. Leaving the question open would end in a panic of the engine.
+    pub(super) fn broke_off(&self, session: &Session, exchange: &mut Exchange, mut error: Box<Error>, reused: bool) -> Box<Error> {
+        if *error.etype() == ErrorType::InvalidCert {
+            return self.not_connected(exchange, error);
+        }
+        exchange.upstream_ended = Some(Instant::now());
+        let asked = std::mem::take(&mut exchange.status_retry);
+        let of_upstream = *error.esource() == ErrorSource::Upstream;
+        let failures = &self.0.kernel.telemetry.upstream_failures;
+        if let Some(spent) = exchange.patience.spent().filter(|_| of_upstream && exchange.reason.is_none()) {
+            failures.timeout.inc();
+            error = exchange.spent(spent);
+            error.set_retry(false);
+            return error;
+        }
+        let silent = exchange.flow().is_some_and(Flow::was_silent);
+        let timed_out = silent || matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
+        if of_upstream && !asked {
+            if timed_out { failures.timeout.inc() } else { failures.broken.inc() }
+        }
+        if !of_upstream && *error.etype() == ErrorType::WriteTimedout {
+            self.0.kernel.telemetry.limits.write_time.inc();
+        }
+        let untouched = session.response_written().is_none() && may_repeat(session);
+        let more = exchange.order.as_ref().is_some_and(|order| order.len() > 0);
+        let reused = reused || exchange.dial.as_ref().is_some_and(|dial| dial.was_kept());
+        let stale = reused && !timed_out && exchange.attempts < STALE_TRIES;
+        let again = of_upstream && untouched && exchange.reason.is_none() && (asked || (more && !timed_out) || stale);
+        if again && !more {
+            exchange.order = exchange.group.as_ref().map(|(group, _)| group.order());
+        }
+        error.set_retry(again);
         error
     }
 

@@ -40,6 +40,7 @@ mod ready;
 mod returned;
 mod serve;
 mod sessions;
+mod signals;
 mod snapshot;
 mod sockets;
 mod ticks;

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use pingora::{
-    Error, ErrorSource, ErrorType,
+    Error, ErrorType,
     http::{RequestHeader, ResponseHeader},
     modules::http::HttpModules,
     protocols::Digest,
@@ -28,7 +28,6 @@ use super::{
     paced::allowance,
     pressure::Step,
     returned::{self, Found},
-    transport::Flow,
     upstream_connections::Hold,
     whole_body,
 };
@@ -36,9 +35,6 @@ use crate::chain::gateway as reasons;
 
 /// The gateway as the engine sees it.
 pub struct Phases(pub Arc<Gateway>);
-
-/// How often one request may meet a pooled connection that the upstream has closed meanwhile.
-const STALE_TRIES: u32 = 8;
 
 impl Phases {
     /// Whether a body that streams over HTTP/2 comes fast enough; over HTTP/1 the connection sees to it. One that stands still is
@@ -289,47 +285,15 @@ impl ProxyHttp for Phases {
         self.not_connected(exchange, error)
     }
 
-    /// Something of the request has gone out: only what may be repeated is repeated, on the next target, or on the same one when
-    /// the connection was a used one that had gone stale. Leaving the question open would end in a panic of the engine.
     fn error_while_proxy(
         &self,
         _: &HttpPeer,
         session: &mut Session,
-        mut error: Box<Error>,
+        error: Box<Error>,
         exchange: &mut Self::CTX,
         reused: bool,
     ) -> Box<Error> {
-        if *error.etype() == ErrorType::InvalidCert {
-            return self.not_connected(exchange, error);
-        }
-        exchange.upstream_ended = Some(Instant::now());
-        let asked = std::mem::take(&mut exchange.status_retry);
-        let of_upstream = *error.esource() == ErrorSource::Upstream;
-        let silent = exchange.flow().is_some_and(Flow::was_silent);
-        let timed_out = silent || matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
-        let reused = reused || exchange.dial.as_ref().is_some_and(|dial| dial.was_kept());
-        if let Some(spent) = exchange.patience.spent().filter(|_| of_upstream && exchange.reason.is_none()) {
-            self.0.kernel.telemetry.upstream_failures.timeout.inc();
-            error = exchange.spent(spent);
-            error.set_retry(false);
-            return error;
-        }
-        if of_upstream && !asked {
-            let failures = &self.0.kernel.telemetry.upstream_failures;
-            if timed_out { failures.timeout.inc() } else { failures.broken.inc() }
-        }
-        if !of_upstream && *error.etype() == ErrorType::WriteTimedout {
-            self.0.kernel.telemetry.limits.write_time.inc();
-        }
-        let untouched = session.response_written().is_none() && may_repeat(session);
-        let more = exchange.order.as_ref().is_some_and(|order| order.len() > 0);
-        let stale = reused && !timed_out && exchange.attempts < STALE_TRIES;
-        let again = of_upstream && untouched && exchange.reason.is_none() && (asked || (more && !timed_out) || stale);
-        if again && !more {
-            exchange.order = exchange.group.as_ref().map(|(group, _)| group.order());
-        }
-        error.set_retry(again);
-        error
+        self.broke_off(session, exchange, error, reused)
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Self::CTX) -> FailToProxy {

@@ -1,12 +1,4 @@
-//! The process around the gateway: threads, signals, stop and hand-over.
-//!
-//! - HUP opens the access log's file anew and reloads; a problem keeps the running configuration.
-//! - TERM stops: not ready, no new connections, `Connection: close` and GOAWAY, what is under way may finish within the grace
-//!   time. Connections that were accepted have the time of a header for their first request. The process ends as soon as nothing
-//!   is left.
-//! - QUIT hands the listening sockets to a process that was started with `--upgrade` and then stops the same way. When no
-//!   process takes them, everything goes on; without `process.upgrade_socket` it is TERM.
-//! - INT ends at once.
+//! The process around the gateway: threads, sockets, and what goes on beside requests. [`signals`](super::signals) says how it ends.
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
@@ -16,7 +8,7 @@ use pingora::{
     protocols::http::v2::server::default_h2_options,
     proxy::http_proxy,
     server::{
-        ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch,
+        ListenFds, RunArgs, Server, ShutdownWatch,
         configuration::{Opt, ServerConf},
     },
     services::Service,
@@ -30,23 +22,17 @@ use tollgate_revocations::Book;
 use super::{
     census::Census,
     descriptors::{self, most_connections},
-    edge::{Edge, first_request},
+    edge::Edge,
     gateway::Gateway,
     phases::Phases,
     pressure,
+    signals::Signals,
     sockets::Sockets,
 };
-use crate::{
-    admin,
-    config::{Gateway as GatewayConfig, Process},
-    stores::inputs,
-};
+use crate::{admin, config::Gateway as GatewayConfig, stores::inputs};
 
 /// Rounds of upstream choice; each target of a group is tried once, and a stale pooled connection costs one more.
 const ROUNDS: usize = 64;
-
-/// How long both processes accept after a hand-over: the new one has the sockets, but may be about to start its threads.
-const OVERLAP: Duration = Duration::from_secs(2);
 
 /// Bytes that wait in the library for the window of an HTTP/2 stream; unless told, it takes 400 KiB.
 const H2_SEND_BUFFER: usize = 16 << 10;
@@ -227,81 +213,6 @@ async fn reload_on_hup(gateway: Arc<Gateway>) {
         gateway.access_log.reopen();
         // Problems are logged by the reload itself.
         let _ = tokio::task::spawn_blocking(move || gateway.reload().is_ok()).await;
-    }
-}
-
-/// How long kept connections may still be used. One that is closed without a word may lose the request that its client is just
-/// sending; one that is used meanwhile is told `Connection: close` with its answer.
-const GOODBYE: Duration = Duration::from_secs(1);
-
-/// Waits for a signal, and drains before it lets the engine stop.
-struct Signals {
-    gateway: Arc<Gateway>,
-    census: Arc<Census>,
-    stop: watch::Sender<bool>,
-    handed_over: watch::Sender<bool>,
-    sockets: Arc<Sockets>,
-    process: Process,
-}
-
-#[async_trait]
-impl ShutdownSignalWatch for Signals {
-    /// The engine's own ways to stop sleep for the whole grace time, so every way ends in its fast one, after draining here.
-    async fn recv(&self) -> ShutdownSignal {
-        let kinds = [SignalKind::terminate(), SignalKind::quit(), SignalKind::interrupt()];
-        let [Ok(mut terminate), Ok(mut quit), Ok(mut interrupt)] = kinds.map(signal) else {
-            log::error!("signals cannot be received");
-            return ShutdownSignal::FastShutdown;
-        };
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => return ShutdownSignal::FastShutdown,
-                _ = terminate.recv() => break,
-                _ = quit.recv() => if self.hand_over().await { break },
-            }
-        }
-        tokio::select! {
-            _ = interrupt.recv() => log::warn!("stopping at once"),
-            () = self.drain() => {}
-        }
-        ShutdownSignal::FastShutdown
-    }
-}
-
-impl Signals {
-    /// Whether this process may stop.
-    async fn hand_over(&self) -> bool {
-        let Some(path) = self.process.upgrade_socket.clone() else { return true };
-        log::info!("handing over at {}", path.display());
-        let sockets = self.sockets.clone();
-        let sent = tokio::task::spawn_blocking(move || sockets.hand_over(&path)).await.unwrap_or_else(|error| Err(io::Error::other(error)));
-        if let Err(error) = sent {
-            log::error!("no process took the listeners, so this one goes on: {error}");
-            return false;
-        }
-        tokio::time::sleep(OVERLAP).await;
-        let _ = self.handed_over.send(true);
-        true
-    }
-
-    async fn drain(&self) {
-        log::info!("stopping: {} connections may finish within {:?}", self.census.count(), self.process.grace.0);
-        self.gateway.drain();
-        let _ = self.stop.send(true);
-        let begun = tokio::time::Instant::now();
-        self.empty_before(begun + GOODBYE.min(self.process.grace.0)).await;
-        self.census.ask_to_leave(false);
-        // The engine's own cleanup would drop connections whose request lies unread.
-        self.empty_before(begun + first_request(&self.gateway.current().config.gateway)).await;
-        self.census.ask_to_leave(true);
-        self.empty_before(begun + self.process.grace.0).await;
-    }
-
-    /// Waits until nobody is connected any more, or until the time is over.
-    async fn empty_before(&self, end: tokio::time::Instant) {
-        while self.census.count() > 0 && tokio::time::Instant::now() < end {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
     }
 }
 
