@@ -194,9 +194,9 @@ impl Hold {
     /// When the one before was over.
     pub fn until(&mut self, deadline: Option<Instant>) -> Result<(), Cut> {
         let Some(deadline) = deadline else { return self.release() };
-        let millis = millis(deadline.saturating_duration_since(self.connection.begun));
-        // Zero stands for no deadline.
-        let state = millis.max(1) << TIME_SHIFT | self.number << 1;
+        // Rounded up: nothing is cut before its time. Zero stands for no deadline.
+        let millis = millis(deadline.saturating_duration_since(self.connection.begun)).saturating_add(1);
+        let state = millis.min(u64::MAX >> TIME_SHIFT) << TIME_SHIFT | self.number << 1;
         if self.state == 0 {
             // The exchange before may be about to let go; what it wrote down counts no more.
             self.connection.state.swap(state, Ordering::AcqRel);
@@ -233,7 +233,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX >> TIME_SHIFT)
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -43,6 +43,26 @@ async fn a_connection_is_cut_when_its_deadline_is_over_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_deadline_within_a_millisecond_is_not_early() {
+    let connections = UpstreamConnections::new();
+    let (_stream, _other, digest) = connected(&connections).await;
+    let mut hold = Hold::of(Some(&digest)).unwrap();
+    for micros in [1, 500, 999] {
+        let deadline = connections.begun + Duration::from_secs(5) + Duration::from_micros(micros);
+        hold.until(Some(deadline)).unwrap();
+        connections.look(deadline - Duration::from_micros(1));
+        assert!(!hold.was_cut(), "{micros} microseconds");
+    }
+    // In ten thousand years.
+    hold.until(Some(connections.begun + Duration::from_secs(10_000 * 365 * 86_400))).unwrap();
+    connections.look(connections.begun + Duration::from_secs(86_400));
+    assert!(!hold.was_cut());
+    hold.until(Some(connections.begun + Duration::from_secs(5))).unwrap();
+    connections.look(connections.begun + Duration::from_secs(5) + Duration::from_millis(1));
+    assert!(hold.was_cut());
+}
+
+#[tokio::test]
 async fn an_exchange_that_is_over_leaves_no_deadline_to_the_next() {
     let connections = UpstreamConnections::new();
     let (mut stream, mut other, digest) = connected(&connections).await;
