@@ -7,6 +7,7 @@
 //! It does nothing for HTTP/2, where exchanges share a connection: there the engine limits the time of a head as a whole.
 
 use std::{
+    net::SocketAddr,
     os::fd::{AsRawFd, RawFd},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -28,6 +29,7 @@ use pingora::{
     },
     upstreams::peer::{Tracer, Tracing},
 };
+use tokio::net::TcpStream;
 
 /// How often deadlines are looked at: a connection is cut that much late at most.
 const LOOK: Duration = Duration::from_millis(100);
@@ -155,12 +157,25 @@ pub struct Connector(pub Arc<UpstreamConnections>);
 impl L4Connect for Connector {
     async fn connect(&self, address: &EngineAddr) -> pingora::Result<Stream> {
         let EngineAddr::Inet(address) = address else { return Err(Error::explain(ErrorType::ConnectError, "no address of a network")) };
-        let stream = ext::connect(address, None).await?;
+        let stream = open(address).await?;
         let socket = stream.as_raw_fd();
         let mut stream = Stream::from(stream);
         self.0.follow(&mut stream, socket)?;
         Ok(stream)
     }
+}
+
+/// Connects to an upstream.
+///
+/// # Errors
+/// The engine's. What this machine lacks, such as open files, is its `InternalError`: it says nothing of the upstream.
+pub async fn open(address: &SocketAddr) -> pingora::Result<TcpStream> {
+    ext::connect(address, None).await.map_err(|mut error| {
+        if matches!(error.etype(), ErrorType::SocketError | ErrorType::BindError) {
+            error.etype = ErrorType::InternalError;
+        }
+        error
+    })
 }
 
 /// A connection, in the hands of the exchange that is on it.

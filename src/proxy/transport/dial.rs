@@ -1,21 +1,19 @@
 //! How the engine gets a connection.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use pingora::{
-    Error, ErrorType,
+    Error, ErrorType, OrErr,
     connectors::L4Connect,
     protocols::l4::{socket::SocketAddr as EngineAddr, stream::Stream, virt::VirtualSocketStream},
 };
-use tokio::net::TcpStream;
 
 use super::{Flow, Pool, link::Link};
-use crate::proxy::{connection::Connection, upstream_connections::Hold};
+use crate::proxy::{
+    connection::Connection,
+    upstream_connections::{Hold, open},
+};
 
 /// One attempt to reach an upstream, and what is known of its connection.
 #[derive(Debug)]
@@ -62,30 +60,15 @@ impl L4Connect for Dial {
         };
         let (line, kept) = match self.pool.take(address) {
             Some(line) => (line, true),
-            None => (self.pool.line(open(address).await?), false),
+            None => {
+                let stream = open(&address).await?;
+                stream.set_nodelay(true).or_err(ErrorType::InternalError, "a connection cannot be set up")?;
+                (self.pool.line(stream), false)
+            }
         };
         let connected = Connected { flow: line.flow.clone(), hold: Mutex::new(Some(line.followed.hold())), kept };
         // Each attempt connects once.
         let _ = self.connected.set(connected);
         Ok(VirtualSocketStream::new(Box::new(Link::new(line, self.pool.clone(), address, self.client.clone()))).into())
     }
-}
-
-async fn open(address: SocketAddr) -> pingora::Result<TcpStream> {
-    let opened = match TcpStream::connect(address).await {
-        Ok(stream) => stream.set_nodelay(true).map(|()| stream),
-        Err(error) => Err(error),
-    };
-    opened.map_err(|error| {
-        // What this machine lacks says nothing of the upstream; the engine has the same word for it.
-        let own = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EADDRNOTAVAIL];
-        let kind = match error.kind() {
-            _ if error.raw_os_error().is_some_and(|code| own.contains(&code)) => ErrorType::InternalError,
-            io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
-            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => ErrorType::ConnectNoRoute,
-            io::ErrorKind::TimedOut => ErrorType::ConnectTimedout,
-            _ => ErrorType::ConnectError,
-        };
-        Error::because(kind, format!("cannot connect to {address}"), error)
-    })
 }

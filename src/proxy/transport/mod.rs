@@ -1,9 +1,9 @@
 //! Connections to upstreams that speak HTTP/1 without TLS, under the engine's exchange.
 //!
 //! The engine reads an answer as fast as the upstream sends it, in pieces of up to 64 KiB, of which ten wait between upstream and
-//! client: a client that takes nothing costs 640 KiB. A [`Link`] hands over small pieces, and none while as many bytes as it may
-//! have outstanding were not passed on ([`Flow`]). It keeps the silence of the upstream in its own time, because the engine's clock
-//! would also run while the client is the one who is waited for.
+//! client: a client that takes nothing costs 640 KiB. A [`Link`] hands over one small piece, and the next one when
+//! that was passed on ([`Flow`]). It limits the silence of the upstream itself, because the engine's clock would also run while the client
+//! is waited for.
 //!
 //! The engine cannot keep such connections: it knows kept ones by their file descriptor. So they are kept here ([`Pool`]), which
 //! also spares the task and the timer that the engine has for each idle one.

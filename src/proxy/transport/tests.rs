@@ -210,7 +210,6 @@ async fn idle_connections_are_closed_in_time_and_pools_without_targets_forgotten
     let begun = Instant::now();
     loop {
         world.pools.sweep();
-        // The one that is held here, and the one of the map.
         if !format!("{:?}", world.pool).contains("address") {
             break;
         }
