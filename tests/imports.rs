@@ -127,3 +127,25 @@ fn nine_of_ten_files_are_short_enough_to_read() {
     let p90 = lengths[lengths.len() * 9 / 10];
     assert!(p90 <= 400, "the ninetieth percentile is {p90} lines");
 }
+
+/// Most source files of one folder, tests included.
+const MOST_FILES: usize = 14;
+
+/// Folders that are still to be divided.
+const CROWDED: &[&str] = &["crates/filter-api/src", "crates/compiler/src"];
+
+#[test]
+fn no_folder_holds_more_files_than_fit_one_look() {
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    for krate in fs::read_dir(root().join("crates")).unwrap() {
+        sources(&krate.unwrap().path().join("src"), &mut files);
+    }
+    assert!(files.len() > 200, "only {} files were found", files.len());
+    let mut folders = std::collections::BTreeMap::<PathBuf, usize>::new();
+    for file in &files {
+        *folders.entry(file.parent().unwrap().strip_prefix(root()).unwrap().to_owned()).or_default() += 1;
+    }
+    folders.retain(|folder, count| *count > MOST_FILES && !CROWDED.iter().any(|crowded| folder == Path::new(crowded)));
+    assert!(folders.is_empty(), "these folders hold more than {MOST_FILES} files: {folders:?}");
+}

@@ -12,9 +12,11 @@ use tollgate_document::{Document, Limits};
 
 use super::{
     Format,
-    issuer::{AUDIENCE, ISSUER, Issuer},
     report::{Failure, print, print_json},
-    sample,
+    trial::{
+        issuer::{AUDIENCE, ISSUER, Issuer},
+        sample,
+    },
 };
 use crate::stores::{Client, Fetched, Target, Trust};
 

@@ -3,23 +3,19 @@
 //! Data goes to standard output, everything else to standard error; nothing is coloured. A command ends with 0 when it is
 //! done, 1 when it found problems, 2 when it could not run. Every problem is printed, not the first one only.
 
-mod backend;
 mod build;
 mod check;
-mod demo;
-mod dev;
 mod docs;
 mod init;
-mod issuer;
 mod key;
 mod password;
 mod plan;
 mod project;
 mod report;
 mod run;
-mod sample;
 mod schema;
 mod table;
+mod trial;
 
 use std::process::ExitCode;
 
@@ -57,8 +53,8 @@ enum Command {
     Check(check::Args),
     Plan(plan::Args),
     Run(run::Args),
-    Dev(dev::Args),
-    Demo(demo::Args),
+    Dev(trial::dev::Args),
+    Demo(trial::demo::Args),
     Key(key::Args),
     Password(password::Args),
     Schema(schema::Args),
@@ -76,8 +72,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args, format),
         Command::Plan(args) => plan::run(&args, format),
         Command::Run(args) => run::run(&args, format),
-        Command::Dev(args) => dev::run(&args, format),
-        Command::Demo(args) => demo::run(&args, format),
+        Command::Dev(args) => trial::dev::run(&args, format),
+        Command::Demo(args) => trial::demo::run(&args, format),
         Command::Key(args) => key::run(&args, format),
         Command::Password(_) => password::run(),
         Command::Schema(_) => schema::run(),
@@ -90,6 +86,7 @@ pub fn main() -> ExitCode {
 }
 
 #[cfg(test)]
+#[path = "tests/conf.rs"]
 mod conf_tests;
 #[cfg(test)]
 mod tests;

@@ -1,60 +1,29 @@
 //! The only place that says `pingora`: connections in, phases through, bytes out.
 //!
-//! [`edge`](self) accepts connections itself rather than through the engine's listeners, because the engine has no limit of
+//! | room | who lives there |
+//! |---|---|
+//! | [`server`] | the process: accepting, counting, sockets, open files, overload, signals |
+//! | [`client`] | a client's connection, its deadlines and its TLS |
+//! | [`wire`] | a client's bytes, judged before the engine reads them |
+//! | [`exchange`] | one request, from its head to its log line |
+//! | [`fields`] | fields that only the gateway or a trusted proxy may write |
+//! | [`transport`] | connections to upstreams |
+//! | [`running`] | the configuration in force, and what is checked before it is |
+//!
+//! The gateway accepts connections itself rather than through the engine's listeners, because the engine has no limit of
 //! connections, a fixed handshake time, and no deadline for a header. Everything else of HTTP is the engine's.
 
-mod admit;
-mod answer;
-mod asked;
-mod attempt;
-mod carried;
-mod census;
-mod certificate;
-mod connection;
-mod decide;
-mod der;
-mod descriptors;
-mod edge;
-mod endpoint;
+mod client;
 mod exchange;
-mod families;
-mod faults;
-mod forward;
-mod forwarded;
-mod gateway;
-mod handshake;
-mod ids;
-mod named;
-mod outcome;
-mod overload;
-mod owned;
-mod paced;
-mod patience;
-mod pem;
-mod phases;
-mod policy;
-mod presence;
-mod presented;
-mod pressure;
-mod ready;
-mod returned;
-mod serve;
-mod sessions;
-mod signals;
-mod snapshot;
-mod sockets;
-mod ticks;
-mod timer;
-mod tls;
+mod fields;
+mod running;
+mod server;
 mod transport;
-mod trust;
-mod upstream_connections;
-mod verdict;
-mod via;
-mod whole_body;
 mod wire;
 
-pub use endpoint::METRICS;
-pub use gateway::{ConfigSource, Gateway};
-pub use serve::serve;
-pub use snapshot::Snapshot;
+pub use client::tls::listener::METRICS;
+pub use running::{
+    gateway::{ConfigSource, Gateway},
+    snapshot::Snapshot,
+};
+pub use server::serve::serve;

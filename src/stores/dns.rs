@@ -208,5 +208,5 @@ impl Tended for Name {
 }
 
 #[cfg(test)]
-#[path = "dns_tests.rs"]
+#[path = "tests/dns.rs"]
 mod tests;

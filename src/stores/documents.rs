@@ -143,5 +143,5 @@ impl World for Documents {
 }
 
 #[cfg(test)]
-#[path = "documents_tests.rs"]
+#[path = "tests/documents.rs"]
 mod tests;

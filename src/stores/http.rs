@@ -292,5 +292,5 @@ pub(super) async fn collect(response: Response<Incoming>, max_bytes: usize) -> R
 }
 
 #[cfg(test)]
-#[path = "http_tests.rs"]
+#[path = "tests/http.rs"]
 mod tests;

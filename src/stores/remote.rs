@@ -195,5 +195,5 @@ fn was_closed(error: &hyper::Error) -> bool {
 }
 
 #[cfg(test)]
-#[path = "remote_tests.rs"]
+#[path = "tests/remote.rs"]
 mod tests;

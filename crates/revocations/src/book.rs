@@ -337,5 +337,5 @@ pub(crate) mod testing {
 }
 
 #[cfg(test)]
-#[path = "book_tests.rs"]
+#[path = "tests/book.rs"]
 mod tests;

@@ -370,5 +370,5 @@ fn live(records: &[Record], now: u32) -> Vec<Record> {
 }
 
 #[cfg(test)]
-#[path = "journal_tests.rs"]
+#[path = "tests/journal.rs"]
 mod tests;

@@ -249,5 +249,5 @@ impl Tally {
 }
 
 #[cfg(test)]
-#[path = "list_tests.rs"]
+#[path = "tests/list.rs"]
 mod tests;

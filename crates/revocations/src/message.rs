@@ -123,5 +123,5 @@ pub fn pair(key: &[u8], value: &[u8], now: u32) -> Result<Statement, Bad> {
 }
 
 #[cfg(test)]
-#[path = "message_tests.rs"]
+#[path = "tests/message.rs"]
 mod tests;

@@ -167,5 +167,5 @@ impl Mirrored {
 }
 
 #[cfg(test)]
-#[path = "mirror_tests.rs"]
+#[path = "tests/mirror.rs"]
 mod tests;

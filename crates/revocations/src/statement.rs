@@ -281,5 +281,5 @@ impl Statement {
 }
 
 #[cfg(test)]
-#[path = "statement_tests.rs"]
+#[path = "tests/statement.rs"]
 mod tests;

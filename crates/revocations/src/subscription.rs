@@ -234,5 +234,5 @@ impl Subscription {
 }
 
 #[cfg(test)]
-#[path = "subscription_tests.rs"]
+#[path = "tests/subscription.rs"]
 mod tests;

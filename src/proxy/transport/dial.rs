@@ -11,8 +11,8 @@ use pingora::{
 
 use super::{Flow, Pool, link::Link};
 use crate::proxy::{
-    connection::Connection,
-    upstream_connections::{Hold, open},
+    client::connection::Connection,
+    transport::upstream_connections::{Hold, open},
 };
 
 /// One attempt to reach an upstream, and what is known of its connection.

@@ -21,7 +21,11 @@ use super::{
     flow::Flow,
     pool::{Limits, Pool},
 };
-use crate::proxy::{connection::Connection, pressure::Step, timer::Timer, upstream_connections::Followed};
+use crate::proxy::{
+    client::{connection::Connection, timer::Timer},
+    server::pressure::Step,
+    transport::upstream_connections::Followed,
+};
 
 /// Room that the engine offers when it only asks whether a connection may be kept: it awaits that nothing comes. It reads heads and
 /// bodies with more.

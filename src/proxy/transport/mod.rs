@@ -15,10 +15,13 @@ mod dial;
 mod flow;
 mod link;
 mod pool;
+pub mod server_name;
 #[cfg(test)]
-#[path = "tests.rs"]
+#[path = "tests/transport.rs"]
 #[allow(clippy::unwrap_used)]
 mod tests;
+pub mod ticks;
+pub mod upstream_connections;
 
 pub use dial::Dial;
 pub use flow::{Budget, Flow};

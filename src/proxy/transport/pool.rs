@@ -17,7 +17,7 @@ use super::{
     flow::{Budget, Flow},
     link::Line,
 };
-use crate::proxy::{pressure::Pressure, upstream_connections::UpstreamConnections};
+use crate::proxy::{server::pressure::Pressure, transport::upstream_connections::UpstreamConnections};
 
 /// Each thread keeps what it used itself, so that two cores do not meet at one lock.
 const SHARDS: usize = 16;

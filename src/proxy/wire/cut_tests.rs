@@ -9,7 +9,7 @@ use tollgate_filter_api::{NoCertificate, Peer};
 
 use super::framing::{Framing, Malformed};
 use crate::{
-    proxy::{
+    proxy::client::{
         connection::{Connection, Phase, digest_of},
         paced::{Deadlines, PacedStream, boxed},
     },
@@ -37,7 +37,7 @@ fn settings() -> Deadlines {
         body_pace: 100,
         idle: Duration::from_secs(60),
         write: Duration::from_secs(30),
-        pressure: Arc::new(crate::proxy::pressure::Pressure::default()),
+        pressure: Arc::new(crate::proxy::server::pressure::Pressure::default()),
         control_frames: 100,
         counters: Arc::new(Telemetry::new([]).limits),
     }

@@ -18,7 +18,7 @@ use super::{
     framing::Framing,
     message::{Message, Share},
 };
-use crate::proxy::connection::Connection;
+use crate::proxy::client::connection::Connection;
 
 /// Most bytes that are read at once where the next message may begin, and so the most that is held.
 const MOST: usize = 16 << 10;

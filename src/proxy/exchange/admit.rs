@@ -1,0 +1,286 @@
+//! What nobody should forward: refused before anything else looks at a request.
+//!
+//! The engine's parser has refused malformed messages by now (RFC 9112), and [`wire`](crate::proxy::wire) has found the end of the message. What
+//! is left is what they accept and an upstream may read otherwise, for instance a second spelling of a field the gateway owns.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, Uri, Version, header};
+use pingora::http::RequestHeader;
+use tollgate_filter_api::Reason;
+
+use crate::{
+    chain::gateway as reasons,
+    config::Limits,
+    fields::is_plain,
+    proxy::{
+        client::connection::Connection,
+        fields::{
+            families::{Families, Kind},
+            reserved::Owned,
+            via::Via,
+        },
+    },
+    routes::{host, normal},
+    telemetry::LimitCounters,
+};
+
+/// What the pass over a head's fields has met that somebody must see to later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// A `Connection`.
+    pub connection: bool,
+    /// An `Upgrade`.
+    pub upgrade: bool,
+    /// More than one `Cookie`.
+    pub crumbs: bool,
+    /// A `Content-Length`.
+    pub length: bool,
+    /// A `Transfer-Encoding`.
+    pub coding: bool,
+    /// One that only a proxy can know the value of.
+    pub forwarding: bool,
+    /// One that a filter owns.
+    pub owned: bool,
+}
+
+/// What a head is judged by.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// What it may spend.
+    pub limits: &'a Limits,
+    /// Fields that filters own.
+    pub owned: &'a Owned,
+    /// Fields that only a proxy can know the value of.
+    pub families: &'a Families,
+    /// The gateway's name among those that the request has passed.
+    pub via: &'a Via,
+}
+
+/// Judges a head, in one pass over its fields. The host in normal form comes back.
+///
+/// # Errors
+/// The reason for which it is refused.
+pub fn admit(
+    req: &RequestHeader,
+    rules: Rules<'_>,
+    connection: Option<&Connection>,
+    counters: &LimitCounters,
+) -> Result<(Arc<str>, Seen), &'static Reason> {
+    let target = req.raw_path().len();
+    let limits = rules.limits;
+    if target as u64 > limits.target_bytes.0 {
+        counters.target_bytes.inc();
+        return Err(&reasons::TARGET_BYTES);
+    }
+    let fields = Fields::read(req, rules);
+    fields.size(target, limits, counters)?;
+    fields.framing(req.version)?;
+    if fields.illegal {
+        return Err(&reasons::FIELD);
+    }
+    if fields.overridden {
+        return Err(&reasons::OVERRIDE);
+    }
+    if fields.visits > 0 && rules.via.is_circle(fields.visits) {
+        return Err(&reasons::LOOP);
+    }
+    fields.expectation()?;
+    Ok((host_of(req, &fields.host, connection)?, fields.seen))
+}
+
+/// Takes a target in absolute form apart (RFC 9112 §3.2.2): the engine reads every HTTP/1 target as a path.
+///
+/// # Errors
+/// When it is neither a path nor an absolute URI of HTTP.
+pub fn absolute(req: &mut RequestHeader) -> Result<(), &'static Reason> {
+    if req.uri.authority().is_some() || req.raw_path().first() == Some(&b'/') {
+        return Ok(());
+    }
+    let uri = Uri::try_from(req.raw_path()).map_err(|_| &normal::FORM)?;
+    if uri.authority().is_none() || !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(&normal::FORM);
+    }
+    req.set_uri(uri);
+    Ok(())
+}
+
+/// Whether a refusal leaves the connection in doubt, so that it must be closed.
+pub fn closes(reason: &Reason) -> bool {
+    matches!(reason.status, 400 | 413 | 414 | 417 | 431)
+}
+
+/// Whether a reader of HTTP/1.0 could take what follows a request for its body: such a request must tell its length (RFC 1945 §8.3).
+pub fn may_end_with_the_connection(req: &RequestHeader) -> bool {
+    !matches!(req.method, Method::GET | Method::HEAD) && !req.headers.contains_key(header::CONTENT_LENGTH)
+}
+
+/// A field that may be sent once.
+#[derive(Default)]
+struct Single<'h> {
+    value: Option<&'h HeaderValue>,
+    twice: bool,
+}
+
+impl<'h> Single<'h> {
+    fn add(&mut self, value: &'h HeaderValue) {
+        self.twice |= self.value.replace(value).is_some();
+    }
+}
+
+/// All that is judged of the fields.
+#[derive(Default)]
+struct Fields<'h> {
+    host: Single<'h>,
+    length: Single<'h>,
+    coding: Single<'h>,
+    expect: Single<'h>,
+    /// There was a `Cookie`.
+    cookie: bool,
+    /// Fields, each cookie one of its own.
+    count: usize,
+    bytes: usize,
+    illegal: bool,
+    /// The upstream is told another method than the request's.
+    overridden: bool,
+    /// How often it has been here before.
+    visits: usize,
+    seen: Seen,
+}
+
+impl<'h> Fields<'h> {
+    fn read(req: &'h RequestHeader, rules: Rules<'_>) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in &req.headers {
+            let text = name.as_str();
+            fields.count += 1;
+            // Name, colon, space, value, line end: what it takes on HTTP/1.
+            fields.bytes += text.len() + value.len() + 4;
+            match text {
+                "host" => fields.host.add(value),
+                "content-length" => fields.length.add(value),
+                "transfer-encoding" => fields.coding.add(value),
+                "expect" => fields.expect.add(value),
+                "connection" => fields.seen.connection = true,
+                "upgrade" => fields.seen.upgrade = true,
+                "cookie" => {
+                    fields.seen.crumbs |= std::mem::replace(&mut fields.cookie, true);
+                    fields.count += memchr::memchr_iter(b';', value.as_bytes()).count();
+                }
+                _ => {
+                    if let Some(kind) = rules.families.kind_of(text) {
+                        fields.special(kind, text, value, req, rules.via);
+                    }
+                }
+            }
+            fields.seen.owned |= rules.owned.holds(name);
+            fields.illegal |= is_illegal(value);
+        }
+        fields.seen.length = fields.length.value.is_some();
+        fields.seen.coding = fields.coding.value.is_some();
+        fields
+    }
+
+    fn special(&mut self, kind: Kind, name: &str, value: &HeaderValue, req: &RequestHeader, via: &Via) {
+        match kind {
+            Kind::Own => {
+                self.seen.forwarding = true;
+                self.illegal |= !is_plain(name);
+            }
+            Kind::Certificate | Kind::Told => self.seen.forwarding = true,
+            Kind::Id | Kind::Framing => self.illegal |= !is_plain(name),
+            Kind::Method => self.overridden |= !value.as_bytes().eq_ignore_ascii_case(req.method.as_str().as_bytes()),
+            Kind::Via => self.visits += via.visits(value),
+        }
+    }
+
+    fn size(&self, target: usize, limits: &Limits, counters: &LimitCounters) -> Result<(), &'static Reason> {
+        if self.count > limits.header_fields {
+            counters.header_fields.inc();
+            return Err(&reasons::HEADER_FIELDS);
+        }
+        if (self.bytes + target) as u64 > limits.header_bytes.0 {
+            counters.header_bytes.inc();
+            return Err(&reasons::HEADER_BYTES);
+        }
+        Ok(())
+    }
+
+    /// RFC 9112 §6: one way to tell where a message ends.
+    fn framing(&self, version: Version) -> Result<(), &'static Reason> {
+        let number = |value: &HeaderValue| !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit);
+        let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+        let (length, coding) = (&self.length, &self.coding);
+        let told_twice = length.twice || coding.twice || (length.value.is_some() && coding.value.is_some());
+        let unknown = !length.value.is_none_or(number) || !coding.value.is_none_or(chunked);
+        let too_old = coding.value.is_some() && version != Version::HTTP_11;
+        if told_twice || unknown || too_old { Err(&reasons::FRAMING) } else { Ok(()) }
+    }
+
+    fn expectation(&self) -> Result<(), &'static Reason> {
+        let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+        if self.expect.twice || !self.expect.value.is_none_or(known) { Err(&reasons::EXPECT) } else { Ok(()) }
+    }
+}
+
+/// What must not stand in a value (RFC 9110 §5.5). The parsers of both versions refuse control characters; a second look at the three
+/// that could split a message costs little. Blanks around a value, which HTTP/1 has no way to say, pass the parser of HTTP/2
+/// (RFC 9113 §8.2.1), and an upstream would read another value than a filter.
+fn is_illegal(value: &HeaderValue) -> bool {
+    let value = value.as_bytes();
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    memchr::memchr3(b'\0', b'\r', b'\n', value).is_some() || blank(value.first()) || blank(value.last())
+}
+
+/// Puts the crumbs of a cookie together, as RFC 9113 §8.2.3 wants it where HTTP/2 ends: who reads one field only would miss the rest.
+///
+/// # Errors
+/// Never in practice: what is joined was legal.
+pub fn join_crumbs(req: &mut RequestHeader) -> Result<(), &'static Reason> {
+    let crumbs: Vec<&[u8]> = req.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let joined = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).map_err(|_| &reasons::FIELD)?;
+    req.insert_header(header::COOKIE, joined).map_err(|_| &reasons::FIELD)
+}
+
+/// Whether the target in a raw head has a fragment (RFC 9112 §3.2 knows none). The engine cuts it off, so a parsed header no longer
+/// tells.
+pub fn has_fragment(raw: &[u8]) -> bool {
+    if memchr::memchr(b'#', raw).is_none() {
+        return false;
+    }
+    let mut lines = raw.split(|byte| *byte == b'\n');
+    let line = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    memchr::memchr(b' ', line).is_some_and(|end| memchr::memchr(b'#', &line[end..]).is_some())
+}
+
+/// RFC 9112 §3.2, RFC 9113 §8.3.1: exactly one host, and the authority of the target agrees with it.
+fn host_of(req: &RequestHeader, sent: &Single<'_>, connection: Option<&Connection>) -> Result<Arc<str>, &'static Reason> {
+    if sent.twice {
+        return Err(&host::HOST);
+    }
+    let field = sent.value.map(HeaderValue::as_bytes);
+    let authority = req.uri.authority().map(|authority| authority.as_str().as_bytes());
+    if let (Some(field), Some(authority)) = (field, authority)
+        && host::normalize(field)? != host::normalize(authority)?
+    {
+        return Err(&host::HOST);
+    }
+    match field.or(authority) {
+        Some(sent) => connection.map_or_else(|| written(sent), |connection| connection.host(sent, written)),
+        None if req.version == Version::HTTP_10 => Ok(Arc::default()),
+        None => Err(&host::HOST),
+    }
+}
+
+/// A host in normal form.
+fn written(sent: &[u8]) -> Result<Arc<str>, &'static Reason> {
+    let host = host::normalize(sent)?;
+    Ok(match host.port {
+        Some(port) => format!("{}:{port}", host.name).into(),
+        None => host.name.into(),
+    })
+}
+
+#[cfg(test)]
+#[path = "tests/admit.rs"]
+mod tests;

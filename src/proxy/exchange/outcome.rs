@@ -1,0 +1,110 @@
+//! How an exchange ended: what an error means, what may be tried again, and the log line.
+
+use http::Method;
+use pingora::{Error, ErrorSource, ErrorType, proxy::Session};
+use tollgate_filter_api::{Fault, NoCertificate, Peer, Reason};
+
+use super::state::Exchange;
+use crate::{
+    chain::gateway as reasons,
+    proxy::{client::tls::listener::Lapsed, transport::Flow},
+    telemetry::Line,
+};
+
+/// RFC 9110 §9.2.2, and the engine still has the whole body.
+pub fn may_repeat(session: &Session) -> bool {
+    let method = &session.req_header().method;
+    let idempotent = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE);
+    idempotent && !session.as_ref().retry_buffer_truncated()
+}
+
+/// An error for a fault, which is noted for the log.
+pub fn faulted(note: &mut Option<std::borrow::Cow<'static, str>>, fault: &Fault) -> Box<Error> {
+    *note = Some(fault.to_string().into());
+    Error::explain(ErrorType::InternalError, "a filter could not decide").into_in()
+}
+
+/// What an error of the engine means to the client; `None` when the client is gone.
+pub fn reason_of(error: &Error, exchange: &Exchange) -> Option<&'static Reason> {
+    if let Some(reason) = exchange.reason {
+        return Some(reason);
+    }
+    let malformed = exchange.connection.as_ref().and_then(|connection| connection.framing().malformed());
+    match (error.esource(), error.etype()) {
+        (ErrorSource::Downstream, _) if malformed.is_some() => Some(&reasons::FRAMING),
+        (ErrorSource::Downstream, ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed) => None,
+        (ErrorSource::Downstream, _) => Some(&reasons::BODY_READ),
+        (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::ConnectTimedout) => {
+            Some(&reasons::UPSTREAM_TIMEOUT)
+        }
+        (ErrorSource::Upstream, _) if exchange.flow().is_some_and(Flow::was_silent) => Some(&reasons::UPSTREAM_TIMEOUT),
+        (ErrorSource::Upstream, _) if exchange.upstream_ended.is_none() => Some(&reasons::CONNECT),
+        (ErrorSource::Upstream, _) => Some(&reasons::UPSTREAM_BROKEN),
+        _ if exchange.note.is_some() => Some(&reasons::FAULT),
+        _ => Some(&reasons::INTERNAL),
+    }
+}
+
+/// The log line of a request that has ended.
+pub fn line(session: &Session, exchange: &Exchange) -> Line {
+    let req = session.req_header();
+    let (certificate, untrusted_certificate) = certificates(session, exchange);
+    Line {
+        time: exchange.time,
+        request_id: exchange.id,
+        client: exchange
+            .call
+            .as_ref()
+            .map(|call| call.client)
+            .or_else(|| Some(exchange.connection.as_ref()?.address))
+            .unwrap_or(std::net::IpAddr::from([0, 0, 0, 0])),
+        method: req.method.clone(),
+        host: exchange.host.clone(),
+        path: req.uri.path().to_owned(),
+        operation: exchange.served().map(|served| served.info.clone()),
+        status: exchange.status,
+        reason: exchange.reason,
+        explanation: exchange.explain(),
+        detail: exchange.note.clone(),
+        bytes_in: exchange.body_in,
+        bytes_out: session.body_bytes_sent() as u64,
+        duration: exchange.begun.elapsed(),
+        upstream_duration: exchange.upstream_duration(),
+        upstream: exchange.upstream,
+        attempts: exchange.attempts,
+        protocol: match exchange.version {
+            http::Version::HTTP_2 => "HTTP/2",
+            http::Version::HTTP_10 => "HTTP/1.0",
+            _ => "HTTP/1.1",
+        },
+        tls: session.digest().and_then(|digest| digest.ssl_digest.as_ref()).map(|tls| tls_version(&tls.version)),
+        principal: exchange.principal().cloned(),
+        refused_client: exchange.refused_client.clone(),
+        claimed_client: exchange.claimed_client.clone(),
+        certificate,
+        untrusted_certificate,
+    }
+}
+
+/// The digest of the certificate that the chain saw, or of the one that it did not believe; for a request that met no chain, of the
+/// one that it would have seen.
+fn certificates(session: &Session, exchange: &Exchange) -> (Option<[u8; 32]>, Option<[u8; 32]>) {
+    let seen = exchange.run.as_ref().and_then(|run| run.facts.get::<Peer>()).cloned();
+    let would_see = || {
+        let peer = exchange.snapshot.as_ref()?.peer(exchange.connection.as_ref()?, &session.req_header().headers);
+        Some(peer.unwrap_or_else(|Lapsed(why)| Peer::Anonymous(why)))
+    };
+    match seen.or_else(would_see) {
+        Some(Peer::Certified(certificate)) => (Some(certificate.sha256), None),
+        Some(Peer::Anonymous(NoCertificate::NotTrusted { sha256 })) => (None, sha256),
+        _ => (None, None),
+    }
+}
+
+fn tls_version(version: &str) -> &'static str {
+    match version {
+        "TLSv1.3" => "TLSv1.3",
+        "TLSv1.2" => "TLSv1.2",
+        _ => "TLS",
+    }
+}

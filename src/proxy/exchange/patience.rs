@@ -1,0 +1,150 @@
+//! How long the gateway waits for an upstream, and for how many interim answers.
+//!
+//! The time for the head of an answer begins when the request goes out, and anew with each piece of its body. Interim answers do not
+//! prolong it. The time for the whole begins with the first attempt, and further attempts do not prolong it either.
+
+use std::time::{Duration, Instant};
+
+use http::Version;
+use pingora::{Error, ErrorType, protocols::ALPN, upstreams::peer::PeerOptions};
+use tollgate_filter_api::Reason;
+
+use super::state::Exchange;
+use crate::{chain::gateway as reasons, proxy::transport::upstream_connections::Hold, upstreams::Timeouts};
+
+/// Most interim answers to one request. Servers send one or two (RFC 9110 §15.2); each costs a write to the client.
+const MOST_INTERIM: u8 = 16;
+
+/// What one exchange has left.
+#[derive(Debug, Default)]
+pub struct Patience {
+    /// When the whole must be over.
+    end: Option<Instant>,
+    /// Time for the head of an answer.
+    header: Duration,
+    hold: Option<Hold>,
+    interim: u8,
+    answered: bool,
+}
+
+/// An upstream has spent what it had.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent(pub &'static Reason);
+
+impl Patience {
+    /// An attempt begins; the first began at that time. The request may ask for another protocol.
+    ///
+    /// # Errors
+    /// When the time for the whole is over.
+    pub fn attempt(&mut self, begun: Instant, timeouts: &Timeouts, options: &mut PeerOptions, upgrade: bool) -> Result<(), Spent> {
+        let end = timeouts.request.and_then(|limit| begun.checked_add(limit));
+        *self = Self { end, header: timeouts.response_header, ..Self::default() };
+        let Some(end) = end else { return Ok(()) };
+        let now = Instant::now();
+        self.within(now)?;
+        let left = end.saturating_duration_since(now);
+        let shorten = |limit: &mut Option<Duration>| *limit = limit.map(|limit| limit.min(left));
+        [&mut options.connection_timeout, &mut options.total_connection_timeout].into_iter().for_each(shorten);
+        // Over HTTP/1.1 the connection is cut; and one that turns into a tunnel may be silent for as long as others.
+        if options.alpn != ALPN::H1 && !upgrade {
+            [&mut options.read_timeout, &mut options.write_timeout].into_iter().for_each(shorten);
+        }
+        Ok(())
+    }
+
+    /// The connection is there.
+    pub fn connected(&mut self, hold: Option<Hold>) {
+        self.hold = hold;
+    }
+
+    /// The head of the request goes out.
+    ///
+    /// # Errors
+    /// When a time is over.
+    pub fn head_sent(&mut self, version: Version) -> Result<(), Spent> {
+        if version == Version::HTTP_2 {
+            self.hold = None;
+        }
+        self.await_head()
+    }
+
+    /// A piece of the request's body goes out.
+    ///
+    /// # Errors
+    /// When a time is over.
+    pub fn body_sent(&mut self) -> Result<(), Spent> {
+        if self.answered { self.piece() } else { self.await_head() }
+    }
+
+    fn await_head(&mut self) -> Result<(), Spent> {
+        let now = Instant::now();
+        self.within(now)?;
+        let head = now.checked_add(self.header);
+        let deadline = [head, self.end].into_iter().flatten().min();
+        self.hold.as_mut().map_or(Ok(()), |hold| hold.until(deadline)).map_err(|_| self.cut())
+    }
+
+    /// An interim answer has come.
+    ///
+    /// # Errors
+    /// When there are too many of them.
+    pub fn interim(&mut self) -> Result<(), Spent> {
+        self.interim += 1;
+        if self.interim > MOST_INTERIM { Err(Spent(&reasons::INTERIM)) } else { Ok(()) }
+    }
+
+    /// The head of the answer has come. A tunnel, which begins with some, may go on for ever.
+    ///
+    /// # Errors
+    /// When a time is over.
+    pub fn answered(&mut self, tunnel: bool) -> Result<(), Spent> {
+        self.answered = true;
+        let end = self.end;
+        self.hold.as_mut().map_or(Ok(()), |hold| hold.until(end.filter(|_| !tunnel))).map_err(|_| self.cut())?;
+        self.piece()?;
+        if tunnel {
+            self.end = None;
+        }
+        Ok(())
+    }
+
+    /// A piece of a body has come or goes out.
+    ///
+    /// # Errors
+    /// When the time for the whole is over.
+    pub fn piece(&self) -> Result<(), Spent> {
+        if self.end.is_some() { self.within(Instant::now()) } else { Ok(()) }
+    }
+
+    /// The answer is whole.
+    ///
+    /// # Errors
+    /// When it is not: the connection was cut, and the engine takes its end for that of the body.
+    pub fn whole(&mut self) -> Result<(), Spent> {
+        self.hold.take().map_or(Ok(()), |mut hold| hold.until(None)).map_err(|_| self.cut())
+    }
+
+    /// Why the upstream has no more time.
+    pub fn spent(&self) -> Option<Spent> {
+        let cut = self.hold.as_ref().is_some_and(Hold::was_cut);
+        self.piece().err().or_else(|| cut.then(|| self.cut()))
+    }
+
+    fn within(&self, now: Instant) -> Result<(), Spent> {
+        if self.end.is_some_and(|end| end <= now) { Err(Spent(&reasons::REQUEST_TIMEOUT)) } else { Ok(()) }
+    }
+
+    /// Which of the two deadlines was over.
+    fn cut(&self) -> Spent {
+        Spent(if self.answered || self.piece().is_err() { &reasons::REQUEST_TIMEOUT } else { &reasons::HEADER_TIMEOUT })
+    }
+}
+
+impl Exchange {
+    /// An error for the engine, whose reason is kept for the client and the log.
+    pub fn spent(&mut self, Spent(reason): Spent) -> Box<Error> {
+        self.reason = Some(reason);
+        let kind = if reason.status == 504 { ErrorType::ReadTimedout } else { ErrorType::InvalidHTTPHeader };
+        Error::explain(kind, reason.title).into_up()
+    }
+}

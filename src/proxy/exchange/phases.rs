@@ -1,0 +1,343 @@
+//! The engine's phases, turned into routing, chain and endpoint group. Thin: what decides lives elsewhere.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora::{
+    Error, ErrorType,
+    http::{RequestHeader, ResponseHeader},
+    modules::http::HttpModules,
+    protocols::Digest,
+    proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session},
+    upstreams::peer::HttpPeer,
+};
+use tollgate_filter_api::{RequestHead, RequestId, ResponseHead};
+
+use super::{
+    admit, answer, forward,
+    outcome::{faulted, line, may_repeat, reason_of},
+    response_rules::{self, Found},
+    state::Exchange,
+    whole_body,
+};
+use crate::{
+    chain::gateway as reasons,
+    proxy::{
+        client::{
+            connection::{Phase, connection_of},
+            paced::allowance,
+        },
+        fields::request_id,
+        running::gateway::Gateway,
+        server::pressure::Step,
+        transport::{server_name, upstream_connections::Hold},
+    },
+};
+
+/// The gateway as the engine sees it.
+pub struct Phases(pub Arc<Gateway>);
+
+impl Phases {
+    /// Whether a body that streams over HTTP/2 comes fast enough; over HTTP/1 the connection sees to it. One that stands still is
+    /// ended by the upstream's read time, which begins anew with each piece.
+    fn keeps_pace(&self, exchange: &mut Exchange) -> pingora::Result<()> {
+        let Some(snapshot) = exchange.snapshot.as_ref().filter(|_| exchange.version == http::Version::HTTP_2) else { return Ok(()) };
+        let allowed = allowance(exchange.body_in, snapshot.config.gateway.limits.body_pace.0);
+        if allowed.is_none_or(|allowed| exchange.begun.elapsed() <= allowed) {
+            return Ok(());
+        }
+        self.0.kernel.telemetry.limits.body_pace.inc();
+        exchange.reason = Some(&reasons::BODY_READ);
+        Err(Error::explain(ErrorType::HTTPStatus(reasons::BODY_READ.status), "the body is too slow").into_down())
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Phases {
+    /// Boxed: the engine moves it with the future of the request, twice.
+    type CTX = Box<Exchange>;
+
+    fn new_ctx(&self) -> Self::CTX {
+        Box::new(Exchange::new(RequestId::fresh(self.0.next_id(), false), self.0.kernel.env.clock.now()))
+    }
+
+    /// No module: the engine's compression costs two per cent of a request at level zero.
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
+    fn allow_spawning_subrequest(&self, _: &Session, exchange: &Self::CTX) -> bool {
+        exchange.body.is_none()
+    }
+
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Self::CTX) -> pingora::Result<bool> {
+        if whole_body::resume(session, exchange) {
+            return Ok(false);
+        }
+        let connection = connection_of(session.digest()).cloned();
+        if let Some(connection) = &connection {
+            connection.expect(if session.is_body_empty() { Phase::Free } else { Phase::Body });
+        }
+        exchange.version = session.req_header().version;
+        // To a client of HTTP/1.0 it would be the final answer (RFC 9110 §15.2).
+        session.as_mut().set_ignore_info_resp(exchange.version == http::Version::HTTP_10);
+        if exchange.version == http::Version::HTTP_10 && admit::may_end_with_the_connection(session.req_header()) {
+            session.set_keepalive(None);
+        }
+        let snapshot = self.0.current();
+        let pressure = &self.0.kernel.pressure;
+        if exchange.version == http::Version::HTTP_2 {
+            connection.iter().for_each(|connection| connection.asked());
+            // A stream stands still in its window, which the connection does not see.
+            session.set_write_timeout(Some(pressure.patience(snapshot.config.gateway.limits.write_time.0)));
+        }
+        exchange.connection = connection;
+        exchange.snapshot = Some(snapshot.clone());
+        if pressure.step() >= Step::Refuse && self.turned_away(session, exchange, pressure.step()).await? {
+            return Ok(true);
+        }
+        let ended = self.decide(session, exchange, &snapshot).await;
+        match ended {
+            Ok(()) if whole_body::is_lost(session, exchange) => {
+                whole_body::forward(session, exchange).await?;
+                Ok(true)
+            }
+            Ok(()) => Ok(false),
+            Err(answer) => {
+                if self.0.is_draining() {
+                    session.set_keepalive(None);
+                }
+                answer::write(session, exchange, *answer).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, exchange: &mut Self::CTX) -> pingora::Result<Box<HttpPeer>> {
+        self.next_peer(session.req_header(), exchange).await
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        reused: bool,
+        _: &HttpPeer,
+        _: std::os::fd::RawFd,
+        digest: Option<&Digest>,
+        exchange: &mut Self::CTX,
+    ) -> pingora::Result<()> {
+        server_name::check(digest)?;
+        if !reused && !exchange.dial.as_ref().is_some_and(|dial| dial.was_kept()) {
+            self.reached(exchange);
+        }
+        let hold = exchange.dial.as_ref().and_then(|dial| dial.hold()).or_else(|| Hold::of(digest));
+        exchange.patience.connected(hold);
+        Ok(())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        req: &mut RequestHeader,
+        exchange: &mut Self::CTX,
+    ) -> pingora::Result<()> {
+        exchange.patience.head_sent(req.version).map_err(|spent| exchange.spent(spent))?;
+        let Some((group, _)) = &exchange.group else { return Err(Error::new(ErrorType::InternalError)) };
+        let target = &group.targets[exchange.target];
+        let uri = &session.req_header().uri;
+        let outgoing = crate::upstreams::outgoing(target, exchange.base_len, uri.path(), uri.query());
+        if let Some(body) = &exchange.body {
+            whole_body::frame(req, body.len())?;
+        }
+        let (Some(connection), Some(snapshot)) = (&exchange.connection, &exchange.snapshot) else {
+            return Err(Error::new(ErrorType::InternalError));
+        };
+        let owned = exchange.seen.owned.then_some(&snapshot.owned);
+        let ids = (&snapshot.ids, exchange.id);
+        let forwarded = exchange.call.as_ref().and_then(|call| call.forwarded.as_deref());
+        let way = forward::Way { connection, forwarded, via: snapshot.via.value(exchange.version) };
+        let heading = forward::Heading { way, target, path_and_query: outgoing, host: &exchange.host, ids, owned };
+        forward::aim(req, heading).map_err(|_| Error::new(ErrorType::InternalError))?;
+        let chain = exchange.running();
+        if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
+            run.upstream(&chain, RequestHead::wrap_mut(req), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;
+        }
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        exchange: &mut Self::CTX,
+    ) -> pingora::Result<()> {
+        if end && let Some(connection) = &exchange.connection {
+            connection.expect(Phase::Free);
+        }
+        if body.as_ref().is_some_and(|body| !body.is_empty()) {
+            exchange.patience.body_sent().map_err(|spent| exchange.spent(spent))?;
+        }
+        if exchange.body.is_some() || session.was_upgraded() {
+            return Ok(());
+        }
+        self.keeps_pace(exchange)?;
+        exchange.body_in += body.as_ref().map_or(0, |body| body.len() as u64);
+        let limit = exchange.snapshot.as_ref().map_or(0, |snapshot| snapshot.config.gateway.limits.body_bytes.0);
+        if exchange.body_in > limit {
+            self.0.kernel.telemetry.limits.body_bytes.inc();
+            exchange.reason = Some(&reasons::BODY_BYTES);
+            return Err(Error::explain(ErrorType::HTTPStatus(413), "the body is over its limit").into_down());
+        }
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        resp: &mut ResponseHeader,
+        exchange: &mut Self::CTX,
+    ) -> pingora::Result<()> {
+        let found = *exchange.found.insert(Found::of(resp));
+        if let Err(why) = response_rules::judge(session.req_header(), resp, found) {
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
+        }
+        self.reached(exchange);
+        let status = resp.status.as_u16();
+        let interim = status < 200 && status != 101;
+        let patience = &mut exchange.patience;
+        let waited = if interim { patience.interim() } else { patience.answered(status == 101) };
+        waited.map_err(|spent| exchange.spent(spent))?;
+        let Some((group, _)) = &exchange.group else { return Ok(()) };
+        if status < 200 {
+            if let Some(flow) = exchange.flow().filter(|_| status != 101) {
+                flow.interim();
+            }
+            return Ok(());
+        }
+        if !group.retry_status(status) {
+            group.succeeded(exchange.target);
+            return Ok(());
+        }
+        group.failed(exchange.target);
+        self.0.kernel.telemetry.upstream_failures.status.inc();
+        let more = exchange.order.as_ref().is_some_and(|order| order.len() > 0);
+        if more && may_repeat(session) {
+            exchange.status_retry = true;
+            let mut error = Error::explain(ErrorType::HTTPStatus(status), "the next target is tried").into_up();
+            error.set_retry(true);
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    async fn response_filter(&self, session: &mut Session, resp: &mut ResponseHeader, exchange: &mut Self::CTX) -> pingora::Result<()> {
+        let found = exchange.found.take().unwrap_or_else(|| Found::of(resp));
+        response_rules::clean(resp, found);
+        if resp.status.is_informational() && resp.status.as_u16() != 101 {
+            return Ok(());
+        }
+        exchange.status = resp.status.as_u16();
+        if exchange.status == 101
+            && let Some(connection) = &exchange.connection
+        {
+            connection.tunnel();
+        } else if self.0.is_draining() {
+            // Who asks again is to ask another process.
+            session.set_keepalive(None);
+        }
+        if session.req_header().version == http::Version::HTTP_10 && resp.headers.contains_key(http::header::TRANSFER_ENCODING) {
+            // RFC 9112 §6.1: such a client knows no chunks, so the end of the connection is the end of the body.
+            resp.remove_header(&http::header::TRANSFER_ENCODING);
+            session.set_keepalive(None);
+        }
+        let chain = exchange.running();
+        if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
+            run.response(&chain, ResponseHead::wrap_mut(resp), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;
+        }
+        if let Some(snapshot) = exchange.snapshot.as_ref().filter(|snapshot| snapshot.ids.all_answers) {
+            resp.insert_header(snapshot.ids.field.clone(), request_id::value(exchange.id))?;
+        }
+        Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        exchange: &mut Self::CTX,
+    ) -> pingora::Result<Option<Duration>> {
+        if end {
+            exchange.upstream_ended = Some(Instant::now());
+        }
+        if let Some(flow) = exchange.flow() {
+            flow.passed();
+        }
+        let patience = &mut exchange.patience;
+        let waited = if end { patience.whole() } else { patience.piece() };
+        waited.map_err(|spent| exchange.spent(spent))?;
+        let chain = exchange.running();
+        if let (Some(chain), Some(run)) = (chain, &mut exchange.run) {
+            run.chunk(&chain, body, end).map_err(|fault| faulted(&mut exchange.note, &fault))?;
+        }
+        Ok(None)
+    }
+
+    fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, exchange: &mut Self::CTX, error: Box<Error>) -> Box<Error> {
+        self.not_connected(exchange, error)
+    }
+
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        exchange: &mut Self::CTX,
+        reused: bool,
+    ) -> Box<Error> {
+        self.broke_off(session, exchange, error, reused)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Self::CTX) -> FailToProxy {
+        let Some(reason) = reason_of(error, exchange) else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
+        session.set_keepalive(None);
+        // An interim answer leaves the client waiting for the final one.
+        if session.response_written().is_some_and(|written| !written.status.is_informational() || session.was_upgraded()) {
+            exchange.reason = Some(reason);
+            return FailToProxy { error_code: reason.status, can_reuse_downstream: false };
+        }
+        let note = exchange.note.clone().unwrap_or_else(|| error.to_string().into());
+        if let Err(broken) = answer::write(session, exchange, reason.answer().log(note)).await {
+            log::debug!("the client is gone: {broken}");
+        }
+        FailToProxy { error_code: reason.status, can_reuse_downstream: false }
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Self::CTX, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Self::CTX, _: &Error, _: ProxyWarnLogContext) -> bool {
+        true
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Self::CTX) {
+        if exchange.delegated {
+            return;
+        }
+        if let Some(written) = session.response_written() {
+            exchange.status = written.status.as_u16();
+        }
+        if let (Some(error), None) = (error, &exchange.note) {
+            exchange.note = Some(error.to_string().into());
+        }
+        exchange.chain_done();
+        self.count(exchange);
+        if self.0.access_log.is_on() {
+            self.0.access_log.write(line(session, exchange));
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! One request, from its head to its log line.
+
+use std::{
+    borrow::Cow,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use tollgate_filter_api::{Call, KeyType, Outcome, Principal, Reason, RequestId};
+
+use super::{admit::Seen, patience::Patience, response_rules::Found};
+use crate::{
+    chain::{Chain, Explanation, Run},
+    proxy::{
+        client::connection::Connection,
+        running::snapshot::{Served, Snapshot},
+        transport::{Dial, Flow},
+    },
+    upstreams::{Group, Order},
+};
+
+/// Where a request was routed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Not routed.
+    Nowhere,
+    /// An API, and none of its operations.
+    Api(u32),
+    /// An operation.
+    Operation(u32),
+}
+
+/// The state of one request. Everything is decided by the snapshot it took at its beginning.
+pub struct Exchange {
+    /// When its head was read.
+    pub begun: Instant,
+    /// The same, on the wall clock.
+    pub time: SystemTime,
+    /// Its id.
+    pub id: RequestId,
+    /// The client's connection.
+    pub connection: Option<Arc<Connection>>,
+    /// The configuration it is judged by.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// Where it goes.
+    pub place: Place,
+    /// The client's HTTP version.
+    pub version: http::Version,
+    /// Host, in normal form.
+    pub host: Arc<str>,
+    /// What its fields hold that must be seen to.
+    pub seen: Seen,
+    /// The same of the answer that has come.
+    pub found: Option<Found>,
+    /// Its fields hold what belongs to one connection.
+    pub hop_by_hop: bool,
+    /// What filters know of it.
+    pub call: Option<Call>,
+    /// Its way through the chain.
+    pub run: Option<Run>,
+    /// Bytes of the path that are the base path.
+    pub base_len: usize,
+    /// The endpoint group, and its index.
+    pub group: Option<(Arc<Group>, u32)>,
+    /// Targets still to try.
+    pub order: Option<Order>,
+    /// The target that is tried now.
+    pub target: usize,
+    /// The connection to it, when the gateway keeps that itself.
+    pub dial: Option<Arc<Dial>>,
+    /// How many were tried.
+    pub attempts: u32,
+    /// The address of the last one.
+    pub upstream: Option<SocketAddr>,
+    /// When the first attempt began.
+    pub upstream_begun: Option<Instant>,
+    /// When the upstream's part was over.
+    pub upstream_ended: Option<Instant>,
+    /// How long the upstream may still take.
+    pub patience: Patience,
+    /// Bytes of the request body that went by.
+    pub body_in: u64,
+    /// The body, when a filter asked for it whole.
+    pub body: Option<Bytes>,
+    /// Why the gateway answered itself.
+    pub reason: Option<&'static Reason>,
+    /// Fault ID or note for the log.
+    pub note: Option<Cow<'static, str>>,
+    /// The client application whose verified credential was refused.
+    pub refused_client: Option<String>,
+    /// The one that a refused credential names which nobody verified.
+    pub claimed_client: Option<String>,
+    /// The answer's status.
+    pub status: u16,
+    /// The answer may be tried elsewhere: nothing of it was passed on.
+    pub status_retry: bool,
+    /// A sub-request has taken over.
+    pub delegated: bool,
+}
+
+impl Exchange {
+    /// A request of which nothing is known.
+    pub fn new(id: RequestId, time: SystemTime) -> Self {
+        Self {
+            begun: Instant::now(),
+            time,
+            id,
+            connection: None,
+            snapshot: None,
+            place: Place::Nowhere,
+            version: http::Version::HTTP_11,
+            host: Arc::default(),
+            seen: Seen::default(),
+            found: None,
+            hop_by_hop: true,
+            call: None,
+            run: None,
+            base_len: 0,
+            group: None,
+            order: None,
+            target: 0,
+            dial: None,
+            attempts: 0,
+            upstream: None,
+            upstream_begun: None,
+            upstream_ended: None,
+            patience: Patience::default(),
+            body_in: 0,
+            body: None,
+            reason: None,
+            note: None,
+            refused_client: None,
+            claimed_client: None,
+            status: 0,
+            status_retry: false,
+            delegated: false,
+        }
+    }
+
+    /// The operation, once routed.
+    pub fn served(&self) -> Option<&Served> {
+        match (&self.snapshot, self.place) {
+            (Some(snapshot), Place::Operation(index)) => snapshot.operations.get(index as usize),
+            _ => None,
+        }
+    }
+
+    /// The chain, when one of its filters has a say in what comes after the request's own phase.
+    pub fn running(&self) -> Option<Arc<Chain>> {
+        let _ = self.run.as_ref().filter(|run| !run.is_idle())?;
+        self.served().map(|served| served.chain.clone())
+    }
+
+    /// The caller, once known.
+    pub fn principal(&self) -> Option<&Principal> {
+        self.run.as_ref()?.facts.get::<Principal>()
+    }
+
+    /// Why a filter refused it, for the log.
+    pub fn explain(&self) -> Option<Explanation> {
+        let _ = self.reason?;
+        self.run.as_ref()?.explain(&self.served()?.chain)
+    }
+
+    /// Kind of the caller's key.
+    pub fn key_type(&self) -> KeyType {
+        self.principal().map(|principal| principal.key_type).unwrap_or_default()
+    }
+
+    /// What is under way on the connection to the upstream.
+    pub fn flow(&self) -> Option<&Flow> {
+        self.dial.as_ref()?.flow()
+    }
+
+    /// Time spent with upstreams.
+    pub fn upstream_duration(&self) -> Option<Duration> {
+        let ended = self.upstream_ended.unwrap_or_else(Instant::now);
+        self.upstream_begun.map(|begun| ended.saturating_duration_since(begun))
+    }
+
+    /// Tells the chain that it is over.
+    pub fn chain_done(&mut self) {
+        let outcome = Outcome { status: self.status, reason: self.reason.map(|reason| reason.id) };
+        let chain = self.running();
+        if let (Some(chain), Some(run), Some(call)) = (chain, &mut self.run, &self.call) {
+            run.done(&chain, call, outcome);
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The running gateway: the configuration in force, and how the next one takes its place.
+//!
+//! A reload builds the whole next configuration beside the running one; a single problem anywhere leaves everything as it
+//! was. Requests keep the configuration they began with.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use arc_swap::ArcSwap;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tollgate_filter_api::{Env, Kind, Metrics, Problem, Problems, Readiness, Shared};
+
+use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError};
+
+use super::snapshot::{Kernel, Snapshot};
+use crate::{
+    admin::{AdminView, BoxFuture, RevocationRefused},
+    chain::GATEWAY_REASONS,
+    config::{Config, Stores},
+    proxy::{
+        server::{pressure::Pressure, ready::Ready},
+        transport::{Budget, Pools, upstream_connections::UpstreamConnections},
+    },
+    routes::{host, normal},
+    source::PlanSource,
+    stores::{Documents, Resolver, SystemClock, Trust, inputs},
+    telemetry::{AccessLog, Telemetry},
+};
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug)]
+pub enum ConfigSource {
+    /// A file, read again at each reload.
+    File(PathBuf),
+    /// Text that does not change; relative paths start at the folder.
+    Text {
+        /// What problems call it.
+        name: String,
+        /// YAML.
+        text: String,
+        /// Where relative paths start.
+        base: PathBuf,
+    },
+}
+
+impl ConfigSource {
+    fn load(&self, kinds: &[Kind]) -> Result<Config, Problems> {
+        match self {
+            Self::File(path) => Config::load(path, kinds),
+            Self::Text { name, text, base } => Config::parse(name, text.as_bytes(), base, kinds),
+        }
+    }
+}
+
+/// The gateway of a process.
+pub struct Gateway {
+    /// What every configuration shares.
+    pub kernel: Kernel,
+    /// Fetches documents.
+    pub documents: Arc<Documents>,
+    /// What was revoked.
+    pub revocations: Arc<Book>,
+    /// Where requests are logged.
+    pub access_log: AccessLog,
+    /// When it was loaded.
+    pub(in crate::proxy) begun: Instant,
+    /// Settings of what is listened to.
+    pub(in crate::proxy) stores: watch::Sender<Stores>,
+    source: Arc<dyn PlanSource>,
+    config: ConfigSource,
+    current: ArcSwap<Snapshot>,
+    reloading: Mutex<()>,
+    ready: Ready,
+    ids: AtomicU64,
+    id_seed: u64,
+}
+
+impl Gateway {
+    /// Loads everything; nothing is opened and nothing is started.
+    ///
+    /// # Errors
+    /// Every problem of artifact and configuration.
+    pub fn load(source: Arc<dyn PlanSource>, config: ConfigSource, kinds: &'static [Kind]) -> Result<Arc<Self>, Problems> {
+        let loaded_config = config.load(kinds)?;
+        inputs::check(&loaded_config)?;
+        let metrics = Metrics::default();
+        let clock = Arc::new(SystemClock);
+        let trust = loaded_config.gateway.trust.ca.clone().map_or(Trust::System, Trust::File);
+        let documents = Arc::new(Documents::new(loaded_config.base.clone(), trust, clock.clone(), metrics.clone()));
+        documents.renew_trust(documents.read_trust().map_err(|problem| blame(problem, &loaded_config, "/trust/ca"))?);
+        let revocations = Arc::new(open_book(&loaded_config, clock.clone(), &metrics)?);
+        documents.offer(revocations.clone());
+        let resolver = Arc::new(Resolver::new(loaded_config.gateway.upstream.dns_refresh.0, metrics.clone()));
+        let env = Env { clock, world: documents.clone(), shared: Shared::default(), metrics, readiness: Readiness::default() };
+        let own = GATEWAY_REASONS.iter().copied().chain(normal::REASONS).chain([&host::HOST]);
+        let telemetry = Arc::new(Telemetry::new(own.chain(kinds.iter().flat_map(|kind| kind.reasons))));
+        let buffers = Budget::new(loaded_config.gateway.limits.answer_buffers.0, telemetry.limits.clone());
+        let pressure = Arc::new(Pressure::new(telemetry.memory_pressure.clone(), telemetry.files_pressure.clone()));
+        let kernel = Kernel {
+            env,
+            kinds,
+            telemetry,
+            resolver,
+            upstream_connections: UpstreamConnections::new(),
+            pools: Pools::default(),
+            pressure,
+            buffers,
+        };
+        let access_log = AccessLog::open(&loaded_config.gateway.access_log, kernel.telemetry.access_log_dropped.clone());
+        let access_log = access_log.map_err(|problem| blame(problem, &loaded_config, "/access_log/to"))?;
+        let stores = watch::Sender::new(loaded_config.gateway.stores.clone());
+        let first = Snapshot::build(&kernel, source.load()?, loaded_config, 1)?;
+        kernel.telemetry.running(1, &first.loaded.digest, &first.waived);
+        Ok(Arc::new(Self {
+            kernel,
+            documents,
+            revocations,
+            access_log,
+            begun: Instant::now(),
+            stores,
+            source,
+            config,
+            current: ArcSwap::from_pointee(first),
+            reloading: Mutex::new(()),
+            ready: Ready::default(),
+            ids: AtomicU64::new(0),
+            id_seed: random(),
+        }))
+    }
+
+    /// The configuration in force.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// An id that no other request of this process has, and hardly one of another.
+    pub(in crate::proxy) fn next_id(&self) -> u128 {
+        let count = self.ids.fetch_add(1, Ordering::Relaxed);
+        (u128::from(self.id_seed) << 64) | u128::from(count.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.id_seed.rotate_left(17))
+    }
+
+    /// Puts the next configuration to use. Reads files; may take a while.
+    ///
+    /// # Errors
+    /// Every problem; the running configuration stays.
+    pub fn reload(&self) -> Result<u64, Problems> {
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.next().inspect_err(|problems| {
+            self.kernel.telemetry.reload_failed();
+            log::error!("the configuration was not changed, because of {} problems", problems.0.len());
+            problems.0.iter().for_each(|problem| log::error!("{problem}"));
+        })
+    }
+
+    fn next(&self) -> Result<u64, Problems> {
+        let running = self.current();
+        let config = self.config.load(self.kernel.kinds)?;
+        fixed(&running.config, &config)?;
+        inputs::check(&config)?;
+        let stores = config.gateway.stores.clone();
+        let generation = running.generation + 1;
+        let trust = self.documents.read_trust().map_err(|problem| blame(problem, &config, "/trust/ca"))?;
+        let next = Snapshot::build(&self.kernel, self.source.load()?, config, generation)?;
+        self.documents.renew_trust(trust);
+        self.kernel.telemetry.running(generation, &next.loaded.digest, &next.waived);
+        next.announce();
+        self.stores.send_replace(stores);
+        self.current.store(Arc::new(next));
+        Ok(generation)
+    }
+
+    /// No longer ready: a stop has begun.
+    pub fn drain(&self) {
+        self.ready.drain();
+    }
+
+    /// Whether a stop has begun.
+    pub(in crate::proxy) fn is_draining(&self) -> bool {
+        self.ready.is_draining()
+    }
+
+    /// The listeners are open.
+    pub(in crate::proxy) fn listening(&self) {
+        self.ready.listening();
+    }
+}
+
+/// What a running process cannot change.
+fn fixed(running: &Config, next: &Config) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    let shape = |config: &Config| -> Vec<_> {
+        config.gateway.listeners.iter().map(|listener| (listener.address, listener.h2c, listener.tls.is_some())).collect()
+    };
+    let mut refuse = |changed: bool, pointer: &str| {
+        if changed {
+            let problem = Problem::error("reload.needs_restart", format!("`{}` cannot be changed while the gateway runs", &pointer[1..]));
+            problems.push(problem.at(next.file(), 0, pointer).hint("start a new process with `--upgrade` and send QUIT to this one"));
+        }
+    };
+    refuse(shape(running) != shape(next), "/listeners");
+    refuse(running.gateway.admin != next.gateway.admin, "/admin");
+    refuse(running.gateway.process != next.gateway.process, "/process");
+    refuse(running.gateway.access_log != next.gateway.access_log, "/access_log");
+    refuse(running.gateway.trust != next.gateway.trust, "/trust");
+    let (old, new) = (&running.gateway.stores, &next.gateway.stores);
+    refuse(old.revocations != new.revocations, "/stores/revocations");
+    refuse(old.broker.is_some() != new.broker.is_some(), "/stores/broker");
+    refuse(old.etcd.is_some() != new.etcd.is_some(), "/stores/etcd");
+    // The engine takes these once: its HTTP/2 settings, the names' refresh, the bundle that stands for the system's.
+    let (old, new) = (&running.gateway, &next.gateway);
+    refuse(old.limits.h2_streams != new.limits.h2_streams, "/limits/h2_streams");
+    refuse(old.limits.header_bytes != new.limits.header_bytes, "/limits/header_bytes");
+    refuse(old.limits.idle_time != new.limits.idle_time, "/limits/idle_time");
+    refuse(old.limits.answer_buffers != new.limits.answer_buffers, "/limits/answer_buffers");
+    refuse(old.upstream.dns_refresh != new.upstream.dns_refresh, "/upstream/dns_refresh");
+    refuse(old.upstream.ca.is_some() != new.upstream.ca.is_some(), "/upstream/ca");
+    next.locate(&mut problems);
+    if problems.has_errors() { Err(problems) } else { Ok(()) }
+}
+
+/// The message names the file that is wrong, the place is where the configuration names it.
+fn blame(problem: Problem, config: &Config, pointer: &str) -> Problems {
+    let named = if problem.file.is_empty() { problem.message } else { format!("{}: {}", problem.file, problem.message) };
+    let mut problems = Problems::from(Problem::error(problem.code, named).at(config.file(), 0, pointer).hint(problem.hint));
+    config.locate(&mut problems);
+    problems
+}
+
+fn open_book(config: &Config, clock: Arc<SystemClock>, metrics: &Metrics) -> Result<Book, Problems> {
+    let settings = &config.gateway.stores.revocations;
+    let inputs = inputs::inputs(&config.gateway.stores);
+    let opened = settings.journal.as_deref().map(Journal::open).transpose();
+    let opened = opened.and_then(|journal| Book::open(journal, settings.max_entries, &inputs, clock, metrics));
+    let opened = opened.map(|book| book.waiting(settings.catch_up.0));
+    opened.map_err(|error| {
+        let problem = Problem::error("revocations.journal", error.to_string()).at(config.file(), 0, "/stores/revocations/journal");
+        let mut problems = Problems::from(problem.hint("restore the file, or take it away and revoke anew what it held"));
+        config.locate(&mut problems);
+        problems
+    })
+}
+
+/// Most revocations of one request.
+const MOST_REVOCATIONS: usize = 10_000;
+
+fn revoke(book: &Book, body: &[u8]) -> Result<Value, RevocationRefused> {
+    let statements =
+        Instruction::read(body, MOST_REVOCATIONS, book.reading_time()).map_err(|bad| RevocationRefused::Bad(bad.to_string()))?;
+    let sequence = book.revoke(&statements).map_err(|error| match error {
+        RevokeError::Full | RevokeError::Journal(JournalError::Full) => RevocationRefused::Full(error.to_string()),
+        RevokeError::NoJournal | RevokeError::Journal(_) => RevocationRefused::Unavailable(error.to_string()),
+    })?;
+    Ok(json!({ "sequence": sequence, "revoked": statements.len() }))
+}
+
+fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
+
+impl AdminView for Arc<Gateway> {
+    fn ready(&self) -> Vec<String> {
+        self.ready.missing(self)
+    }
+
+    fn revocation(&self) -> Value {
+        self.revocations.show()
+    }
+
+    fn revoke(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, RevocationRefused>> {
+        let book = self.revocations.clone();
+        Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || revoke(&book, &body)).await;
+            done.unwrap_or_else(|_| Err(RevocationRefused::Unavailable("the gateway failed; its log has the cause".to_owned())))
+        })
+    }
+
+    fn metrics(&self) -> String {
+        self.kernel.telemetry.render(&self.kernel.env.metrics, self.kernel.kinds)
+    }
+
+    fn plan(&self) -> Value {
+        serde_json::to_value(&self.current().loaded.plan).unwrap_or(Value::Null)
+    }
+
+    fn artifact(&self) -> Value {
+        let snapshot = self.current();
+        json!({
+            "digest": snapshot.loaded.digest,
+            "signers": snapshot.loaded.signers,
+            "inputs": snapshot.loaded.plan.documents,
+            "generation": snapshot.generation,
+            "waived": snapshot.waived.iter().map(|waived| &waived.filter).collect::<Vec<_>>(),
+        })
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<u64, Problems>> {
+        // The port goes on answering meanwhile: whoever watches `/livez` must not take a long reload for a death.
+        let gateway = self.clone();
+        Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || Gateway::reload(&gateway)).await;
+            done.unwrap_or_else(|_| Err(Problem::error("reload.failed", "the gateway failed; its log has the cause").into()))
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/gateway.rs"]
+mod tests;

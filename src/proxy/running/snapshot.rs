@@ -1,0 +1,329 @@
+//! One configuration, whole and checked: what a request sees from its first byte to its last.
+
+use std::sync::Arc;
+
+use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
+use tollgate_filter_api::{Env, Kind, Metrics, OperationInfo, Peer, Problems};
+use tollgate_plan::{Operation, Target as PlanTarget};
+
+use super::{client_certificates, credential_fields, faults::Faults};
+use crate::{
+    chain::{self, Chain, Waived},
+    config::{Config, UpstreamHttp},
+    proxy::{
+        client::{
+            connection::Connection,
+            tls::listener::{Endpoint, Lapsed},
+        },
+        exchange::admit::Rules,
+        fields::{families::Families, request_id::Ids, reserved::Owned, via::Via},
+        server::pressure::Pressure,
+        transport::{
+            Budget, H2_WINDOW, Pool, PoolLimits, Pools, server_name,
+            upstream_connections::{Connector, UpstreamConnections},
+        },
+    },
+    routes::{self, Router},
+    source::Loaded,
+    stores,
+    telemetry::{Operations, Telemetry},
+    upstreams::{self, Target, Upstreams},
+};
+
+/// What every configuration of a process shares.
+pub struct Kernel {
+    /// What filters are given.
+    pub env: Env,
+    /// The catalogue.
+    pub kinds: &'static [Kind],
+    /// Series.
+    pub telemetry: Arc<Telemetry>,
+    /// Names.
+    pub resolver: Arc<stores::Resolver>,
+    /// Connections to upstreams.
+    pub upstream_connections: Arc<UpstreamConnections>,
+    /// Idle connections to upstreams.
+    pub pools: Pools,
+    /// How short memory and files are.
+    pub pressure: Arc<Pressure>,
+    /// Bytes of answers that may wait for their clients.
+    pub buffers: Arc<Budget>,
+}
+
+/// One operation as a request meets it.
+pub struct Served {
+    /// What filters and logs know of it.
+    pub info: Arc<OperationInfo>,
+    /// What happens after the chain.
+    pub target: PlanTarget,
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// Value of `Allow`, for a synthetic OPTIONS.
+    pub allow: Option<http::HeaderValue>,
+    /// Header that carries the credential, for error texts.
+    pub auth_header: String,
+    /// What was said about its faults.
+    pub faults: Faults,
+}
+
+/// Connection parameters of a target.
+pub struct UpstreamPeer {
+    /// For the engine.
+    pub http: HttpPeer,
+    /// Its connections, when the gateway keeps them itself.
+    pub pool: Option<Arc<Pool>>,
+}
+
+/// A configuration in force.
+pub struct Snapshot {
+    /// Counts configurations.
+    pub generation: u64,
+    /// Request to operation.
+    pub router: Router,
+    /// Operations under the router's numbers.
+    pub operations: Vec<Served>,
+    /// Endpoint groups.
+    pub upstreams: Upstreams,
+    /// Connection parameters of each group's targets.
+    pub peers: Vec<Vec<UpstreamPeer>>,
+    /// Fields that filters own, and the one of ids when it is not the usual one.
+    pub owned: Owned,
+    /// Fields that only a proxy can know the value of.
+    pub families: Families,
+    /// What requests say of their way.
+    pub via: Via,
+    /// What requests are called.
+    pub ids: Ids,
+    /// Series of the operations.
+    pub metrics: Operations,
+    /// TLS of each listener that is encrypted.
+    pub endpoints: Vec<Option<Endpoint>>,
+    /// The environment.
+    pub config: Config,
+    /// The Plan and its origin.
+    pub loaded: Loaded,
+    /// What is not enforced, by the project's word or the environment's.
+    pub waived: Vec<Waived>,
+}
+
+impl Snapshot {
+    /// Builds the whole, or nothing.
+    ///
+    /// # Errors
+    /// Everything that keeps it from being served.
+    pub fn build(kernel: &Kernel, loaded: Loaded, config: Config, generation: u64) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let mut gather = |found: Problems| problems.0.extend(found.0);
+        let plan = &loaded.plan;
+        let inputs = chain::Inputs {
+            plan,
+            spec: &config.chain,
+            kinds: kernel.kinds,
+            env: &kernel.env,
+            requirements: config.gateway.security.requirements,
+            waivers: config.gateway.waivers(),
+        };
+        let chains = chain::build(&inputs).map_err(&mut gather).ok();
+        let router = Router::build(plan).map_err(&mut gather).ok();
+        let variables = |name: &str| std::env::var(name).ok();
+        let names = Names(kernel.resolver.clone());
+        let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: config.file(), resolver: &names, variables: &variables };
+        let upstreams = Upstreams::build(&inputs).map_err(&mut gather).ok();
+        let endpoints = endpoints(&config, &kernel.env.metrics).map_err(&mut gather).ok();
+        let asked = client_certificates::certificates(plan, &config.gateway).map_err(&mut gather).ok();
+        let ids = Ids::new(&config.gateway.request_id).map_err(|problem| gather(problem.into())).ok();
+        let forwarding = &config.gateway.forwarding;
+        let via = Via::new(forwarding).map_err(|problem| gather(problem.into())).ok();
+        let passing = forwarding.passing().map_err(|wrong| wrong.into_iter().for_each(|(_, problem)| gather(problem.into()))).ok();
+        let (Some(chains), Some(router), Some(upstreams), Some(endpoints), Some(()), Some(ids), Some(via), Some(passing)) =
+            (chains, router, upstreams, endpoints, asked, ids, via, passing)
+        else {
+            config.locate(&mut problems);
+            return Err(problems.sorted());
+        };
+        let families = Families::new(passing, endpoints.iter().flatten().filter_map(Endpoint::forwarded_header));
+        credential_fields::check(plan, chains.iter().map(AsRef::as_ref), &families, !config.proxies.is_empty())?;
+        let metrics = kernel.telemetry.operations(plan);
+        let waived = chain::waived(plan, config.gateway.waivers());
+        let peers = upstreams
+            .groups()
+            .iter()
+            .map(|group| group.targets.iter().map(|target| upstream_peer(kernel, &config, target)).collect())
+            .collect();
+        let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
+        let operations = operations(&loaded, chains);
+        Ok(Self { generation, router, operations, upstreams, peers, owned, families, via, ids, metrics, endpoints, config, loaded, waived })
+    }
+}
+
+fn operations(loaded: &Loaded, chains: Vec<Arc<Chain>>) -> Vec<Served> {
+    let mut chains = chains.into_iter();
+    let mut served = Vec::new();
+    for api in &loaded.plan.apis {
+        let mut methods: std::collections::HashMap<String, Vec<String>> = std::collections::HashMap::new();
+        for operation in api.operations.iter().filter(|operation| matches!(operation.target, PlanTarget::Endpoints { .. })) {
+            methods.entry(routes::shape(&operation.template)).or_default().push(operation.method.clone());
+        }
+        for operation in &api.operations {
+            let Some(chain) = chains.next() else { continue };
+            let info = OperationInfo {
+                api: api.title.clone(),
+                version: api.version.clone(),
+                base_path: api.base_path.clone(),
+                id: operation.id.clone(),
+                template: operation.template.clone(),
+                method: operation.method.clone(),
+                path_methods: methods.get(&routes::shape(&operation.template)).cloned().unwrap_or_default(),
+            };
+            let auth_header = api.auth_header.clone().unwrap_or_else(|| "Authorization".to_owned());
+            served.push(Served {
+                info: Arc::new(info),
+                target: operation.target.clone(),
+                chain,
+                allow: allow(operation),
+                auth_header,
+                faults: Faults::default(),
+            });
+        }
+    }
+    served
+}
+
+fn allow(operation: &Operation) -> Option<http::HeaderValue> {
+    match &operation.target {
+        PlanTarget::Options { allow } => http::HeaderValue::from_str(&allow.join(", ")).ok(),
+        PlanTarget::Endpoints { .. } => None,
+    }
+}
+
+fn endpoints(config: &Config, metrics: &Metrics) -> Result<Vec<Option<Endpoint>>, Problems> {
+    let mut problems = Problems::default();
+    let mut endpoints = Vec::new();
+    for (index, listener) in config.gateway.listeners.iter().enumerate() {
+        let endpoint = listener.tls.as_ref().map(|tls| Endpoint::new(tls, listener.address.to_string(), metrics)).transpose();
+        endpoints.push(endpoint.unwrap_or_else(|problem| {
+            problems.push(problem.at(config.file(), 0, format!("/listeners/{index}/tls")));
+            None
+        }));
+    }
+    if problems.has_errors() { Err(problems) } else { Ok(endpoints) }
+}
+
+fn upstream_peer(kernel: &Kernel, config: &Config, target: &Target) -> UpstreamPeer {
+    let mut http = peer(target, &kernel.upstream_connections);
+    if target.tls || http.options.alpn != ALPN::H1 {
+        return UpstreamPeer { http, pool: None };
+    }
+    let limits = PoolLimits {
+        read: target.timeouts.read,
+        write: config.gateway.limits.write_time.0,
+        pressure: kernel.pressure.clone(),
+        idle: target.timeouts.idle,
+        buffer: usize::try_from(config.gateway.limits.answer_buffer.0).unwrap_or(usize::MAX),
+        budget: kernel.buffers.clone(),
+        connections: kernel.upstream_connections.clone(),
+    };
+    // The connection keeps it, and the engine's clock would run while a client is waited for.
+    http.options.read_timeout = None;
+    UpstreamPeer { http, pool: Some(kernel.pools.of(target.group_key, limits)) }
+}
+
+/// Connection parameters of a target; the address is put in for each request. The pool is divided by our own key: the
+/// engine's mixes identities that share a serial number, and accepts connections that another trust store verified.
+fn peer(target: &Target, connections: &Arc<UpstreamConnections>) -> HttpPeer {
+    let address = std::net::SocketAddr::from(([0, 0, 0, 0], target.port));
+    let mut peer = HttpPeer::new(address, target.tls, target.server_name.clone());
+    peer.group_key = target.group_key;
+    if let Some(identity) = &target.identity {
+        peer.client_cert_key = Some(Arc::new(CertKey::new(identity.chain.clone(), identity.key.clone())));
+    }
+    let options = &mut peer.options;
+    options.ca = target.ca.as_ref().map(|trust| trust.certificates.clone());
+    options.alpn = match (target.http, target.tls) {
+        (UpstreamHttp::Two, _) => ALPN::H2,
+        (UpstreamHttp::Auto, true) => ALPN::H2H1,
+        (UpstreamHttp::Auto, false) | (UpstreamHttp::One, _) => ALPN::H1,
+    };
+    options.upstream_tls_handshake_complete_hook = target.tls.then(server_name::hook);
+    options.max_h2_streams = 100;
+    options.h2_stream_window_size = Some(H2_WINDOW);
+    options.connection_timeout = Some(target.timeouts.connect);
+    options.total_connection_timeout = Some(target.timeouts.connect);
+    options.read_timeout = Some(target.timeouts.read);
+    options.write_timeout = Some(target.timeouts.write);
+    options.idle_timeout = Some(target.timeouts.idle);
+    options.custom_l4 = Some(Arc::new(Connector(connections.clone())));
+    peer
+}
+
+/// The resolver as upstreams see it.
+struct Names(Arc<stores::Resolver>);
+
+impl upstreams::Resolver for Names {
+    fn watch(&self, host: &str, port: u16) -> Arc<dyn upstreams::Addresses> {
+        Arc::new(Name(self.0.name(host, port)))
+    }
+}
+
+struct Name(Arc<stores::Name>);
+
+impl upstreams::Addresses for Name {
+    fn peek(&self) -> Option<upstreams::Snapshot> {
+        self.0.peek()
+    }
+
+    fn pick(&self, turn: usize) -> Option<std::net::SocketAddr> {
+        self.0.pick(turn)
+    }
+
+    fn look_up(&self) -> upstreams::LookUp<'_> {
+        Box::pin(async { self.0.get().await.map_err(std::io::Error::other) })
+    }
+}
+
+impl Snapshot {
+    /// Says in the log what is served from now on, and what nobody enforces.
+    pub fn announce(&self) {
+        let apis = &self.loaded.plan.apis;
+        let listeners: Vec<String> = self.config.gateway.listeners.iter().map(|listener| listener.address.to_string()).collect();
+        log::info!(
+            "configuration {}: {} operations of {} APIs on {}; admin on {}; sha256 {}",
+            self.generation,
+            apis.iter().map(|api| api.operations.len()).sum::<usize>(),
+            apis.len(),
+            listeners.join(", "),
+            self.config.gateway.admin.address,
+            self.loaded.digest
+        );
+        for api in client_certificates::strangers(&self.loaded.plan, &self.config.chain) {
+            log::warn!("`mtls` has rules for the API `{api}`, which is not served here: they hold for nobody");
+        }
+        for Waived { filter, opened, named } in &self.waived {
+            match opened {
+                0 => log::warn!("`{filter}` is waived: nobody enforces it"),
+                _ => log::warn!("`{filter}` is waived: nobody enforces it, and {opened} operations are open to everybody: {named}"),
+            }
+        }
+    }
+
+    /// Who sends a request over a connection, by the rules of now.
+    ///
+    /// # Errors
+    /// When the listener lets nobody in without a certificate and the connection's is no longer good.
+    pub fn peer(&self, connection: &Connection, headers: &http::HeaderMap) -> Result<Peer, Lapsed> {
+        match &self.endpoints[connection.listener] {
+            None => Ok(connection.peer.clone()),
+            Some(endpoint) => endpoint.peer(&connection.peer, connection.presented.as_ref(), headers),
+        }
+    }
+
+    /// What the head of a request is judged by.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules { limits: &self.config.gateway.limits, owned: &self.owned, families: &self.families, via: &self.via }
+    }
+
+    /// Most bytes of a request body.
+    pub fn body_limit(&self) -> usize {
+        usize::try_from(self.config.gateway.limits.body_bytes.0).unwrap_or(usize::MAX)
+    }
+}
