@@ -69,7 +69,7 @@ impl Default for Limits {
             h2_streams: 100,
             h2_control_frames: 10_000,
             answer_buffer: ByteSize(64 << 10),
-            answer_buffers: ByteSize(16 << 20),
+            answer_buffers: ByteSize(4 << 20),
             memory: None,
         }
     }

@@ -10,7 +10,7 @@ use futures_util::task::AtomicWaker;
 use crate::telemetry::LimitCounters;
 
 /// Bytes of a piece that every answer may have, whatever the others do.
-pub const LEAST: usize = 8 << 10;
+pub const LEAST: usize = 4 << 10;
 
 /// Bytes that are handed over, be it in several pieces, before the client must have taken the last ones. The engine has a block of
 /// 64 KiB for each piece, so few pieces matter as much as small ones; but what is shorter may hold nothing for a client, such as the
