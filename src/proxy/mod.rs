@@ -5,6 +5,7 @@
 //! | [`server`] | the process: accepting, counting, sockets, open files, overload, signals |
 //! | [`client`] | a client's connection, its deadlines and its TLS |
 //! | [`wire`] | a client's bytes, judged before the engine reads them |
+//! | [`decision`] | what becomes of a request, without the engine |
 //! | [`exchange`] | one request, from its head to its log line |
 //! | [`fields`] | fields that only the gateway or a trusted proxy may write |
 //! | [`transport`] | connections to upstreams |
@@ -14,6 +15,7 @@
 //! connections, a fixed handshake time, and no deadline for a header. Everything else of HTTP is the engine's.
 
 mod client;
+mod decision;
 mod exchange;
 mod fields;
 mod running;

@@ -3,7 +3,11 @@
 //! Protects against hosts that two readers cut differently: user information, blanks, commas, escapes and non-ASCII bytes
 //! are refused (internationalised names come as A-labels). Does not say which hosts are served.
 
-use std::{borrow::Cow, net::Ipv6Addr};
+use std::{
+    borrow::Cow,
+    net::Ipv6Addr,
+    sync::{Arc, Mutex},
+};
 
 use tollgate_filter_api::Reason;
 
@@ -53,6 +57,45 @@ pub fn normalize(value: &[u8]) -> Result<Host<'_>, &'static Reason> {
     }
     let name = if name.bytes().any(|b| b.is_ascii_uppercase()) { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) };
     Ok(Host { name, port })
+}
+
+/// The normal form as text: the name, and the port if there is one.
+///
+/// # Errors
+/// [`HOST`].
+pub fn text(sent: &[u8]) -> Result<Arc<str>, &'static Reason> {
+    let host = normalize(sent)?;
+    Ok(match host.port {
+        Some(port) => format!("{}:{port}", host.name).into(),
+        None => host.name.into(),
+    })
+}
+
+/// The host that one connection asked for last. Most connections only ever ask for one.
+#[derive(Debug, Default)]
+pub struct LastHost(Mutex<Option<Asked>>);
+
+#[derive(Debug)]
+struct Asked {
+    sent: Box<[u8]>,
+    normal: Arc<str>,
+}
+
+impl LastHost {
+    /// What [`text`] says, which is asked only when the host is not the last one.
+    ///
+    /// # Errors
+    /// [`HOST`].
+    pub fn text(&self, sent: &[u8]) -> Result<Arc<str>, &'static Reason> {
+        // Streams of one connection may meet here; none waits for another.
+        let Ok(mut last) = self.0.try_lock() else { return text(sent) };
+        if let Some(asked) = last.as_ref().filter(|asked| *asked.sent == *sent) {
+            return Ok(asked.normal.clone());
+        }
+        let normal = text(sent)?;
+        *last = Some(Asked { sent: sent.into(), normal: normal.clone() });
+        Ok(normal)
+    }
 }
 
 /// A name in lower case without a port, such as most requests have, judged in one pass.

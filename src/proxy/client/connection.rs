@@ -3,7 +3,7 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -15,7 +15,10 @@ use tokio::sync::Notify;
 use tollgate_filter_api::Peer;
 
 use super::presence::Presence;
-use crate::proxy::{client::tls::client_certificate::Presented, wire::Framing};
+use crate::{
+    proxy::{client::tls::client_certificate::Presented, wire::Framing},
+    routes::host::LastHost,
+};
 
 /// What the client is expected to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +60,8 @@ pub struct Connection {
     pub listener: usize,
     /// The address as the value of a field.
     pub forwarded_for: HeaderValue,
-    /// The last host that was asked for here, as it was sent and in normal form: most connections only ever hear of one.
-    host: Mutex<Option<Named>>,
+    /// The host that was asked for here last.
+    pub last_host: LastHost,
     turn: AtomicU32,
     /// How the message at hand ends, as the stream has read it.
     framing: AtomicU64,
@@ -72,15 +75,6 @@ pub struct Connection {
     /// It holds too much for a client who takes nothing.
     cut: AtomicBool,
     reader: AtomicWaker,
-}
-
-/// A host that was asked for.
-#[derive(Debug)]
-struct Named {
-    /// As it was sent.
-    sent: Box<[u8]>,
-    /// In normal form.
-    host: Arc<str>,
 }
 
 impl Connection {
@@ -98,7 +92,7 @@ impl Connection {
             presence: Arc::default(),
             listener: 0,
             forwarded_for,
-            host: Mutex::default(),
+            last_host: LastHost::default(),
             turn,
             framing: AtomicU64::new(Framing::Length(0).to_bits()),
             head: AtomicUsize::new(0),
@@ -108,21 +102,6 @@ impl Connection {
             cut: AtomicBool::new(false),
             reader: AtomicWaker::new(),
         }
-    }
-
-    /// The normal form of a host, read only when it is another one than before.
-    ///
-    /// # Errors
-    /// What `read` says.
-    pub fn host<E>(&self, sent: &[u8], read: impl FnOnce(&[u8]) -> Result<Arc<str>, E>) -> Result<Arc<str>, E> {
-        // Streams of one connection may meet here; none waits for another.
-        let Ok(mut last) = self.host.try_lock() else { return read(sent) };
-        if let Some(named) = last.as_ref().filter(|named| *named.sent == *sent) {
-            return Ok(named.host.clone());
-        }
-        let host = read(sent)?;
-        *last = Some(Named { sent: sent.into(), host: host.clone() });
-        Ok(host)
     }
 
     /// Says what comes next.

@@ -4,11 +4,14 @@ use http::{HeaderValue, Method, header};
 use pingora::{http::ResponseHeader, proxy::Session};
 use tollgate_filter_api::{Answer, ResponseHead};
 
-use super::{admit, state::Exchange};
+use super::state::Exchange;
 use crate::{
     chain::{Mention, Rendered, render},
     config::Errors,
-    proxy::fields::request_id::{self, REQUEST_ID},
+    proxy::{
+        decision::admit,
+        fields::request_id::{self, REQUEST_ID},
+    },
 };
 
 /// Writes an answer; the filters that let the request pass see its header, in reverse order.

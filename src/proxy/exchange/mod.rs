@@ -1,13 +1,12 @@
-//! One request, from its head to its log line: the engine's phases, the rules for requests and answers, the way upstream, and
-//! the gateway's own answers.
+//! One request, from its head to its log line: the engine's phases, the way upstream, the rules for an upstream's answers, and the
+//! gateway's own answers. What becomes of a request is asked of [`decision`](super::decision).
 //!
 //! What outlives a request does not live here.
 
-pub mod admit;
 pub mod answer;
 mod attempt;
 mod decide;
-mod forward;
+pub mod forward;
 mod outcome;
 mod patience;
 pub mod phases;

@@ -7,8 +7,8 @@ use tollgate_filter_api::{Fault, NoCertificate, Peer, Reason};
 use super::state::Exchange;
 use crate::{
     chain::gateway as reasons,
-    proxy::{client::tls::listener::Lapsed, transport::Flow},
-    telemetry::Line,
+    proxy::{client::tls::listener::Lapsed, decision::Place, transport::Flow},
+    telemetry::{Line, Telemetry},
 };
 
 /// RFC 9110 §9.2.2, and the engine still has the whole body.
@@ -42,6 +42,20 @@ pub fn reason_of(error: &Error, exchange: &Exchange) -> Option<&'static Reason> 
         (ErrorSource::Upstream, _) => Some(&reasons::UPSTREAM_BROKEN),
         _ if exchange.note.is_some() => Some(&reasons::FAULT),
         _ => Some(&reasons::INTERNAL),
+    }
+}
+
+/// Counts a request that has ended.
+pub fn count(telemetry: &Telemetry, exchange: &Exchange) {
+    let Some(snapshot) = &exchange.snapshot else { return };
+    let metrics = match exchange.place {
+        Place::Operation(index) => snapshot.metrics.operation(index),
+        Place::Api(index) => snapshot.metrics.api(index),
+        Place::Nowhere => snapshot.metrics.nowhere(),
+    };
+    metrics.ended(exchange.status, exchange.begun.elapsed(), exchange.upstream_duration());
+    if let Some(reason) = exchange.reason {
+        telemetry.refused(reason.id);
     }
 }
 

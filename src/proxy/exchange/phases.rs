@@ -18,8 +18,10 @@ use pingora::{
 use tollgate_filter_api::{RequestHead, RequestId, ResponseHead};
 
 use super::{
-    admit, answer, forward,
-    outcome::{faulted, line, may_repeat, reason_of},
+    answer,
+    decide::decide,
+    forward,
+    outcome::{count, faulted, line, may_repeat, reason_of},
     response_rules::{self, Found},
     state::Exchange,
     whole_body,
@@ -31,9 +33,10 @@ use crate::{
             connection::{Phase, connection_of},
             paced::allowance,
         },
+        decision::admit,
         fields::request_id,
         running::gateway::Gateway,
-        server::pressure::Step,
+        server::{overload, pressure},
         transport::{server_name, upstream_connections::Hold},
     },
 };
@@ -95,10 +98,12 @@ impl ProxyHttp for Phases {
         }
         exchange.connection = connection;
         exchange.snapshot = Some(snapshot.clone());
-        if pressure.step() >= Step::Refuse && self.turned_away(session, exchange, pressure.step()).await? {
+        if pressure.step() >= pressure::Step::Refuse
+            && overload::turn_away(&self.0.kernel.telemetry, session, exchange, pressure.step()).await?
+        {
             return Ok(true);
         }
-        let ended = self.decide(session, exchange, &snapshot).await;
+        let ended = decide(&self.0, session, exchange, &snapshot).await;
         match ended {
             Ok(()) if whole_body::is_lost(session, exchange) => {
                 whole_body::forward(session, exchange).await?;
@@ -109,7 +114,7 @@ impl ProxyHttp for Phases {
                 if self.0.is_draining() {
                     session.set_keepalive(None);
                 }
-                answer::write(session, exchange, *answer).await?;
+                answer::write(session, exchange, answer).await?;
                 Ok(true)
             }
         }
@@ -335,7 +340,7 @@ impl ProxyHttp for Phases {
             exchange.note = Some(error.to_string().into());
         }
         exchange.chain_done();
-        self.count(exchange);
+        count(&self.0.kernel.telemetry, exchange);
         if self.0.access_log.is_on() {
             self.0.access_log.write(line(session, exchange));
         }

@@ -10,27 +10,17 @@ use std::{
 use bytes::Bytes;
 use tollgate_filter_api::{Call, KeyType, Outcome, Principal, Reason, RequestId};
 
-use super::{admit::Seen, patience::Patience, response_rules::Found};
+use super::{patience::Patience, response_rules::Found};
 use crate::{
     chain::{Chain, Explanation, Run},
     proxy::{
         client::connection::Connection,
+        decision::{Decision, Place, admit::Seen},
         running::snapshot::{Served, Snapshot},
         transport::{Dial, Flow},
     },
     upstreams::{Group, Order},
 };
-
-/// Where a request was routed to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Not routed.
-    Nowhere,
-    /// An API, and none of its operations.
-    Api(u32),
-    /// An operation.
-    Operation(u32),
-}
 
 /// The state of one request. Everything is decided by the snapshot it took at its beginning.
 pub struct Exchange {
@@ -137,6 +127,14 @@ impl Exchange {
             status_retry: false,
             delegated: false,
         }
+    }
+
+    /// Takes over what was found out about the request.
+    pub fn adopt(&mut self, decision: Decision) {
+        (self.id, self.place, self.host, self.seen) = (decision.id, decision.place, decision.host, decision.seen);
+        (self.hop_by_hop, self.base_len) = (decision.hop_by_hop, decision.base_len);
+        (self.call, self.run) = (decision.call, decision.run);
+        (self.group, self.order) = (decision.group, decision.order);
     }
 
     /// The operation, once routed.

@@ -15,7 +15,7 @@ use crate::{
             connection::Connection,
             tls::listener::{Endpoint, Lapsed},
         },
-        exchange::admit::Rules,
+        decision::admit::Rules,
         fields::{families::Families, request_id::Ids, reserved::Owned, via::Via},
         server::pressure::Pressure,
         transport::{
@@ -315,6 +315,11 @@ impl Snapshot {
             None => Ok(connection.peer.clone()),
             Some(endpoint) => endpoint.peer(&connection.peer, connection.presented.as_ref(), headers),
         }
+    }
+
+    /// Whether a connection brings the requests of others: its server name says nothing of their hosts.
+    pub fn is_balancer(&self, connection: &Connection) -> bool {
+        self.endpoints[connection.listener].as_ref().is_some_and(|endpoint| endpoint.is_balancer(connection.presented.as_ref()))
     }
 
     /// What the head of a request is judged by.

@@ -7,7 +7,7 @@
 mod census;
 mod descriptors;
 mod edge;
-mod overload;
+pub mod overload;
 pub mod pressure;
 pub mod ready;
 pub mod serve;

@@ -6,31 +6,30 @@ use pingora::proxy::Session;
 use super::pressure::Step;
 use crate::{
     chain::gateway as reasons,
-    proxy::exchange::{answer, phases::Phases, state::Exchange},
+    proxy::exchange::{answer, state::Exchange},
+    telemetry::Telemetry,
 };
 
 /// When somebody who was turned away may ask again, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-impl Phases {
-    /// Whether a request is turned away because the gateway is overloaded: a stream is refused before a request is answered.
-    ///
-    /// # Errors
-    /// The connection's.
-    pub(in crate::proxy) async fn turned_away(&self, session: &mut Session, exchange: &mut Exchange, step: Step) -> pingora::Result<bool> {
-        let refused = exchange.version == Version::HTTP_2;
-        if step < Step::Unavailable && !refused {
-            return Ok(false);
-        }
-        self.0.kernel.telemetry.limits.memory.inc();
-        if step < Step::Unavailable {
-            exchange.reason = Some(&reasons::OVERLOADED);
-            session.as_downstream_mut().shutdown_with_reason(h2::Reason::REFUSED_STREAM);
-            return Ok(true);
-        }
-        session.set_keepalive(None);
-        let answer = reasons::OVERLOADED.answer().header(header::RETRY_AFTER, RETRY_AFTER);
-        answer::write(session, exchange, answer).await?;
-        Ok(true)
+/// Turns a request away when the gateway is overloaded, and says whether it did. A stream is refused before a request is answered.
+///
+/// # Errors
+/// The connection's.
+pub async fn turn_away(telemetry: &Telemetry, session: &mut Session, exchange: &mut Exchange, step: Step) -> pingora::Result<bool> {
+    let refused = exchange.version == Version::HTTP_2;
+    if step < Step::Unavailable && !refused {
+        return Ok(false);
     }
+    telemetry.limits.memory.inc();
+    if step < Step::Unavailable {
+        exchange.reason = Some(&reasons::OVERLOADED);
+        session.as_downstream_mut().shutdown_with_reason(h2::Reason::REFUSED_STREAM);
+        return Ok(true);
+    }
+    session.set_keepalive(None);
+    let answer = reasons::OVERLOADED.answer().header(header::RETRY_AFTER, RETRY_AFTER);
+    answer::write(session, exchange, answer).await?;
+    Ok(true)
 }

@@ -2,7 +2,7 @@
 //!
 //! The engine never sees a byte of the next HTTP/1 message before it has done with the one at hand, so no reading of its own can join
 //! two messages or cut one in two. What has several readings is refused here. Of HTTP/2, which is the library's, frames are counted. The fields of a head that do not frame the message
-//! are not judged here; [`admit`](super::exchange::admit) does that.
+//! are not judged here; [`admit`](super::decision::admit) does that.
 
 mod budget;
 mod chunks;

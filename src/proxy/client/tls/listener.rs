@@ -120,10 +120,8 @@ impl Endpoint {
 
     /// Whether a connection is a balancer's, which brings requests for hosts of all kinds.
     pub fn is_balancer(&self, presented: Option<&Presented>) -> bool {
-        match (&self.forwarded, &self.state.load().trust, presented) {
-            (Some(forwarded), Some(trust), Some(presented)) => forwarded.is_balancer(&presented.judge(trust)),
-            _ => false,
-        }
+        let (Some(forwarded), Some(presented)) = (&self.forwarded, presented) else { return false };
+        self.state.load().trust.as_ref().is_some_and(|trust| forwarded.is_balancer(&presented.judge(trust)))
     }
 
     /// Who sends a request over a connection, by the rules of now.

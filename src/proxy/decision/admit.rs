@@ -9,20 +9,20 @@ use http::{HeaderValue, Method, Uri, Version, header};
 use pingora::http::RequestHeader;
 use tollgate_filter_api::Reason;
 
+use super::refusal::Refusal;
 use crate::{
     chain::gateway as reasons,
     config::Limits,
     fields::is_plain,
-    proxy::{
-        client::connection::Connection,
-        fields::{
-            families::{Families, Kind},
-            reserved::Owned,
-            via::Via,
-        },
+    proxy::fields::{
+        families::{Families, Kind},
+        reserved::Owned,
+        via::Via,
     },
-    routes::{host, normal},
-    telemetry::LimitCounters,
+    routes::{
+        host::{self, LastHost},
+        normal,
+    },
 };
 
 /// What the pass over a head's fields has met that somebody must see to later.
@@ -60,33 +60,27 @@ pub struct Rules<'a> {
 /// Judges a head, in one pass over its fields. The host in normal form comes back.
 ///
 /// # Errors
-/// The reason for which it is refused.
-pub fn admit(
-    req: &RequestHeader,
-    rules: Rules<'_>,
-    connection: Option<&Connection>,
-    counters: &LimitCounters,
-) -> Result<(Arc<str>, Seen), &'static Reason> {
+/// Why it is refused.
+pub fn admit(req: &RequestHeader, rules: Rules<'_>, last_host: Option<&LastHost>) -> Result<(Arc<str>, Seen), Refusal> {
     let target = req.raw_path().len();
     let limits = rules.limits;
     if target as u64 > limits.target_bytes.0 {
-        counters.target_bytes.inc();
-        return Err(&reasons::TARGET_BYTES);
+        return Err(Refusal::over(&reasons::TARGET_BYTES, |limits| &limits.target_bytes));
     }
     let fields = Fields::read(req, rules);
-    fields.size(target, limits, counters)?;
+    fields.size(target, limits)?;
     fields.framing(req.version)?;
     if fields.illegal {
-        return Err(&reasons::FIELD);
+        return Err((&reasons::FIELD).into());
     }
     if fields.overridden {
-        return Err(&reasons::OVERRIDE);
+        return Err((&reasons::OVERRIDE).into());
     }
     if fields.visits > 0 && rules.via.is_circle(fields.visits) {
-        return Err(&reasons::LOOP);
+        return Err((&reasons::LOOP).into());
     }
     fields.expectation()?;
-    Ok((host_of(req, &fields.host, connection)?, fields.seen))
+    Ok((host_of(req, &fields.host, last_host)?, fields.seen))
 }
 
 /// Takes a target in absolute form apart (RFC 9112 §3.2.2): the engine reads every HTTP/1 target as a path.
@@ -105,9 +99,10 @@ pub fn absolute(req: &mut RequestHeader) -> Result<(), &'static Reason> {
     Ok(())
 }
 
-/// Whether a refusal leaves the connection in doubt, so that it must be closed.
+/// Whether a refusal leaves the connection in doubt, so that it must be closed. One whose certificate is no longer good is of no
+/// use: the next handshake is refused.
 pub fn closes(reason: &Reason) -> bool {
-    matches!(reason.status, 400 | 413 | 414 | 417 | 431)
+    matches!(reason.status, 400 | 413 | 414 | 417 | 431) || reason.id == reasons::CERTIFICATE.id
 }
 
 /// Whether a reader of HTTP/1.0 could take what follows a request for its body: such a request must tell its length (RFC 1945 §8.3).
@@ -194,14 +189,12 @@ impl<'h> Fields<'h> {
         }
     }
 
-    fn size(&self, target: usize, limits: &Limits, counters: &LimitCounters) -> Result<(), &'static Reason> {
+    fn size(&self, target: usize, limits: &Limits) -> Result<(), Refusal> {
         if self.count > limits.header_fields {
-            counters.header_fields.inc();
-            return Err(&reasons::HEADER_FIELDS);
+            return Err(Refusal::over(&reasons::HEADER_FIELDS, |limits| &limits.header_fields));
         }
         if (self.bytes + target) as u64 > limits.header_bytes.0 {
-            counters.header_bytes.inc();
-            return Err(&reasons::HEADER_BYTES);
+            return Err(Refusal::over(&reasons::HEADER_BYTES, |limits| &limits.header_bytes));
         }
         Ok(())
     }
@@ -254,7 +247,7 @@ pub fn has_fragment(raw: &[u8]) -> bool {
 }
 
 /// RFC 9112 §3.2, RFC 9113 §8.3.1: exactly one host, and the authority of the target agrees with it.
-fn host_of(req: &RequestHeader, sent: &Single<'_>, connection: Option<&Connection>) -> Result<Arc<str>, &'static Reason> {
+fn host_of(req: &RequestHeader, sent: &Single<'_>, last_host: Option<&LastHost>) -> Result<Arc<str>, &'static Reason> {
     if sent.twice {
         return Err(&host::HOST);
     }
@@ -266,19 +259,10 @@ fn host_of(req: &RequestHeader, sent: &Single<'_>, connection: Option<&Connectio
         return Err(&host::HOST);
     }
     match field.or(authority) {
-        Some(sent) => connection.map_or_else(|| written(sent), |connection| connection.host(sent, written)),
+        Some(sent) => last_host.map_or_else(|| host::text(sent), |last| last.text(sent)),
         None if req.version == Version::HTTP_10 => Ok(Arc::default()),
         None => Err(&host::HOST),
     }
-}
-
-/// A host in normal form.
-fn written(sent: &[u8]) -> Result<Arc<str>, &'static Reason> {
-    let host = host::normalize(sent)?;
-    Ok(match host.port {
-        Some(port) => format!("{}:{port}", host.name).into(),
-        None => host.name.into(),
-    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::Version;
 use pingora::http::RequestHeader;
-use tollgate_filter_api::{ByteSize, Reason};
+use tollgate_filter_api::ByteSize;
 
 use super::{Families, Owned, Rules, Seen, Via, admit, closes, has_fragment, join_crumbs};
 use crate::{
@@ -34,7 +34,11 @@ fn judged(req: &RequestHeader) -> (Result<Arc<str>, &'static str>, LimitCounters
     let counters = Telemetry::new([]).limits;
     let (limits, families, via) = (limits(), Families::new(vec![], []), via());
     let rules = Rules { limits: &limits, owned: &Owned::default(), families: &families, via: &via };
-    (admit(req, rules, None, &counters).map(|(host, _)| host).map_err(|reason: &Reason| reason.id), counters)
+    let judged = admit(req, rules, None).map(|(host, _)| host).map_err(|refusal| {
+        refusal.limit.into_iter().for_each(|limit| limit(&counters).inc());
+        refusal.answer.reason().id
+    });
+    (judged, counters)
 }
 
 fn refusal(fields: &[(&'static str, &str)]) -> &'static str {
@@ -179,7 +183,7 @@ fn the_pass_tells_what_somebody_must_see_to() {
     let seen = |fields: &[(&'static str, &str)]| {
         let req = head("/", &[&[HOST], fields].concat());
         let rules = Rules { limits: &Limits::default(), owned: &owned, families: &families, via: &via };
-        admit(&req, rules, None, &Telemetry::new([]).limits).unwrap().1
+        admit(&req, rules, None).unwrap().1
     };
     assert_eq!(seen(&[("X-Users", "1"), ("Accept", "*/*")]), Seen::default());
     assert_eq!(seen(&[("Connection", "close")]), Seen { connection: true, ..Seen::default() });

@@ -4,10 +4,10 @@ use http::{HeaderMap, HeaderValue};
 use pingora::http::RequestHeader;
 use tollgate_filter_api::{NoCertificate, Peer};
 
-use super::{FOR, Seen, Way, client, direct, is_hop_by_hop, take};
+use super::{FOR, Seen, client, direct, is_hop_by_hop, take};
 use crate::{
     config::TrustedProxies,
-    proxy::{client::connection::Connection, fields::families::Families},
+    proxy::{client::connection::Connection, exchange::forward::Way, fields::families::Families},
 };
 
 fn from(address: &str, secure: bool) -> Connection {
@@ -23,7 +23,7 @@ fn named(lists: &[&str], address: &str) -> Option<IpAddr> {
     for list in lists {
         headers.append(FOR, list.parse().unwrap());
     }
-    client(&headers, &from(address, false), &proxies())
+    client(&headers, address.parse().unwrap(), &proxies())
 }
 
 fn client_of(lists: &[&str], address: &str) -> IpAddr {
@@ -37,7 +37,7 @@ fn rewritten(fields: &[(&'static str, &str)], address: &str, secure: bool) -> Re
     }
     let seen = Seen { connection: true, forwarding: true, ..Seen::default() };
     let connection = from(address, secure);
-    let forwarded = take(&mut req, seen, &connection, &proxies(), &Families::new(vec![], [])).unwrap();
+    let forwarded = take(&mut req, seen, connection.address, &proxies(), &Families::new(vec![], [])).unwrap();
     for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"] {
         assert!(field(&req, name).is_empty(), "a filter could take {name} for the gateway's word");
     }

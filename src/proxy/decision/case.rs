@@ -1,0 +1,205 @@
+//! One request before its judge.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use pingora::http::RequestHeader;
+use tollgate_filter_api::{Call, KeyType, Principal, RequestHead, RequestId};
+use tollgate_plan::Target;
+
+use super::{Facts, Refusal, admit::Seen, head};
+use crate::{
+    chain::{self, Run, Verdict, gateway as reasons},
+    proxy::{fields::forwarding, running::snapshot::Snapshot},
+    routes::{Found, Reading, normal},
+    upstreams::{Group, Order},
+};
+
+/// Where a request was routed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Not routed.
+    Nowhere,
+    /// An API, and none of its operations.
+    Api(u32),
+    /// An operation.
+    Operation(u32),
+}
+
+/// What was found out about a request, whatever becomes of it.
+pub struct Decision {
+    /// Its id.
+    pub id: RequestId,
+    /// Where it goes.
+    pub place: Place,
+    /// Host, in normal form.
+    pub host: Arc<str>,
+    /// What its fields hold that must be seen to.
+    pub seen: Seen,
+    /// Its fields hold what belongs to one connection.
+    pub hop_by_hop: bool,
+    /// Bytes of the path that are the base path.
+    pub base_len: usize,
+    /// What filters know of it.
+    pub call: Option<Call>,
+    /// Its way through the chain.
+    pub run: Option<Run>,
+    /// The endpoint group, and its index.
+    pub group: Option<(Arc<Group>, u32)>,
+    /// Targets to try.
+    pub order: Option<Order>,
+}
+
+/// What comes next.
+pub enum Step {
+    /// A filter wants the body, up to so many bytes. Ask again with it.
+    NeedBody(usize),
+    /// The request goes to its endpoint group, or ends here.
+    Done(Result<(), Refusal>),
+}
+
+/// A request that is being judged.
+pub struct Case<'a> {
+    snapshot: &'a Snapshot,
+    facts: Facts<'a>,
+    decision: Decision,
+}
+
+impl<'a> Case<'a> {
+    /// A request of which nothing was looked at but what goes beside its head.
+    pub fn new(snapshot: &'a Snapshot, facts: Facts<'a>) -> Self {
+        let decision = Decision {
+            id: RequestId::fresh(facts.number, false),
+            place: Place::Nowhere,
+            host: Arc::default(),
+            seen: Seen::default(),
+            hop_by_hop: true,
+            base_len: 0,
+            call: None,
+            run: None,
+            group: None,
+            order: None,
+        };
+        Self { snapshot, facts, decision }
+    }
+
+    /// What was found out.
+    pub fn into_decision(self) -> Decision {
+        self.decision
+    }
+
+    /// Judges a head, which is changed on the way: its target gets its normal form, fields that are not for filters go, and filters
+    /// do as they are told. After [`Step::NeedBody`] goes on with the body.
+    pub async fn judge(&mut self, head: &mut RequestHeader, body: Option<&Bytes>) -> Step {
+        if self.decision.run.is_none()
+            && let Err(refusal) = self.open(head)
+        {
+            return Step::Done(Err(refusal));
+        }
+        let ended = match self.chain(head, body).await {
+            Verdict::NeedBody(limit) => return Step::NeedBody(limit),
+            Verdict::Pass => self.choose_group(),
+            Verdict::Stop(answer) => Err(answer.into()),
+            Verdict::Fault(fault) => Err(Refusal { fault: Some(fault.clone()), ..chain::render_fault(&fault).into() }),
+        };
+        self.decision.hop_by_hop = forwarding::is_hop_by_hop(&head.headers);
+        Step::Done(ended)
+    }
+
+    /// All that comes before the chain.
+    fn open(&mut self, head: &mut RequestHeader) -> Result<(), Refusal> {
+        let (snapshot, facts) = (self.snapshot, &self.facts);
+        let trusted = || forwarding::is_trusted(facts.address, &snapshot.config.proxies);
+        self.decision.id = snapshot.ids.of(&head.headers, facts.number, trusted);
+        let reading = head::normalize(head, facts, snapshot, &mut self.decision)?;
+        let index = self.route(head, reading.as_ref())?;
+        self.enter(head, index)
+    }
+
+    /// The operation.
+    fn route(&mut self, head: &RequestHeader, reading: Option<&Reading>) -> Result<u32, Refusal> {
+        let decision = &mut self.decision;
+        match self.snapshot.router.find(head.uri.path(), reading, head.method.as_str(), self.facts.secure) {
+            Found::Operation { index, base_len } => {
+                decision.place = Place::Operation(index);
+                decision.base_len = base_len;
+                Ok(index)
+            }
+            Found::MethodNotAllowed { allow } => {
+                let value = HeaderValue::from_str(allow).map_err(|_| &reasons::INTERNAL)?;
+                Err(reasons::METHOD.answer().header(header::ALLOW, value).into())
+            }
+            Found::NoResource { api } => {
+                decision.place = Place::Api(api);
+                Err((&reasons::NO_RESOURCE).into())
+            }
+            Found::Ambiguous { api } => {
+                decision.place = Place::Api(api);
+                Err((&normal::AMBIGUOUS).into())
+            }
+            Found::NoApi => Err((&reasons::NOT_FOUND).into()),
+        }
+    }
+
+    /// Says who asks, takes away what filters are not to see, and begins the chain.
+    fn enter(&mut self, head: &mut RequestHeader, index: u32) -> Result<(), Refusal> {
+        let (snapshot, facts) = (self.snapshot, &self.facts);
+        let served = &snapshot.operations[index as usize];
+        let proxies = &snapshot.config.proxies;
+        let peer = facts.peer.clone().map_err(|_| {
+            let challenge = HeaderValue::from_static("MutualTLS realm=\"api\"");
+            reasons::CERTIFICATE.answer().header(header::WWW_AUTHENTICATE, challenge)
+        })?;
+        let client = forwarding::client(&head.headers, facts.address, proxies).ok_or(&reasons::FORWARDED)?;
+        let forwarded = forwarding::take(head, self.decision.seen, facts.address, proxies, &snapshot.families);
+        let call = Call {
+            operation: served.info.clone(),
+            client,
+            secure: facts.secure,
+            host: self.decision.host.clone(),
+            has_body: facts.has_body,
+            now: facts.moment.wall,
+            instant: facts.moment.instant,
+            request_id: self.decision.id,
+            forwarded: forwarded.map_err(|_| &reasons::FIELD)?,
+        };
+        self.decision.call = Some(call);
+        self.decision.run = Some(Run::new(&served.chain, peer));
+        Ok(())
+    }
+
+    /// Runs the chain, from its beginning or from where the body was asked for.
+    async fn chain(&mut self, head: &mut RequestHeader, body: Option<&Bytes>) -> Verdict {
+        let Decision { place: Place::Operation(index), run: Some(run), call: Some(call), .. } = &mut self.decision else {
+            return Verdict::Stop(reasons::INTERNAL.answer());
+        };
+        let chain = &self.snapshot.operations[*index as usize].chain;
+        run.request(chain, RequestHead::wrap_mut(head), call, body).await
+    }
+
+    /// The endpoint group for the caller's key, or the answer of a synthetic OPTIONS.
+    fn choose_group(&mut self) -> Result<(), Refusal> {
+        let Place::Operation(index) = self.decision.place else { return Err((&reasons::INTERNAL).into()) };
+        let served = &self.snapshot.operations[index as usize];
+        let principal = self.decision.run.as_ref().and_then(|run| run.facts.get::<Principal>());
+        let index = match &served.target {
+            Target::Endpoints { production, sandbox } => match principal.map(|principal| principal.key_type).unwrap_or_default() {
+                KeyType::Production => *production,
+                KeyType::Sandbox => *sandbox,
+            },
+            Target::Options { .. } => {
+                let answer = reasons::OPTIONS.answer();
+                return Err(match &served.allow {
+                    Some(allow) => answer.header(header::ALLOW, allow.clone()).into(),
+                    None => answer.into(),
+                });
+            }
+        };
+        let index = index.ok_or(&reasons::NO_ENDPOINT)?;
+        let group = self.snapshot.upstreams.group(index).clone();
+        self.decision.order = Some(group.order());
+        self.decision.group = Some((group, index));
+        Ok(())
+    }
+}

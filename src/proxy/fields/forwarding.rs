@@ -1,0 +1,182 @@
+//! What proxies before the gateway say of a request's way: whom it believes, and what it takes away before the first filter runs.
+//!
+//! The gateway writes these fields anew when the request goes upstream ([`forward`](crate::proxy::exchange::forward)).
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
+use pingora::http::RequestHeader;
+use tollgate_filter_api::{Forwarded, IllegalHeader};
+
+use super::families::Families;
+use crate::{config::TrustedProxies, proxy::decision::admit::Seen};
+
+/// The addresses a request came by.
+pub const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The scheme that the client used.
+pub const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The host that the client asked for.
+pub const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Whether the connection's other end is a proxy that is believed.
+pub fn is_trusted(address: IpAddr, proxies: &TrustedProxies) -> bool {
+    !proxies.is_empty() && proxies.contains(address)
+}
+
+/// The client's address: the connection's, or, through trusted proxies, the last address in their list that is none of them. None
+/// when a trusted proxy names somebody there who has no address, such as `unknown`: to take the proxy for that client would give
+/// the client whatever the proxy may do.
+pub fn client(headers: &HeaderMap, address: IpAddr, proxies: &TrustedProxies) -> Option<IpAddr> {
+    if !is_trusted(address, proxies) {
+        return Some(address);
+    }
+    let mut client = address;
+    for value in headers.get_all(&FOR).iter().rev() {
+        let entries = value.as_bytes().rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        // An element without anything is none (RFC 9110 §5.6.1).
+        for entry in entries.filter(|entry| !entry.is_empty()) {
+            client = entry_address(entry)?;
+            if !proxies.contains(client) {
+                return Some(client);
+            }
+        }
+    }
+    Some(client)
+}
+
+/// The address of an entry, which some proxies write with a port, one of IPv6 in brackets then.
+fn entry_address(entry: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(entry).ok()?;
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let address = match bare {
+        Some(bare) => IpAddr::V6(bare.parse().ok()?),
+        None => text.parse().or_else(|_| text.parse::<SocketAddr>().map(|with_port| with_port.ip())).ok()?,
+    };
+    Some(address.to_canonical())
+}
+
+/// Lets `change` at the target and the fields themselves. The engine's own way keeps each field's spelling in a second map that is
+/// searched, grown and copied with the first; what passes here loses it. Names are not case-sensitive (RFC 9110 §5.1), and
+/// upstreams get them as over HTTP/2: in lower case, but for the few that the engine writes with capitals.
+pub fn direct<T>(req: &mut RequestHeader, change: impl FnOnce(&mut Parts) -> T) -> T {
+    let (stand_in, ()) = http::Request::new(()).into_parts();
+    let mut parts: Parts = std::mem::replace(req, stand_in.into()).into();
+    let result = change(&mut parts);
+    *req = parts.into();
+    result
+}
+
+/// Takes the fields away that only a proxy can know the value of, and what the client's `Connection` names, before the first filter
+/// runs. What trusted proxies say of the way comes back; what others say is lost.
+///
+/// # Errors
+/// A `Connection` that names what frames the message, or a list that no field may hold.
+pub fn take(
+    req: &mut RequestHeader,
+    seen: Seen,
+    address: IpAddr,
+    proxies: &TrustedProxies,
+    families: &Families,
+) -> Result<Option<Box<Forwarded>>, IllegalHeader> {
+    if !seen.connection && !seen.upgrade && !seen.forwarding {
+        return Ok(None);
+    }
+    direct(req, |parts| {
+        let headers = &mut parts.headers;
+        if seen.connection {
+            drop_nominated(headers)?;
+        }
+        if seen.upgrade && !joined(headers, &header::CONNECTION).is_some_and(|list| names(&list, "upgrade")) {
+            // A wish that the client's connection does not carry is none (RFC 9110 §7.8), but the engine would fulfil it.
+            headers.remove(header::UPGRADE);
+        }
+        let trusted = is_trusted(address, proxies);
+        let forwarded = if trusted { told(headers, address)? } else { None };
+        if seen.forwarding {
+            families.strip(headers, trusted);
+        }
+        Ok(forwarded)
+    })
+}
+
+/// What a trusted proxy says, continued by its own address.
+fn told(headers: &HeaderMap, address: IpAddr) -> Result<Option<Box<Forwarded>>, IllegalHeader> {
+    let addresses = joined(headers, &FOR).map(|before| value(&format!("{before}, {address}"))).transpose()?;
+    // Of several, the last is what the proxy itself wrote: one that adds a field leaves the client's before its own.
+    let last = |name: &HeaderName| headers.get_all(name).iter().next_back().cloned();
+    let (scheme, host) = (last(&PROTO), last(&HOST));
+    let something = addresses.is_some() || scheme.is_some() || host.is_some();
+    Ok(something.then(|| Box::new(Forwarded { addresses, scheme, host })))
+}
+
+/// Text as a field's value.
+///
+/// # Errors
+/// When no field may hold it.
+pub fn value(text: &str) -> Result<HeaderValue, IllegalHeader> {
+    HeaderValue::from_str(text).map_err(|_| IllegalHeader)
+}
+
+/// Takes away the fields that the client's `Connection` names. The engine does so too, but only after the filters: what they and
+/// the gateway wrote under such a name would go with it. What frames the message or says where it goes cannot be named, and a list
+/// that cannot be read is refused as well, since the engine would read it otherwise.
+fn drop_nominated(headers: &mut HeaderMap) -> Result<(), IllegalHeader> {
+    if headers.get_all(header::CONNECTION).iter().any(|value| value.to_str().is_err()) {
+        return Err(IllegalHeader);
+    }
+    let Some(list) = joined(headers, &header::CONNECTION) else { return Ok(()) };
+    let (mut kept, mut named) = (Vec::new(), Vec::new());
+    for token in list.split(',').map(str::trim_ascii).filter(|token| !token.is_empty()) {
+        match token.to_ascii_lowercase().as_str() {
+            // Options of the connection.
+            "close" | "keep-alive" | "upgrade" => kept.push(token),
+            "content-length" | "transfer-encoding" | "host" | "via" => return Err(IllegalHeader),
+            "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => return Err(IllegalHeader),
+            _ => named.push(token),
+        }
+    }
+    if named.is_empty() {
+        return Ok(());
+    }
+    for name in named {
+        headers.remove(HeaderName::from_bytes(name.as_bytes()).map_err(|_| IllegalHeader)?);
+    }
+    headers.remove(header::CONNECTION);
+    if !kept.is_empty() {
+        headers.insert(header::CONNECTION, value(&kept.join(", "))?);
+    }
+    Ok(())
+}
+
+/// Whether a list of tokens has this one.
+fn names(list: &str, token: &str) -> bool {
+    list.split(',').any(|listed| listed.trim_ascii().eq_ignore_ascii_case(token))
+}
+
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let all: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+/// Whether a head holds what the engine must take away before it goes upstream (RFC 9110 §7.6.1). Its own way looks each of ten
+/// names up; most requests have none of them.
+pub fn is_hop_by_hop(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| {
+        matches!(
+            name.as_str(),
+            "te" | "trailer"
+                | "upgrade"
+                | "connection"
+                | "keep-alive"
+                | "http2-settings"
+                | "proxy-connection"
+                | "transfer-encoding"
+                | "proxy-authenticate"
+                | "proxy-authorization"
+        )
+    })
+}
+
+#[cfg(test)]
+#[path = "tests/forwarding.rs"]
+mod tests;
