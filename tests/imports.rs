@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -43,6 +44,13 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+fn is_test(file: &Path) -> bool {
+    let named = file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
+    // The repository itself may lie below a folder of that name.
+    let below = file.strip_prefix(root()).unwrap();
+    named || below.components().any(|part| part.as_os_str() == "tests")
+}
+
 /// Lines that are code, without what follows `//`.
 fn code(path: &Path) -> Vec<(usize, String)> {
     let text = fs::read_to_string(path).unwrap();
@@ -69,9 +77,7 @@ fn no_folder_imports_what_the_design_forbids_it() {
         for file in files {
             read += 1;
             // The catalogue's own list is the one place that may name filters; a test may build a world of its own.
-            if file.components().any(|part| part.as_os_str() == "tests")
-                || file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("_tests"))
-            {
+            if is_test(&file) {
                 continue;
             }
             for (number, line) in code(&file) {
@@ -142,10 +148,105 @@ fn no_folder_holds_more_files_than_fit_one_look() {
         sources(&krate.unwrap().path().join("src"), &mut files);
     }
     assert!(files.len() > 200, "only {} files were found", files.len());
-    let mut folders = std::collections::BTreeMap::<PathBuf, usize>::new();
+    let mut folders = BTreeMap::<PathBuf, usize>::new();
     for file in &files {
         *folders.entry(file.parent().unwrap().strip_prefix(root()).unwrap().to_owned()).or_default() += 1;
     }
     folders.retain(|folder, count| *count > MOST_FILES && !CROWDED.iter().any(|crowded| folder == Path::new(crowded)));
     assert!(folders.is_empty(), "these folders hold more than {MOST_FILES} files: {folders:?}");
+}
+
+/// Which modules of `src/` each of them may name, by the table of the design.
+fn table() -> BTreeMap<String, BTreeSet<String>> {
+    let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    let rows = page.lines().skip_while(|line| *line != "| module of `src/` | may name |").skip(2);
+    let quoted = |cell: &str| -> BTreeSet<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+    rows.take_while(|line| line.starts_with('|'))
+        .map(|row| {
+            let cells: Vec<&str> = row.split('|').collect();
+            (quoted(cells[1]).pop_first().unwrap(), quoted(cells[2]))
+        })
+        .collect()
+}
+
+/// The modules that a source names behind `crate::`, alone or in braces.
+fn modules(source: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, _) in source.match_indices("crate::") {
+        if source[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &source[at + "crate::".len()..];
+        let Some(inner) = rest.strip_prefix('{') else {
+            found.extend(word(rest));
+            continue;
+        };
+        let mut depth = 0;
+        for item in inner.split_inclusive(['{', '}', ',']) {
+            if depth == 0 {
+                found.extend(word(item));
+            }
+            match item.chars().next_back() {
+                Some('{') => depth += 1,
+                Some('}') if depth == 0 => break,
+                Some('}') => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+fn word(text: &str) -> Option<String> {
+    let text = text.trim_start();
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    (end > 0).then(|| text[..end].to_owned())
+}
+
+#[test]
+fn no_module_of_the_gateway_names_one_that_the_table_does_not_give_it() {
+    let table = table();
+    let mut wrong = Vec::new();
+    let mut named = 0;
+    let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    for module in lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')) {
+        let Some(allowed) = table.get(module) else {
+            wrong.push(format!("`{module}` is not in the table"));
+            continue;
+        };
+        let mut files = vec![root().join(format!("src/{module}.rs"))];
+        sources(&root().join("src").join(module), &mut files);
+        for file in files.iter().filter(|file| file.is_file() && !is_test(file)) {
+            let code: Vec<String> = code(file).into_iter().map(|(_, line)| line).collect();
+            for other in modules(&code.join("\n")) {
+                named += 1;
+                if other != module && !allowed.contains(&other) {
+                    wrong.push(format!("{} names `{other}`", file.display()));
+                }
+            }
+        }
+    }
+    assert!(named > 50, "only {named} names were found");
+    assert!(wrong.is_empty(), "the table of docs/ARCHITECTURE.md does not allow:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn modules_are_found_alone_and_in_braces() {
+    let found = modules("use crate::{chain::{self, Run}, config,\n telemetry::Line};\nlet x = crate::proxy::METRICS; mycrate::no::x");
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), ["chain", "config", "proxy", "telemetry"]);
+}
+
+#[test]
+fn what_becomes_of_a_request_is_decided_without_a_session_and_without_tls() {
+    let mut files = Vec::new();
+    sources(&root().join("src/proxy/decision"), &mut files);
+    assert!(files.len() > 4, "{files:?}");
+    for file in files.iter().filter(|file| !is_test(file)) {
+        for (number, line) in code(file) {
+            let words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let mut words = words.filter(|word| matches!(*word, "Session" | "openssl" | "tls" | "Instant" | "SystemTime"));
+            assert_eq!(words.next(), None, "{}:{number}", file.display());
+            assert!(!line.contains("log::"), "{}:{number}", file.display());
+        }
+    }
 }

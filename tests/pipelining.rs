@@ -150,7 +150,9 @@ fn empty_lines_before_a_request_are_ignored_and_too_many_are_refused() {
         assert!(client.is_closed());
     }
     assert_eq!(upstream.count(), 0);
-    assert!(gateway.log_of(8)[4..].iter().all(|line| line["reason"] == "request.framing"), "{:?}", gateway.log());
+    // Lines are written when exchanges end, which is not always the order in which they were answered.
+    let refused = gateway.log_of(8).iter().filter(|line| line["reason"] == "request.framing").count();
+    assert_eq!(refused, 4, "{:?}", gateway.log());
 }
 
 #[test]

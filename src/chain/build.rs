@@ -10,9 +10,9 @@ use super::{
     alternatives::{Wanted, enforced, grouped},
     inputs::Inputs,
     opened,
-    spec::{FilterSpec, StepSpec, gives_principal},
     steps::{AnyOf, Chain, Part, Step},
 };
+use crate::config::{FilterSpec, StepSpec, gives_principal};
 
 /// One chain for each operation, in the Plan's order.
 ///

@@ -3,8 +3,7 @@
 use tollgate_filter_api::{Env, Kind};
 use tollgate_plan::Plan;
 
-use super::spec::ChainSpec;
-use crate::config::{Requirements, Waivers};
+use crate::config::{ChainSpec, Requirements, Waivers};
 
 /// What chains are built from.
 pub struct Inputs<'a> {

@@ -14,7 +14,6 @@ mod opened;
 mod reasons;
 mod render;
 mod run;
-mod spec;
 mod steps;
 
 pub use attempts::{Explanation, Failure};
@@ -24,7 +23,6 @@ pub use opened::{Waived, waived};
 pub use reasons::{GATEWAY_REASONS, gateway};
 pub use render::{Mention, Rendered, render, render_fault};
 pub use run::{Run, Verdict};
-pub use spec::{ChainSpec, FilterSpec, StepSpec};
 pub use steps::Chain;
 
 #[cfg(test)]

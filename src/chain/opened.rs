@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tollgate_filter_api::{Kind, Problem};
 use tollgate_plan::{Api, Demand, Operation, Plan, Security};
 
-use super::{inputs::Inputs, spec::gives_principal};
-use crate::config::Waivers;
+use super::inputs::Inputs;
+use crate::config::{Waivers, gives_principal};
 
 /// A filter that is waived, and what that opens.
 #[derive(Debug, PartialEq)]

@@ -9,8 +9,7 @@ use std::{
 use tollgate_document::{Document, Limits as DocumentLimits, pointer};
 use tollgate_filter_api::{Kind, Problem, Problems};
 
-use super::{Gateway, Limits, Listener, TrustedProxies, Upstream};
-use crate::chain::ChainSpec;
+use super::{ChainSpec, Gateway, Limits, Listener, TrustedProxies, Upstream};
 
 /// A configuration that is complete in itself.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 //! Unknown keys, values without a unit and literal secrets are refused; every problem names file, line and pointer. Files
 //! that the configuration names are read when it is put to use, not here.
 
+mod chain;
 mod forwarding;
 mod limits;
 mod load;
@@ -13,6 +14,7 @@ mod security;
 mod stores;
 mod waivers;
 
+pub use chain::{ChainSpec, FilterSpec, StepSpec, gives_principal};
 pub use forwarding::Forwarding;
 pub use limits::Limits;
 pub use load::Config;

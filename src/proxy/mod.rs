@@ -23,7 +23,6 @@ mod server;
 mod transport;
 mod wire;
 
-pub use client::tls::listener::METRICS;
 pub use running::{
     gateway::{ConfigSource, Gateway},
     snapshot::Snapshot,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
-use tollgate_filter_api::{Kind, Metrics, Reason};
+use tollgate_filter_api::{MetricDoc, Metrics, Reason};
 use tollgate_plan::Plan;
 
 use crate::chain::Waived;
@@ -167,20 +167,14 @@ impl Telemetry {
         }));
     }
 
-    /// Everything in the text format of Prometheus; the filters' series under the gateway's prefix.
-    pub fn render(&self, filters: &Metrics, kinds: &[Kind]) -> String {
+    /// Everything in the text format of Prometheus. `shared` are the series of filters and stores, under the gateway's prefix; `docs`
+    /// says what they are.
+    pub fn render<'a>(&self, shared: &Metrics, docs: impl Iterator<Item = &'a MetricDoc> + Clone) -> String {
         let mut text = TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default();
         let mut last = "";
-        filters.read(|name, label, value, counts_up| {
+        shared.read(|name, label, value, counts_up| {
             if name != last {
-                let help = kinds
-                    .iter()
-                    .flat_map(|kind| kind.metrics)
-                    .chain(crate::stores::METRICS)
-                    .chain(crate::proxy::METRICS)
-                    .chain(tollgate_revocations::METRICS)
-                    .find(|doc| doc.name == name)
-                    .map_or("", |doc| doc.help);
+                let help = docs.clone().find(|doc| doc.name == name).map_or("", |doc| doc.help);
                 let kind = if counts_up { "counter" } else { "gauge" };
                 text.push_str(&format!("# HELP {PREFIX}{name} {}\n# TYPE {PREFIX}{name} {kind}\n", escape(help, false)));
                 last = name;

@@ -20,7 +20,7 @@ fn telemetry() -> Arc<Telemetry> {
 }
 
 fn scrape(telemetry: &Telemetry) -> String {
-    telemetry.render(&Metrics::default(), &[])
+    telemetry.render(&Metrics::default(), [].iter())
 }
 
 /// The value of a series, if a scrape shows it.
@@ -205,7 +205,7 @@ fn the_filters_series_are_shown_under_the_gateways_prefix() {
     metrics.counter("jwt_verified_total", None).inc();
     metrics.gauge("jwt_keys", Some(("issuer", "https://a\"\\\n/"))).set(3);
     metrics.gauge("jwt_keys", Some(("issuer", "b"))).set(4);
-    let text = telemetry().render(&metrics, &[]);
+    let text = telemetry().render(&metrics, [].iter());
     assert!(text.contains("# TYPE tollgate_jwt_verified_total counter\ntollgate_jwt_verified_total 1\n"), "{text}");
     assert!(text.contains(r#"tollgate_jwt_keys{issuer="https://a\"\\\n/"} 3"#), "{text}");
     assert_eq!(text.matches("# TYPE tollgate_jwt_keys gauge").count(), 1);

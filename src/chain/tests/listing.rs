@@ -1,5 +1,5 @@
 use super::listed;
-use crate::chain::StepSpec;
+use crate::config::StepSpec;
 
 /// Names of the entries, alternatives in brackets.
 fn shape(yaml: &str) -> Vec<String> {

@@ -14,8 +14,8 @@ use tollgate_document::{Document, Limits};
 use tollgate_filter_api::{Env, Metrics, Problems, Readiness, Shared};
 use tollgate_plan::{Alternative, Api, Credential, Demand, MediaTypes, Operation, Plan, Security, Source, Target, Transports};
 
-use super::{Chain, ChainSpec, Inputs, build};
-use crate::config::{Requirements, Waivers};
+use super::{Chain, Inputs, build};
+use crate::config::{ChainSpec, Requirements, Waivers};
 use crate::stores::{Documents, SystemClock, Trust};
 
 fn env() -> Env {

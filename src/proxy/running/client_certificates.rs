@@ -8,10 +8,7 @@ use std::collections::BTreeSet;
 use tollgate_filter_api::{Problem, Problems};
 use tollgate_plan::{Alternative, Credential, Operation, Plan};
 
-use crate::{
-    chain::ChainSpec,
-    config::{Gateway, Waivers},
-};
+use crate::config::{ChainSpec, Gateway, Waivers};
 
 /// The filter that checks client certificates.
 const MTLS: &str = "mtls";

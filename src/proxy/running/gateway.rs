@@ -15,7 +15,7 @@ use std::{
 use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tollgate_filter_api::{Env, Kind, Metrics, Problem, Problems, Readiness, Shared};
+use tollgate_filter_api::{Env, Kind, MetricDoc, Metrics, Problem, Problems, Readiness, Shared};
 
 use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError};
 
@@ -25,12 +25,13 @@ use crate::{
     chain::GATEWAY_REASONS,
     config::{Config, Stores},
     proxy::{
+        client::tls::listener,
         server::{pressure::Pressure, ready::Ready},
         transport::{Budget, Pools, upstream_connections::UpstreamConnections},
     },
     routes::{host, normal},
     source::PlanSource,
-    stores::{Documents, Resolver, SystemClock, Trust, inputs},
+    stores::{self, Documents, Resolver, SystemClock, Trust, inputs},
     telemetry::{AccessLog, Telemetry},
 };
 
@@ -260,6 +261,12 @@ fn revoke(book: &Book, body: &[u8]) -> Result<Value, RevocationRefused> {
     Ok(json!({ "sequence": sequence, "revoked": statements.len() }))
 }
 
+/// What the series of filters, stores and listeners are.
+fn series(kinds: &'static [Kind]) -> impl Iterator<Item = &'static MetricDoc> + Clone {
+    let filters = kinds.iter().flat_map(|kind| kind.metrics);
+    filters.chain(stores::METRICS).chain(listener::METRICS).chain(tollgate_revocations::METRICS)
+}
+
 fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
@@ -283,7 +290,7 @@ impl AdminView for Arc<Gateway> {
     }
 
     fn metrics(&self) -> String {
-        self.kernel.telemetry.render(&self.kernel.env.metrics, self.kernel.kinds)
+        self.kernel.telemetry.render(&self.kernel.env.metrics, series(self.kernel.kinds))
     }
 
     fn plan(&self) -> Value {

@@ -97,7 +97,7 @@ impl ChainSpec {
 }
 
 /// Whether a filter checks credentials.
-pub(super) fn gives_principal(kind: &Kind) -> bool {
+pub fn gives_principal(kind: &Kind) -> bool {
     kind.gives.contains(&Principal::NAME)
 }
 
