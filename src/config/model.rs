@@ -26,7 +26,8 @@ pub struct Gateway {
     /// How upstreams are reached, unless `endpoints` says otherwise for a group.
     #[serde(default)]
     pub upstream: Upstream,
-    /// What this environment changes about single endpoint groups, by name. `*` stands for every group.
+    /// What this environment changes about single endpoint groups, by name. `*` stands for every group. A group must have an endpoint when
+    /// the gateway starts; when it loses the last one later, requests for it get `upstream.connect` until there is one again.
     #[serde(default)]
     pub endpoints: BTreeMap<String, EndpointOverride>,
     /// What clients may spend.

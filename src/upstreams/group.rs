@@ -1,173 +1,172 @@
-//! Whose turn it is, and who is left out.
+//! A group of endpoints that can stand for each other, and how its endpoints change while requests run.
 
 use std::{
-    net::SocketAddr,
-    ops::Range,
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Instant,
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
 };
 
+use arc_swap::ArcSwap;
+use tollgate_filter_api::Problems;
 use tollgate_plan::{Environment, Strategy};
 
 use super::{
-    Target,
-    unreachable::{REST, Unreachable},
+    Endpoint, EndpointSet, Resolver, Selection, Upstream,
+    balance::{Balance, Turns},
+    settings::{
+        template::{Template, Unfit},
+        url::ParsedUrl,
+    },
 };
 
-/// Targets that can stand for each other.
-#[derive(Debug)]
-pub struct Group {
+/// What endpoints are made with.
+pub struct Means<C> {
+    /// Who keeps names resolved.
+    pub resolver: Arc<dyn Resolver>,
+    /// Makes what connecting to an upstream takes: once for each endpoint, before a request can meet it.
+    pub prepare: Box<dyn Fn(&Upstream) -> C + Send + Sync>,
+}
+
+/// The endpoints that somebody says a group has.
+#[derive(Clone, Copy, Debug)]
+pub struct Supply<'a> {
+    /// Who says so: problems are blamed on that name.
+    pub by: &'a str,
+    /// Their URLs, in order. None is allowed: then nothing of the group can be reached.
+    pub urls: &'a [&'a str],
+}
+
+/// What a supply has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Endpoints that are new.
+    pub joined: usize,
+    /// Endpoints that are there no more.
+    pub left: usize,
+}
+
+/// Endpoints that can stand for each other.
+pub struct Group<C> {
     /// Name of the group, as overrides spell it.
-    pub name: String,
+    pub name: Arc<str>,
     /// The key type it serves.
     pub environment: Environment,
-    /// How a target is picked.
-    pub strategy: Strategy,
-    /// At least one.
-    pub targets: Vec<Target>,
-    /// Load balance: requests so far. Failover: index of the target to begin with.
-    turn: AtomicUsize,
-    unreachable: Unreachable,
+    template: Template,
+    turns: Turns,
+    means: Arc<Means<C>>,
+    current: ArcSwap<EndpointSet<C>>,
+    /// Suppliers take turns; requests do not come here.
+    supplying: Mutex<()>,
 }
 
-/// A target to try, and where it is when that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// Index of the target.
-    pub target: usize,
-    /// One of its addresses; `None` when its name must be looked up first.
-    pub address: Option<SocketAddr>,
+impl<C> fmt::Debug for Group<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
-impl Group {
-    /// A group that begins with its first target.
-    pub(super) fn new(name: String, environment: Environment, strategy: Strategy, targets: Vec<Target>) -> Self {
-        Self { name, environment, strategy, targets, turn: AtomicUsize::new(0), unreachable: Unreachable::new() }
+impl<C> Group<C> {
+    /// A group without endpoints.
+    pub(super) fn new(template: Template, environment: Environment, strategy: Strategy, means: Arc<Means<C>>) -> Self {
+        let turns = Turns::new(strategy);
+        let none = EndpointSet::new(template.group.clone(), Vec::new(), Balance::new(0, turns.clone()));
+        let current = ArcSwap::from_pointee(none);
+        Self { name: template.group.clone(), environment, template, turns, means, current, supplying: Mutex::default() }
     }
 
-    /// The order in which the targets are tried for one request, each at most once. Asking takes a turn.
-    pub fn order(&self) -> Order {
-        let count = self.targets.len();
-        let (first, tries) = match self.strategy {
-            Strategy::Single => (0, 1),
-            Strategy::LoadBalance => (self.next_turn(), count),
-            Strategy::Failover => (self.turn.load(Ordering::Relaxed) % count, count),
-        };
-        Order { again: None, steps: first..first + tries, passed_over: Vec::new(), count }
+    /// The endpoints of now, for whoever checks or shows them.
+    pub fn endpoints(&self) -> Arc<EndpointSet<C>> {
+        self.current.load_full()
     }
 
-    /// The target whose turn it is. The turns of one that is left out are divided among the others, rather than fall to its
-    /// neighbour.
-    fn next_turn(&self) -> usize {
-        let count = self.targets.len();
-        let turn = || self.turn.fetch_add(1, Ordering::Relaxed) % count;
-        let first = turn();
-        if self.unreachable.is_empty() {
-            return first;
-        }
-        let now = Instant::now();
-        let mut others = std::iter::once(first).chain((1..count).map(|_| turn()));
-        others.find(|target| !self.is_left_out(*target, now)).unwrap_or(first)
+    /// The endpoints of now, for one request. Takes a turn.
+    pub fn select(&self) -> Selection<C> {
+        Selection::new(self.current.load_full())
     }
 
-    fn is_left_out(&self, target: usize, now: Instant) -> bool {
-        let known = self.targets[target].addresses();
-        known.is_some_and(|all| all.iter().all(|address| self.unreachable.rests(*address, now)))
+    /// Replaces the endpoints. Requests that begin after the return meet the new ones only; those that began before go on with what
+    /// they have. An endpoint with the same URL stays the same: its connections, what is known of it, and its turn.
+    ///
+    /// # Errors
+    /// Every URL that cannot be an endpoint of the group; then nothing is changed, and the log has the problems.
+    pub fn supply(&self, supply: Supply<'_>) -> Result<Change, Problems> {
+        self.replace(supply.urls.iter().copied()).map_err(|unfit| {
+            let problem = |(index, unfit): (usize, Unfit)| unfit.problem(&self.name).at(supply.by, 0, format!("/{index}"));
+            let problems = Problems(unfit.into_iter().map(problem).collect());
+            log::error!("the endpoints of group `{}` were not changed, because of {} problems", self.name, problems.0.len());
+            problems.0.iter().for_each(|problem| log::error!("{problem}"));
+            problems
+        })
     }
 
-    /// The next target of an order. One that could not be reached lately comes after all the others, but it comes: no request fails
-    /// without a try. Several addresses of a name take turns by `turn`.
-    pub fn choose(&self, order: &mut Order, turn: usize, now: Instant) -> Option<Choice> {
-        if self.unreachable.is_empty() {
-            let target = order.next()?;
-            return Some(Choice { target, address: self.targets[target].address(turn) });
-        }
-        while let Some(target) = order.next_step() {
-            let Some(first) = self.targets[target].address(turn) else { return Some(Choice { target, address: None }) };
-            let connect = self.targets[target].timeouts.connect;
-            let all = self.targets[target].addresses();
-            let mut all = std::iter::once(first).chain(all.iter().flat_map(|all| all.iter().copied()));
-            if let Some(address) = all.find(|address| self.unreachable.admits(*address, now, connect)) {
-                return Some(Choice { target, address: Some(address) });
+    /// As [`Group::supply`], but says by index what is wrong with which URL, and leaves it to the caller to tell.
+    pub(super) fn replace<'u>(&self, urls: impl Iterator<Item = &'u str>) -> Result<Change, Vec<(usize, Unfit)>> {
+        let fit = self.judge(urls)?;
+        let _one_at_a_time = self.supplying.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.current.load_full();
+        let Comparison { staying, leaving } = Comparison::of(old.endpoints(), &fit);
+        let change = Change { joined: staying.iter().filter(|same| same.is_none()).count(), left: leaving.len() };
+        let next: Vec<_> = fit.into_iter().zip(staying).map(|(url, same)| same.unwrap_or_else(|| Arc::new(self.join(url)))).collect();
+        self.turns.hand_over(old.endpoints(), &next);
+        let balance = Balance::new(next.len(), self.turns.clone());
+        self.current.store(Arc::new(EndpointSet::new(self.name.clone(), next, balance)));
+        leaving.iter().for_each(|endpoint| endpoint.leave());
+        Ok(change)
+    }
+
+    fn judge<'u>(&self, urls: impl Iterator<Item = &'u str>) -> Result<Vec<ParsedUrl>, Vec<(usize, Unfit)>> {
+        let (mut fit, mut unfit) = (Vec::new(), Vec::new());
+        for (index, url) in urls.enumerate() {
+            match self.template.judge(url) {
+                Ok(url) => fit.push(url),
+                Err(reason) => unfit.push((index, reason)),
             }
-            order.passed_over.push(target);
         }
-        let target = order.next()?;
-        Some(Choice { target, address: self.targets[target].address(turn) })
+        if unfit.is_empty() { Ok(fit) } else { Err(unfit) }
     }
 
-    /// Tells that no connection could be made to an address of a target. It is left out for some seconds, and this request may try
-    /// another address of the target.
-    pub fn unreachable(&self, order: &mut Order, target: usize, address: SocketAddr, now: Instant) {
-        if self.unreachable.failed(address, now) {
-            log::warn!("endpoint group `{}`: {address} cannot be connected to, and is left out for {REST:?}", self.name);
-        }
-        if self.is_left_out(target, now) {
-            self.failed(target);
-        } else {
-            order.again = Some(target);
-        }
-    }
-
-    /// Tells that an address was connected to, or has answered.
-    pub fn reached(&self, address: SocketAddr) {
-        if self.unreachable.reached(address) {
-            log::info!("endpoint group `{}`: {address} can be reached again", self.name);
-        }
-    }
-
-    /// Tells that a target answered; failover stays with it.
-    pub fn succeeded(&self, target: usize) {
-        if self.strategy == Strategy::Failover && self.turn.load(Ordering::Relaxed) != target {
-            self.turn.store(target, Ordering::Relaxed);
-        }
-    }
-
-    /// Tells that a target failed. When failover stood with it, requests that begin now begin with the next one rather than
-    /// wait for the same failure.
-    pub fn failed(&self, target: usize) {
-        if self.strategy == Strategy::Failover {
-            let next = (target + 1) % self.targets.len();
-            // Another request may have moved on already; then its verdict stands.
-            let _ = self.turn.compare_exchange(target, next, Ordering::Relaxed, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether an answer with that status counts as a failure that the next target may repair.
-    pub fn retry_status(&self, status: u16) -> bool {
-        self.strategy == Strategy::Failover && (501..=504).contains(&status)
+    fn join(&self, url: ParsedUrl) -> Endpoint<C> {
+        let upstream = self.template.upstream(url, &*self.means.resolver);
+        let connection = (self.means.prepare)(&upstream);
+        Endpoint::new(upstream, connection)
     }
 }
 
-/// Indexes of targets in the order in which one request tries them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// A target that has another address.
-    again: Option<usize>,
-    steps: Range<usize>,
-    /// Those that are left until nothing else is left.
-    passed_over: Vec<usize>,
-    count: usize,
+/// The endpoints of a group beside the URLs it is to have.
+struct Comparison<C> {
+    /// For each URL the endpoint that is there already.
+    staying: Vec<Option<Arc<Endpoint<C>>>>,
+    leaving: Vec<Arc<Endpoint<C>>>,
 }
 
-impl Order {
-    /// The next one, but for those that were passed over.
-    fn next_step(&mut self) -> Option<usize> {
-        self.again.take().or_else(|| self.steps.next().map(|step| step % self.count))
+impl<C> Comparison<C> {
+    /// A URL that is there twice needs two endpoints.
+    fn of(old: &[Arc<Endpoint<C>>], urls: &[ParsedUrl]) -> Self {
+        let mut known: HashMap<Place<'_>, Vec<&Arc<Endpoint<C>>>> = HashMap::new();
+        for endpoint in old.iter().rev() {
+            known.entry(Place::of(&endpoint.upstream)).or_default().push(endpoint);
+        }
+        let staying = urls.iter().map(|url| known.get_mut(&Place::of_url(url)).and_then(Vec::pop).cloned()).collect();
+        Self { staying, leaving: known.into_values().flatten().cloned().collect() }
     }
 }
 
-impl Iterator for Order {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        self.next_step().or_else(|| (!self.passed_over.is_empty()).then(|| self.passed_over.remove(0)))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = usize::from(self.again.is_some()) + self.steps.len() + self.passed_over.len();
-        (left, Some(left))
-    }
+/// What tells the endpoints of a group apart: all else they have in common.
+#[derive(PartialEq, Eq, Hash)]
+struct Place<'a> {
+    tls: bool,
+    host: &'a str,
+    port: u16,
+    path: &'a str,
+    query: Option<&'a str>,
 }
 
-impl ExactSizeIterator for Order {}
+impl<'a> Place<'a> {
+    fn of(upstream: &'a Upstream) -> Self {
+        Self { tls: upstream.tls, host: &upstream.host, port: upstream.port, path: &upstream.path, query: upstream.query.as_deref() }
+    }
+
+    fn of_url(url: &'a ParsedUrl) -> Self {
+        Self { tls: url.tls, host: &url.host, port: url.port, path: &url.path, query: url.query.as_deref() }
+    }
+}

@@ -1,61 +1,68 @@
-//! Endpoint groups to targets: what the Plan says, what the environment changes about it, and whose turn it is.
+//! Endpoint groups: what the Plan says, what the environment changes about it, which endpoints a group has now, and whose turn it is.
 //!
-//! Everything is resolved and checked at load: addresses, names to verify, certificates, credentials. A request picks by
-//! index and copies pointers. The only state is whose turn it is and who could not be reached lately; both die with the snapshot.
+//! A group's settings are checked once, at load: names to verify, certificates, credentials. Its endpoints may change while requests
+//! run. They are an immutable [`EndpointSet`] behind one pointer: whoever supplies endpoints gives URLs to [`Group::supply`], which makes
+//! the next set beside the current one; a request takes the current set once, with [`Group::select`], and keeps it. What an endpoint
+//! does is told by [`EndpointSet::report`], by requests and by whoever checks endpoints. What connecting takes is made by the caller's
+//! [`Means`], once for each endpoint, and lives as long as the endpoint does.
 //!
 //! This protects against a missing, empty or unreadable trust store, a key that is not the certificate's, an encrypted
-//! upstream without a name to verify, and connections that are shared between identities ([`Target::group_key`]). It does
-//! not probe health, and it does not know whether an address is the right one.
+//! upstream without a name to verify, and connections that are shared between identities ([`Upstream::group_key`]). It does
+//! not probe health, and it does not know whether an address is the right one. What it knows of endpoints dies at a reload.
 
 mod addresses;
-mod build;
-mod credentials;
+mod balance;
+mod endpoint;
 mod group;
 mod path;
+mod selection;
+mod set;
 mod settings;
-mod target;
-mod timeouts;
-mod trust;
 mod unreachable;
-mod url;
+mod upstream;
 
 use std::sync::Arc;
 
 pub use addresses::{Addresses, LookUp, Resolver, Snapshot};
-pub use build::Inputs;
-pub use group::{Choice, Group, Order};
+pub use endpoint::Endpoint;
+pub use group::{Change, Group, Means, Supply};
 pub use path::outgoing;
-pub use target::Target;
-pub use timeouts::Timeouts;
+pub use selection::Selection;
+pub use set::{EndpointSet, Report};
+pub use settings::{
+    build::Inputs,
+    timeouts::Timeouts,
+    trust::{Identity, Trust},
+};
 use tollgate_filter_api::Problems;
-pub use trust::{Identity, Trust};
+pub use upstream::Upstream;
 
 /// The endpoint groups of one Plan, under the indexes the Plan gives them.
 #[derive(Debug)]
-pub struct Upstreams {
-    groups: Vec<Arc<Group>>,
+pub struct Upstreams<C> {
+    groups: Vec<Arc<Group<C>>>,
 }
 
-impl Upstreams {
+impl<C> Upstreams<C> {
     /// Resolves every group of the Plan in an environment.
     ///
     /// # Errors
     /// All problems at once: overrides that meet no group, bad URLs, trust stores that do not load, keys that do not match,
     /// encrypted upstreams without a name, credentials without a password.
-    pub fn build(inputs: &Inputs<'_>) -> Result<Self, Problems> {
-        build::groups(inputs).map(|groups| Self { groups })
+    pub fn build(inputs: &Inputs<'_>, means: &Arc<Means<C>>) -> Result<Self, Problems> {
+        settings::build::groups(inputs, means).map(|groups| Self { groups })
     }
 
     /// The group of that index.
     ///
     /// # Panics
     /// When the index is not one of the Plan's; the Plan is checked when it is loaded.
-    pub fn group(&self, index: u32) -> &Arc<Group> {
+    pub fn group(&self, index: u32) -> &Arc<Group<C>> {
         &self.groups[index as usize]
     }
 
     /// Every group, in the order of the Plan.
-    pub fn groups(&self) -> &[Arc<Group>] {
+    pub fn groups(&self) -> &[Arc<Group<C>>] {
         &self.groups
     }
 }

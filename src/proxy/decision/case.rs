@@ -13,7 +13,6 @@ use crate::{
     chain::{self, Run, Verdict, gateway as reasons},
     proxy::{fields::forwarding, running::snapshot::Snapshot},
     routes::{Found, Reading, normal},
-    upstreams::{Group, Order},
 };
 
 /// Where a request was routed to.
@@ -45,10 +44,8 @@ pub struct Decision {
     pub call: Option<Call>,
     /// Its way through the chain.
     pub run: Option<Run>,
-    /// The endpoint group, and its index.
-    pub group: Option<(Arc<Group>, u32)>,
-    /// Targets to try.
-    pub order: Option<Order>,
+    /// Index of the endpoint group.
+    pub group: Option<u32>,
 }
 
 /// What comes next.
@@ -79,7 +76,6 @@ impl<'a> Case<'a> {
             call: None,
             run: None,
             group: None,
-            order: None,
         };
         Self { snapshot, facts, decision }
     }
@@ -196,10 +192,7 @@ impl<'a> Case<'a> {
                 });
             }
         };
-        let index = index.ok_or(&reasons::NO_ENDPOINT)?;
-        let group = self.snapshot.upstreams.group(index).clone();
-        self.decision.order = Some(group.order());
-        self.decision.group = Some((group, index));
+        self.decision.group = Some(index.ok_or(&reasons::NO_ENDPOINT)?);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Which target a request tries next, and what is remembered of how that went.
+//! Which endpoint a request tries next, and what is remembered of how that went.
 
 use std::time::Instant;
 
@@ -12,43 +12,40 @@ use pingora::{
 
 use super::{outcome::may_repeat, phases::Phases, state::Exchange};
 use crate::{
-    proxy::transport::{Dial, Flow, ticks::gathered},
-    upstreams::Choice,
+    proxy::transport::{Dial, Flow, ticks::gathered, upstream_peer::Selection},
+    upstreams::Report,
 };
 
 /// How often one request may meet a pooled connection that the upstream has closed meanwhile.
 const STALE_TRIES: u32 = 8;
 
 impl Phases {
-    /// The next target of the request's order, ready to be connected to.
+    /// The next endpoint of the request's order, ready to be connected to.
     ///
     /// # Errors
-    /// When no target is left.
+    /// When no endpoint is left.
     pub(super) async fn next_peer(&self, req: &RequestHeader, exchange: &mut Exchange) -> pingora::Result<Box<HttpPeer>> {
         let begun = *exchange.upstream_begun.get_or_insert_with(Instant::now);
         exchange.upstream_ended = None;
-        let (Some((group, index)), Some(snapshot)) = (&exchange.group, &exchange.snapshot) else {
-            return Err(Error::new(ErrorType::InternalError));
-        };
+        let Some(selection) = &mut exchange.selection else { return Err(Error::new(ErrorType::InternalError)) };
         loop {
             let turn = (exchange.id.value as usize).wrapping_add(exchange.attempts as usize + 1);
             let now = if exchange.attempts == 0 { begun } else { Instant::now() };
-            let Some(Choice { target, address }) = exchange.order.as_mut().and_then(|order| group.choose(order, turn, now)) else {
-                return Err(Error::explain(ErrorType::ConnectError, "no target is left").into_up());
+            let Some((endpoint, address)) = selection.next(turn, now) else {
+                return Err(Error::explain(ErrorType::ConnectError, "no endpoint is left").into_up());
             };
-            exchange.target = target;
             exchange.attempts += 1;
             let found = match address {
                 Some(address) => Ok(address),
-                None => group.targets[target].look_up(turn).await,
+                None => endpoint.upstream.look_up(turn).await,
             };
             match found {
                 Ok(address) => {
                     exchange.upstream = Some(address);
-                    let upstream = &snapshot.peers[*index as usize][target];
-                    let mut peer = upstream.http.clone();
+                    let mut peer = endpoint.connection.http.clone();
                     let client = exchange.connection.as_ref();
-                    exchange.dial = upstream.pool.as_ref().zip(client).map(|(pool, client)| Dial::new(pool.clone(), client.clone()));
+                    let pool = endpoint.connection.pool.as_ref();
+                    exchange.dial = pool.zip(client).map(|(pool, client)| Dial::new(pool.clone(), client.clone()));
                     if let Some(dial) = exchange.dial.clone() {
                         peer.options.custom_l4 = Some(dial);
                     }
@@ -61,7 +58,7 @@ impl Phases {
                         // There is nothing for the engine to look for.
                         peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
                     }
-                    let timeouts = &group.targets[target].timeouts;
+                    let timeouts = &endpoint.upstream.timeouts;
                     let upgrade = timeouts.request.is_some() && req.headers.contains_key(http::header::UPGRADE);
                     if let Err(spent) = exchange.patience.attempt(begun, timeouts, &mut peer.options, upgrade) {
                         return Err(exchange.spent(spent));
@@ -70,14 +67,14 @@ impl Phases {
                 }
                 Err(error) => {
                     self.0.kernel.telemetry.upstream_failures.resolve.inc();
-                    log::warn!("cannot resolve {}: {error}", group.targets[target].host);
-                    group.failed(target);
+                    log::warn!("cannot resolve {}: {error}", endpoint.upstream.host);
+                    selection.report(Report::Unresolved);
                 }
             }
         }
     }
 
-    /// Nothing of the request has gone out: the next target may have it, whatever the method.
+    /// Nothing of the request has gone out: the next endpoint may have it, whatever the method.
     pub(super) fn not_connected(&self, exchange: &mut Exchange, mut error: Box<Error>) -> Box<Error> {
         let failures = &self.0.kernel.telemetry.upstream_failures;
         match error.etype() {
@@ -93,17 +90,17 @@ impl Phases {
         }
         // The engine's word for a socket that this machine has not got: that says nothing of the target.
         let own_fault = matches!(error.etype(), ErrorType::InternalError | ErrorType::SocketError | ErrorType::BindError);
-        if let (Some((group, _)), Some(order)) = (&exchange.group, &mut exchange.order) {
-            match exchange.upstream.filter(|_| !own_fault) {
-                Some(address) => group.unreachable(order, exchange.target, address, Instant::now()),
-                None => group.failed(exchange.target),
-            }
-        }
-        error.set_retry(exchange.order.as_ref().is_some_and(|order| order.len() > 0));
+        let address = exchange.upstream.filter(|_| !own_fault);
+        let report = address.map_or(Report::NotTried, |address| Report::Unreachable { address, at: Instant::now() });
+        let more = exchange.selection.as_mut().is_some_and(|selection| {
+            selection.report(report);
+            selection.has_more()
+        });
+        error.set_retry(more);
         error
     }
 
-    /// Something of the request has gone out: only what may be repeated is repeated, on the next target, or on the same one when
+    /// Something of the request has gone out: only what may be repeated is repeated, on the next endpoint, or on the same one when
     /// the connection was a used one that had gone stale. Leaving the question open would end in a panic of the engine.
     pub(super) fn broke_off(&self, session: &Session, exchange: &mut Exchange, mut error: Box<Error>, reused: bool) -> Box<Error> {
         if *error.etype() == ErrorType::InvalidCert {
@@ -128,21 +125,21 @@ impl Phases {
             self.0.kernel.telemetry.limits.write_time.inc();
         }
         let untouched = session.response_written().is_none() && may_repeat(session);
-        let more = exchange.order.as_ref().is_some_and(|order| order.len() > 0);
+        let more = exchange.selection.as_ref().is_some_and(Selection::has_more);
         let reused = reused || exchange.dial.as_ref().is_some_and(|dial| dial.was_kept());
         let stale = reused && !timed_out && exchange.attempts < STALE_TRIES;
         let again = of_upstream && untouched && exchange.reason.is_none() && (asked || (more && !timed_out) || stale);
         if again && !more {
-            exchange.order = exchange.group.as_ref().map(|(group, _)| group.order());
+            exchange.selection.iter_mut().for_each(Selection::restart);
         }
         error.set_retry(again);
         error
     }
 
     /// The upstream was connected to anew, or has answered.
-    pub(super) fn reached(&self, exchange: &Exchange) {
-        if let (Some((group, _)), Some(address)) = (&exchange.group, exchange.upstream) {
-            group.reached(address);
+    pub(super) fn reached(&self, exchange: &mut Exchange) {
+        if let (Some(selection), Some(address)) = (&mut exchange.selection, exchange.upstream) {
+            selection.report(Report::Reached(address));
         }
     }
 }

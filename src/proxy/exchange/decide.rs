@@ -69,7 +69,7 @@ async fn judged(gateway: &Gateway, session: &mut Session, exchange: &mut Exchang
             },
         }
     };
-    exchange.adopt(case.into_decision());
+    exchange.adopt(case.into_decision(), snapshot);
     ended
 }
 

@@ -29,7 +29,7 @@ use crate::{
             reserved::Owned,
         },
     },
-    upstreams::Target,
+    upstreams::Upstream,
 };
 
 /// The gateway's word on the caller, for upstreams only.
@@ -76,7 +76,7 @@ pub struct Heading<'a> {
     /// Where it comes from.
     pub way: Way<'a>,
     /// The upstream.
-    pub target: &'a Target,
+    pub upstream: &'a Upstream,
     /// Its request target.
     pub path_and_query: String,
     /// The client's host, in normal form.
@@ -87,7 +87,7 @@ pub struct Heading<'a> {
     pub owned: Option<&'a Owned>,
 }
 
-/// Points a request at a target: path, host, credentials; says where it comes from, names it, and takes away what filters own.
+/// Points a request at an upstream: path, host, credentials; says where it comes from, names it, and takes away what filters own.
 ///
 /// # Errors
 /// Never in practice: path and host were judged before.
@@ -98,8 +98,8 @@ pub fn aim(req: &mut RequestHeader, to: Heading<'_>) -> Result<(), IllegalHeader
             owned.strip(&mut parts.headers);
         }
         parts.headers.reserve(WRITTEN);
-        let kept = to.target.preserve_host && !to.host.is_empty();
-        let host = if kept { value(to.host)? } else { to.target.host_header.clone() };
+        let kept = to.upstream.preserve_host && !to.host.is_empty();
+        let host = if kept { value(to.host)? } else { to.upstream.host_header.clone() };
         let sent = parts.headers.insert(header::HOST, host);
         to.way.write(&mut parts.headers, to.host, sent)?;
         let (ids, id) = to.ids;
@@ -108,7 +108,7 @@ pub fn aim(req: &mut RequestHeader, to: Heading<'_>) -> Result<(), IllegalHeader
         } else {
             parts.headers.remove(&ids.field);
         }
-        if let Some(authorization) = &to.target.authorization {
+        if let Some(authorization) = &to.upstream.authorization {
             parts.headers.insert(header::AUTHORIZATION, authorization.clone());
         }
         Ok(())

@@ -37,8 +37,9 @@ use crate::{
         fields::request_id,
         running::gateway::Gateway,
         server::{overload, pressure},
-        transport::{server_name, upstream_connections::Hold},
+        transport::{server_name, upstream_connections::Hold, upstream_peer::Selection},
     },
+    upstreams::Report,
 };
 
 /// The gateway as the engine sees it.
@@ -149,10 +150,12 @@ impl ProxyHttp for Phases {
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
         exchange.patience.head_sent(req.version).map_err(|spent| exchange.spent(spent))?;
-        let Some((group, _)) = &exchange.group else { return Err(Error::new(ErrorType::InternalError)) };
-        let target = &group.targets[exchange.target];
+        let Some(endpoint) = exchange.selection.as_ref().and_then(Selection::endpoint) else {
+            return Err(Error::new(ErrorType::InternalError));
+        };
+        let upstream = &endpoint.upstream;
         let uri = &session.req_header().uri;
-        let outgoing = crate::upstreams::outgoing(target, exchange.base_len, uri.path(), uri.query());
+        let outgoing = crate::upstreams::outgoing(upstream, exchange.base_len, uri.path(), uri.query());
         if let Some(body) = &exchange.body {
             whole_body::frame(req, body.len())?;
         }
@@ -163,7 +166,7 @@ impl ProxyHttp for Phases {
         let ids = (&snapshot.ids, exchange.id);
         let forwarded = exchange.call.as_ref().and_then(|call| call.forwarded.as_deref());
         let way = forward::Way { connection, forwarded, via: snapshot.via.value(exchange.version) };
-        let heading = forward::Heading { way, target, path_and_query: outgoing, host: &exchange.host, ids, owned };
+        let heading = forward::Heading { way, upstream, path_and_query: outgoing, host: &exchange.host, ids, owned };
         forward::aim(req, heading).map_err(|_| Error::new(ErrorType::InternalError))?;
         let chain = exchange.running();
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
@@ -215,21 +218,19 @@ impl ProxyHttp for Phases {
         let patience = &mut exchange.patience;
         let waited = if interim { patience.interim() } else { patience.answered(status == 101) };
         waited.map_err(|spent| exchange.spent(spent))?;
-        let Some((group, _)) = &exchange.group else { return Ok(()) };
         if status < 200 {
             if let Some(flow) = exchange.flow().filter(|_| status != 101) {
                 flow.interim();
             }
             return Ok(());
         }
-        if !group.retry_status(status) {
-            group.succeeded(exchange.target);
+        let Some(selection) = &mut exchange.selection else { return Ok(()) };
+        selection.report(Report::Answered(status));
+        if !selection.is_failure(status) {
             return Ok(());
         }
-        group.failed(exchange.target);
         self.0.kernel.telemetry.upstream_failures.status.inc();
-        let more = exchange.order.as_ref().is_some_and(|order| order.len() > 0);
-        if more && may_repeat(session) {
+        if selection.has_more() && may_repeat(session) {
             exchange.status_retry = true;
             let mut error = Error::explain(ErrorType::HTTPStatus(status), "the next target is tried").into_up();
             error.set_retry(true);

@@ -17,9 +17,8 @@ use crate::{
         client::connection::Connection,
         decision::{Decision, Place, admit::Seen},
         running::snapshot::{Served, Snapshot},
-        transport::{Dial, Flow},
+        transport::{Dial, Flow, upstream_peer::Selection},
     },
-    upstreams::{Group, Order},
 };
 
 /// The state of one request. Everything is decided by the snapshot it took at its beginning.
@@ -52,12 +51,8 @@ pub struct Exchange {
     pub run: Option<Run>,
     /// Bytes of the path that are the base path.
     pub base_len: usize,
-    /// The endpoint group, and its index.
-    pub group: Option<(Arc<Group>, u32)>,
-    /// Targets still to try.
-    pub order: Option<Order>,
-    /// The target that is tried now.
-    pub target: usize,
+    /// The endpoints it may go to.
+    pub selection: Option<Selection>,
     /// The connection to it, when the gateway keeps that itself.
     pub dial: Option<Arc<Dial>>,
     /// How many were tried.
@@ -108,9 +103,7 @@ impl Exchange {
             call: None,
             run: None,
             base_len: 0,
-            group: None,
-            order: None,
-            target: 0,
+            selection: None,
             dial: None,
             attempts: 0,
             upstream: None,
@@ -129,12 +122,12 @@ impl Exchange {
         }
     }
 
-    /// Takes over what was found out about the request.
-    pub fn adopt(&mut self, decision: Decision) {
+    /// Takes over what was found out about the request, and the endpoints that its group has now.
+    pub fn adopt(&mut self, decision: Decision, snapshot: &Snapshot) {
         (self.id, self.place, self.host, self.seen) = (decision.id, decision.place, decision.host, decision.seen);
         (self.hop_by_hop, self.base_len) = (decision.hop_by_hop, decision.base_len);
         (self.call, self.run) = (decision.call, decision.run);
-        (self.group, self.order) = (decision.group, decision.order);
+        self.selection = decision.group.map(|group| snapshot.upstreams.group(group).select());
     }
 
     /// The operation, once routed.

@@ -27,7 +27,7 @@ use crate::{
     proxy::{
         client::tls::listener,
         server::{pressure::Pressure, ready::Ready},
-        transport::{Budget, Pools, upstream_connections::UpstreamConnections},
+        transport::{Budget, upstream_connections::UpstreamConnections},
     },
     routes::{host, normal},
     source::PlanSource,
@@ -110,7 +110,7 @@ impl Gateway {
             telemetry,
             resolver,
             upstream_connections: UpstreamConnections::new(),
-            pools: Pools::default(),
+            pools: Arc::default(),
             pressure,
             buffers,
         };

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
 use tollgate_filter_api::{Env, Kind, Metrics, OperationInfo, Peer, Problems};
 use tollgate_plan::{Operation, Target as PlanTarget};
 
 use super::{client_certificates, credential_fields, faults::Faults};
 use crate::{
     chain::{self, Chain, Waived},
-    config::{Config, UpstreamHttp},
+    config::{Config, Limits},
     proxy::{
         client::{
             connection::Connection,
@@ -19,15 +18,16 @@ use crate::{
         fields::{families::Families, request_id::Ids, reserved::Owned, via::Via},
         server::pressure::Pressure,
         transport::{
-            Budget, H2_WINDOW, Pool, PoolLimits, Pools, server_name,
-            upstream_connections::{Connector, UpstreamConnections},
+            Budget, Pools,
+            upstream_connections::UpstreamConnections,
+            upstream_peer::{Preparation, UpstreamPeer},
         },
     },
     routes::{self, Router},
     source::Loaded,
     stores,
     telemetry::{Operations, Telemetry},
-    upstreams::{self, Target, Upstreams},
+    upstreams::{self, Upstreams},
 };
 
 /// What every configuration of a process shares.
@@ -43,7 +43,7 @@ pub struct Kernel {
     /// Connections to upstreams.
     pub upstream_connections: Arc<UpstreamConnections>,
     /// Idle connections to upstreams.
-    pub pools: Pools,
+    pub pools: Arc<Pools>,
     /// How short memory and files are.
     pub pressure: Arc<Pressure>,
     /// Bytes of answers that may wait for their clients.
@@ -66,14 +66,6 @@ pub struct Served {
     pub faults: Faults,
 }
 
-/// Connection parameters of a target.
-pub struct UpstreamPeer {
-    /// For the engine.
-    pub http: HttpPeer,
-    /// Its connections, when the gateway keeps them itself.
-    pub pool: Option<Arc<Pool>>,
-}
-
 /// A configuration in force.
 pub struct Snapshot {
     /// Counts configurations.
@@ -83,9 +75,7 @@ pub struct Snapshot {
     /// Operations under the router's numbers.
     pub operations: Vec<Served>,
     /// Endpoint groups.
-    pub upstreams: Upstreams,
-    /// Connection parameters of each group's targets.
-    pub peers: Vec<Vec<UpstreamPeer>>,
+    pub upstreams: Upstreams<UpstreamPeer>,
     /// Fields that filters own, and the one of ids when it is not the usual one.
     pub owned: Owned,
     /// Fields that only a proxy can know the value of.
@@ -126,9 +116,9 @@ impl Snapshot {
         let chains = chain::build(&inputs).map_err(&mut gather).ok();
         let router = Router::build(plan).map_err(&mut gather).ok();
         let variables = |name: &str| std::env::var(name).ok();
-        let names = Names(kernel.resolver.clone());
-        let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: config.file(), resolver: &names, variables: &variables };
-        let upstreams = Upstreams::build(&inputs).map_err(&mut gather).ok();
+        let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: config.file(), variables: &variables };
+        let means = Arc::new(preparation(kernel, &config.gateway.limits).means(kernel.resolver.clone()));
+        let upstreams = Upstreams::build(&inputs, &means).map_err(&mut gather).ok();
         let endpoints = endpoints(&config, &kernel.env.metrics).map_err(&mut gather).ok();
         let asked = client_certificates::certificates(plan, &config.gateway).map_err(&mut gather).ok();
         let ids = Ids::new(&config.gateway.request_id).map_err(|problem| gather(problem.into())).ok();
@@ -145,14 +135,20 @@ impl Snapshot {
         credential_fields::check(plan, chains.iter().map(AsRef::as_ref), &families, !config.proxies.is_empty())?;
         let metrics = kernel.telemetry.operations(plan);
         let waived = chain::waived(plan, config.gateway.waivers());
-        let peers = upstreams
-            .groups()
-            .iter()
-            .map(|group| group.targets.iter().map(|target| upstream_peer(kernel, &config, target)).collect())
-            .collect();
         let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
         let operations = operations(&loaded, chains);
-        Ok(Self { generation, router, operations, upstreams, peers, owned, families, via, ids, metrics, endpoints, config, loaded, waived })
+        Ok(Self { generation, router, operations, upstreams, owned, families, via, ids, metrics, endpoints, config, loaded, waived })
+    }
+}
+
+fn preparation(kernel: &Kernel, limits: &Limits) -> Preparation {
+    Preparation {
+        pools: kernel.pools.clone(),
+        connections: kernel.upstream_connections.clone(),
+        pressure: kernel.pressure.clone(),
+        budget: kernel.buffers.clone(),
+        write: limits.write_time.0,
+        buffer: usize::try_from(limits.answer_buffer.0).unwrap_or(usize::MAX),
     }
 }
 
@@ -207,78 +203,6 @@ fn endpoints(config: &Config, metrics: &Metrics) -> Result<Vec<Option<Endpoint>>
         }));
     }
     if problems.has_errors() { Err(problems) } else { Ok(endpoints) }
-}
-
-fn upstream_peer(kernel: &Kernel, config: &Config, target: &Target) -> UpstreamPeer {
-    let mut http = peer(target, &kernel.upstream_connections);
-    if target.tls || http.options.alpn != ALPN::H1 {
-        return UpstreamPeer { http, pool: None };
-    }
-    let limits = PoolLimits {
-        read: target.timeouts.read,
-        write: config.gateway.limits.write_time.0,
-        pressure: kernel.pressure.clone(),
-        idle: target.timeouts.idle,
-        buffer: usize::try_from(config.gateway.limits.answer_buffer.0).unwrap_or(usize::MAX),
-        budget: kernel.buffers.clone(),
-        connections: kernel.upstream_connections.clone(),
-    };
-    // The connection keeps it, and the engine's clock would run while a client is waited for.
-    http.options.read_timeout = None;
-    UpstreamPeer { http, pool: Some(kernel.pools.of(target.group_key, limits)) }
-}
-
-/// Connection parameters of a target; the address is put in for each request. The pool is divided by our own key: the
-/// engine's mixes identities that share a serial number, and accepts connections that another trust store verified.
-fn peer(target: &Target, connections: &Arc<UpstreamConnections>) -> HttpPeer {
-    let address = std::net::SocketAddr::from(([0, 0, 0, 0], target.port));
-    let mut peer = HttpPeer::new(address, target.tls, target.server_name.clone());
-    peer.group_key = target.group_key;
-    if let Some(identity) = &target.identity {
-        peer.client_cert_key = Some(Arc::new(CertKey::new(identity.chain.clone(), identity.key.clone())));
-    }
-    let options = &mut peer.options;
-    options.ca = target.ca.as_ref().map(|trust| trust.certificates.clone());
-    options.alpn = match (target.http, target.tls) {
-        (UpstreamHttp::Two, _) => ALPN::H2,
-        (UpstreamHttp::Auto, true) => ALPN::H2H1,
-        (UpstreamHttp::Auto, false) | (UpstreamHttp::One, _) => ALPN::H1,
-    };
-    options.upstream_tls_handshake_complete_hook = target.tls.then(server_name::hook);
-    options.max_h2_streams = 100;
-    options.h2_stream_window_size = Some(H2_WINDOW);
-    options.connection_timeout = Some(target.timeouts.connect);
-    options.total_connection_timeout = Some(target.timeouts.connect);
-    options.read_timeout = Some(target.timeouts.read);
-    options.write_timeout = Some(target.timeouts.write);
-    options.idle_timeout = Some(target.timeouts.idle);
-    options.custom_l4 = Some(Arc::new(Connector(connections.clone())));
-    peer
-}
-
-/// The resolver as upstreams see it.
-struct Names(Arc<stores::Resolver>);
-
-impl upstreams::Resolver for Names {
-    fn watch(&self, host: &str, port: u16) -> Arc<dyn upstreams::Addresses> {
-        Arc::new(Name(self.0.name(host, port)))
-    }
-}
-
-struct Name(Arc<stores::Name>);
-
-impl upstreams::Addresses for Name {
-    fn peek(&self) -> Option<upstreams::Snapshot> {
-        self.0.peek()
-    }
-
-    fn pick(&self, turn: usize) -> Option<std::net::SocketAddr> {
-        self.0.pick(turn)
-    }
-
-    fn look_up(&self) -> upstreams::LookUp<'_> {
-        Box::pin(async { self.0.get().await.map_err(std::io::Error::other) })
-    }
 }
 
 impl Snapshot {

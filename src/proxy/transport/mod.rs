@@ -22,6 +22,7 @@ pub mod server_name;
 mod tests;
 pub mod ticks;
 pub mod upstream_connections;
+pub mod upstream_peer;
 
 pub use dial::Dial;
 pub use flow::{Budget, Flow};

@@ -6,11 +6,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 use tollgate_plan::{Environment, Strategy};
 
-use super::world::{build, build_with, gateway, group, plan, problem, with_basic};
-use crate::{config::UpstreamHttp, upstreams::Upstreams};
+use super::world::{Upstreams, build, build_with, first, gateway, group, plan, problem, with_basic};
+use crate::config::UpstreamHttp;
 
-fn hosts(upstreams: &Upstreams) -> Vec<&str> {
-    upstreams.groups().iter().flat_map(|group| &group.targets).map(|target| target.host.as_str()).collect()
+fn hosts(upstreams: &Upstreams) -> Vec<String> {
+    let sets = upstreams.groups().iter().map(|group| group.endpoints());
+    sets.flat_map(|set| set.endpoints().iter().map(|endpoint| endpoint.upstream.host.clone()).collect::<Vec<_>>()).collect()
 }
 
 #[test]
@@ -18,7 +19,7 @@ fn a_groups_entry_replaces_its_urls() {
     let more = json!({ "endpoints": { "pets": { "production": ["http://x.example", "http://y.example"] } } });
     let upstreams = build(group("pets", Strategy::Single, &["http://a.example"]), more).unwrap();
     assert_eq!(hosts(&upstreams), ["x.example", "y.example"]);
-    assert_eq!(upstreams.group(0).strategy, Strategy::LoadBalance);
+    assert_eq!(upstreams.group(0).endpoints().strategy(), Strategy::LoadBalance);
 }
 
 #[test]
@@ -38,8 +39,9 @@ fn the_groups_own_entry_is_nearer_than_the_one_for_all() {
         "endpoints": { "*": { "http": "2", "read_timeout": "8s" }, "pets": { "read_timeout": "7s" } },
     });
     let upstreams = build(group("pets", Strategy::Single, &["http://a.example"]), more).unwrap();
-    let target = &upstreams.group(0).targets[0];
-    assert_eq!((target.http, target.timeouts.read, target.preserve_host), (UpstreamHttp::Two, Duration::from_secs(7), true));
+    let endpoint = first(&upstreams);
+    let upstream = &endpoint.upstream;
+    assert_eq!((upstream.http, upstream.timeouts.read, upstream.preserve_host), (UpstreamHttp::Two, Duration::from_secs(7), true));
 }
 
 #[test]
@@ -100,7 +102,8 @@ fn every_problem_comes_at_once() {
 fn credentials(more: serde_json::Value, variables: &[(&str, &str)]) -> Result<Option<String>, String> {
     let plan = plan(vec![with_basic(group("pets", Strategy::Single, &["http://a.example"]), "alice")]);
     let upstreams = build_with(&plan, &gateway(more), &variables.iter().copied().collect()).map_err(|problems| problems.to_string())?;
-    let value = upstreams.group(0).targets[0].authorization.as_ref();
+    let endpoint = first(&upstreams);
+    let value = endpoint.upstream.authorization.as_ref();
     assert!(value.is_none_or(http::HeaderValue::is_sensitive));
     Ok(value.map(|value| {
         let encoded = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
@@ -164,7 +167,7 @@ fn a_password_for_a_group_that_names_no_user_is_refused() {
 fn a_password_for_all_reaches_only_groups_that_name_a_user() {
     let more = json!({ "endpoints": { "*": { "basic": { "password": REFERENCE } } } });
     let upstreams = build(group("pets", Strategy::Single, &["http://a.example"]), more).unwrap();
-    assert!(upstreams.group(0).targets[0].authorization.is_none());
+    assert!(first(&upstreams).upstream.authorization.is_none());
 }
 
 #[test]
@@ -193,7 +196,7 @@ fn a_plan_that_refers_to_a_group_it_does_not_have_is_refused() {
 fn the_times_for_a_head_and_for_the_whole_are_the_groups_own() {
     let times = |more| {
         let upstreams = build(group("pets", Strategy::Single, &["http://a.example"]), more).unwrap();
-        let timeouts = upstreams.group(0).targets[0].timeouts;
+        let timeouts = first(&upstreams).upstream.timeouts;
         (timeouts.response_header.as_secs(), timeouts.request.map(|limit| limit.as_secs()))
     };
     assert_eq!(times(json!({})), (62, None), "two seconds more than silence may last, and no limit for the whole");

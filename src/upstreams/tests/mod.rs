@@ -4,4 +4,5 @@ mod environment;
 mod order;
 mod pool;
 mod secured;
+mod supply;
 mod world;

@@ -1,12 +1,12 @@
 //! Whose turn it is, which address, which path.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
 
 use serde_json::json;
 use tollgate_plan::Strategy;
 
-use super::world::{build, build_with, gateway, group, plan};
-use crate::upstreams::{Group, Order, Upstreams, outgoing};
+use super::world::{Group, Selection, Upstreams, build, build_with, first, gateway, group, plan};
+use crate::upstreams::{Report, outgoing};
 
 const THREE: [&str; 3] = ["http://a.example/", "http://b.example/", "http://c.example/"];
 
@@ -15,7 +15,7 @@ fn three(strategy: Strategy) -> Upstreams {
 }
 
 fn orders(group: &Group, requests: usize) -> Vec<Vec<usize>> {
-    (0..requests).map(|_| group.order().collect()).collect()
+    (0..requests).map(|_| group.select().order.collect()).collect()
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn load_balance_goes_round_strictly_from_the_first_and_tries_each_once() {
 fn load_balance_divides_evenly_among_threads() {
     let upstreams = three(Strategy::LoadBalance);
     let group = upstreams.group(0);
-    let firsts = || (0..300).map(|_| group.order().next().unwrap()).collect::<Vec<_>>();
+    let firsts = || (0..300).map(|_| group.select().order.next().unwrap()).collect::<Vec<_>>();
     let all: Vec<usize> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(firsts)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
@@ -44,8 +44,8 @@ fn failover_stays_with_the_last_that_worked() {
     let upstreams = three(Strategy::Failover);
     let group = upstreams.group(0);
     assert_eq!(orders(group, 2), [[0, 1, 2], [0, 1, 2]]);
-    group.failed(0);
-    group.succeeded(1);
+    group.endpoints().report(0, Report::Unresolved);
+    group.endpoints().report(1, Report::Answered(200));
     assert_eq!(orders(group, 2), [[1, 2, 0], [1, 2, 0]]);
 }
 
@@ -53,8 +53,8 @@ fn failover_stays_with_the_last_that_worked() {
 fn failover_that_failed_everywhere_begins_where_it_began() {
     let upstreams = three(Strategy::Failover);
     let group = upstreams.group(0);
-    for target in group.order() {
-        group.failed(target);
+    for target in group.select().order {
+        group.endpoints().report(target, Report::Unresolved);
     }
     assert_eq!(orders(group, 1), [[0, 1, 2]]);
 }
@@ -63,15 +63,15 @@ fn failover_that_failed_everywhere_begins_where_it_began() {
 fn a_late_failure_of_a_target_that_was_left_moves_nothing() {
     let upstreams = three(Strategy::Failover);
     let group = upstreams.group(0);
-    group.failed(0);
-    group.succeeded(2);
-    group.failed(0);
+    group.endpoints().report(0, Report::Unresolved);
+    group.endpoints().report(2, Report::Answered(200));
+    group.endpoints().report(0, Report::Unresolved);
     assert_eq!(orders(group, 1), [[2, 0, 1]]);
 }
 
 #[test]
 fn only_failover_moves_on_at_a_status_and_only_at_four_of_them() {
-    let moves = |strategy| (100..600).filter(|status| three(strategy).group(0).retry_status(*status)).collect::<Vec<u16>>();
+    let moves = |strategy| (100..600).filter(|status| three(strategy).group(0).endpoints().is_failure(*status)).collect::<Vec<u16>>();
     assert_eq!(moves(Strategy::Failover), [501, 502, 503, 504]);
     assert!(moves(Strategy::LoadBalance).is_empty());
 }
@@ -80,7 +80,7 @@ fn only_failover_moves_on_at_a_status_and_only_at_four_of_them() {
 fn one_url_is_single_whatever_was_written() {
     for strategy in [Strategy::Single, Strategy::LoadBalance, Strategy::Failover] {
         let upstreams = build(group("pets", strategy, &["http://a.example/"]), json!({})).unwrap();
-        assert_eq!(upstreams.group(0).strategy, Strategy::Single);
+        assert_eq!(upstreams.group(0).endpoints().strategy(), Strategy::Single);
         assert_eq!(orders(upstreams.group(0), 2), [[0], [0]]);
     }
 }
@@ -92,56 +92,63 @@ fn a_single_group_uses_its_first_url_only() {
 
 const PLAIN: [&str; 3] = ["http://192.0.2.1/", "http://192.0.2.2/", "http://192.0.2.3/"];
 
-/// The targets that one request tries when none of them can be connected to.
-fn tried(group: &Group, mut order: Order, now: Instant) -> Vec<usize> {
-    let mut tried = Vec::new();
-    while let Some(choice) = group.choose(&mut order, 0, now) {
-        tried.push(choice.target);
-        group.unreachable(&mut order, choice.target, choice.address.unwrap(), now);
-    }
-    tried
+/// Where a selection goes next, and that nobody is there.
+fn refused(selection: &mut Selection, now: Instant) -> Option<(usize, SocketAddr)> {
+    let address = selection.next(0, now)?.1.unwrap();
+    let tried = selection.current.unwrap();
+    selection.report(Report::Unreachable { address, at: now });
+    Some((tried, address))
 }
 
-/// The targets that so many requests try first.
+/// The endpoints that one request tries when none of them can be connected to.
+fn tried(group: &Group, now: Instant) -> Vec<usize> {
+    let mut selection = group.select();
+    std::iter::from_fn(|| refused(&mut selection, now)).map(|(tried, _)| tried).collect()
+}
+
+/// The endpoints that so many requests try first.
 fn firsts(group: &Group, requests: usize, now: Instant) -> Vec<usize> {
-    (0..requests).map(|_| group.choose(&mut group.order(), 0, now).unwrap().target).collect()
+    let first = |mut selection: Selection| {
+        selection.next(0, now).unwrap();
+        selection.current.unwrap()
+    };
+    (0..requests).map(|_| first(group.select())).collect()
 }
 
 #[test]
-fn a_target_that_cannot_be_connected_to_is_left_out_and_the_others_share_its_turns() {
+fn an_endpoint_that_cannot_be_connected_to_is_left_out_and_the_others_share_its_turns() {
     for strategy in [Strategy::LoadBalance, Strategy::Failover] {
         let upstreams = build(group("pets", strategy, &PLAIN), json!({})).unwrap();
         let (group, now) = (upstreams.group(0), Instant::now());
-        let mut order = group.order();
-        let first = group.choose(&mut order, 0, now).unwrap();
-        assert_eq!(first.target, 0);
-        group.unreachable(&mut order, 0, first.address.unwrap(), now);
-        assert_eq!(group.choose(&mut order, 0, now).unwrap().target, 1);
+        let mut selection = group.select();
+        assert_eq!(refused(&mut selection, now).unwrap().0, 0);
+        selection.next(0, now).unwrap();
+        assert_eq!(selection.current, Some(1));
         let firsts = firsts(group, 60, now);
-        let of = |target| firsts.iter().filter(|first| **first == target).count();
+        let of = |at| firsts.iter().filter(|first| **first == at).count();
         let expected = if strategy == Strategy::Failover { [0, 60, 0] } else { [0, 30, 30] };
         assert_eq!([of(0), of(1), of(2)], expected);
     }
 }
 
 #[test]
-fn a_target_that_was_reached_has_its_turns_again() {
+fn an_endpoint_that_was_reached_has_its_turns_again() {
     let upstreams = build(group("pets", Strategy::LoadBalance, &PLAIN), json!({})).unwrap();
     let (group, now) = (upstreams.group(0), Instant::now());
-    let address = group.targets[1].address(0).unwrap();
-    group.unreachable(&mut group.order(), 1, address, now);
+    let address = group.endpoints().endpoints()[1].upstream.address(0).unwrap();
+    group.endpoints().report(1, Report::Unreachable { address, at: now });
     assert!(!firsts(group, 6, now).contains(&1));
-    group.reached(address);
+    group.endpoints().report(1, Report::Reached(address));
     assert!(firsts(group, 3, now).contains(&1));
 }
 
 #[test]
-fn when_every_target_is_left_out_each_is_tried_all_the_same() {
+fn when_every_endpoint_is_left_out_each_is_tried_all_the_same() {
     for (strategy, tries) in [(Strategy::LoadBalance, 3), (Strategy::Failover, 3), (Strategy::Single, 1)] {
         let upstreams = build(group("pets", strategy, &PLAIN), json!({})).unwrap();
         let (group, now) = (upstreams.group(0), Instant::now());
         for _ in 0..4 {
-            let mut tried = tried(group, group.order(), now);
+            let mut tried = tried(group, now);
             tried.sort_unstable();
             assert_eq!(tried, (0..tries).collect::<Vec<_>>(), "{strategy:?}");
         }
@@ -152,21 +159,21 @@ fn when_every_target_is_left_out_each_is_tried_all_the_same() {
 fn a_name_of_which_one_address_cannot_be_connected_to_goes_on_with_the_other() {
     let upstreams = three(Strategy::Single);
     let (group, now) = (upstreams.group(0), Instant::now());
-    let mut order = group.order();
-    let first = group.choose(&mut order, 0, now).unwrap().address.unwrap();
-    group.unreachable(&mut order, 0, first, now);
-    assert_eq!(order.len(), 1, "the other address is worth a try");
-    let second = group.choose(&mut order, 0, now).unwrap().address.unwrap();
+    let mut selection = group.select();
+    let (_, first) = refused(&mut selection, now).unwrap();
+    assert!(selection.has_more(), "the other address is worth a try");
+    let second = selection.next(0, now).unwrap().1.unwrap();
     assert_ne!(first, second);
-    assert!((0..10).all(|turn| group.choose(&mut group.order(), turn, now).unwrap().address == Some(second)));
-    group.unreachable(&mut order, 0, second, now);
-    assert_eq!(order.len(), 0);
+    assert!((0..10).all(|turn| group.select().next(turn, now).unwrap().1 == Some(second)));
+    selection.report(Report::Unreachable { address: second, at: now });
+    assert!(!selection.has_more());
 }
 
 #[test]
 fn addresses_of_a_name_take_turns() {
     let upstreams = three(Strategy::Single);
-    let target = &upstreams.group(0).targets[0];
+    let endpoint = first(&upstreams);
+    let target = &endpoint.upstream;
     let picked: Vec<String> = (0..3).map(|turn| target.address(turn).unwrap().ip().to_string()).collect();
     assert_eq!(picked, ["192.0.2.1", "192.0.2.2", "192.0.2.1"]);
 }
@@ -174,20 +181,21 @@ fn addresses_of_a_name_take_turns() {
 #[test]
 fn a_literal_address_needs_no_look_up() {
     let upstreams = build(group("pets", Strategy::Single, &["http://[::1]:8080/"]), json!({})).unwrap();
-    assert_eq!(upstreams.group(0).targets[0].address(5), Some("[::1]:8080".parse().unwrap()));
+    assert_eq!(first(&upstreams).upstream.address(5), Some("[::1]:8080".parse().unwrap()));
 }
 
 #[tokio::test]
 async fn a_name_that_is_not_known_yet_is_waited_for() {
     let upstreams = build(group("pets", Strategy::Single, &["http://unknown.example/"]), json!({})).unwrap();
-    let target = &upstreams.group(0).targets[0];
+    let endpoint = first(&upstreams);
+    let target = &endpoint.upstream;
     assert_eq!(target.address(1), None);
     assert_eq!(target.look_up(1).await.unwrap().ip().to_string(), "192.0.2.2");
 }
 
 fn sent(endpoint: &str, base_len: usize, path: &str, query: Option<&str>) -> String {
     let upstreams = build_with(&plan(vec![group("pets", Strategy::Single, &[endpoint])]), &gateway(json!({})), &BTreeMap::new()).unwrap();
-    outgoing(&upstreams.group(0).targets[0], base_len, path, query)
+    outgoing(&first(&upstreams).upstream, base_len, path, query)
 }
 
 #[test]

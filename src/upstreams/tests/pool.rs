@@ -7,13 +7,13 @@ use tollgate_plan::Strategy;
 
 use tollgate_testkit::Folder;
 
-use super::world::{build_with, ca, gateway, group, pair, plan};
-use crate::{config::UpstreamHttp, upstreams::trust::PoolIdentity};
+use super::world::{build_with, ca, first, gateway, group, pair, plan};
+use crate::{config::UpstreamHttp, upstreams::settings::trust::PoolIdentity};
 
 fn key(name: &str, entry: Value) -> u64 {
     let plan = plan(vec![group(name, Strategy::Single, &["https://a.example"])]);
     let upstreams = build_with(&plan, &gateway(json!({ "endpoints": { "*": entry } })), &BTreeMap::new()).unwrap();
-    upstreams.group(0).targets[0].group_key
+    first(&upstreams).upstream.group_key
 }
 
 #[test]
@@ -57,15 +57,22 @@ fn groups_do_not_share() {
     assert_ne!(key("pets", json!({})), key("owners", json!({})));
 }
 
+const PLAIN: PoolIdentity<'static> =
+    PoolIdentity { group: "a", host: "b", port: 80, server_name: "b", verified: true, http: UpstreamHttp::One, ca: None, identity: None };
+
 #[test]
 fn verification_and_its_absence_do_not_share() {
-    let identity = |verified| PoolIdentity { group: "a", server_name: "b", verified, http: UpstreamHttp::One, ca: None, identity: None };
-    assert_ne!(identity(true).key(), identity(false).key());
+    assert_ne!(PLAIN.key(), PoolIdentity { verified: false, ..PLAIN }.key());
+}
+
+#[test]
+fn endpoints_at_different_places_do_not_share() {
+    assert_ne!(PLAIN.key(), PoolIdentity { host: "c", ..PLAIN }.key());
+    assert_ne!(PLAIN.key(), PoolIdentity { port: 81, ..PLAIN }.key());
 }
 
 #[test]
 fn a_boundary_between_parts_cannot_be_moved() {
-    let identity =
-        |group, server_name| PoolIdentity { group, server_name, verified: true, http: UpstreamHttp::One, ca: None, identity: None };
+    let identity = |group, server_name| PoolIdentity { group, server_name, ..PLAIN };
     assert_ne!(identity("ab", "c").key(), identity("a", "bc").key());
 }

@@ -6,8 +6,7 @@ use tollgate_plan::Strategy;
 
 use tollgate_testkit::Folder;
 
-use super::world::{build, certificate, group, pair, problem};
-use crate::upstreams::Upstreams;
+use super::world::{Upstreams, build, certificate, first, group, pair, problem};
 
 fn pets(url: &str, entry: Value) -> Result<Upstreams, tollgate_filter_api::Problems> {
     build(group("pets", Strategy::Single, &[url]), json!({ "endpoints": { "pets": entry } }))
@@ -20,9 +19,10 @@ fn refused(entry: Value) -> Problem {
 #[test]
 fn t16_the_urls_host_is_the_name_that_is_verified() {
     let upstreams = pets("https://A.example:8443/", json!({})).unwrap();
-    let target = &upstreams.group(0).targets[0];
-    assert!(target.tls);
-    assert_eq!((target.server_name.as_str(), target.host_header.to_str().unwrap()), ("a.example", "a.example:8443"));
+    let endpoint = first(&upstreams);
+    let upstream = &endpoint.upstream;
+    assert!(upstream.tls);
+    assert_eq!((upstream.server_name.as_str(), upstream.host_header.to_str().unwrap()), ("a.example", "a.example:8443"));
 }
 
 #[test]
@@ -37,8 +37,9 @@ fn empty_sni_an_encrypted_upstream_by_address_is_refused_without_a_name() {
 #[test]
 fn an_address_with_a_name_to_verify_is_accepted() {
     let upstreams = pets("https://192.0.2.1/", json!({ "server_name": "a.example" })).unwrap();
-    let target = &upstreams.group(0).targets[0];
-    assert_eq!((target.server_name.as_str(), target.host.as_str()), ("a.example", "192.0.2.1"));
+    let endpoint = first(&upstreams);
+    let upstream = &endpoint.upstream;
+    assert_eq!((upstream.server_name.as_str(), upstream.host.as_str()), ("a.example", "192.0.2.1"));
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn a_trust_store_is_read_whole() {
     let mut pem = certificate("one").pem();
     pem.extend_from_slice(&certificate("two").pem());
     let upstreams = pets("https://a.example/", json!({ "ca": folder.write("both.pem", &pem) })).unwrap();
-    assert_eq!(upstreams.group(0).targets[0].ca.as_ref().unwrap().certificates.len(), 2);
+    assert_eq!(first(&upstreams).upstream.ca.as_ref().unwrap().certificates.len(), 2);
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn t14_an_encrypted_key_is_refused_rather_than_asked_for() {
 fn a_certificate_with_its_key_is_accepted() {
     let folder = Folder::new();
     let upstreams = pets("https://a.example/", json!({ "client_certificate": pair(&folder, "one") })).unwrap();
-    assert_eq!(upstreams.group(0).targets[0].identity.as_ref().unwrap().chain.len(), 1);
+    assert_eq!(first(&upstreams).upstream.identity.as_ref().unwrap().chain.len(), 1);
 }
 
 #[test]

@@ -9,8 +9,13 @@ use tollgate_testkit::{Folder, certificates::Identity, forms::Form};
 
 use crate::{
     config::Gateway,
-    upstreams::{Addresses, Inputs, LookUp, Resolver, Snapshot, Upstreams},
+    upstreams::{self, Addresses, Endpoint, Inputs, LookUp, Means, Resolver, Snapshot},
 };
+
+/// Nothing is connected to here.
+pub type Upstreams = upstreams::Upstreams<()>;
+pub type Group = upstreams::Group<()>;
+pub type Selection = upstreams::Selection<()>;
 
 /// Knows one set of addresses for every name; what it is told later, it tells from then on.
 #[derive(Clone, Default)]
@@ -79,12 +84,18 @@ pub fn gateway(more: Value) -> Gateway {
 pub fn build_with(plan: &Plan, gateway: &Gateway, variables: &BTreeMap<&str, &str>) -> Result<Upstreams, Problems> {
     let resolver = Names(vec![([192, 0, 2, 1], 80).into(), ([192, 0, 2, 2], 80).into()]);
     let variables = |name: &str| variables.get(name).map(|value| (*value).to_owned());
-    Upstreams::build(&Inputs { plan, gateway, file: "gateway.yaml", resolver: &resolver, variables: &variables })
+    let means = Arc::new(Means { resolver: Arc::new(resolver), prepare: Box::new(|_| ()) });
+    Upstreams::build(&Inputs { plan, gateway, file: "gateway.yaml", variables: &variables }, &means)
 }
 
 /// Builds one group in an environment.
 pub fn build(group: EndpointGroup, more: Value) -> Result<Upstreams, Problems> {
     build_with(&plan(vec![group]), &gateway(more), &BTreeMap::new())
+}
+
+/// The first endpoint of the first group.
+pub fn first(upstreams: &Upstreams) -> Arc<Endpoint<()>> {
+    upstreams.group(0).endpoints().endpoints()[0].clone()
 }
 
 /// The only problem of one group in an environment.

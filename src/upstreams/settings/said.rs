@@ -4,15 +4,15 @@
 use tollgate_filter_api::Problem;
 use tollgate_plan::{EndpointGroup, Environment, Plan, Source};
 
-use super::Inputs;
+use super::build::Inputs;
 use crate::config::EndpointOverride;
 
 /// The entry of `endpoints` that stands for every group.
-pub(super) const EVERY: &str = "*";
+pub const EVERY: &str = "*";
 
 /// Who said something.
 #[derive(Clone, Debug)]
-pub(super) enum Origin<'a> {
+pub enum Origin<'a> {
     /// A definition.
     Definition(&'a Source),
     /// The configuration file, at this pointer.
@@ -23,8 +23,12 @@ pub(super) enum Origin<'a> {
 
 impl Origin<'_> {
     /// An error that blames the one who said it.
-    pub(super) fn error(&self, inputs: &Inputs<'_>, code: &'static str, message: impl Into<String>) -> Problem {
-        let problem = Problem::error(code, message);
+    pub fn error(&self, inputs: &Inputs<'_>, code: &'static str, message: impl Into<String>) -> Problem {
+        self.blame(inputs, Problem::error(code, message))
+    }
+
+    /// Blames a problem on the one who said it.
+    pub fn blame(&self, inputs: &Inputs<'_>, problem: Problem) -> Problem {
         match self {
             Self::Definition(source) => at_source(problem, inputs.plan, source),
             Self::Setting(pointer) => problem.at(inputs.file, 0, pointer.clone()),
@@ -34,35 +38,35 @@ impl Origin<'_> {
 }
 
 /// Says that a node of the Plan is to blame.
-pub(super) fn at_source(problem: Problem, plan: &Plan, source: &Source) -> Problem {
+pub fn at_source(problem: Problem, plan: &Plan, source: &Source) -> Problem {
     let file = plan.documents.get(source.document as usize).map_or("", |document| &document.path);
     problem.at(file, source.line, source.pointer.clone())
 }
 
 /// The pointer of a member of a group's entry, or of one below it.
-pub(super) fn pointer(group: &str, member: &str) -> String {
+pub fn pointer(group: &str, member: &str) -> String {
     format!("{}/{member}", tollgate_filter_api::pointer::join("/endpoints", group))
 }
 
 /// A value and who said it.
-pub(super) struct Said<'a, T> {
+pub struct Said<'a, T> {
     pub value: T,
     pub by: Origin<'a>,
 }
 
 /// The environment's word on one group.
-pub(super) struct Settings<'a> {
+pub struct Settings<'a> {
     inputs: &'a Inputs<'a>,
     group: &'a EndpointGroup,
 }
 
 impl<'a> Settings<'a> {
-    pub(super) fn of(inputs: &'a Inputs<'a>, group: &'a EndpointGroup) -> Self {
+    pub fn of(inputs: &'a Inputs<'a>, group: &'a EndpointGroup) -> Self {
         Self { inputs, group }
     }
 
     /// The nearest entry of `endpoints` that has the member.
-    pub(super) fn entry<T>(&self, member: &str, get: impl Fn(&'a EndpointOverride) -> Option<T>) -> Option<Said<'a, T>> {
+    pub fn entry<T>(&self, member: &str, get: impl Fn(&'a EndpointOverride) -> Option<T>) -> Option<Said<'a, T>> {
         [self.group.name.as_str(), EVERY].into_iter().find_map(|name| {
             let value = get(self.inputs.gateway.endpoints.get(name)?)?;
             Some(Said { value, by: Origin::Setting(pointer(name, member)) })
@@ -70,13 +74,13 @@ impl<'a> Settings<'a> {
     }
 
     /// The variable `<group>_prod_<rest>` or `<group>_sand_<rest>`.
-    pub(super) fn variable(&self, rest: &str) -> Option<Said<'a, String>> {
+    pub fn variable(&self, rest: &str) -> Option<Said<'a, String>> {
         let name = self.variable_name(rest);
         (self.inputs.variables)(&name).map(|value| Said { value, by: Origin::Variable(name) })
     }
 
     /// How that variable is spelt.
-    pub(super) fn variable_name(&self, rest: &str) -> String {
+    pub fn variable_name(&self, rest: &str) -> String {
         let environment = match self.group.environment {
             Environment::Production => "prod",
             Environment::Sandbox => "sand",
@@ -85,7 +89,7 @@ impl<'a> Settings<'a> {
     }
 
     /// The URLs, in order: the configuration's list or else the definition's, single ones replaced by variables.
-    pub(super) fn urls(&self) -> Vec<Said<'a, String>> {
+    pub fn urls(&self) -> Vec<Said<'a, String>> {
         let listed = match self.group.environment {
             Environment::Production => self.entry("production", |entry| entry.production.as_ref()),
             Environment::Sandbox => self.entry("sandbox", |entry| entry.sandbox.as_ref()),

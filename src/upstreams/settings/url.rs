@@ -3,8 +3,8 @@
 use http::{HeaderValue, Uri};
 
 /// The parts of an absolute endpoint URL.
-#[derive(Debug)]
-pub(super) struct Endpoint {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ParsedUrl {
     /// Lower case, without brackets and without the dot of a fully qualified name.
     pub host: String,
     pub port: u16,
@@ -20,7 +20,7 @@ pub(super) struct Endpoint {
 ///
 /// # Errors
 /// What is wrong with it, to follow the words `the URL … `. User information is not repeated.
-pub(super) fn parse(url: &str) -> Result<Endpoint, &'static str> {
+pub fn parse(url: &str) -> Result<ParsedUrl, &'static str> {
     if url.contains('#') {
         return Err("has a fragment, which is never sent");
     }
@@ -53,7 +53,7 @@ pub(super) fn parse(url: &str) -> Result<Endpoint, &'static str> {
     let written = if port == default_port { bare } else { format!("{bare}:{port}") };
     let host_header = HeaderValue::try_from(written).map_err(|_| "has a host that no header can carry")?;
     let path = uri.path().trim_end_matches('/').to_owned();
-    Ok(Endpoint { host, port, tls, host_header, path, query: uri.query().map(str::to_owned) })
+    Ok(ParsedUrl { host, port, tls, host_header, path, query: uri.query().map(str::to_owned) })
 }
 
 #[cfg(test)]

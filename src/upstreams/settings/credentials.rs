@@ -8,8 +8,8 @@ use tollgate_filter_api::Problem;
 use tollgate_plan::EndpointGroup;
 
 use super::{
-    Inputs,
-    settings::{Origin, Said, Settings, pointer},
+    build::Inputs,
+    said::{Origin, Said, Settings, pointer},
 };
 
 /// The name under which the demand can be waived.
@@ -19,7 +19,7 @@ const WAIVER: &str = "upstream_basic";
 ///
 /// # Errors
 /// A user without a password, a password without a user, or a user that basic authentication cannot carry.
-pub(super) fn authorization(inputs: &Inputs<'_>, group: &EndpointGroup, settings: &Settings<'_>) -> Result<Option<HeaderValue>, Problem> {
+pub fn authorization(inputs: &Inputs<'_>, group: &EndpointGroup, settings: &Settings<'_>) -> Result<Option<HeaderValue>, Problem> {
     let user = user(group, settings);
     let password = password(settings);
     match (user, password) {

@@ -1,26 +1,22 @@
 //! The Plan's groups and the environment's settings become groups that can be used.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use http::HeaderValue;
 use tollgate_document::nearest;
 use tollgate_filter_api::{Problem, Problems};
 use tollgate_plan::{self as plan, EndpointGroup, Environment, Plan, Strategy};
 
 use super::{
-    Group, Identity, Resolver, Target, Timeouts, Trust, credentials,
-    settings::{EVERY, Origin, Said, Settings, at_source, pointer},
-    target::Place,
-    timeouts::{timeouts, unkept},
-    trust::PoolIdentity,
-    url::{self, Endpoint},
+    credentials,
+    said::{EVERY, Origin, Said, Settings, at_source, pointer},
+    template::{Template, Unfit},
+    timeouts::timeouts,
+    trust::{Identity, Trust},
 };
-use crate::config::{Gateway, KeyPair, UpstreamHttp};
+use crate::{
+    config::{Gateway, KeyPair},
+    upstreams::{Group, Means},
+};
 
 /// What upstreams are made from.
 pub struct Inputs<'a> {
@@ -30,18 +26,16 @@ pub struct Inputs<'a> {
     pub gateway: &'a Gateway,
     /// Name under which problems blame the configuration.
     pub file: &'a str,
-    /// Who keeps names resolved.
-    pub resolver: &'a dyn Resolver,
     /// Looks up a variable in the reference product's spelling, such as `pets_prod_endpoint_0`.
     pub variables: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// Every group of the Plan, or every problem.
-pub(super) fn groups(inputs: &Inputs<'_>) -> Result<Vec<Arc<Group>>, Problems> {
+pub fn groups<C>(inputs: &Inputs<'_>, means: &Arc<Means<C>>) -> Result<Vec<Arc<Group<C>>>, Problems> {
     let mut problems = override_problems(inputs);
     problems.0.extend(dangling(inputs.plan));
     let mut builder = Builder { inputs, problems, trusts: HashMap::new(), identities: HashMap::new() };
-    let groups: Vec<_> = inputs.plan.endpoints.iter().map(|group| Arc::new(builder.group(group))).collect();
+    let groups: Vec<_> = inputs.plan.endpoints.iter().map(|group| Arc::new(builder.group(group, means))).collect();
     let problems = builder.problems.sorted();
     if problems.has_errors() { Err(problems) } else { Ok(groups) }
 }
@@ -104,51 +98,56 @@ struct Builder<'a> {
     identities: HashMap<(PathBuf, PathBuf), Result<Arc<Identity>, String>>,
 }
 
-/// What the targets of a group have in common.
-struct Common<'a> {
-    group: &'a str,
-    http: UpstreamHttp,
-    preserve_host: bool,
-    server_name: Option<Said<'a, &'a String>>,
-    ca: Option<Arc<Trust>>,
-    identity: Option<Arc<Identity>>,
-    authorization: Option<HeaderValue>,
-    timeouts: Timeouts,
-    /// Who wants the head of an answer sooner than the longest silence.
-    impatient: Option<Origin<'a>>,
+/// Who said what an endpoint may be unfit for.
+struct Blamed<'a> {
+    server_name: Option<Origin<'a>>,
+    head_timeout: Option<Origin<'a>>,
 }
 
 impl<'a> Builder<'a> {
-    fn group(&mut self, group: &'a EndpointGroup) -> Group {
+    fn group<C>(&mut self, group: &'a EndpointGroup, means: &Arc<Means<C>>) -> Group<C> {
         let settings = Settings::of(self.inputs, group);
-        let common = self.common(group, &settings);
+        let (template, blamed) = self.template(group, &settings);
         let urls = settings.urls();
         if urls.is_empty() {
             let message = format!("endpoint group `{}` is left without a URL", group.name);
             self.problems.push(Problem::error("upstream.url", message).at(self.inputs.file, 0, pointer(&group.name, "")));
         }
-        let strategy = match (group.strategy, urls.len()) {
-            (_, 0 | 1) => Strategy::Single,
+        let strategy = match group.strategy {
             // The definition had one URL; several that replace it share the load, as several without a type do.
-            (Strategy::Single, _) if group.urls.len() == 1 => Strategy::LoadBalance,
-            (strategy, _) => strategy,
+            Strategy::Single if group.urls.len() == 1 => Strategy::LoadBalance,
+            strategy => strategy,
         };
-        let targets: Vec<Target> = urls.iter().filter_map(|url| self.target(url, &common)).collect();
-        let tls = targets.iter().any(|target| target.tls);
-        let unkept = common.impatient.and_then(|by| unkept(self.inputs, &group.name, &by, common.http, tls));
-        self.problems.0.extend(unkept);
-        Group::new(group.name.clone(), group.environment, strategy, targets)
+        let built = Group::new(template, group.environment, strategy, means.clone());
+        let unfit = built.replace(urls.iter().map(|url| url.value.as_str())).err().unwrap_or_default();
+        self.blame(&group.name, &urls, &blamed, &unfit);
+        built
     }
 
-    fn common(&mut self, group: &'a EndpointGroup, settings: &Settings<'a>) -> Common<'a> {
+    /// Says who is to blame for what is wrong with URLs; a time that is not kept is one problem, however many URLs do not keep it.
+    fn blame(&mut self, group: &str, urls: &[Said<'_, String>], blamed: &Blamed<'_>, unfit: &[(usize, Unfit)]) {
+        let mut told = false;
+        for (index, reason) in unfit {
+            let by = match reason {
+                Unfit::HeadTimeout if std::mem::replace(&mut told, true) => continue,
+                Unfit::HeadTimeout => blamed.head_timeout.as_ref(),
+                Unfit::ServerName(_) => blamed.server_name.as_ref(),
+                Unfit::Url(_) => None,
+            };
+            self.problems.push(by.unwrap_or(&urls[*index].by).blame(self.inputs, reason.problem(group)));
+        }
+    }
+
+    fn template(&mut self, group: &'a EndpointGroup, settings: &Settings<'a>) -> (Template, Blamed<'a>) {
         let defaults = &self.inputs.gateway.upstream;
         let authorization = credentials::authorization(self.inputs, group, settings);
-        let (timeouts, impatient) = timeouts(self.inputs, settings);
-        Common {
-            group: &group.name,
+        let (timeouts, head_timeout) = timeouts(self.inputs, settings);
+        let server_name = settings.entry("server_name", |entry| entry.server_name.as_ref());
+        let template = Template {
+            group: group.name.as_str().into(),
             http: settings.entry("http", |entry| entry.http).map_or(defaults.http, |said| said.value),
             preserve_host: settings.entry("preserve_host", |entry| entry.preserve_host).map_or(defaults.preserve_host, |said| said.value),
-            server_name: settings.entry("server_name", |entry| entry.server_name.as_ref()),
+            server_name: server_name.as_ref().map(|said| said.value.clone()),
             ca: self.trust(settings),
             identity: self.identity(settings),
             authorization: authorization.unwrap_or_else(|problem| {
@@ -156,8 +155,9 @@ impl<'a> Builder<'a> {
                 None
             }),
             timeouts,
-            impatient,
-        }
+            head_before_silence: head_timeout.is_some(),
+        };
+        (template, Blamed { server_name: server_name.map(|said| said.by), head_timeout })
     }
 
     fn trust(&mut self, settings: &Settings<'a>) -> Option<Arc<Trust>> {
@@ -179,75 +179,4 @@ impl<'a> Builder<'a> {
     fn or_blame<T>(&mut self, read: Result<T, String>, code: &'static str, by: &Origin<'_>) -> Option<T> {
         read.map_err(|complaint| self.problems.push(by.error(self.inputs, code, complaint))).ok()
     }
-
-    fn target(&mut self, said: &Said<'_, String>, common: &Common<'_>) -> Option<Target> {
-        let endpoint = match url::parse(&said.value) {
-            Ok(endpoint) => endpoint,
-            Err(complaint) => {
-                // The URL itself may hold a password, so it is not repeated.
-                let message = format!("a URL of endpoint group `{}` {complaint}", common.group);
-                self.problems.push(said.by.error(self.inputs, "upstream.url", message));
-                return None;
-            }
-        };
-        let server_name = self.server_name(&endpoint, common, &said.by)?;
-        let pool = PoolIdentity {
-            group: common.group,
-            server_name: &server_name,
-            verified: true,
-            http: common.http,
-            ca: common.ca.as_deref(),
-            identity: common.identity.as_deref(),
-        };
-        let group_key = pool.key();
-        Some(Target {
-            place: self.place(&endpoint),
-            host: endpoint.host,
-            port: endpoint.port,
-            tls: endpoint.tls,
-            server_name,
-            host_header: endpoint.host_header,
-            preserve_host: common.preserve_host,
-            path: endpoint.path,
-            query: endpoint.query,
-            authorization: common.authorization.clone(),
-            http: common.http,
-            ca: common.ca.clone(),
-            identity: common.identity.clone(),
-            timeouts: common.timeouts,
-            group_key,
-        })
-    }
-
-    /// The name to verify. An address is none: sent as an empty name, it would switch verification off.
-    fn server_name(&mut self, endpoint: &Endpoint, common: &Common<'_>, url: &Origin<'_>) -> Option<String> {
-        let (name, by) = match &common.server_name {
-            Some(said) => (said.value.as_str(), &said.by),
-            None => (endpoint.host.as_str(), url),
-        };
-        if !endpoint.tls || is_name(name) {
-            return Some(name.to_owned());
-        }
-        let message =
-            format!("endpoint group `{}` is encrypted, but `{name}` is no name that a certificate can be verified for", common.group);
-        let hint = format!("write a DNS name in the URL, or set `{}`", pointer(common.group, "server_name"));
-        self.problems.push(by.error(self.inputs, "upstream.server_name", message).hint(hint));
-        None
-    }
-
-    fn place(&self, endpoint: &Endpoint) -> Place {
-        match endpoint.host.parse::<IpAddr>() {
-            Ok(address) => Place::Literal(SocketAddr::new(address, endpoint.port)),
-            Err(_) => Place::Name(self.inputs.resolver.watch(&endpoint.host, endpoint.port)),
-        }
-    }
-}
-
-/// Whether it is a DNS name rather than an address or nothing.
-fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 253
-        && name.parse::<IpAddr>().is_err()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-        && !name.split('.').any(str::is_empty)
 }

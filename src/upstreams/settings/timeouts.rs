@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use tollgate_filter_api::{Interval, Problem};
+use tollgate_filter_api::Interval;
 
 use super::{
-    Inputs,
-    settings::{Origin, Said, Settings},
+    build::Inputs,
+    said::{Origin, Said, Settings},
 };
-use crate::config::UpstreamHttp;
 
 /// What the head of an answer may take beyond the longest silence, where nothing is said of it: an upstream that says nothing at all
 /// is then reported as silent.
@@ -32,7 +31,7 @@ pub struct Timeouts {
 }
 
 /// The time limits of a group, and who said that the head of an answer must come sooner than the longest silence.
-pub(super) fn timeouts<'a>(inputs: &Inputs<'a>, settings: &Settings<'a>) -> (Timeouts, Option<Origin<'a>>) {
+pub fn timeouts<'a>(inputs: &Inputs<'a>, settings: &Settings<'a>) -> (Timeouts, Option<Origin<'a>>) {
     let defaults = &inputs.gateway.upstream;
     let read = settings.entry("read_timeout", |entry| entry.read_timeout).map_or(defaults.read_timeout, |said| said.value).0;
     let general = |value: Option<Interval>| Some(Said { value: value?, by: Origin::Setting("/upstream/response_header_timeout".into()) });
@@ -49,15 +48,4 @@ pub(super) fn timeouts<'a>(inputs: &Inputs<'a>, settings: &Settings<'a>) -> (Tim
         idle: defaults.idle_timeout.0,
     };
     (timeouts, header.filter(|said| said.value.0 < read).map(|said| said.by))
-}
-
-/// Complains of a time that would not be kept: over HTTP/2, one and the same limit of silence holds for the head and for the body.
-pub(super) fn unkept(inputs: &Inputs<'_>, group: &str, by: &Origin<'_>, http: UpstreamHttp, tls: bool) -> Option<Problem> {
-    let may_speak_h2 = http == UpstreamHttp::Two || (http == UpstreamHttp::Auto && tls);
-    may_speak_h2.then(|| {
-        let message =
-            format!("endpoint group `{group}` may speak HTTP/2, where the head of an answer is awaited as long as `read_timeout`");
-        let hint = "set `http: \"1\"` for the group, or make its `read_timeout` as short";
-        by.error(inputs, "upstream.response_header_timeout", message).hint(hint)
-    })
 }

@@ -7,9 +7,9 @@ use http::HeaderValue;
 use super::{Addresses, Identity, Snapshot, Timeouts, Trust};
 use crate::config::UpstreamHttp;
 
-/// One upstream server.
+/// One upstream server, as it was configured.
 #[derive(Debug)]
-pub struct Target {
+pub struct Upstream {
     /// Name or literal address, without brackets.
     pub host: String,
     /// Port.
@@ -41,7 +41,7 @@ pub struct Target {
     pub(super) place: Place,
 }
 
-/// Where a target is.
+/// Where an upstream is.
 pub(super) enum Place {
     /// An address was written.
     Literal(SocketAddr),
@@ -58,7 +58,7 @@ impl fmt::Debug for Place {
     }
 }
 
-impl Target {
+impl Upstream {
     /// The address whose turn it is, when one is known now. Several addresses of a name take turns by `turn`, a number that
     /// the caller counts or draws: a counter here would be one that all cores write.
     pub fn address(&self, turn: usize) -> Option<SocketAddr> {
@@ -68,7 +68,7 @@ impl Target {
         }
     }
 
-    /// As [`Target::address`], but waits for a look-up when none is known yet.
+    /// As [`Upstream::address`], but waits for a look-up when none is known yet.
     ///
     /// # Errors
     /// The look-up's, or `NotFound` when the name has no address.

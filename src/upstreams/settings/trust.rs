@@ -97,8 +97,10 @@ fn fingerprint(certificate: &X509, path: &Path) -> Result<[u8; 32], Complaint> {
 }
 
 /// What a pooled connection must have in common with a request to serve it.
-pub(super) struct PoolIdentity<'a> {
+pub struct PoolIdentity<'a> {
     pub group: &'a str,
+    pub host: &'a str,
+    pub port: u16,
     pub server_name: &'a str,
     pub verified: bool,
     pub http: UpstreamHttp,
@@ -109,17 +111,20 @@ pub(super) struct PoolIdentity<'a> {
 impl PoolIdentity<'_> {
     /// 64 bits of a SHA-256 over all of it. Each part is tagged and its length written, so that no two sets of parts are
     /// spelt alike.
-    pub(super) fn key(&self) -> u64 {
+    pub fn key(&self) -> u64 {
         let mut hash = Sha256::new();
         let http = [self.http as u8];
         let verified = [u8::from(self.verified)];
-        let parts: [(u8, &[u8]); 6] = [
+        let port = self.port.to_be_bytes();
+        let parts: [(u8, &[u8]); 8] = [
             (1, self.group.as_bytes()),
             (2, self.server_name.as_bytes()),
             (3, &verified),
             (4, &http),
             (5, self.ca.map_or(&[], |trust| &trust.digest)),
             (6, self.identity.map_or(&[], |identity| &identity.digest)),
+            (7, self.host.as_bytes()),
+            (8, &port),
         ];
         for (tag, part) in parts {
             hash.update(&[tag]);
