@@ -16,7 +16,7 @@ use tollgate_filter_api::Peer;
 
 use super::presence::Presence;
 use crate::{
-    proxy::{client::tls::client_certificate::Presented, wire::Framing},
+    proxy::{client::tls::client_certificate::ClientCertificate, wire::Framing},
     routes::host::LastHost,
 };
 
@@ -53,7 +53,7 @@ pub struct Connection {
     /// The server name must be the request's host: the listener asks for client certificates.
     pub strict_host: bool,
     /// The certificate it presented, to be judged again when the rules change.
-    pub presented: Option<Presented>,
+    pub certificate: Option<ClientCertificate>,
     /// Whether it may be asked to leave.
     pub presence: Arc<Presence>,
     /// Which listener it came to, in the order of the configuration.
@@ -88,7 +88,7 @@ impl Connection {
             peer,
             server_name,
             strict_host,
-            presented: None,
+            certificate: None,
             presence: Arc::default(),
             listener: 0,
             forwarded_for,

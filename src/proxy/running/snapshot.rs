@@ -12,7 +12,7 @@ use crate::{
     proxy::{
         client::{
             connection::Connection,
-            tls::listener::{Endpoint, Lapsed},
+            tls::listener::{Lapsed, ListenerTls},
         },
         decision::admit::Rules,
         fields::{families::Families, request_id::Ids, reserved::Owned, via::Via},
@@ -86,8 +86,8 @@ pub struct Snapshot {
     pub ids: Ids,
     /// Series of the operations.
     pub metrics: Operations,
-    /// TLS of each listener that is encrypted.
-    pub endpoints: Vec<Option<Endpoint>>,
+    /// TLS of each listener; `None` for one without.
+    pub listener_tls: Vec<Option<ListenerTls>>,
     /// The environment.
     pub config: Config,
     /// The Plan and its origin.
@@ -119,25 +119,25 @@ impl Snapshot {
         let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: config.file(), variables: &variables };
         let means = Arc::new(preparation(kernel, &config.gateway.limits).means(kernel.resolver.clone()));
         let upstreams = Upstreams::build(&inputs, &means).map_err(&mut gather).ok();
-        let endpoints = endpoints(&config, &kernel.env.metrics).map_err(&mut gather).ok();
+        let listener_tls = listener_tls(&config, &kernel.env.metrics).map_err(&mut gather).ok();
         let asked = client_certificates::certificates(plan, &config.gateway).map_err(&mut gather).ok();
         let ids = Ids::new(&config.gateway.request_id).map_err(|problem| gather(problem.into())).ok();
         let forwarding = &config.gateway.forwarding;
         let via = Via::new(forwarding).map_err(|problem| gather(problem.into())).ok();
         let passing = forwarding.passing().map_err(|wrong| wrong.into_iter().for_each(|(_, problem)| gather(problem.into()))).ok();
-        let (Some(chains), Some(router), Some(upstreams), Some(endpoints), Some(()), Some(ids), Some(via), Some(passing)) =
-            (chains, router, upstreams, endpoints, asked, ids, via, passing)
+        let (Some(chains), Some(router), Some(upstreams), Some(listener_tls), Some(()), Some(ids), Some(via), Some(passing)) =
+            (chains, router, upstreams, listener_tls, asked, ids, via, passing)
         else {
             config.locate(&mut problems);
             return Err(problems.sorted());
         };
-        let families = Families::new(passing, endpoints.iter().flatten().filter_map(Endpoint::forwarded_header));
+        let families = Families::new(passing, listener_tls.iter().flatten().filter_map(ListenerTls::forwarded_header));
         credential_fields::check(plan, chains.iter().map(AsRef::as_ref), &families, !config.proxies.is_empty())?;
         let metrics = kernel.telemetry.operations(plan);
         let waived = chain::waived(plan, config.gateway.waivers());
         let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
         let operations = operations(&loaded, chains);
-        Ok(Self { generation, router, operations, upstreams, owned, families, via, ids, metrics, endpoints, config, loaded, waived })
+        Ok(Self { generation, router, operations, upstreams, owned, families, via, ids, metrics, listener_tls, config, loaded, waived })
     }
 }
 
@@ -192,17 +192,17 @@ fn allow(operation: &Operation) -> Option<http::HeaderValue> {
     }
 }
 
-fn endpoints(config: &Config, metrics: &Metrics) -> Result<Vec<Option<Endpoint>>, Problems> {
+fn listener_tls(config: &Config, metrics: &Metrics) -> Result<Vec<Option<ListenerTls>>, Problems> {
     let mut problems = Problems::default();
-    let mut endpoints = Vec::new();
+    let mut all = Vec::new();
     for (index, listener) in config.gateway.listeners.iter().enumerate() {
-        let endpoint = listener.tls.as_ref().map(|tls| Endpoint::new(tls, listener.address.to_string(), metrics)).transpose();
-        endpoints.push(endpoint.unwrap_or_else(|problem| {
+        let tls = listener.tls.as_ref().map(|tls| ListenerTls::new(tls, listener.address.to_string(), metrics)).transpose();
+        all.push(tls.unwrap_or_else(|problem| {
             problems.push(problem.at(config.file(), 0, format!("/listeners/{index}/tls")));
             None
         }));
     }
-    if problems.has_errors() { Err(problems) } else { Ok(endpoints) }
+    if problems.has_errors() { Err(problems) } else { Ok(all) }
 }
 
 impl Snapshot {
@@ -235,15 +235,15 @@ impl Snapshot {
     /// # Errors
     /// When the listener lets nobody in without a certificate and the connection's is no longer good.
     pub fn peer(&self, connection: &Connection, headers: &http::HeaderMap) -> Result<Peer, Lapsed> {
-        match &self.endpoints[connection.listener] {
+        match &self.listener_tls[connection.listener] {
             None => Ok(connection.peer.clone()),
-            Some(endpoint) => endpoint.peer(&connection.peer, connection.presented.as_ref(), headers),
+            Some(tls) => tls.peer(&connection.peer, connection.certificate.as_ref(), headers),
         }
     }
 
     /// Whether a connection brings the requests of others: its server name says nothing of their hosts.
     pub fn is_balancer(&self, connection: &Connection) -> bool {
-        self.endpoints[connection.listener].as_ref().is_some_and(|endpoint| endpoint.is_balancer(connection.presented.as_ref()))
+        self.listener_tls[connection.listener].as_ref().is_some_and(|tls| tls.is_balancer(connection.certificate.as_ref()))
     }
 
     /// What the head of a request is judged by.

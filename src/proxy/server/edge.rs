@@ -163,10 +163,10 @@ impl Accepting {
         let listener = &snapshot.config.gateway.listeners[self.index];
         let limits = &snapshot.config.gateway.limits;
         let client = address.ip().to_canonical();
-        let (stream, mut connection): (Stream, Connection) = match &snapshot.endpoints[self.index] {
+        let (stream, mut connection): (Stream, Connection) = match &snapshot.listener_tls[self.index] {
             None => (boxed(stream), Connection::new(client, false, Peer::Anonymous(NoCertificate::Plain), None, false)),
-            Some(endpoint) => {
-                let state = endpoint.state();
+            Some(tls) => {
+                let state = tls.state();
                 let acceptor = &state.acceptor;
                 let Ok(done) = tokio::time::timeout(limits.handshake_time.0, handshake(acceptor, stream, client)).await else {
                     self.gateway.kernel.telemetry.limits.handshake_time.inc();
@@ -175,9 +175,9 @@ impl Accepting {
                 let Some(stream) = done else { return };
                 let Some(ssl) = stream.get_ssl() else { return };
                 let name = ssl.servername(openssl::ssl::NameType::HOST_NAME).map(str::to_owned);
-                let (peer, presented) = client_certificate::peer(ssl, state.trust.as_ref());
+                let (peer, certificate) = client_certificate::peer(ssl, state.trust.as_ref());
                 let mut connection = Connection::new(client, true, peer, name, state.trust.is_some());
-                connection.presented = presented;
+                connection.certificate = certificate;
                 (boxed(stream), connection)
             }
         };

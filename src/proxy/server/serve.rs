@@ -30,7 +30,7 @@ use super::{
 use crate::{
     admin,
     config::Gateway as GatewayConfig,
-    proxy::{exchange::phases::Phases, running::gateway::Gateway},
+    proxy::{client::tls::listener::ListenerTls, exchange::phases::Phases, running::gateway::Gateway},
     stores::inputs,
 };
 
@@ -246,7 +246,7 @@ async fn keep_files_fresh(gateway: Arc<Gateway>) {
         drop(snapshot);
         tokio::time::sleep(pause.max(Duration::from_millis(50))).await;
         let snapshot = gateway.current();
-        let looked = tokio::task::spawn_blocking(move || snapshot.endpoints.iter().flatten().for_each(|endpoint| endpoint.refresh()));
+        let looked = tokio::task::spawn_blocking(move || snapshot.listener_tls.iter().flatten().for_each(ListenerTls::refresh));
         if let Err(error) = looked.await {
             log::error!("the TLS files could not be looked at: {error}");
         }

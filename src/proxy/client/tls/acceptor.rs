@@ -1,7 +1,7 @@
-//! The gateway's side of TLS: acceptors from files.
+//! Makes a TLS acceptor from a listener's files.
 //!
 //! A trust store that is missing, empty or unreadable, or a key that does not belong to its certificate, stops the load. With
-//! `optional`, a certificate that does not verify counts as none. Whose certificates count is [`trust`](super::trust)'s part.
+//! `optional`, a certificate that does not verify counts as none. [`trust`](super::trust) says which certificates are trusted.
 
 use openssl::{
     error::ErrorStack,
@@ -17,7 +17,7 @@ use tollgate_filter_api::Problem;
 use super::{
     pem::{certificates, internal, problem, read},
     sessions,
-    trust::{self, Trust},
+    trust::{self, ClientTrust},
 };
 use crate::config::{ClientAuth, ClientAuthMode, CrlStale, Tls, TlsProfile};
 
@@ -35,12 +35,12 @@ const GROUPS: &str = "X25519MLKEM768:X25519:P-256:P-384";
 /// Sessions that a listener with `client_auth` keeps, some KiB each.
 const SESSIONS: i32 = 4096;
 
-/// One state of a listener's files.
+/// What a listener's files hold.
 pub struct State {
     /// For the next handshake.
     pub acceptor: SslAcceptor,
-    /// Whose certificates count, when the listener asks for some.
-    pub trust: Option<Trust>,
+    /// Which client certificates are trusted, when the listener asks for them.
+    pub trust: Option<ClientTrust>,
 }
 
 /// Reads the files of a listener.
@@ -48,11 +48,11 @@ pub struct State {
 /// # Errors
 /// Files that cannot be read or do not fit together.
 pub fn state(tls: &Tls) -> Result<State, Problem> {
-    let trust = tls.client_auth.as_ref().map(Trust::read).transpose()?;
+    let trust = tls.client_auth.as_ref().map(ClientTrust::read).transpose()?;
     Ok(State { acceptor: acceptor(tls, trust.as_ref())?, trust })
 }
 
-fn acceptor(tls: &Tls, trust: Option<&Trust>) -> Result<SslAcceptor, Problem> {
+fn acceptor(tls: &Tls, trust: Option<&ClientTrust>) -> Result<SslAcceptor, Problem> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).map_err(|error| internal(&error))?;
     // The stream below is not buffered: without this, each record costs a read for its head and one for the rest.
     builder.set_read_ahead(true);
@@ -100,7 +100,7 @@ fn spoken(builder: &mut SslAcceptorBuilder, profile: TlsProfile) -> Result<(), E
     builder.set_groups_list(GROUPS)
 }
 
-fn ask_for_certificates(builder: &mut SslAcceptorBuilder, client_auth: &ClientAuth, trust: &Trust) -> Result<(), Problem> {
+fn ask_for_certificates(builder: &mut SslAcceptorBuilder, client_auth: &ClientAuth, trust: &ClientTrust) -> Result<(), Problem> {
     for anchor in &trust.anchors {
         builder.add_client_ca(anchor).map_err(|error| internal(&error))?;
     }

@@ -1,9 +1,8 @@
 //! A client's certificate that a load balancer forwards in a header, because the client's TLS ends there.
 //!
-//! The header counts from a connection that shows one of the balancers' own certificates, which must be trusted like any other. From
-//! everybody else it is not looked at; and nobody's reaches a filter or the upstream, in no spelling. The certificate is judged by
-//! the same rules as one of a handshake. Does **not** protect against a balancer that forwards certificates whose owner has not
-//! proved to have the key: the proof was made to the balancer.
+//! The header is read only on a connection with one of the balancers' own certificates, which must be trusted like any other. It never
+//! reaches a filter or the upstream, in any spelling and whoever sent it. The certificate is judged by the same rules as one of a
+//! handshake. Does **not** protect against a balancer that forwards a certificate without checking that its owner has the key.
 
 use std::sync::Arc;
 
@@ -15,8 +14,8 @@ use tollgate_recent::Recent;
 
 use super::{
     certificate::{describe, thumbprint},
-    trust::Trust,
-    verdict::Holds,
+    trust::ClientTrust,
+    verdict::Validity,
 };
 use crate::config::ForwardedCertificate;
 
@@ -36,7 +35,7 @@ pub struct Forwarded {
 #[derive(Clone)]
 struct Judged {
     by: u64,
-    holds: Holds,
+    validity: Validity,
     peer: Peer,
 }
 
@@ -61,20 +60,20 @@ impl Forwarded {
         }
     }
 
-    /// The header, which is nobody's but a balancer's.
+    /// The header, which only a balancer may write.
     pub fn header(&self) -> HeaderName {
         self.header.clone()
     }
 
-    /// Whether a connection's other end speaks for others.
-    pub fn is_balancer(&self, found: &Peer) -> bool {
-        matches!(found, Peer::Certified(certificate) if self.balancers.contains(&certificate.sha256))
+    /// Whether the other end of a connection is one of the balancers.
+    pub fn is_balancer(&self, peer: &Peer) -> bool {
+        matches!(peer, Peer::Certified(certificate) if self.balancers.contains(&certificate.sha256))
     }
 
-    /// Who is at the other end: of the balancer's connection the client behind it, of any other the one that was found.
-    pub fn peer(&self, found: Peer, headers: &HeaderMap, trust: &Trust) -> Peer {
-        if !self.is_balancer(&found) {
-            return found;
+    /// Who sends a request: on a balancer's connection the client behind it, on any other the peer itself.
+    pub fn peer(&self, peer: Peer, headers: &HeaderMap, trust: &ClientTrust) -> Peer {
+        if !self.is_balancer(&peer) {
+            return peer;
         }
         let mut values = headers.get_all(&self.header).iter();
         match (values.next(), values.next()) {
@@ -84,26 +83,26 @@ impl Forwarded {
         }
     }
 
-    fn judge(&self, value: &HeaderValue, trust: &Trust) -> Peer {
+    fn judge(&self, value: &HeaderValue, trust: &ClientTrust) -> Peer {
         let key = sha256(value.as_bytes());
-        let good = |judged: &Judged| (judged.by == trust.id() && judged.holds.is_so()).then(|| judged.peer.clone());
+        let good = |judged: &Judged| (judged.by == trust.id() && judged.validity.is_current()).then(|| judged.peer.clone());
         if let Some(peer) = self.judged.find(&key, good) {
             return peer;
         }
-        let (holds, peer) = judge(value.as_bytes(), trust);
-        self.judged.put(key, Judged { by: trust.id(), holds, peer: peer.clone() });
+        let (validity, peer) = judge(value.as_bytes(), trust);
+        self.judged.put(key, Judged { by: trust.id(), validity, peer: peer.clone() });
         peer
     }
 }
 
-fn judge(value: &[u8], trust: &Trust) -> (Holds, Peer) {
-    let untrusted = |sha256| (Holds::doubted(), Peer::Anonymous(NoCertificate::NotTrusted { sha256 }));
+fn judge(value: &[u8], trust: &ClientTrust) -> (Validity, Peer) {
+    let untrusted = |sha256| (Validity::of_refusal(), Peer::Anonymous(NoCertificate::NotTrusted { sha256 }));
     let mut chain = read(value).unwrap_or_default().into_iter();
     let Some(leaf) = chain.next() else { return untrusted(None) };
     let until =
         trust.judge(&leaf, &chain.collect::<Vec<_>>()).inspect_err(|why| log::debug!("a forwarded certificate is not trusted: {why}"));
     match until.ok().zip(describe(&leaf)) {
-        Some((until, certificate)) => (Holds::Until(until), Peer::Certified(Arc::new(Certificate { forwarded: true, ..certificate }))),
+        Some((until, certificate)) => (Validity::Until(until), Peer::Certified(Arc::new(Certificate { forwarded: true, ..certificate }))),
         None => untrusted(thumbprint(&leaf)),
     }
 }
@@ -159,15 +158,15 @@ mod tests {
         let digest = "ab".repeat(32);
         // Again it would not be found good.
         let value = HeaderValue::from_static("AAAA");
-        let remembered = |by: u64, holds: Holds| {
+        let remembered = |by: u64, validity: Validity| {
             let forwarded = Forwarded::new(&settings("x-client-cert", &[&digest])).unwrap();
-            forwarded.judged.put(sha256(value.as_bytes()), Judged { by, holds, peer: Peer::Certified(Arc::default()) });
+            forwarded.judged.put(sha256(value.as_bytes()), Judged { by, validity, peer: Peer::Certified(Arc::default()) });
             matches!(forwarded.judge(&value, &trust), Peer::Certified(_))
         };
         let now = super::super::trust::now();
-        assert!(remembered(trust.id(), Holds::Until(now + 1000)));
-        assert!(!remembered(trust.id(), Holds::Until(now - 1)));
-        assert!(!remembered(trust.id() ^ 1, Holds::Until(now + 1000)));
+        assert!(remembered(trust.id(), Validity::Until(now + 1000)));
+        assert!(!remembered(trust.id(), Validity::Until(now - 1)));
+        assert!(!remembered(trust.id() ^ 1, Validity::Until(now + 1000)));
     }
 
     #[test]

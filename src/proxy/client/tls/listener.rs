@@ -1,7 +1,7 @@
-//! A listener's TLS as it is at the moment, and what becomes of connections that were made before it changed.
+//! The TLS of one listener, reloaded when its files change.
 //!
-//! Files are looked at in the background; what changed takes the place of the old for the next handshake, and a kept connection
-//! is judged anew at its next request. Nothing tells a client that its connection is no longer good before it asks.
+//! A background task checks the files. New content is used from the next handshake on, and a connection that is already open is judged
+//! by it at its next request. A client whose certificate is no longer good learns it with that request, not before.
 
 use std::{
     fs,
@@ -17,9 +17,9 @@ use tollgate_filter_api::{Gauge, MetricDoc, Metrics, NoCertificate, Peer, Proble
 
 use super::{
     acceptor::{self, State},
-    client_certificate::Presented,
+    client_certificate::ClientCertificate,
     forwarded::Forwarded,
-    trust::Trust,
+    trust::ClientTrust,
 };
 use crate::config::{ClientAuthMode, Tls};
 
@@ -32,29 +32,29 @@ pub const METRICS: &[MetricDoc] = &[
     },
 ];
 
-/// Least time between two complaints about one listener's files.
+/// Shortest time between two log lines about one listener's files.
 const QUIET: Duration = Duration::from_secs(60);
 
 type Stamp = Option<(u64, u64, u64, i64, i64, i64, i64)>;
 
-/// A listener's TLS.
-pub struct Endpoint {
+/// The TLS of a listener.
+pub struct ListenerTls {
     tls: Tls,
     address: String,
     state: ArcSwap<State>,
-    seen: Mutex<Seen>,
+    files: Mutex<Files>,
     broken: Gauge,
     crl_ends: Gauge,
     forwarded: Option<Forwarded>,
 }
 
-struct Seen {
+struct Files {
     stamps: Vec<Stamp>,
     broken: bool,
-    complained: Option<Instant>,
+    reported: Option<Instant>,
 }
 
-impl Endpoint {
+impl ListenerTls {
     /// Reads the files.
     ///
     /// # Errors
@@ -63,76 +63,76 @@ impl Endpoint {
         let stamps = stamps(tls);
         let state = acceptor::state(tls)?;
         let forwarded = tls.client_auth.as_ref().and_then(|auth| auth.forwarded.as_ref());
-        let endpoint = Self {
+        let listener = Self {
             forwarded: forwarded.map(Forwarded::new).transpose()?,
             tls: tls.clone(),
             broken: metrics.gauge("tls_files_broken", Some(("listener", &address))),
             crl_ends: metrics.gauge("tls_crl_next_update_timestamp_seconds", Some(("listener", &address))),
             address,
             state: ArcSwap::from_pointee(state),
-            seen: Mutex::new(Seen { stamps, broken: false, complained: None }),
+            files: Mutex::new(Files { stamps, broken: false, reported: None }),
         };
-        endpoint.tell(false);
-        Ok(endpoint)
+        listener.record(false);
+        Ok(listener)
     }
 
-    /// The state for a handshake.
+    /// What the next handshake uses.
     pub fn state(&self) -> Arc<State> {
         self.state.load_full()
     }
 
-    /// Looks at the files, and reads them when one has changed. Blocks.
+    /// Reads the files again if one of them has changed. Blocks.
     pub fn refresh(&self) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let stamps = stamps(&self.tls);
-        if stamps == seen.stamps && !seen.broken {
+        if stamps == files.stamps && !files.broken {
             return;
         }
         match acceptor::state(&self.tls) {
             Ok(state) => {
                 self.state.store(Arc::new(state));
-                seen.broken = false;
-                seen.complained = None;
+                files.broken = false;
+                files.reported = None;
                 log::info!("the TLS files of {} were read again", self.address);
             }
             Err(problem) => {
-                seen.broken = true;
-                if seen.complained.is_none_or(|at| at.elapsed() >= QUIET) {
-                    seen.complained = Some(Instant::now());
+                files.broken = true;
+                if files.reported.is_none_or(|at| at.elapsed() >= QUIET) {
+                    files.reported = Some(Instant::now());
                     log::error!("the TLS files of {} cannot be used, the old ones stay: {problem}", self.address);
                 }
             }
         }
-        seen.stamps = stamps;
-        self.tell(seen.broken);
+        files.stamps = stamps;
+        self.record(files.broken);
     }
 
-    fn tell(&self, broken: bool) {
+    fn record(&self, broken: bool) {
         self.broken.set(i64::from(broken));
-        let next = self.state.load().trust.as_ref().and_then(Trust::next_update);
+        let next = self.state.load().trust.as_ref().and_then(ClientTrust::next_update);
         self.crl_ends.set(next.unwrap_or(0));
     }
 
-    /// The header in which balancers forward certificates.
+    /// The header in which load balancers forward certificates.
     pub fn forwarded_header(&self) -> Option<HeaderName> {
         self.forwarded.as_ref().map(Forwarded::header)
     }
 
-    /// Whether a connection is a balancer's, which brings requests for hosts of all kinds.
-    pub fn is_balancer(&self, presented: Option<&Presented>) -> bool {
-        let (Some(forwarded), Some(presented)) = (&self.forwarded, presented) else { return false };
-        self.state.load().trust.as_ref().is_some_and(|trust| forwarded.is_balancer(&presented.judge(trust)))
+    /// Whether the certificate is a load balancer's, which sends requests for any host.
+    pub fn is_balancer(&self, certificate: Option<&ClientCertificate>) -> bool {
+        let (Some(forwarded), Some(certificate)) = (&self.forwarded, certificate) else { return false };
+        self.state.load().trust.as_ref().is_some_and(|trust| forwarded.is_balancer(&certificate.judge(trust)))
     }
 
-    /// Who sends a request over a connection, by the rules of now.
+    /// Who sends a request, by the rules in force now.
     ///
     /// # Errors
-    /// When the listener lets nobody in without a certificate and the connection's is no longer good.
-    pub fn peer(&self, connected: &Peer, presented: Option<&Presented>, headers: &HeaderMap) -> Result<Peer, Lapsed> {
+    /// When the listener requires a certificate and the connection's is no longer good.
+    pub fn peer(&self, connected: &Peer, certificate: Option<&ClientCertificate>, headers: &HeaderMap) -> Result<Peer, Lapsed> {
         let state = self.state.load();
         let Some(trust) = &state.trust else { return Ok(Peer::Anonymous(NoCertificate::NotAsked)) };
-        let peer = match presented {
-            Some(presented) => presented.judge(trust),
+        let peer = match certificate {
+            Some(certificate) => certificate.judge(trust),
             None => connected.clone(),
         };
         let required = self.tls.client_auth.as_ref().is_some_and(|auth| auth.mode == ClientAuthMode::Required);
@@ -146,7 +146,7 @@ impl Endpoint {
     }
 }
 
-/// A certificate that the connection needs is no longer good.
+/// The connection's certificate is required, and no longer good.
 #[derive(Debug)]
 pub struct Lapsed(pub NoCertificate);
 

@@ -1,7 +1,7 @@
-//! Whose client certificates are believed: authorities, revocation lists, bounds of a chain.
+//! Which client certificates are trusted: authorities, revocation lists, limits of a chain.
 //!
-//! The same rules judge a chain in the handshake, when a session is resumed, and when a connection that was kept meets new
-//! rules. Lists come from files; nothing is fetched, and OCSP is not asked.
+//! The same rules judge a chain in the handshake, when a session is resumed, and when the rules change under an open connection.
+//! Revocation lists come from files. Nothing is fetched, and OCSP is not supported.
 
 use std::path::{Path, PathBuf};
 
@@ -33,20 +33,20 @@ const CRL_EXPIRED: i32 = 12;
 /// Keys and digests of 112 bits of security, as in the handshake itself.
 const LEVEL: i32 = 2;
 
-/// The rules of a listener.
-pub struct Trust {
+/// Which client certificates a listener trusts.
+pub struct ClientTrust {
     store: X509Store,
-    /// The same without a look at times, for lists that are stale and still count.
+    /// The same store without checks of time, for lists that are stale and still count.
     timeless: Option<X509Store>,
-    /// Certificates that chains end in.
+    /// Certificates that a chain may end in.
     pub anchors: Vec<X509>,
-    /// The same for the same rules and contents, and no others.
+    /// Identifies the rules and the content of their files.
     pub digest: [u8; 32],
     /// When each list ends, in seconds since 1970.
     ends: Vec<i64>,
 }
 
-impl Trust {
+impl ClientTrust {
     /// Reads the files.
     ///
     /// # Errors
@@ -77,18 +77,18 @@ impl Trust {
         Ok(Self { store, timeless, anchors, digest: digest.finish(), ends })
     }
 
-    /// A short name of the rules: what was judged by others is judged again.
+    /// The first bytes of the digest. A verdict by rules with another id is not used.
     pub fn id(&self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.digest;
         u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
-    /// When the first list ends, or ended.
+    /// The earliest `nextUpdate` of the lists, in seconds since 1970.
     pub fn next_update(&self) -> Option<i64> {
         self.ends.iter().min().copied()
     }
 
-    /// Judges a chain. Until when the verdict holds, in seconds since 1970, comes back.
+    /// Judges a chain. Returns until when the verdict may be used, in seconds since 1970.
     ///
     /// # Errors
     /// Why the certificate is not trusted.
@@ -116,7 +116,7 @@ impl Trust {
         Ok(self.until(&path))
     }
 
-    /// What the store does not ask of a client's own certificate.
+    /// Checks of the client's own certificate that the store does not make.
     fn admits(&self, leaf: &X509Ref) -> Result<(), String> {
         let unreadable = |_| "it cannot be read".to_owned();
         let bytes = leaf.to_der().map_err(|error| error.to_string())?;
@@ -143,7 +143,7 @@ impl Trust {
     }
 }
 
-/// The store for the handshake itself, or another.
+/// A store with the settings' rules.
 pub fn store(settings: &ClientAuth, anchors: &[X509], timeless: bool) -> Result<X509Store, Problem> {
     let refused = |error: ErrorStack| internal(&error);
     let mut builder = X509StoreBuilder::new().map_err(refused)?;

@@ -17,7 +17,7 @@ use tollgate_testkit::{
     forms::{DAY, DNS, EMAIL, Form, IP, URI, alternative_names, der, extension},
 };
 
-use super::Trust;
+use super::ClientTrust;
 use crate::config::{ClientAuth, ClientAuthMode, CrlStale};
 
 fn cases() -> Option<PathBuf> {
@@ -33,9 +33,9 @@ fn lines(path: &Path) -> Vec<Value> {
     fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn trust(ca: PathBuf, crl: Vec<PathBuf>) -> Trust {
+fn trust(ca: PathBuf, crl: Vec<PathBuf>) -> ClientTrust {
     let mode = ClientAuthMode::Required;
-    Trust::read(&ClientAuth { mode, ca, crl, crl_stale: CrlStale::Closed, depth: 8, forwarded: None }).unwrap()
+    ClientTrust::read(&ClientAuth { mode, ca, crl, crl_stale: CrlStale::Closed, depth: 8, forwarded: None }).unwrap()
 }
 
 /// Chains that PKITS calls invalid for their policies. Their recorded verdicts are of a verifier that passes over policies.
@@ -93,8 +93,14 @@ fn t03_no_chain_of_limbo_is_accepted_that_must_be_refused_and_none_takes_a_secon
         let ca = folder.write("ca.pem", case["roots"].as_array().unwrap().iter().map(pem).collect::<String>());
         let crl: Vec<PathBuf> =
             case["crls"].as_array().unwrap().iter().map(pem).enumerate().map(|(i, text)| folder.write(format!("{i}.crl"), text)).collect();
-        let trust =
-            Trust::read(&ClientAuth { mode: ClientAuthMode::Required, ca, crl, crl_stale: CrlStale::Closed, depth: 8, forwarded: None });
+        let trust = ClientTrust::read(&ClientAuth {
+            mode: ClientAuthMode::Required,
+            ca,
+            crl,
+            crl_stale: CrlStale::Closed,
+            depth: 8,
+            forwarded: None,
+        });
         let leaf = X509::from_pem(pem(&case["leaf"]).as_bytes());
         let chain: Result<Vec<X509>, _> =
             case["intermediates"].as_array().unwrap().iter().map(|c| X509::from_pem(pem(c).as_bytes())).collect();
@@ -139,13 +145,13 @@ fn signed(form: Form, issuer: Option<&Pair>, authority: bool, days: u32) -> Pair
 }
 
 /// What trusts these certificates.
-pub fn trusting(anchors: &[&X509], change: impl FnOnce(&mut ClientAuth)) -> Result<Trust, tollgate_filter_api::Problem> {
+pub fn trusting(anchors: &[&X509], change: impl FnOnce(&mut ClientAuth)) -> Result<ClientTrust, tollgate_filter_api::Problem> {
     let folder = Folder::new();
     let ca = folder.write("ca.pem", anchors.iter().flat_map(|anchor| anchor.to_pem().unwrap()).collect::<Vec<u8>>());
     let (mode, crl_stale) = (ClientAuthMode::Required, CrlStale::Closed);
     let mut settings = ClientAuth { mode, ca, crl: Vec::new(), crl_stale, depth: 8, forwarded: None };
     change(&mut settings);
-    Trust::read(&settings)
+    ClientTrust::read(&settings)
 }
 
 #[test]
