@@ -1,10 +1,12 @@
 //! Why a connection ended.
 
-use std::{io, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use tollgate_filter_api::Problem;
+use tollgate_outbound::quoted;
+use tonic::{Code, Status};
 
-use crate::mirror::Full;
+use crate::{answer::Unfit, channel::MOST, mirror::Full};
 
 /// Why nothing is mirrored now.
 #[derive(Debug, thiserror::Error)]
@@ -20,17 +22,17 @@ pub(crate) enum Lost {
     #[error("nothing was heard for {0:?}, although progress was asked for")]
     Silent(Duration),
     #[error("the connection broke: {0}")]
-    Http(#[from] h2::Error),
+    Http(String),
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    #[error("expected an answer of etcd, found one that cannot be used: {0}")]
+    Answer(String),
     #[error("expected an answer of etcd, found {0}")]
     Broken(&'static str),
-    #[error("expected an answer of etcd, found HTTP status {0}")]
-    Status(u16),
     #[error("an answer is longer than {0} bytes")]
     TooLarge(usize),
     #[error("etcd refused the credentials: {0}")]
     Credentials(String),
-    #[error("etcd says: {0}")]
-    Told(String),
     #[error("etcd closed the watch")]
     Closed,
     #[error("what changed meanwhile was compacted, up to revision {0}")]
@@ -46,4 +48,32 @@ impl Lost {
     pub(crate) fn asks_for_all(&self) -> bool {
         matches!(self, Self::Compacted(_) | Self::Replaced | Self::Full(_))
     }
+}
+
+impl From<hyper::Error> for Lost {
+    fn from(error: hyper::Error) -> Self {
+        Self::Http(causes(&error))
+    }
+}
+
+impl From<&Status> for Lost {
+    /// What etcd said, and what broke, is the source of the status; what tonic does not like has none.
+    fn from(status: &Status) -> Self {
+        match status.source() {
+            Some(source) => source.downcast_ref::<Unfit>().map_or_else(|| Self::Http(causes(source)), |unfit| unfit.clone().into()),
+            None if status.code() == Code::OutOfRange => Self::TooLarge(MOST),
+            None => Self::Answer(quoted(status.message())),
+        }
+    }
+}
+
+/// An error and what it came from, in one line.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    quoted(&text)
 }

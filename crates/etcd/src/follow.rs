@@ -5,15 +5,19 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
+use etcd_client::{
+    EventType, WatchOptions,
+    proto::{PbKeyValue, PbWatchResponse},
+};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tollgate_outbound::quoted;
 
 use crate::{
+    answer::Unfit,
+    channel::{Channel, PATIENCE, Watch},
     failure::Lost,
-    grpc::{Channel, Duplex, PATIENCE},
     list::{Position, Range, list},
     mirror::Mirror,
-    proto::{DELETE, KeyValue, WATCH, WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse},
     settings::Settings,
 };
 
@@ -32,7 +36,7 @@ enum Beside {
 
 struct Change {
     deleted: bool,
-    pair: KeyValue,
+    pair: PbKeyValue,
 }
 
 /// What follows one connection's watch.
@@ -58,7 +62,7 @@ impl<'a> Follower<'a> {
     }
 
     /// Follows until something breaks.
-    pub(crate) async fn follow(mut self, mut watch: Duplex) -> Lost {
+    pub(crate) async fn follow(mut self, mut watch: Watch) -> Lost {
         let heartbeat = self.settings.heartbeat;
         let mut beat = interval_at(Instant::now() + heartbeat.min(FIRST), heartbeat);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -71,7 +75,7 @@ impl<'a> Follower<'a> {
                     heard = Instant::now();
                     word.and_then(|word| self.take(word))
                 }
-                _ = beat.tick() => watch.say(&WatchRequest { create: None, progress: Some(WatchProgressRequest {}) }),
+                _ = beat.tick() => watch.ask_progress().await,
                 () = sleep_until(heard + silence) => Err(Lost::Silent(silence)),
                 read = self.beside.read() => read.map(|revision| self.beside = Beside::Waiting(revision)),
                 () = sleep_until(next_listing) => {
@@ -89,19 +93,18 @@ impl<'a> Follower<'a> {
     /// Begins a listing, unless one is under way.
     fn list(&mut self) {
         if matches!(self.beside, Beside::Idle) {
-            let (mut channel, settings) = (self.channel.clone(), self.settings.clone());
-            let (range, mirror) = (self.range.clone(), self.mirror.clone());
+            let (channel, range, mirror) = (self.channel.clone(), self.range.clone(), self.mirror.clone());
             self.beside = Beside::Reading(Box::pin(async move {
                 // The token of the connection may have ended by now.
-                channel.authenticate(&settings).await?;
+                channel.authenticate().await?;
                 list(&channel, &range, &*mirror).await
             }));
         }
     }
 
-    fn take(&mut self, word: WatchResponse) -> Result<(), Lost> {
+    fn take(&mut self, word: PbWatchResponse) -> Result<(), Lost> {
         judge(&word, self.position.cluster)?;
-        let revision = word.header.map_or(0, |header| header.revision);
+        let revision = word.header.as_ref().map_or(0, |header| header.revision);
         if word.events.is_empty() && !word.created && !word.fragment {
             return self.progress(revision);
         }
@@ -113,7 +116,7 @@ impl<'a> Follower<'a> {
                 continue;
             }
             last = last.max(pair.mod_revision);
-            self.change(Change { deleted: event.kind == DELETE, pair })?;
+            self.change(Change { deleted: event.r#type == EventType::Delete as i32, pair })?;
         }
         // The rest of a revision may be in the next part.
         if !word.fragment {
@@ -169,23 +172,24 @@ impl<'a> Follower<'a> {
 }
 
 /// Opens a watch that tells everything after a position.
-pub(crate) async fn watch(channel: &Channel, range: &Range, after: Position) -> Result<Duplex, Lost> {
-    let create = WatchCreateRequest { key: range.begin(), range_end: range.end(), start_revision: after.revision + 1, fragment: true };
-    let mut watch = channel.stream(WATCH, &WatchRequest { create: Some(create), progress: None }).await?;
-    let created: WatchResponse = timeout(PATIENCE, watch.next()).await.map_err(|_| Lost::Late(PATIENCE))??;
+pub(crate) async fn watch(channel: &Channel, range: &Range, after: Position) -> Result<Watch, Lost> {
+    // Answers over 1.5 MiB come in parts.
+    let options = WatchOptions::new().with_range(range.end()).with_start_revision(after.revision + 1).with_fragment();
+    let mut watch = channel.watch(range.begin(), options).await?;
+    let created = timeout(PATIENCE, watch.next()).await.map_err(|_| Lost::Late(PATIENCE))??;
     judge(&created, after.cluster)?;
     if created.created { Ok(watch) } else { Err(Lost::Broken("a watch that was not created")) }
 }
 
 /// Whether a word is of our cluster, and not the last.
-fn judge(word: &WatchResponse, cluster: u64) -> Result<(), Lost> {
+fn judge(word: &PbWatchResponse, cluster: u64) -> Result<(), Lost> {
     if word.compact_revision > 0 {
         return Err(Lost::Compacted(word.compact_revision));
     }
     if word.canceled {
-        return Err(Lost::Told(quoted(&word.cancel_reason)));
+        return Err(Unfit::Told(quoted(&word.cancel_reason)).into());
     }
-    match word.header {
+    match &word.header {
         Some(header) if header.cluster_id == cluster => Ok(()),
         Some(_) => Err(Lost::Replaced),
         None => Err(Lost::Broken("a word without a header")),

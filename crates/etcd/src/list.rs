@@ -1,11 +1,8 @@
 //! Everything below the prefix, in pages at one revision.
 
-use crate::{
-    failure::Lost,
-    grpc::Channel,
-    mirror::Mirror,
-    proto::{RANGE, RangeRequest, RangeResponse, ResponseHeader},
-};
+use etcd_client::{GetOptions, ResponseHeader};
+
+use crate::{channel::Channel, failure::Lost, mirror::Mirror};
 
 /// Keys of a page. etcd counts all keys for each.
 const PAGE: i64 = 10_000;
@@ -19,9 +16,10 @@ pub(crate) struct Position {
     pub(crate) revision: i64,
 }
 
-impl From<ResponseHeader> for Position {
-    fn from(header: ResponseHeader) -> Self {
-        Self { cluster: header.cluster_id, revision: header.revision }
+impl Position {
+    fn of(header: Option<&ResponseHeader>) -> Result<Self, Lost> {
+        let header = header.ok_or(Lost::Broken("an answer without a header"))?;
+        Ok(Self { cluster: header.cluster_id(), revision: header.revision() })
     }
 }
 
@@ -58,42 +56,42 @@ impl Range {
 
 /// Where the cluster is now; the read goes through its leader, so that a member that was cut off cannot answer.
 pub(crate) async fn head(channel: &Channel, range: &Range) -> Result<Position, Lost> {
-    let question = RangeRequest { key: range.begin(), range_end: range.end(), limit: 1, keys_only: true, ..Default::default() };
-    let answer: RangeResponse = channel.ask(RANGE, &question).await?;
-    Ok(answer.header.ok_or(Lost::Broken("an answer without a header"))?.into())
+    let options = GetOptions::new().with_range(range.end()).with_limit(1).with_keys_only();
+    Position::of(channel.get(range.begin(), options).await?.header())
 }
 
 /// Tells the mirror everything, and says of when that is.
 pub(crate) async fn list(channel: &Channel, range: &Range, mirror: &dyn Mirror) -> Result<Position, Lost> {
     mirror.begin();
-    let mut question = RangeRequest { key: range.begin(), range_end: range.end(), limit: PAGE, ..Default::default() };
+    let (mut key, mut limit) = (range.begin(), PAGE);
     let mut first: Option<Position> = None;
     loop {
-        let page: RangeResponse = match channel.ask(RANGE, &question).await {
-            Err(Lost::TooLarge(_)) if question.limit > 1 => {
-                question.limit = (question.limit / SHRINK).max(1);
+        let revision = first.map_or(0, |first| first.revision);
+        let options = GetOptions::new().with_range(range.end()).with_limit(limit).with_revision(revision);
+        let page = match channel.get(key.clone(), options).await {
+            Err(Lost::TooLarge(_)) if limit > 1 => {
+                limit = (limit / SHRINK).max(1);
                 continue;
             }
             answer => answer?,
         };
-        let here: Position = page.header.ok_or(Lost::Broken("an answer without a header"))?.into();
+        let here = Position::of(page.header())?;
         let first = *first.get_or_insert(here);
         if first.cluster != here.cluster || first.revision <= 0 {
             return Err(Lost::Replaced);
         }
-        question.revision = first.revision;
-        for pair in &page.kvs {
-            if pair.key < question.key {
+        for pair in page.kvs() {
+            if pair.key() < &key[..] {
                 return Err(Lost::Broken("keys out of order"));
             }
-            mirror.listed(range.name(&pair.key)?, &pair.value);
+            mirror.listed(range.name(pair.key())?, pair.value());
         }
-        match page.kvs.into_iter().last() {
-            Some(last) if page.more => {
-                question.key = last.key;
-                question.key.push(0);
+        match page.kvs().last() {
+            Some(last) if page.more() => {
+                key = last.key().to_vec();
+                key.push(0);
             }
-            None if page.more => return Err(Lost::Broken("a page without keys before the end")),
+            None if page.more() => return Err(Lost::Broken("a page without keys before the end")),
             _ => return Ok(first),
         }
     }

@@ -1,13 +1,9 @@
-//! The messages of etcd's `rpc.proto` and `kv.proto` that a reader needs, under their field numbers there. What is not named here is
-//! skipped when read.
+//! The messages of etcd's `rpc.proto` and `kv.proto` that a reader needs, under their field numbers there: how the tests' servers read and
+//! write them, without what etcd-client was generated from. What is not named here is skipped when read.
 
 use std::fmt;
 
 use prost::Message;
-
-pub(crate) const AUTHENTICATE: &str = "/etcdserverpb.Auth/Authenticate";
-pub(crate) const RANGE: &str = "/etcdserverpb.KV/Range";
-pub(crate) const WATCH: &str = "/etcdserverpb.Watch/Watch";
 
 /// The kind of an event that is no put.
 pub(crate) const DELETE: i32 = 1;

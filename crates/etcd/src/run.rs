@@ -7,17 +7,17 @@ use tollgate_filter_api::Problem;
 use tollgate_outbound::Backoff;
 
 use crate::{
+    channel::Channel,
     endpoint::Endpoint,
     failure::Lost,
     follow::{Follower, watch},
-    grpc::Channel,
     list::{Position, Range, head, list},
     mirror::Mirror,
     settings::{Settings, check},
 };
 
 /// Mirrors until `shutdown` ends; connects again for ever, each time to the next member, after 0.2 s at first and 10 s at most,
-/// less up to half of it at random. One task: dropping the future ends the connection and everything else.
+/// less up to half of it at random. Dropping the future ends the connection and everything else.
 ///
 /// # Errors
 /// At once, when [`check`] finds something wrong.

@@ -1,9 +1,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, HeaderValue, Response};
 use prost::Message as _;
-use tokio::{io::AsyncWriteExt, sync::oneshot, task::JoinHandle};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::oneshot,
+    task::JoinHandle,
+};
 use tollgate_filter_api::Secret;
 
 use super::*;
@@ -87,15 +91,57 @@ async fn what_is_no_answer_of_etcd_is_named_and_survived() {
     assert!(cause(|call| call.refuse("13", "")).await.contains("gRPC status 13"));
     assert!(cause(raw(&[1, 0, 0, 0, 0], Some("0"))).await.contains("compressed"));
     assert!(cause(raw(&[0, 0xff, 0xff, 0xff, 0xff], Some("0"))).await.contains("longer than"));
-    assert!(cause(raw(&[0, 0, 0, 0, 9, 1, 2], Some("0"))).await.contains("half a message"));
-    assert!(cause(raw(&[0, 0, 0, 0, 0], None)).await.contains("without a status"));
-    assert!(cause(raw(&[0, 0, 0, 0, 2, 0xff, 0xff], Some("0"))).await.contains("cannot be read"));
-    assert!(cause(raw(&[], Some("0"))).await.contains("without a message"));
-    assert!(cause(raw(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0], Some("0"))).await.contains("two answers"));
+    assert!(cause(raw(&[0, 0, 0, 0, 9, 1, 2], Some("0"))).await.contains("Missing response message"));
+    assert!(cause(raw(&[0, 0, 0, 0, 0], None)).await.contains("missing grpc-status"));
+    assert!(cause(raw(&[0, 0, 0, 0, 2, 0xff, 0xff], Some("0"))).await.contains("failed to decode"));
+    assert!(cause(raw(&[], Some("0"))).await.contains("Missing response message"));
+    // tonic reads the first of two answers, and throws the other away.
+    assert!(cause(raw(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0], Some("0"))).await.contains("without a header"));
     assert!(cause(raw(&[0, 0, 0, 0, 0], Some("0"))).await.contains("without a header"));
     assert!(cause(says(stranger())).await.contains("not asked for"));
     assert!(cause(says(page(&[], 5, true))).await.contains("without keys"));
     assert!(cause(says(page(&[("b", "")], 5, true))).await.contains("out of order"));
+}
+
+#[tokio::test]
+async fn details_of_a_refusal_that_cannot_be_read_are_survived() {
+    let told = |fields: &mut HeaderMap| {
+        fields.extend(status("9", "no%20leader"));
+        fields.insert("grpc-status-details-bin", HeaderValue::from_static("no base64!"));
+    };
+    let in_head = move |mut call: Call| {
+        let mut head = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
+        told(head.headers_mut());
+        call.respond.send_response(head, true).unwrap();
+    };
+    let in_trailers = move |call: Call| {
+        let (mut out, mut trailers) = (call.begin(), HeaderMap::new());
+        told(&mut trailers);
+        out.send_trailers(trailers).unwrap();
+    };
+    assert!(cause(in_head).await.ends_with("etcd says: no leader"));
+    assert!(cause(in_trailers).await.ends_with("etcd says: no leader"));
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_the_mirror_also_when_the_server_takes_no_question() {
+    let fake = Fake::start().await;
+    let running = Running::start(fake.settings());
+    let mut raw = fake.accept_raw().await;
+    // SETTINGS: INITIAL_WINDOW_SIZE is 0.
+    raw.write_all(&[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]).await.unwrap();
+    let mut preface = [0; 24];
+    raw.read_exact(&mut preface).await.unwrap();
+    let (mut head, mut acknowledged, mut asked) = ([0; 9], false, false);
+    while !(acknowledged && asked) {
+        raw.read_exact(&mut head).await.unwrap();
+        (acknowledged, asked) = (acknowledged || head[3..5] == [4, 1], asked || head[3] == 1);
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        raw.read_exact(&mut payload).await.unwrap();
+    }
+    running.stop().await;
+    let ended = tokio::time::timeout(Duration::from_secs(5), raw.read_to_end(&mut Vec::new())).await;
+    assert!(ended.is_ok(), "the connection is still there");
 }
 
 #[tokio::test]
