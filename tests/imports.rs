@@ -250,3 +250,30 @@ fn what_becomes_of_a_request_is_decided_without_a_session_and_without_tls() {
         }
     }
 }
+
+/// What the catalogue calls its filters. `cookie` is also the name of a field, so that its word says nothing.
+fn catalogue() -> Vec<String> {
+    let entries = fs::read_dir(root().join("filters")).unwrap().map(|entry| entry.unwrap());
+    let folders = entries.filter(|entry| entry.path().join("Cargo.toml").is_file());
+    folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| name != "cookie").collect()
+}
+
+/// The gateway knows filters by their contract. The command line writes samples that name them.
+#[test]
+fn no_filter_of_the_catalogue_is_named_in_the_gateway() {
+    let (mut files, mut wrong) = (Vec::new(), Vec::new());
+    sources(&root().join("src"), &mut files);
+    files.retain(|file| !file.strip_prefix(root().join("src")).unwrap().starts_with("cli"));
+    files.retain(|file| file.components().all(|part| part.as_os_str() != "tests"));
+    let ids = catalogue();
+    assert!(ids.len() > 10 && files.len() > 80, "{} filters, {} files", ids.len(), files.len());
+    for file in &files {
+        let lines = code(file);
+        let tests = lines.iter().position(|(_, line)| line.trim() == "#[cfg(test)]").unwrap_or(lines.len());
+        for (number, line) in &lines[..tests] {
+            let named = ids.iter().filter(|id| line.contains(&format!("\"{id}\"")));
+            wrong.extend(named.map(|id| format!("{}:{number}: {id}", file.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -2,24 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-use tollgate_plan::{Alternative, Api, Credential, Security, Source};
+use serde_json::Value;
+use tollgate_filter_api::Kind;
+use tollgate_plan::{Alternative, Credential, Security, Source};
 
 use crate::config::{Requirements, Waivers};
 
-/// The filter of client certificates.
-const MTLS: &str = "mtls";
-
-/// Filters of credentials that the reference product compares scopes of.
-const SCOPED: [&str; 2] = ["jwt", "basic_auth"];
-
 /// The alternatives that are enforced here. One that is enforced whole goes before one of which a part is waived; only when
 /// nothing is left of any, the operation is open.
-pub(super) fn enforced(security: &Security, requirements: Requirements, waivers: Waivers<'_>) -> Vec<Alternative> {
+pub(super) fn enforced(security: &Security, requirements: Requirements, waivers: Waivers<'_>, kinds: &[Kind]) -> Vec<Alternative> {
     let waived = |credential: &Credential| waivers.has(&credential.filter);
     let all = match requirements {
         Requirements::Exact => security.alternatives.clone(),
-        Requirements::Any => each_alone(&security.alternatives),
+        Requirements::Any => each_alone(&security.alternatives, kinds),
     };
     let anonymous = all.iter().filter(|alternative| alternative.credentials.is_empty()).cloned();
     let whole = all.iter().filter(|alternative| !alternative.credentials.iter().any(waived)).cloned();
@@ -34,25 +29,28 @@ pub(super) fn enforced(security: &Security, requirements: Requirements, waivers:
 
 /// Every credential an alternative of its own, with the certificate that was asked for beside it. Where none of a credential's
 /// own scopes is asked for, those of the others are.
-fn each_alone(alternatives: &[Alternative]) -> Vec<Alternative> {
+fn each_alone(alternatives: &[Alternative], kinds: &[Kind]) -> Vec<Alternative> {
     let mut union: Vec<String> = Vec::new();
     for scope in alternatives.iter().flat_map(|alternative| &alternative.credentials).flat_map(|credential| &credential.scopes) {
         if !union.contains(scope) {
             union.push(scope.clone());
         }
     }
-    alternatives.iter().flat_map(|alternative| split(alternative, &union)).collect()
+    alternatives.iter().flat_map(|alternative| split(alternative, &union, kinds)).collect()
 }
 
-fn split(alternative: &Alternative, union: &[String]) -> Vec<Alternative> {
+fn split(alternative: &Alternative, union: &[String], kinds: &[Kind]) -> Vec<Alternative> {
+    let is = |credential: &Credential, property: fn(&Kind) -> bool| {
+        kinds.iter().any(|kind| kind.accepts.contains(&credential.filter.as_str()) && property(kind))
+    };
     let (certificates, others): (Vec<&Credential>, Vec<&Credential>) =
-        alternative.credentials.iter().partition(|credential| credential.filter == MTLS);
+        alternative.credentials.iter().partition(|credential| is(credential, |kind| kind.certificate));
     if others.is_empty() {
         return vec![alternative.clone()];
     }
     let with_certificates = |credential: &Credential| {
         let mut alone = credential.clone();
-        if alone.scopes.is_empty() && SCOPED.contains(&alone.filter.as_str()) {
+        if alone.scopes.is_empty() && is(&alone, |kind| kind.scoped) {
             alone.scopes = union.to_vec();
         }
         Alternative { credentials: std::iter::once(alone).chain(certificates.iter().copied().cloned()).collect() }
@@ -65,7 +63,7 @@ fn split(alternative: &Alternative, union: &[String]) -> Vec<Alternative> {
 pub(super) struct Wanted {
     pub filter: String,
     pub asks: Vec<Ask>,
-    settings: BTreeMap<String, Value>,
+    declared: BTreeMap<String, Value>,
 }
 
 /// Scopes, and where they are asked for.
@@ -78,12 +76,12 @@ pub(super) struct Ask {
 impl Wanted {
     fn of(credential: &Credential) -> Self {
         let ask = Ask { scopes: credential.scopes.clone(), source: credential.source.clone() };
-        Self { filter: credential.filter.clone(), asks: vec![ask], settings: credential.settings.clone() }
+        Self { filter: credential.filter.clone(), asks: vec![ask], declared: credential.declared.clone() }
     }
 
     /// Whether it is the same credential, whatever the scopes.
     fn is_same(&self, other: &Self) -> bool {
-        self.filter == other.filter && self.settings == other.settings
+        self.filter == other.filter && self.declared == other.declared
     }
 
     /// Whether it is not enough to have it.
@@ -96,13 +94,9 @@ impl Wanted {
         self.asks.first().map(|ask| ask.source.clone()).unwrap_or_default()
     }
 
-    /// The operation's part of the filter's settings.
-    pub fn settings(&self, api: &Api) -> Value {
-        let mut settings: Map<String, Value> = self.settings.clone().into_iter().collect();
-        if let (Some(header), "jwt" | "introspection" | "basic_auth") = (&api.auth_header, self.filter.as_str()) {
-            settings.insert("header".to_owned(), Value::from(header.as_str()));
-        }
-        Value::Object(settings)
+    /// What the definition says of it to the filter; null for nothing.
+    pub fn declared(&self) -> Value {
+        if self.declared.is_empty() { Value::Null } else { Value::Object(self.declared.clone().into_iter().collect()) }
     }
 }
 

@@ -2,14 +2,17 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use serde_json::{Map, Value, json};
-use tollgate_filter_api::{BodyUse, DynFilter, Fact, Kind, Peer, Principal, Problem, Problems};
-use tollgate_plan::{Alternative, Api, Operation, Source, Target};
+use serde_json::{Value, json};
+use tollgate_filter_api::{
+    BodyUse, Declared, DynFilter, Env, Fact, Kind, Peer, Principal, Problem, Problems, RequiredScopes, ScopeAlternatives,
+};
+use tollgate_plan::{Alternative, Operation, Source, Target};
 
 use super::{
     alternatives::{Wanted, enforced, grouped},
     inputs::Inputs,
     opened,
+    settings::{self, Settings},
     steps::{AnyOf, Chain, Part, Step},
 };
 use crate::config::{FilterSpec, StepSpec, gives_principal};
@@ -19,11 +22,11 @@ use crate::config::{FilterSpec, StepSpec, gives_principal};
 /// # Errors
 /// All that cannot be enforced, each problem once.
 pub fn build(inputs: &Inputs<'_>) -> Result<Vec<Arc<Chain>>, Problems> {
-    let mut builder = Builder { inputs, built: HashMap::new(), problems: Problems::default() };
+    let mut builder = Builder { inputs, environments: HashMap::new(), built: HashMap::new(), problems: Problems::default() };
     let mut chains = Vec::new();
     for api in &inputs.plan.apis {
         for operation in &api.operations {
-            chains.push(Arc::new(builder.operation(api, operation)));
+            chains.push(Arc::new(builder.operation(operation)));
         }
     }
     builder.problems.0.extend(opened::problems(inputs));
@@ -46,15 +49,17 @@ struct By<'a> {
 
 struct Builder<'a> {
     inputs: &'a Inputs<'a>,
-    /// Operations with the same settings share one filter; a problem is reported once.
-    built: HashMap<(String, String), Built>,
+    /// What each filter is given besides settings.
+    environments: HashMap<&'static str, Env>,
+    /// Operations with the same settings and declaration share one filter; a problem is reported once.
+    built: HashMap<(String, String, String), Built>,
     problems: Problems,
 }
 
 impl<'a> Builder<'a> {
-    fn operation(&mut self, api: &Api, operation: &Operation) -> Chain {
+    fn operation(&mut self, operation: &Operation) -> Chain {
         let Inputs { requirements, waivers, .. } = self.inputs;
-        let alternatives = enforced(&operation.security, *requirements, *waivers);
+        let alternatives = enforced(&operation.security, *requirements, *waivers, self.inputs.kinds);
         let must_answer = operation.target == Target::Endpoints { production: None, sandbox: None };
         let mut chain = Chain { open: alternatives.is_empty(), must_answer, ..Chain::default() };
         let mut known = vec![Peer::NAME];
@@ -66,7 +71,7 @@ impl<'a> Builder<'a> {
         for step in &self.inputs.spec.steps {
             if is_credential(step, self.inputs.kinds) {
                 if !authenticated {
-                    self.authenticate(api, operation, &alternatives, &known, &mut chain);
+                    self.authenticate(operation, &alternatives, &known, &mut chain);
                     known.push(Principal::NAME);
                     authenticated = true;
                 }
@@ -81,10 +86,10 @@ impl<'a> Builder<'a> {
     }
 
     fn demands_are_offered(&mut self, operation: &Operation) {
-        for demand in &operation.demands {
-            let offered = self.inputs.spec.filters().any(|spec| spec.id == demand.filter);
-            if !offered && !self.inputs.waivers.has(&demand.filter) {
-                self.not_enforced(operation, &demand.filter, &demand.source);
+        for (filter, source) in operation.demanded() {
+            let offered = self.inputs.spec.filters().any(|spec| spec.id == filter);
+            if !offered && !self.inputs.waivers.has(filter) {
+                self.not_enforced(operation, filter, source);
             }
         }
     }
@@ -107,8 +112,7 @@ impl<'a> Builder<'a> {
     }
 
     fn at(&self, problem: Problem, source: &Source) -> Problem {
-        let document = self.inputs.plan.documents.get(source.document as usize);
-        problem.at(document.map_or("", |document| document.path.as_str()), source.line, source.pointer.as_str())
+        settings::at(problem, self.inputs.plan, source, source.pointer.as_str())
     }
 
     fn nobody_authenticates(&mut self, operation: &Operation, alternatives: &[Alternative]) {
@@ -117,31 +121,42 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// A filter that checks no credential. Each demand is one step, where the filter is listed first.
+    /// A filter that checks no credential. What the definition says to it holds where it is listed first.
     fn plain(&mut self, operation: &Operation, spec: &FilterSpec, known: &mut Vec<&'static str>, chain: &mut Chain) {
-        let under = merge(&spec.settings, &told(operation, &spec.id, chain));
+        let Some(kind) = self.kind(&spec.id) else { return };
         let first = self.inputs.spec.filters().find(|listed| listed.id == spec.id).is_some_and(|first| std::ptr::eq(first, spec));
-        let mut demands = operation.demands.iter().filter(|demand| first && demand.filter == spec.id).peekable();
-        if demands.peek().is_none() {
-            self.step(operation, spec, under.clone(), By { source: &operation.source, demanded: false }, known, chain);
-        }
-        for demand in demands {
-            let settings = merge(&under, &demand.settings);
-            self.step(operation, spec, settings, By { source: &demand.source, demanded: true }, known, chain);
-        }
+        let demand = operation.demands.iter().find(|demand| first && demand.filter == spec.id);
+        let declaration = operation.declarations.iter().find(|declaration| first && declaration.filter == spec.id);
+        let settings = Settings::of_operator(spec, &self.inputs.spec.file);
+        let settings = match demand {
+            Some(demand) => settings.under(&demand.settings, &demand.source),
+            None => settings,
+        };
+        let declared = match declaration {
+            _ if kind.compares_scopes => json!(chain.scopes),
+            Some(declaration) => declaration.content.clone(),
+            None => Value::Null,
+        };
+        let by = match (demand, declaration) {
+            (Some(demand), _) => By { source: &demand.source, demanded: true },
+            (None, Some(declaration)) => By { source: &declaration.source, demanded: declaration.demanded },
+            (None, None) => By { source: &operation.source, demanded: false },
+        };
+        let declares = declaration.map_or(&operation.source, |declaration| &declaration.source);
+        let built = self.filter(&settings, spec, &declared, (by.source, declares));
+        self.step(operation, (spec, kind), built, by, known, chain);
     }
 
     fn step(
         &mut self,
         operation: &Operation,
-        spec: &FilterSpec,
-        settings: Value,
+        (spec, kind): (&FilterSpec, &Kind),
+        built: Built,
         by: By<'_>,
         known: &mut Vec<&'static str>,
         chain: &mut Chain,
     ) {
-        let Ok(Some(filter)) = self.filter(spec, settings, by) else { return };
-        let Some(kind) = self.kind(&spec.id) else { return };
+        let Ok(Some(filter)) = built else { return };
         if chain.open && kind.credentials_only {
             return;
         }
@@ -160,7 +175,9 @@ impl<'a> Builder<'a> {
     fn asked_by(&self, operation: &Operation, spec: &FilterSpec, by: By<'_>) -> Option<String> {
         match () {
             () if by.demanded => Some(self.inputs.plan.written(by.source)),
-            () if spec.id == AUTHORIZE => Some(self.inputs.plan.written(&operation.security.source)),
+            () if self.kind(&spec.id).is_some_and(|kind| kind.compares_scopes) => {
+                Some(self.inputs.plan.written(&operation.security.source))
+            }
             () if spec.line > 0 => Some(format!("{}:{}", self.inputs.spec.file, spec.line)),
             () => None,
         }
@@ -185,22 +202,22 @@ impl<'a> Builder<'a> {
     }
 
     /// All credential filters of an operation stand where the first of them is listed.
-    fn authenticate(&mut self, api: &Api, operation: &Operation, alternatives: &[Alternative], known: &[&str], chain: &mut Chain) {
+    fn authenticate(&mut self, operation: &Operation, alternatives: &[Alternative], known: &[&str], chain: &mut Chain) {
         let anonymous = alternatives.iter().any(|alternative| alternative.credentials.is_empty());
-        let (since, mut branches, mut needs) = (chain.filters.len(), Vec::new(), Vec::new());
+        let (since, mut branches, mut alternatives_of_scopes) = (chain.filters.len(), Vec::new(), Vec::new());
         for wanted in grouped(alternatives) {
             for combination in self.combinations(operation, &wanted) {
-                needs.extend(self.scopes(operation, &combination));
+                alternatives_of_scopes.extend(self.scopes(operation, &combination));
                 let mut branch = Vec::new();
                 for (spec, credential) in combination {
                     self.needs_are_known(operation, &spec, known);
-                    let Some(filter) = self.credential(api, operation, &spec, &credential) else { continue };
+                    let Some(filter) = self.credential(operation, &spec, &credential) else { continue };
                     branch.push(chain.shared_part(filter, since, Some(self.places(&credential))));
                 }
                 branches.push(branch);
             }
         }
-        chain.scopes = needs;
+        chain.scopes = ScopeAlternatives { alternatives: alternatives_of_scopes };
         match branches.as_mut_slice() {
             [one] if !anonymous && one.len() == 1 => chain.push_credentials(Step::One(one.remove(0))),
             _ => {
@@ -218,35 +235,40 @@ impl<'a> Builder<'a> {
         places.join(", ")
     }
 
-    /// What `authorize` is told of one way to be let in: an alternative for each list of scopes that is enough.
-    fn scopes(&mut self, operation: &Operation, combination: &[(FilterSpec, Wanted)]) -> Vec<Value> {
+    /// The scopes of one way to be let in: an alternative for each list of them that is enough.
+    fn scopes(&mut self, operation: &Operation, combination: &[(FilterSpec, Wanted)]) -> Vec<Vec<RequiredScopes>> {
         let demanded = combination.iter().find(|(_, wanted)| wanted.asks_for_scopes());
         if let Some((_, wanted)) = demanded
-            && !self.authorizes()
-            && !self.inputs.waivers.has(AUTHORIZE)
+            && let Some(filter) = self.missing_comparison()
         {
-            self.not_enforced(operation, AUTHORIZE, &wanted.source());
+            self.not_enforced(operation, filter, &wanted.source());
         }
         let lists = combination.iter().map(|(_, wanted)| wanted.asks.len()).max().unwrap_or(0);
         let need = |spec: &FilterSpec, wanted: &Wanted, list: usize| {
             let ask = wanted.asks.get(list)?;
-            Some(json!({"filter": spec.id, "scopes": ask.scopes, "source": self.inputs.plan.written(&ask.source)}))
+            let (filter, scopes) = (spec.id.clone(), ask.scopes.clone());
+            Some(RequiredScopes { filter, scopes, source: self.inputs.plan.written(&ask.source) })
         };
         (0..lists).map(|list| combination.iter().filter_map(|(spec, wanted)| need(spec, wanted, list)).collect()).collect()
     }
 
-    fn authorizes(&self) -> bool {
-        self.inputs.spec.filters().any(|spec| spec.id == AUTHORIZE)
+    /// The filter that would have to compare scopes, when none is listed and none is waived.
+    fn missing_comparison(&self) -> Option<&'a str> {
+        let mut kinds = self.inputs.kinds.iter().filter(|kind| kind.compares_scopes).map(|kind| kind.id).peekable();
+        let first = kinds.peek().copied().unwrap_or("scopes");
+        let compared = kinds.any(|id| self.inputs.waivers.has(id) || self.inputs.spec.filters().any(|spec| spec.id == id));
+        (!compared).then_some(first)
     }
 
     /// The filter that checks a credential. One that finds nothing to do would let everybody pass.
-    fn credential(&mut self, api: &Api, operation: &Operation, spec: &FilterSpec, credential: &Wanted) -> Option<Arc<dyn DynFilter>> {
-        let demands = operation.demands.iter().filter(|demand| demand.filter == spec.id);
-        let settings = demands.fold(spec.settings.clone(), |under, demand| merge(&under, &demand.settings));
-        let settings = merge(&settings, &credential.settings(api));
+    fn credential(&mut self, operation: &Operation, spec: &FilterSpec, credential: &Wanted) -> Option<Arc<dyn DynFilter>> {
+        let settings = Settings::of_operator(spec, &self.inputs.spec.file);
+        let settings = match operation.demands.iter().find(|demand| demand.filter == spec.id) {
+            Some(demand) => settings.under(&demand.settings, &demand.source),
+            None => settings,
+        };
         let source = credential.source();
-        let by = By { source: &source, demanded: false };
-        let built = self.filter(spec, settings, by).ok()?;
+        let built = self.filter(&settings, spec, &credential.declared(), (&source, &source)).ok()?;
         if built.is_none() {
             let message = format!("`{}` demands `{}`, which checks nothing with these settings", operation.id, spec.id);
             let problem = Problem::error("chain.not_enforced", message);
@@ -257,7 +279,7 @@ impl<'a> Builder<'a> {
 
     fn no_body_in(&mut self, branches: &[Vec<Part>], chain: &Chain, operation: &Operation) {
         for index in branches.iter().flatten().map(|part| part.filter) {
-            if chain.filters[index].body() != BodyUse::None {
+            if chain.filters[index].request_body() != BodyUse::None {
                 let message = format!("`{}` reads the body and cannot be an alternative", chain.filters[index].id());
                 let problem = Problem::error("chain.any_of", message);
                 self.problems.push(self.at(problem, &operation.security.source));
@@ -285,43 +307,32 @@ impl<'a> Builder<'a> {
         all
     }
 
-    fn filter(&mut self, spec: &FilterSpec, settings: Value, by: By<'_>) -> Built {
-        let key = (spec.id.clone(), settings.to_string());
+    /// `asked` is the line that asked for the filter, `declares` the one that says something to it.
+    fn filter(&mut self, settings: &Settings<'_>, spec: &FilterSpec, declared: &Value, (asked, declares): (&Source, &Source)) -> Built {
+        let key = (spec.id.clone(), settings.merged.to_string(), declared.to_string());
         if let Some(built) = self.built.get(&key) {
             return built.clone();
         }
         // The list knows the catalogue's filters only.
         let Some(kind) = self.kind(&spec.id) else { return Err(Reported) };
-        let built = (kind.build)(&settings, self.inputs.env).map_err(|problem| {
-            self.problems.push(self.place(problem, &settings, spec, by));
+        let built = (kind.build)(&settings.merged, declared, self.environment(kind)).map_err(|problem| {
+            self.problems.push(match problem.declared {
+                true => self.at(problem, declares),
+                false => settings.place(problem, self.inputs.plan, asked),
+            });
             Reported
         });
         self.built.insert(key, built.clone());
         built
     }
 
-    /// A problem of the settings stands where the setting was written: in the operator's file, or in the definition that
-    /// demanded it.
-    fn place(&self, problem: Problem, settings: &Value, spec: &FilterSpec, by: By<'_>) -> Problem {
-        let unset = spec.settings.as_object().is_none_or(Map::is_empty);
-        // What nobody wrote, a default for instance, stands with what is written around it.
-        let written = deepest(settings, &problem.pointer);
-        let elsewhere = !written.is_empty() && spec.settings.pointer(written).is_none();
-        if spec.pointer.is_empty() || elsewhere || (by.demanded && unset) {
-            return self.at(problem, by.source);
-        }
-        let pointer = format!("{}{}", spec.pointer, problem.pointer);
-        problem.at(self.inputs.spec.file.as_str(), 0, pointer)
+    fn environment(&mut self, kind: &Kind) -> &Env {
+        let Inputs { env, plan, .. } = self.inputs;
+        self.environments.entry(kind.id).or_insert_with(|| {
+            let declared = plan.declared.get(kind.id).map_or_else(Declared::default, |content| Declared::new(content.clone()));
+            Env { declared, ..(*env).clone() }
+        })
     }
-}
-
-/// The longest beginning of a pointer that settings have.
-fn deepest<'p>(settings: &Value, pointer: &'p str) -> &'p str {
-    let mut written = pointer;
-    while settings.pointer(written).is_none() {
-        written = written.rfind('/').map_or("", |end| &written[..end]);
-    }
-    written
 }
 
 /// Whether a step of the list checks credentials.
@@ -329,38 +340,5 @@ fn is_credential(step: &StepSpec, kinds: &[Kind]) -> bool {
     match step {
         StepSpec::Filter(spec) => kinds.iter().any(|kind| kind.id == spec.id && gives_principal(kind)),
         StepSpec::AnyOf(_) => true,
-    }
-}
-
-/// The filter that compares scopes.
-const AUTHORIZE: &str = "authorize";
-
-/// The filter that compares media types.
-const MEDIA_TYPES: &str = "media_types";
-
-/// What a filter is told of the operation, besides its settings.
-fn told(operation: &Operation, filter: &str, chain: &Chain) -> Value {
-    let declared = &operation.media_types;
-    let told = match filter {
-        AUTHORIZE => vec![("alternatives", json!(chain.scopes))],
-        MEDIA_TYPES => vec![("consumes", json!(declared.consumes)), ("produces", json!(declared.produces))],
-        _ => Vec::new(),
-    };
-    let is_said = |(_, list): &(&str, Value)| list.as_array().is_some_and(|list| !list.is_empty());
-    Value::Object(told.into_iter().filter(is_said).map(|(name, list)| (name.to_owned(), list)).collect())
-}
-
-/// The operation's settings over the operator's, key by key; maps are merged, everything else is replaced.
-fn merge(under: &Value, over: &Value) -> Value {
-    match (under, over) {
-        (Value::Object(under), Value::Object(over)) => {
-            let mut merged = under.clone();
-            for (key, value) in over {
-                let value = merged.get(key).map_or_else(|| value.clone(), |below| merge(below, value));
-                merged.insert(key.clone(), value);
-            }
-            Value::Object(merged)
-        }
-        (_, over) => over.clone(),
     }
 }

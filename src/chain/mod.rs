@@ -14,6 +14,7 @@ mod opened;
 mod reasons;
 mod render;
 mod run;
+mod settings;
 mod steps;
 
 pub use attempts::{Explanation, Failure};

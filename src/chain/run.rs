@@ -5,7 +5,7 @@ use std::any::Any;
 use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
 use tollgate_filter_api::{
-    Answer, BodyUse, Call, DynChunk, DynCx, DynDone, DynResponse, DynUpstream, Facts, Fault, Meaning, Outcome, Peer, Principal,
+    Answer, Body, BodyUse, Call, DynChunk, DynCx, DynDone, DynResponse, DynUpstream, Facts, Fault, Meaning, Outcome, Peer, Principal,
     RequestHead, ResponseHead,
 };
 
@@ -57,12 +57,12 @@ impl Run {
     }
 
     /// Runs the request phase, from the beginning or from where the body was asked for.
-    pub async fn request(&mut self, chain: &Chain, req: &mut RequestHead, call: &Call, body: Option<&Bytes>) -> Verdict {
+    pub async fn request(&mut self, chain: &Chain, req: &mut RequestHead, call: &Call, mut body: Option<&mut Body>) -> Verdict {
         while let Some(step) = chain.steps.get(self.at) {
             let ended = match step {
-                Step::One(part) => match chain.filters[part.filter].body() {
+                Step::One(part) => match chain.filters[part.filter].request_body() {
                     BodyUse::Whole(limit) if body.is_none() => return Verdict::NeedBody(limit),
-                    _ => self.one(chain, part.filter, req, call, body).await,
+                    _ => self.one(chain, part.filter, req, call, body.as_deref_mut()).await,
                 },
                 Step::AnyOf(any) => self.any_of(chain, any, req, call).await,
             };
@@ -94,7 +94,7 @@ impl Run {
         index: usize,
         req: &mut RequestHead,
         call: &Call,
-        body: Option<&Bytes>,
+        body: Option<&mut Body>,
     ) -> Result<Option<Answer>, Fault> {
         let answer = self.ask(chain, index, req, call, body).await?;
         match &answer {
@@ -110,7 +110,7 @@ impl Run {
         index: usize,
         req: &mut RequestHead,
         call: &Call,
-        body: Option<&Bytes>,
+        body: Option<&mut Body>,
     ) -> Result<Option<Answer>, Fault> {
         let state = self.states[index].as_mut();
         chain.filters[index].on_request(DynCx { req, call, facts: &mut self.facts, body, state }).await

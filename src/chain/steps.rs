@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderName;
-use tollgate_filter_api::{Carrier, DynFilter};
+use tollgate_filter_api::{Carrier, DynFilter, ScopeAlternatives};
 
 /// The filters of one operation, in order.
 #[derive(Default)]
@@ -15,7 +15,7 @@ pub struct Chain {
     /// There is no endpoint: a filter has to answer.
     pub(super) must_answer: bool,
     /// The alternatives with their scopes, for the filter that compares them.
-    pub(super) scopes: Vec<serde_json::Value>,
+    pub(super) scopes: ScopeAlternatives,
     /// The step that checks credentials, and the first behind it that does something else than judge them.
     pub(super) credentials: Option<(usize, usize)>,
 }

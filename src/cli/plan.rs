@@ -108,7 +108,8 @@ fn rows(plan: &Plan) -> Vec<Row> {
 }
 
 fn filters(operation: &Operation) -> Vec<String> {
-    let mut filters: Vec<String> = operation.demands.iter().map(|demand| demand.filter.clone()).collect();
+    let mut filters: Vec<String> = operation.demanded().map(|(filter, _)| filter.to_owned()).collect();
+    filters.sort();
     filters.dedup();
     filters
 }
@@ -145,7 +146,7 @@ fn alternative(alternative: &Alternative) -> String {
 }
 
 fn credential(credential: &Credential) -> String {
-    let name = if credential.filter == "jwt" { "token" } else { &credential.filter };
+    let name = if credential.filter == tollgate_plan::TOKEN { "token" } else { &credential.filter };
     match credential.scopes.as_slice() {
         [] => name.to_owned(),
         [scope] => format!("{name} (scope {scope})"),
@@ -185,7 +186,7 @@ mod tests {
 
     fn needs(filter: &str, scopes: &[&str]) -> Credential {
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        Credential { filter: filter.to_owned(), scheme: String::new(), scopes, settings: BTreeMap::new(), source: Source::default() }
+        Credential { filter: filter.to_owned(), scheme: String::new(), scopes, declared: BTreeMap::new(), source: Source::default() }
     }
 
     fn security(alternatives: Vec<Vec<Credential>>, waived: &[&str]) -> Security {

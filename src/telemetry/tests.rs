@@ -36,7 +36,7 @@ fn api(title: &str, ids: &[String]) -> Api {
         target: Target::Endpoints { production: Some(0), sandbox: None },
         security: serde_json::from_value(json!({ "alternatives": [], "source": Source::default() })).unwrap(),
         demands: Vec::new(),
-        media_types: Default::default(),
+        declarations: Vec::new(),
         source: Source::default(),
     };
     Api {

@@ -21,7 +21,9 @@ fn operations(plan: &Value) -> Vec<Operation> {
         for operation in api["operations"].as_array().unwrap().iter().filter(|operation| !operation["target"]["endpoints"].is_null()) {
             let template = operation["template"].as_str().unwrap();
             let path: Vec<&str> = template.split('/').map(|segment| if segment.starts_with('{') { "1" } else { segment }).collect();
-            let declared = |list: &str| operation["media_types"][list].as_array().is_some_and(|list| !list.is_empty());
+            let mut declarations = operation["declarations"].as_array().into_iter().flatten();
+            let media_types = declarations.rfind(|declaration| declaration["filter"] == "media_types");
+            let declared = |list: &str| media_types.is_some_and(|types| types["content"][list].is_array());
             let declares = (declared("consumes"), declared("produces"));
             let mut fields = vec!["Accept: application/json"];
             fields.extend(declares.0.then_some("Content-Type: application/json"));

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::Value;
-use tollgate_filter_api::{BodyUse, ByteSize, Kind, Meaning, Posture, Reason};
+use tollgate_filter_api::{Kind, Meaning, Posture, Reason};
 use tollgate_filter_testkit::{CaseFile, Expected, OptionDoc, options};
 
 use crate::pages::Page;
@@ -47,12 +47,8 @@ fn summary(kind: &Kind, text: &mut String) {
         Posture::Hardened => "hardened: fit for clients and upstreams that nobody trusts",
         Posture::Unknown => "not examined: unfit for untrusted input",
     };
-    let body = match kind.body {
-        BodyUse::None => "not read".to_owned(),
-        BodyUse::Whole(limit) => format!("read whole, up to {}", ByteSize(u64::try_from(limit).unwrap_or(u64::MAX))),
-    };
     text.push_str("| | |\n|---|---|\n");
-    for (key, value) in [("posture", posture), ("needs", &names(kind.needs)), ("gives", &names(kind.gives)), ("request body", &body)] {
+    for (key, value) in [("posture", posture), ("needs", &names(kind.needs)), ("gives", &names(kind.gives))] {
         let _ = writeln!(text, "| {key} | {value} |");
     }
 }

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tollgate_document::Shape;
 use tollgate_filter_api::{Problem, Problems, Severity};
-use tollgate_plan::{Api, Environment, MediaTypes, Operation, Policies, Security, Source, Target, Transports};
+use tollgate_plan::{Api, Environment, Operation, Security, Source, Target, Transports};
 
+use crate::declarations::{self, Declarations};
 use crate::demands::{self, Demands};
-use crate::endpoints::{self, Found, Groups, RESILIENCE};
+use crate::endpoints::{self, Found, Groups};
 use crate::extensions::{self, GENERIC, Level};
 use crate::model::{self, Definition, PathItem};
-use crate::policies::{self, UNLIMITED};
+use crate::policies::{self, Policies, UNLIMITED};
 use crate::sources::short;
 use crate::spot::Spot;
 use crate::{security, template};
@@ -38,8 +39,10 @@ struct Assembly<'x, 'p, 'a> {
     named: endpoints::Named<'a>,
     production: Found,
     sandbox: Found,
-    /// What the API asks of every operation.
+    /// Settings that the API gives to filters of every operation.
     common: Demands,
+    /// What it says to them of every operation.
+    declared: Declarations,
     tier: Option<(String, Spot<'a>)>,
     mutual: Option<security::Mutual<'a>>,
     homeless: Vec<(String, Spot<'a>)>,
@@ -72,9 +75,9 @@ pub(crate) fn assemble(project: &mut Project<'_>, definition: &Definition<'_>, b
     let mandatory = mutual.as_ref().is_some_and(|mutual| mutual.mandatory);
     let transports = transports(root, mandatory, &mut project.problems);
     let name = format!("{}:{}", definition.title, definition.version_text);
-    let mut common = Demands::default();
-    demands::response_cache(root, &mut common, &mut project.problems);
-    let tier = demands::tier(root, &mut project.problems).filter(|(name, _)| name != UNLIMITED);
+    let mut declared = Declarations::default();
+    declared.response_cache(root, &mut project.problems);
+    let tier = declarations::tier(root, &mut project.problems).filter(|(name, _)| name != UNLIMITED);
     let mut named = endpoints::Named::new(root, &mut project.problems);
     let mut reader = endpoints::Reader { named: &mut named, groups: &mut project.groups, problems: &mut project.problems };
     reader.check_named();
@@ -83,15 +86,31 @@ pub(crate) fn assemble(project: &mut Project<'_>, definition: &Definition<'_>, b
         found => found,
     };
     let sandbox = reader.at(root, Environment::Sandbox, &name);
-    let mut assembly = Assembly { project, definition, name, named, production, sandbox, common, tier, mutual, homeless: Vec::new() };
-    let operations = assembly.operations();
+    let mut assembly = Assembly {
+        project,
+        definition,
+        name,
+        named,
+        production,
+        sandbox,
+        common: Demands::default(),
+        declared,
+        tier,
+        mutual,
+        homeless: Vec::new(),
+    };
+    let mut operations = assembly.operations();
     assembly.report_homeless();
+    let auth_header = auth_header(root, &mut project.problems);
+    if let Some(header) = &auth_header {
+        operations.iter_mut().for_each(|operation| security::rename_header(&mut operation.security, header));
+    }
     Api {
         title: definition.title.clone(),
         version: definition.version_text.clone(),
         base_path,
         transports,
-        auth_header: auth_header(root, &mut project.problems),
+        auth_header,
         owner: root.text("x-wso2-owner").filter(|owner| !owner.is_empty()),
         operations,
         source: root.source(),
@@ -201,13 +220,13 @@ impl<'a> Assembly<'_, '_, 'a> {
         let spot = &operation.spot;
         extensions::check(spot, Level::Operation, self.definition.lenient, &mut self.project.problems);
         let target = self.target(item, operation);
-        let mut demands = self.common.clone();
-        let root = &self.definition.root;
+        let (mut demands, mut declared) = (self.common.clone(), self.declared.clone());
         let problems = &mut self.project.problems;
-        demands::interceptors(root, Level::Api, &mut demands, problems);
-        demands::interceptors(spot, Level::Operation, &mut demands, problems);
-        self.throttle(spot, &mut demands);
-        self.resilience(&target, &mut demands);
+        declared.media_types(&operation.media_types, spot.source());
+        declared.interceptors(&self.definition.root, Level::Api, problems);
+        declared.interceptors(spot, Level::Operation, problems);
+        self.throttle(spot, &mut declared);
+        self.resilience(&target, &mut declared);
         for level in item.levels.iter().rev() {
             demands.generic(level, &mut self.project.problems);
         }
@@ -219,14 +238,14 @@ impl<'a> Assembly<'_, '_, 'a> {
             target,
             security,
             demands: demands.finish(),
-            media_types: operation.media_types.clone(),
+            declarations: declared.finish(),
             source: spot.source(),
         }
     }
 
     /// The tier of the API makes those of operations ineffective.
-    fn throttle(&mut self, spot: &Spot<'a>, demands: &mut Demands) {
-        let own = demands::tier(spot, &mut self.project.problems);
+    fn throttle(&mut self, spot: &Spot<'a>, declared: &mut Declarations) {
+        let own = declarations::tier(spot, &mut self.project.problems);
         let (level, policy, place) = match (self.tier.clone(), own) {
             (Some((policy, place)), own) => {
                 if let Some((_, ineffective)) = own {
@@ -243,16 +262,15 @@ impl<'a> Assembly<'_, '_, 'a> {
             let problem = policies::check_resource(policies, &policy, &place, waived);
             self.project.problems.0.extend(problem);
         }
-        demands.add("throttle", json!({"level": level, "policy": policy}), place.source());
+        declared.tier(level, &policy, place.source());
     }
 
-    fn resilience(&self, target: &Target, demands: &mut Demands) {
+    fn resilience(&self, target: &Target, declared: &mut Declarations) {
         let Target::Endpoints { production, sandbox } = target else { return };
         for index in [production, sandbox].into_iter().flatten() {
             let group = &self.project.groups.list[*index as usize];
             if let Some(advanced) = &group.advanced {
-                let settings = json!({"group": group.name, "environment": group.environment, "advanced": advanced});
-                demands.add(RESILIENCE, settings, group.source.clone());
+                declared.resilience(group, advanced);
             }
         }
     }
@@ -372,7 +390,7 @@ impl<'a> Assembly<'_, '_, 'a> {
             target: Target::Options { allow: allow.into_iter().collect() },
             security: security::open(spot),
             demands,
-            media_types: MediaTypes::default(),
+            declarations: Vec::new(),
             source: spot.source(),
         })
     }
@@ -401,10 +419,9 @@ fn weight(operation: &Operation) -> usize {
     let security: usize = credentials
         .map(|c| {
             let scopes: usize = c.scopes.iter().map(|s| 24 + s.len()).sum();
-            200 + c.source.pointer.len() + scopes + c.settings.values().map(settings).sum::<usize>()
+            200 + c.source.pointer.len() + scopes + c.declared.values().map(settings).sum::<usize>()
         })
         .sum();
-    let MediaTypes { consumes, produces } = &operation.media_types;
-    let media_types: usize = consumes.iter().chain(produces).map(|name| 24 + name.len()).sum();
-    200 + operation.id.len() + operation.template.len() + 2 * operation.source.pointer.len() + demands + media_types + security
+    let declared: usize = operation.declarations.iter().map(|d| 200 + d.source.pointer.len() + settings(&d.content)).sum();
+    200 + operation.id.len() + operation.template.len() + 2 * operation.source.pointer.len() + demands + declared + security
 }

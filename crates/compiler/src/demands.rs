@@ -7,7 +7,7 @@ use tollgate_document::{Shape, nearest};
 use tollgate_filter_api::{Problem, Problems};
 use tollgate_plan::{Demand, Source};
 
-use crate::extensions::{GENERIC, Level};
+use crate::extensions::GENERIC;
 use crate::sources::short;
 use crate::spot::Spot;
 
@@ -144,64 +144,11 @@ fn text_list(spot: &Spot<'_>) -> Option<Value> {
     }
 }
 
-/// Interceptors of one level. Both levels run; the same function at both levels runs once.
-pub(crate) fn interceptors(spot: &Spot<'_>, level: Level, demands: &mut Demands, problems: &mut Problems) {
-    for (key, phase) in [("x-wso2-request-interceptor", "request"), ("x-wso2-response-interceptor", "response")] {
-        let Some(value) = spot.get(key) else { continue };
-        let Some(reference) = value.node.as_str().filter(|r| !r.is_empty()) else {
-            problems.push(value.error("extension.value", format!("`{key}` must be the name of a function")));
-            continue;
-        };
-        let same = |d: &Demand| d.settings["phase"] == phase && d.settings["reference"] == reference;
-        if demands.0.iter().any(|d| d.filter == "interceptor" && same(d)) {
-            continue;
-        }
-        let settings = json!({"phase": phase, "level": if level == Level::Api { "api" } else { "resource" }, "reference": reference});
-        demands.add("interceptor", settings, value.source());
-    }
-}
-
 /// What to say of a key that is read by nobody: an error when it is close to one that is, as a slip would change what is enforced.
 pub(crate) fn unknown_key(key: &str, value: &Spot<'_>, code: &'static str, known: &[&str]) -> Problem {
     let message = format!("unknown key `{}`", short(key));
     match nearest(key, known.iter().copied()) {
         Some(near) => value.error(code, message).hint(format!("did you mean `{near}`?")),
         None => value.warning(code, message).hint(format!("known are {}", known.join(", "))),
-    }
-}
-
-/// `x-wso2-response-cache`.
-pub(crate) fn response_cache(root: &Spot<'_>, demands: &mut Demands, problems: &mut Problems) {
-    let Some(spot) = root.get("x-wso2-response-cache") else { return };
-    let Some(enabled) = spot.node.get("enabled").and_then(|e| e.as_bool()) else {
-        problems.push(spot.error("extension.value", "`x-wso2-response-cache` needs `enabled: true` or `false`"));
-        return;
-    };
-    let mut settings = Map::new();
-    for (key, value) in spot.entries().filter(|(key, _)| *key != "enabled") {
-        match value.node.as_number().and_then(serde_json::Number::as_u64) {
-            Some(seconds) if key == "cacheTimeoutInSeconds" => {
-                settings.insert("timeout_seconds".to_owned(), json!(seconds));
-            }
-            None if key == "cacheTimeoutInSeconds" => {
-                problems.push(value.error("extension.value", format!("`{key}` must be a whole number")));
-            }
-            _ => problems.push(unknown_key(key, &value, "extension.unknown", &["enabled", "cacheTimeoutInSeconds"])),
-        }
-    }
-    if enabled {
-        demands.add("response_cache", Value::Object(settings), spot.source());
-    }
-}
-
-/// The tier named at a level, in either spelling.
-pub(crate) fn tier<'a>(spot: &Spot<'a>, problems: &mut Problems) -> Option<(String, Spot<'a>)> {
-    let value = spot.get("x-wso2-throttling-tier").or_else(|| spot.get("x-throttling-tier"))?;
-    match value.node.text() {
-        Some(name) if !name.is_empty() => Some((name, value)),
-        _ => {
-            problems.push(value.error("extension.value", "a throttling tier must be the name of a policy"));
-            None
-        }
     }
 }

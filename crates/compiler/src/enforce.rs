@@ -122,6 +122,14 @@ impl Enforcer<'_> {
                 waived.insert(demand.filter);
             }
         }
+        let declarations = std::mem::take(&mut operation.declarations);
+        for declaration in declarations {
+            if !declaration.demanded || self.admits(&declaration.filter, &declaration.source) {
+                operation.declarations.push(declaration);
+            } else {
+                waived.insert(declaration.filter);
+            }
+        }
         let credentials = self.security(&mut operation.security);
         if operation.security.is_opened() {
             for filter in &credentials {

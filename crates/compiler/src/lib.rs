@@ -11,6 +11,7 @@
 mod api;
 mod base_path;
 mod collisions;
+mod declarations;
 mod demands;
 mod endpoints;
 mod enforce;
@@ -26,6 +27,8 @@ mod spot;
 mod structure;
 mod template;
 mod url;
+
+use std::collections::BTreeMap;
 
 use tollgate_document::{Limits, pointer};
 use tollgate_filter_api::{Problem, Problems, Severity};
@@ -98,7 +101,7 @@ pub fn compile(project: &Project, options: &Options) -> Outcome {
     let endpoint = endpoint.filter(|(url, source)| usable_endpoint(url, source.as_ref(), project, &mut problems));
     let mut shared = api::Project {
         policies: project.policies.is_some().then_some(&policies),
-        throttle_waived: waivers.has("throttle"),
+        throttle_waived: waivers.has(policies::FILTER),
         endpoint,
         missing_endpoint: missing,
         answers: &options.answers,
@@ -107,8 +110,12 @@ pub fn compile(project: &Project, options: &Options) -> Outcome {
     };
     let apis = apis(&definitions, &sources, &mut shared);
     let api::Project { groups, mut problems, .. } = shared;
-    let mut plan =
-        Plan { name: project.name.clone(), documents: documents(&sources), apis, endpoints: groups.list, policies, waived: Vec::new() };
+    let mut declared = BTreeMap::new();
+    if !policies.is_empty() {
+        declared.insert(policies::FILTER.to_owned(), serde_json::json!(policies));
+    }
+    let (name, documents, endpoints) = (project.name.clone(), documents(&sources), groups.list);
+    let mut plan = Plan { name, documents, apis, endpoints, declared, waived: Vec::new() };
     if let Some(enforceable) = &options.enforceable {
         let catalogue = Catalogue { enforceable, waivers: &waivers };
         let extra: Vec<(&str, Source)> = groups.digest.into_iter().map(|source| (UPSTREAM_DIGEST, source)).collect();

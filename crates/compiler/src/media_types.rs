@@ -7,11 +7,26 @@
 use std::collections::BTreeSet;
 
 use tollgate_document::Node;
-use tollgate_plan::MediaTypes;
 
 use crate::sources::Sources;
 use crate::spot::Spot;
 use crate::structure::Version;
+
+/// The media types, or ranges of them, that an operation declares: as written, sorted, each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MediaTypes {
+    /// Of the request's body. Empty: nothing is declared.
+    pub consumes: Vec<String>,
+    /// Of the answers. Empty: nothing is declared, or an answer to a request that succeeds has no content.
+    pub produces: Vec<String>,
+}
+
+impl MediaTypes {
+    /// Whether nothing is declared.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.consumes.is_empty() && self.produces.is_empty()
+    }
+}
 
 /// Nobody declares more for one body, nor more answers; what follows is not read.
 const MAX: usize = 100;

@@ -9,9 +9,8 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 use tollgate_document::Shape;
 use tollgate_filter_api::{Problem, Severity};
-use tollgate_plan::MediaTypes;
 
-use crate::media_types;
+use crate::media_types::{self, MediaTypes};
 use crate::sources::Sources;
 use crate::spot::Spot;
 use crate::structure::{self, Version};

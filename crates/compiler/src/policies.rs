@@ -2,12 +2,43 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tollgate_document::{Shape, nearest};
 use tollgate_filter_api::{Problem, Problems};
-use tollgate_plan::{Policies, Policy};
 
 use crate::spot::Spot;
+
+/// The filter that reads them.
+pub(crate) const FILTER: &str = "throttle";
+
+/// `policies.yaml`, level by level, as the Plan has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Policies {
+    pub resource: BTreeMap<String, Policy>,
+    pub application: BTreeMap<String, Policy>,
+    pub subscription: BTreeMap<String, Policy>,
+}
+
+impl Policies {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.resource.is_empty() && self.application.is_empty() && self.subscription.is_empty()
+    }
+}
+
+/// So many requests in so much time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Policy {
+    /// Requests allowed in a window.
+    pub count: u64,
+    /// Window length in seconds: `unitTime` times `timeUnit`.
+    pub window_seconds: u64,
+    /// `false` lets traffic pass and only marks it.
+    pub stop_on_quota: bool,
+    /// `file:line` of it.
+    pub source: String,
+    #[serde(skip)]
+    line: u32,
+}
 
 /// Means "no policy" and needs no entry.
 pub(crate) const UNLIMITED: &str = "Unlimited";
@@ -93,7 +124,7 @@ fn read_list(list: &Spot<'_>, problems: &mut Problems) -> BTreeMap<String, Polic
                 }
             };
             if let Some(first) = policies.get(name) {
-                let hint = format!("it was first written on line {}", first.source.line);
+                let hint = format!("it was first written on line {}", first.line);
                 let message = format!("the policy `{name}` stands here a second time");
                 problems.push(spot.error("policies.duplicate", message).hint(hint));
             } else {
@@ -110,7 +141,7 @@ fn read_policy(spot: &Spot<'_>) -> Result<Policy, Problem> {
     let (Some(window_seconds), 1..) = (window, fields.count) else {
         return Err(spot.error("policies.value", "`count` and `unitTime` must be at least 1"));
     };
-    Ok(Policy { count: fields.count, window_seconds, stop_on_quota: fields.stop_on_quota, source: spot.source() })
+    Ok(Policy { count: fields.count, window_seconds, stop_on_quota: fields.stop_on_quota, source: spot.written(), line: spot.node.line() })
 }
 
 /// Says so when a resource policy is not there.

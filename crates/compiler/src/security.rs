@@ -161,7 +161,7 @@ impl<'r, 'a> Reader<'r, 'a> {
             filter: scheme.map_or_else(|| "jwt".to_owned(), |s| s.filter.clone()),
             scheme: name.to_owned(),
             scopes,
-            settings: scheme.map(|s| s.settings.clone()).unwrap_or_default(),
+            declared: scheme.map(|s| s.settings.clone()).unwrap_or_default(),
             source: spot.source(),
         }
     }
@@ -238,8 +238,17 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 }
 
-fn extension_credential(filter: &str, settings: BTreeMap<String, Value>, spot: &Spot<'_>) -> Alternative {
-    let credential = Credential { filter: filter.to_owned(), scheme: String::new(), scopes: Vec::new(), settings, source: spot.source() };
+/// Says in which header the credentials are that stand in one (`x-wso2-auth-header`).
+pub(crate) fn rename_header(security: &mut Security, header: &str) {
+    for credential in security.alternatives.iter_mut().flat_map(|alternative| &mut alternative.credentials) {
+        if matches!(credential.filter.as_str(), "jwt" | "basic_auth") {
+            credential.declared.insert("header".to_owned(), json!(header));
+        }
+    }
+}
+
+fn extension_credential(filter: &str, declared: BTreeMap<String, Value>, spot: &Spot<'_>) -> Alternative {
+    let credential = Credential { filter: filter.to_owned(), scheme: String::new(), scopes: Vec::new(), declared, source: spot.source() };
     Alternative { credentials: vec![credential] }
 }
 

@@ -44,6 +44,11 @@ impl<'a> Spot<'a> {
         Source { document: u32::try_from(self.file).unwrap_or(u32::MAX), line: self.node.line(), pointer: self.pointer.clone() }
     }
 
+    /// `file:line`.
+    pub(crate) fn written(&self) -> String {
+        format!("{}:{}", self.node.document().name(), self.node.line())
+    }
+
     pub(crate) fn error(&self, code: &'static str, message: impl Into<String>) -> Problem {
         self.place(Problem::error(code, message))
     }

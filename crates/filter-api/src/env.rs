@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::{Problem, Readiness, Remote, RemotePolicy, Revocations};
+use crate::{Declared, Problem, Readiness, Remote, RemotePolicy, Revocations};
 
 /// The time. Filters ask this one and no other.
 pub trait Clock: Send + Sync {
@@ -150,6 +150,8 @@ pub struct Env {
     pub metrics: Metrics,
     /// What must be at hand before traffic may come.
     pub readiness: Readiness,
+    /// What the project says to the filter once, for all its operations.
+    pub declared: Declared,
 }
 
 impl fmt::Debug for Env {

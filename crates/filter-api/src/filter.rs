@@ -3,11 +3,11 @@
 use std::future::Future;
 
 use bytes::Bytes;
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::{Answer, Call, Carrier, Env, FactSet, Fault, MetricDoc, Problem, Reason, RequestHead, ResponseHead};
+use crate::{Answer, Body, Call, Carrier, Env, FactSet, Fault, MetricDoc, Problem, Reason, RequestHead, ResponseHead};
 
 /// What a filter reads of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,28 @@ pub enum BodyUse {
     None,
     /// All of it, up to so many bytes. The chain reads it just before the filter, and refuses a longer one itself.
     Whole(usize),
+}
+
+/// The answers that a filter reads whole, with their bodies. All others stream past it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerUse {
+    /// Most bytes of a body. What is longer is refused.
+    pub limit: usize,
+    /// Statuses, each a code or a class: `404`, or `2` for all from 200 to 299. Empty: every one.
+    pub statuses: Vec<u16>,
+    /// Media types without parameters, in lower case. Empty: every one.
+    pub media_types: Vec<String>,
+}
+
+impl AnswerUse {
+    /// Whether it is an answer that the filter reads. An answer that does not say what it is has every media type.
+    pub fn covers(&self, status: StatusCode, content_type: Option<&str>) -> bool {
+        let code = status.as_u16();
+        let status = self.statuses.is_empty() || self.statuses.iter().any(|one| *one == code || *one == code / 100);
+        let essence = content_type.map(|text| text.split(';').next().unwrap_or(text).trim());
+        let is_named = |essence: &str| self.media_types.iter().any(|one| one.eq_ignore_ascii_case(essence));
+        status && (self.media_types.is_empty() || essence.is_none_or(is_named))
+    }
 }
 
 /// How far a filter was hardened, as the manual states it.
@@ -61,16 +83,25 @@ pub trait Filter: Send + Sync + Sized + 'static {
     const BY_DEFAULT: bool = true;
     /// Whether it judges verified credentials and nothing else, so that it is left out where nobody has to show one.
     const CREDENTIALS_ONLY: bool = false;
+    /// Whether the credential that it checks is a client certificate, which a listener must ask for.
+    const CERTIFICATE: bool = false;
+    /// Whether the credential that it checks carries scopes that a definition asks for. Where any requirement of a list is enough, such
+    /// a credential without scopes of its own needs those of the others.
+    const SCOPED: bool = false;
+    /// Whether it compares the scopes that a definition asks for. Its declaration is then a [`ScopeAlternatives`](crate::ScopeAlternatives),
+    /// which the chain makes from the operation's security requirements.
+    const COMPARES_SCOPES: bool = false;
     /// Every way in which it ends a request.
     const REASONS: &'static [Reason] = &[];
-    /// What it reads of the body.
-    const BODY: BodyUse = BodyUse::None;
     /// How far it was hardened.
     const POSTURE: Posture = Posture::Unknown;
     /// Series it writes.
     const METRICS: &'static [MetricDoc] = &[];
-    /// What is written in YAML.
+    /// Its settings: what an operator wrote in `gateway.yaml`, and under it what `x-tollgate-<ID>` of a definition sets.
     type Config: DeserializeOwned + JsonSchema;
+    /// What the definition says to it of an operation, as the compiler read it; `()` for a filter that definitions say nothing to.
+    /// What all operations of a project share, it asks [`Env::declared`] for.
+    type Declared: DeserializeOwned + Default;
     /// Facts that must be known before it runs.
     type Needs: FactSet;
     /// Facts that are known once it let a request pass.
@@ -78,16 +109,32 @@ pub trait Filter: Send + Sync + Sized + 'static {
     /// Its own scratch, one request long.
     type State: Default + Send + Sync + 'static;
 
-    /// Whether these settings leave it nothing to do; it is then left out of the chain.
-    fn is_idle(_config: &Self::Config) -> bool {
+    /// Whether settings and declaration leave it nothing to do; it is then left out of the chain.
+    fn is_idle(_config: &Self::Config, _declared: &Self::Declared) -> bool {
         false
     }
 
-    /// Turns settings into what runs. May ask the environment to keep things fresh, must not start anything itself.
+    /// Turns settings and declaration into what runs. May ask the environment to keep things fresh, must not start anything itself.
     ///
     /// # Errors
-    /// When the settings cannot be enforced.
-    fn build(config: Self::Config, env: &Env) -> Result<Self, Problem>;
+    /// When they cannot be enforced. The problem's pointer is relative to the settings; one of the declaration says so with
+    /// [`Problem::of_declaration`].
+    fn build(config: Self::Config, declared: Self::Declared, env: &Env) -> Result<Self, Problem>;
+
+    /// APIs that these settings name, as name and version; `*` is every version. A name that no API of the project has is reported.
+    fn named_apis(_config: &Self::Config) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// What it reads of the request's body.
+    fn request_body(&self) -> BodyUse {
+        BodyUse::None
+    }
+
+    /// The answers that it reads whole; `None`: it reads none. Operations with a filter that does pay for every request.
+    fn answer_body(&self) -> Option<AnswerUse> {
+        None
+    }
 
     /// Fields in which the upstream reads the gateway's own word. What a client sent in them never reaches the upstream, in no
     /// spelling; the filter may still read it in [`Filter::on_request`].
@@ -127,6 +174,18 @@ pub trait Filter: Send + Sync + Sized + 'static {
         Ok(())
     }
 
+    /// Judges an answer that it reads whole, and may change or replace head and body. Runs before [`Filter::on_response`] of any filter,
+    /// for the upstream's answer only, in reverse order of the chain.
+    ///
+    /// The body is as the upstream sent it, without chunks; the gateway sets `Content-Length` anew and takes out the digests and the
+    /// entity tag of a body that was replaced.
+    ///
+    /// # Errors
+    /// When it could not decide; the client gets 503.
+    fn on_answer(&self, _cx: AnswerCx<'_, Self>) -> impl Future<Output = Result<Flow, Fault>> + Send {
+        std::future::ready(Ok(Flow::Next(())))
+    }
+
     /// Sees, and may change, the body that goes to the client, piece by piece. The header is gone by then.
     ///
     /// # Errors
@@ -147,8 +206,8 @@ pub struct Cx<'a, F: Filter> {
     pub call: &'a Call,
     /// The facts it needs.
     pub given: <F::Needs as FactSet>::View<'a>,
-    /// The whole body, when it asked for it.
-    pub body: Option<&'a Bytes>,
+    /// The whole body, when it asked for it. It may be replaced.
+    pub body: Option<&'a mut Body>,
     /// Its scratch.
     pub state: &'a mut F::State,
 }
@@ -169,6 +228,18 @@ pub struct UpstreamCx<'a, F: Filter> {
 pub struct ResponseCx<'a, F: Filter> {
     /// The response as it goes to the client.
     pub resp: &'a mut ResponseHead,
+    /// What is fixed about the request.
+    pub call: &'a Call,
+    /// Its scratch.
+    pub state: &'a mut F::State,
+}
+
+/// What a filter has before it in [`Filter::on_answer`].
+pub struct AnswerCx<'a, F: Filter> {
+    /// The answer's head; changes are seen by the filters that come after and by the client.
+    pub head: &'a mut ResponseHead,
+    /// The answer's body, whole.
+    pub body: &'a mut Body,
     /// What is fixed about the request.
     pub call: &'a Call,
     /// Its scratch.

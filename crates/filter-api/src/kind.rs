@@ -8,8 +8,8 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
 use crate::{
-    Answer, BodyUse, Call, Carrier, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow, Outcome, Posture, Problem, Reason,
-    RequestHead, ResponseCx, ResponseHead, UpstreamCx, decode::decode,
+    Answer, AnswerCx, AnswerUse, Body, BodyUse, Call, Carrier, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow, Outcome,
+    Posture, Problem, Reason, RequestHead, ResponseCx, ResponseHead, UpstreamCx, decode::decode,
 };
 
 /// A series a filter writes.
@@ -21,11 +21,14 @@ pub struct MetricDoc {
     pub help: &'static str,
 }
 
-/// Builds a filter from its settings; `None` when they leave it nothing to do.
-pub type BuildFilter = fn(&Value, &Env) -> Result<Option<Arc<dyn DynFilter>>, Problem>;
+/// Builds a filter from its settings and the declaration of an operation; `None` when they leave it nothing to do.
+pub type BuildFilter = fn(&Value, &Value, &Env) -> Result<Option<Arc<dyn DynFilter>>, Problem>;
 
 /// Judges settings that an operation may not need, or may complete; the pointer of a problem is relative to them.
 pub type CheckSettings = fn(&Value) -> Result<(), Problem>;
+
+/// APIs that settings name; none when they cannot be read.
+pub type NamedApis = fn(&Value) -> Vec<(String, String)>;
 
 /// One entry of the catalogue.
 #[derive(Clone, Copy)]
@@ -40,14 +43,18 @@ pub struct Kind {
     pub by_default: bool,
     /// [`Filter::CREDENTIALS_ONLY`].
     pub credentials_only: bool,
+    /// [`Filter::CERTIFICATE`].
+    pub certificate: bool,
+    /// [`Filter::SCOPED`].
+    pub scoped: bool,
+    /// [`Filter::COMPARES_SCOPES`].
+    pub compares_scopes: bool,
     /// [`Filter::REASONS`].
     pub reasons: &'static [Reason],
     /// Names of the facts it needs.
     pub needs: &'static [&'static str],
     /// Names of the facts it gives.
     pub gives: &'static [&'static str],
-    /// [`Filter::BODY`].
-    pub body: BodyUse,
     /// [`Filter::POSTURE`].
     pub posture: Posture,
     /// [`Filter::METRICS`].
@@ -60,7 +67,9 @@ pub struct Kind {
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Judges settings that may not be complete.
     pub check: CheckSettings,
-    /// Builds it; `None` when the settings leave it nothing to do.
+    /// [`Filter::named_apis`].
+    pub named_apis: NamedApis,
+    /// Builds it; `None` when settings and declaration leave it nothing to do.
     pub build: BuildFilter,
 }
 
@@ -79,28 +88,45 @@ impl Kind {
             answers: F::ANSWERS,
             by_default: F::BY_DEFAULT,
             credentials_only: F::CREDENTIALS_ONLY,
+            certificate: F::CERTIFICATE,
+            scoped: F::SCOPED,
+            compares_scopes: F::COMPARES_SCOPES,
             reasons: F::REASONS,
             needs: F::Needs::NAMES,
             gives: F::Gives::NAMES,
-            body: F::BODY,
             posture: F::POSTURE,
             metrics: F::METRICS,
             readme,
             cases,
             schema: |generator| generator.subschema_for::<F::Config>(),
             check: check::<F>,
+            named_apis: |settings| decode(settings.clone()).map_or_else(|_| Vec::new(), |config| F::named_apis(&config)),
             build: build::<F>,
         }
     }
 }
 
-/// Decodes the settings and builds the filter. The pointer of a problem is relative to the settings.
-fn build<F: Filter>(settings: &Value, env: &Env) -> Result<Option<Arc<dyn DynFilter>>, Problem> {
+/// Decodes settings and declaration and builds the filter. The pointer of a problem is relative to the one or the other.
+fn build<F: Filter>(settings: &Value, declared: &Value, env: &Env) -> Result<Option<Arc<dyn DynFilter>>, Problem> {
     let config = read::<F>(settings)?;
-    if F::is_idle(&config) {
+    let declared = declaration::<F>(declared)?;
+    if F::is_idle(&config, &declared) {
         return Ok(None);
     }
-    Ok(Some(Arc::new(Typed::<F>(F::build(config, env)?, PhantomData))))
+    Ok(Some(Arc::new(Typed::<F>(F::build(config, declared, env)?, PhantomData))))
+}
+
+/// Decodes what the definition says; null is nothing.
+fn declaration<F: Filter>(declared: &Value) -> Result<F::Declared, Problem> {
+    if declared.is_null() {
+        return Ok(F::Declared::default());
+    }
+    let wrong = |problem: Problem| Problem {
+        code: "filter.declaration",
+        message: format!("`{}` cannot read what the definition says to it: {}", F::ID, problem.message),
+        ..problem.of_declaration()
+    };
+    decode(declared.clone()).map_err(wrong)
 }
 
 /// Decodes the settings.
@@ -129,7 +155,7 @@ pub struct DynCx<'a> {
     pub req: &'a mut RequestHead,
     pub call: &'a Call,
     pub facts: &'a mut Facts,
-    pub body: Option<&'a Bytes>,
+    pub body: Option<&'a mut Body>,
     pub state: &'a mut (dyn Any + Send + Sync),
 }
 
@@ -146,6 +172,15 @@ pub struct DynUpstream<'a> {
 #[allow(missing_docs)]
 pub struct DynResponse<'a> {
     pub resp: &'a mut ResponseHead,
+    pub call: &'a Call,
+    pub state: &'a mut (dyn Any + Send + Sync),
+}
+
+/// [`AnswerCx`] without types.
+#[allow(missing_docs)]
+pub struct DynAnswer<'a> {
+    pub head: &'a mut ResponseHead,
+    pub body: &'a mut Body,
     pub call: &'a Call,
     pub state: &'a mut (dyn Any + Send + Sync),
 }
@@ -170,8 +205,10 @@ pub struct DynDone<'a> {
 pub trait DynFilter: Send + Sync {
     /// [`Filter::ID`].
     fn id(&self) -> &'static str;
-    /// [`Filter::BODY`].
-    fn body(&self) -> BodyUse;
+    /// [`Filter::request_body`].
+    fn request_body(&self) -> BodyUse;
+    /// [`Filter::answer_body`].
+    fn answer_body(&self) -> Option<AnswerUse>;
     /// [`Filter::owned_headers`].
     fn owned_headers(&self) -> Vec<HeaderName>;
     /// [`Filter::carrier`].
@@ -190,6 +227,8 @@ pub trait DynFilter: Send + Sync {
     /// # Errors
     /// The filter's.
     fn on_response(&self, cx: DynResponse<'_>) -> Result<(), Fault>;
+    /// [`Filter::on_answer`].
+    fn on_answer<'a>(&'a self, cx: DynAnswer<'a>) -> FilterFuture<'a>;
     /// [`Filter::on_chunk`].
     ///
     /// # Errors
@@ -214,8 +253,12 @@ impl<F: Filter> DynFilter for Typed<F> {
         F::ID
     }
 
-    fn body(&self) -> BodyUse {
-        F::BODY
+    fn request_body(&self) -> BodyUse {
+        self.0.request_body()
+    }
+
+    fn answer_body(&self) -> Option<AnswerUse> {
+        self.0.answer_body()
     }
 
     fn owned_headers(&self) -> Vec<HeaderName> {
@@ -251,6 +294,16 @@ impl<F: Filter> DynFilter for Typed<F> {
 
     fn on_response(&self, cx: DynResponse<'_>) -> Result<(), Fault> {
         self.0.on_response(ResponseCx { resp: cx.resp, call: cx.call, state: state::<F>(cx.state)? })
+    }
+
+    fn on_answer<'a>(&'a self, cx: DynAnswer<'a>) -> FilterFuture<'a> {
+        Box::pin(async move {
+            let state = state::<F>(cx.state)?;
+            match self.0.on_answer(AnswerCx { head: cx.head, body: cx.body, call: cx.call, state }).await? {
+                Flow::Next(()) => Ok(None),
+                Flow::Stop(answer) => Ok(Some(answer)),
+            }
+        })
     }
 
     fn on_chunk(&self, cx: DynChunk<'_>) -> Result<(), Fault> {

@@ -8,8 +8,10 @@
 //! need cannot read it; a refusal can only be made from a [`Reason`] that the manual lists. What they do not enforce: that a
 //! filter looks at every spelling of a credential, or that it does not block the thread.
 
+mod body;
 mod call;
 mod carrier;
+mod declared;
 mod decode;
 mod env;
 mod escapes;
@@ -29,8 +31,10 @@ mod secret;
 mod suggest;
 mod units;
 
+pub use body::Body;
 pub use call::{Call, Forwarded, OperationInfo};
 pub use carrier::Carrier;
+pub use declared::{Declared, DeclaredHeader, RequiredScopes, ScopeAlternatives};
 pub use decode::decode;
 pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Judgement, Location, Metrics, Moment, Shared, Version, World};
 pub use escapes::percent_decoded;
@@ -38,9 +42,12 @@ pub use facts::{
     AllCredentials, Certificate, Credentials, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts, Token,
 };
 pub use fault::Fault;
-pub use filter::{BodyUse, ChunkCx, Cx, DoneCx, Filter, Flow, Outcome, Posture, ResponseCx, UpstreamCx};
+pub use filter::{AnswerCx, AnswerUse, BodyUse, ChunkCx, Cx, DoneCx, Filter, Flow, Outcome, Posture, ResponseCx, UpstreamCx};
 pub use head::{IllegalHeader, RequestHead, ResponseHead};
-pub use kind::{BuildFilter, CheckSettings, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, FilterFuture, Kind, MetricDoc};
+pub use kind::{
+    BuildFilter, CheckSettings, DynAnswer, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, FilterFuture, Kind, MetricDoc,
+    NamedApis,
+};
 pub use outside::{Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest, RemoteResponse, Revocations, RevokedBy};
 pub use problem::{Problem, Problems, Severity};
 pub use readiness::{Awaited, Readiness};

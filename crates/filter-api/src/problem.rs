@@ -31,6 +31,9 @@ pub struct Problem {
     pub message: String,
     /// The way out, one sentence; empty when the message says it.
     pub hint: String,
+    /// The pointer is relative to what a definition declares, not to settings.
+    #[serde(skip)]
+    pub declared: bool,
 }
 
 impl Problem {
@@ -44,6 +47,7 @@ impl Problem {
             code,
             message: message.into(),
             hint: String::new(),
+            declared: false,
         }
     }
 
@@ -58,6 +62,13 @@ impl Problem {
         self.file = file.into();
         self.line = line;
         self.pointer = pointer.into();
+        self
+    }
+
+    /// Says that a filter's declaration is wrong, and not its settings.
+    #[must_use]
+    pub fn of_declaration(mut self) -> Self {
+        self.declared = true;
         self
     }
 

@@ -15,6 +15,12 @@ pub struct CaseFile {
     pub about: String,
     /// The filter's settings.
     pub config: Value,
+    /// What the definition says to the filter of the operation.
+    #[serde(default)]
+    pub declared: Value,
+    /// What the project says to the filter once for all operations.
+    #[serde(default)]
+    pub declared_once: Value,
     /// Documents of the world, by path or URL, as text.
     #[serde(default)]
     pub documents: BTreeMap<String, String>,

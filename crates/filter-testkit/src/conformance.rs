@@ -174,7 +174,7 @@ impl<F: Filter> Conformance<F> {
     }
 
     fn world(&self, file: &CaseFile) -> Setup {
-        let mut setup = Setup::new(self.kind);
+        let mut setup = Setup::new(self.kind).declared(file.declared.clone()).declared_once(file.declared_once.clone());
         if let Some(answerer) = self.answerer {
             setup.world.answer_with(answerer);
         }

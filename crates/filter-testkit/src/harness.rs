@@ -5,7 +5,8 @@ use std::{marker::PhantomData, sync::Arc, time::Duration};
 use serde_json::Value;
 use tollgate_document::{Document, Limits};
 use tollgate_filter_api::{
-    Bytes, Carrier, Clock, DynFilter, Env, Filter, HeaderName, Kind, Metrics, Principal, PrincipalParts, Problem, Readiness, Shared,
+    Bytes, Carrier, Clock, Declared, DynFilter, Env, Filter, HeaderName, Kind, Metrics, Principal, PrincipalParts, Problem, Readiness,
+    Shared,
 };
 
 use crate::{FakeClock, FakeDocument, FakeWorld, Request, START};
@@ -34,6 +35,8 @@ pub struct Setup<F = ()> {
     shared: Shared,
     metrics: Metrics,
     readiness: Readiness,
+    /// What the definition says to the filter of the operation, and the project once for all.
+    declared: (Value, Declared),
     of: PhantomData<fn() -> F>,
 }
 
@@ -142,7 +145,8 @@ impl<F> Setup<F> {
         let clock = Arc::new(FakeClock::new(START));
         let world = Arc::new(FakeWorld::new(clock.clone()));
         let (shared, metrics, readiness) = (Shared::default(), Metrics::default(), Readiness::default());
-        Self { kind, world, clock, shared, metrics, readiness, of: PhantomData }
+        let declared = (Value::Null, Declared::default());
+        Self { kind, world, clock, shared, metrics, readiness, declared, of: PhantomData }
     }
 
     /// Puts a document at a path or URL.
@@ -155,6 +159,20 @@ impl<F> Setup<F> {
     /// How every server answers that a filter built from now on asks.
     pub fn answer_with(&self, answerer: crate::Answerer) {
         self.world.answer_with(answerer);
+    }
+
+    /// What the definition says to the filter of the operation.
+    #[must_use]
+    pub fn declared(mut self, content: Value) -> Self {
+        self.declared.0 = content;
+        self
+    }
+
+    /// What the project says to the filter once for all operations.
+    #[must_use]
+    pub fn declared_once(mut self, content: Value) -> Self {
+        self.declared.1 = Declared::new(content);
+        self
     }
 
     /// A document that is known but was never fetched.
@@ -172,6 +190,7 @@ impl<F> Setup<F> {
             shared: self.shared.clone(),
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
+            declared: self.declared.1.clone(),
         }
     }
 
@@ -180,7 +199,7 @@ impl<F> Setup<F> {
     /// # Errors
     /// The filter's.
     pub fn build(&self, settings: &Value) -> Result<Option<Harness<F>>, Problem> {
-        let Some(filter) = (self.kind.build)(settings, &self.env())? else { return Ok(None) };
+        let Some(filter) = (self.kind.build)(settings, &self.declared.0, &self.env())? else { return Ok(None) };
         let (world, clock, metrics, readiness) = (self.world.clone(), self.clock.clone(), self.metrics.clone(), self.readiness.clone());
         Ok(Some(Harness { core: Core { kind: self.kind, filter, world, clock, metrics, readiness }, of: PhantomData }))
     }

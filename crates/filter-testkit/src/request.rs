@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use tollgate_filter_api::{
-    Bytes, Call, Clock, DynCx, Fact, Facts, Forwarded, HeaderName, HeaderValue, NoCertificate, OperationInfo, Peer, Principal, RequestHead,
-    RequestId,
+    Body, Bytes, Call, Clock, DynCx, Fact, Facts, Forwarded, HeaderName, HeaderValue, NoCertificate, OperationInfo, Peer, Principal,
+    RequestHead, RequestId,
 };
 
 use crate::{harness::Core, poll::drive, run::Run};
@@ -17,7 +17,7 @@ pub struct Request<'h> {
     operation: OperationInfo,
     facts: Facts,
     given: Vec<&'static str>,
-    body: Option<Bytes>,
+    body: Option<Body>,
     has_body: bool,
     may_wait: bool,
 }
@@ -97,7 +97,7 @@ impl<'h> Request<'h> {
     /// The whole body, for a filter that asked for it.
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = Some(body.into());
+        self.body = Some(Body::from(body.into()));
         self
     }
 
@@ -167,7 +167,7 @@ impl<'h> Request<'h> {
         self.call.has_body = self.has_body || self.body.as_ref().is_some_and(|body| !body.is_empty()) || announces_body(&self.head);
         let mut state = self.core.filter.state();
         let before = self.head.fields().clone();
-        let cx = DynCx { req: &mut self.head, call: &self.call, facts: &mut self.facts, body: self.body.as_ref(), state: &mut *state };
+        let cx = DynCx { req: &mut self.head, call: &self.call, facts: &mut self.facts, body: self.body.as_mut(), state: &mut *state };
         let id = self.core.kind.id;
         let Some((outcome, at_once)) = drive(self.core.filter.on_request(cx)) else { panic!("`{id}` never came to a decision") };
         assert!(at_once || self.may_wait, "`{id}` waited; say .may_wait() if it may");
@@ -192,7 +192,7 @@ impl<'h> Request<'h> {
         for need in kind.needs {
             assert!(self.given.contains(need), "`{}` needs `{need}`: give it with .given(..)", kind.id);
         }
-        let wants_body = self.core.filter.body() != tollgate_filter_api::BodyUse::None;
+        let wants_body = self.core.filter.request_body() != tollgate_filter_api::BodyUse::None;
         assert!(!wants_body || self.body.is_some(), "`{}` reads the body: give one with .body(..)", kind.id);
         assert!(wants_body || self.body.is_none(), "`{}` does not read the body, it would never see this one", kind.id);
     }

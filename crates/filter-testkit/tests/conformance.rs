@@ -63,11 +63,12 @@ impl<const WRONG: u8> Filter for Gate<WRONG> {
     const POSTURE: Posture = Posture::Hardened;
     const METRICS: &'static [MetricDoc] = &[];
     type Config = Config;
+    type Declared = ();
     type Needs = ();
     type Gives = ();
     type State = bool;
 
-    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, (): (), env: &Env) -> Result<Self, Problem> {
         let hour = Duration::from_secs(3600);
         let policy = DocumentPolicy { refresh: hour, least_gap: hour, timeout: hour, max_bytes: 1000 };
         Ok(Self(env.world.document(&Location::File(config.list), policy)?, env.clone()))
@@ -228,11 +229,12 @@ impl Filter for Sinner {
     const ID: &'static str = "sinner";
     const REASONS: &'static [Reason] = &[CLOSED];
     type Config = Loose;
+    type Declared = ();
     type Needs = ();
     type Gives = ();
     type State = ();
 
-    fn build(config: Loose, _env: &Env) -> Result<Self, Problem> {
+    fn build(config: Loose, (): (), _env: &Env) -> Result<Self, Problem> {
         Ok(Self(config))
     }
 

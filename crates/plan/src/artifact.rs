@@ -32,8 +32,8 @@ pub use keys::{SigningKey, VerifyingKey};
 use crate::Plan;
 
 const MAGIC: &[u8; 8] = b"TOLLGATE";
-/// 2 since a Plan says what operations consume and produce: of an older one nobody could tell what a filter should refuse.
-const FORMAT_VERSION: u32 = 2;
+/// 3 since a Plan keeps what definitions say to filters apart from settings: an older one would say it to nobody.
+const FORMAT_VERSION: u32 = 3;
 /// More signers than any release process has; keeps a forged count from costing time.
 const MAX_SIGNATURES: u32 = 64;
 

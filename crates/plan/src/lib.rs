@@ -28,8 +28,9 @@ pub struct Plan {
     pub apis: Vec<Api>,
     /// Endpoint groups; operations refer to them by index.
     pub endpoints: Vec<EndpointGroup>,
-    /// The throttle policies of `policies.yaml`, for the filters that read them.
-    pub policies: Policies,
+    /// What the project says to a filter once, for all operations, by the filter's ID: policies, schemas, programs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub declared: BTreeMap<String, Value>,
     /// Demands that nobody enforces because the project waived them by name.
     pub waived: Vec<String>,
 }
@@ -102,30 +103,13 @@ pub struct Operation {
     pub target: Target,
     /// Who may call it.
     pub security: Security,
-    /// Everything else a filter must do here, sorted by filter ID.
+    /// Settings that filters have here, one entry a filter, sorted by filter ID.
     pub demands: Vec<Demand>,
-    /// What its bodies are declared to be.
-    #[serde(default, skip_serializing_if = "MediaTypes::is_empty")]
-    pub media_types: MediaTypes,
+    /// What the definition says to filters here, one entry a filter, sorted by filter ID.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declarations: Vec<Declaration>,
     /// Where it was written.
     pub source: Source,
-}
-
-/// The media types, or ranges of them, that an operation declares: as written, sorted, each once.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MediaTypes {
-    /// Of the request's body. Empty: nothing is declared.
-    pub consumes: Vec<String>,
-    /// Of the answers. Empty: nothing is declared, or an answer to a request that succeeds has no content.
-    pub produces: Vec<String>,
-}
-
-impl MediaTypes {
-    /// Whether nothing is declared.
-    pub fn is_empty(&self) -> bool {
-        self.consumes.is_empty() && self.produces.is_empty()
-    }
 }
 
 /// What happens with a request that passes its chain.
@@ -168,6 +152,9 @@ pub struct Alternative {
     pub credentials: Vec<Credential>,
 }
 
+/// The credential of a definition that says `oauth2`, `openIdConnect` or `bearer`, or nothing at all.
+pub const TOKEN: &str = "jwt";
+
 /// One credential that a caller must present.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -178,13 +165,13 @@ pub struct Credential {
     pub scheme: String,
     /// Scopes, all of which are needed.
     pub scopes: Vec<String>,
-    /// Settings for the filter that come from the scheme, such as `in` and `name` of an API key.
-    pub settings: BTreeMap<String, Value>,
+    /// What the definition says of it to the filter, such as `in` and `name` of an API key.
+    pub declared: BTreeMap<String, Value>,
     /// Where the requirement or scheme was written.
     pub source: Source,
 }
 
-/// Something that a filter must do for an operation.
+/// Settings of a filter for one operation. The operation is not served without the filter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Demand {
@@ -194,6 +181,29 @@ pub struct Demand {
     pub settings: Value,
     /// Where it was asked for.
     pub source: Source,
+}
+
+/// What the definition says to a filter of one operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declaration {
+    /// Filter ID, such as `media_types` or `throttle`.
+    pub filter: String,
+    /// What is said, in the form that the filter reads.
+    pub content: Value,
+    /// The operation is not served without the filter.
+    pub demanded: bool,
+    /// Where it was said.
+    pub source: Source,
+}
+
+impl Operation {
+    /// The filters without which it is not served, and where they were asked for.
+    pub fn demanded(&self) -> impl Iterator<Item = (&str, &Source)> {
+        let demands = self.demands.iter().map(|demand| (demand.filter.as_str(), &demand.source));
+        let declared = self.declarations.iter().filter(|declaration| declaration.demanded);
+        demands.chain(declared.map(|declaration| (declaration.filter.as_str(), &declaration.source)))
+    }
 }
 
 /// Upstream servers that can stand for each other.
@@ -256,32 +266,6 @@ pub struct EndpointUrl {
 pub struct UpstreamBasic {
     /// User name, as written.
     pub username: String,
-    /// Where it was written.
-    pub source: Source,
-}
-
-/// `policies.yaml`, level by level.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Policies {
-    /// `resourcePolicies`.
-    pub resource: BTreeMap<String, Policy>,
-    /// `applicationPolicies`.
-    pub application: BTreeMap<String, Policy>,
-    /// `subscriptionPolicies`.
-    pub subscription: BTreeMap<String, Policy>,
-}
-
-/// So many requests in so much time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Policy {
-    /// Requests allowed in a window.
-    pub count: u64,
-    /// Window length in seconds: `unitTime` times `timeUnit`.
-    pub window_seconds: u64,
-    /// `false` lets traffic pass and only marks it.
-    pub stop_on_quota: bool,
     /// Where it was written.
     pub source: Source,
 }

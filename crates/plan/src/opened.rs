@@ -46,7 +46,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{Alternative, Credential, Document, MediaTypes, Target, Transports};
+    use crate::{Alternative, Credential, Document, Target, Transports};
 
     fn operation(line: u32) -> Operation {
         Operation {
@@ -56,7 +56,7 @@ mod tests {
             target: Target::Options { allow: Vec::new() },
             security: Security { alternatives: Vec::new(), waived: Vec::new(), source: Source::default() },
             demands: Vec::new(),
-            media_types: MediaTypes::default(),
+            declarations: Vec::new(),
             source: Source { document: 0, line, pointer: String::new() },
         }
     }
@@ -87,7 +87,7 @@ mod tests {
             filter: "jwt".to_owned(),
             scheme: String::new(),
             scopes: Vec::new(),
-            settings: BTreeMap::new(),
+            declared: BTreeMap::new(),
             source: Source::default(),
         };
         let is_opened = |alternatives: &[&[&Credential]], waived: &[&str]| {

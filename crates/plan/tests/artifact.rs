@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, fs};
 use openssl::pkey::PKey;
 use serde_json::json;
 use tollgate_plan::{
-    Api, Artifact, ArtifactError, Demand, Document, EndpointGroup, EndpointUrl, Environment, MediaTypes, Operation, Plan, Policies,
-    Security, SigningKey, Source, Strategy, Target, Transports, VerifyingKey,
+    Api, Artifact, ArtifactError, Declaration, Demand, Document, EndpointGroup, EndpointUrl, Environment, Operation, Plan, Security,
+    SigningKey, Source, Strategy, Target, Transports, VerifyingKey,
 };
 use tollgate_testkit::Folder;
 
@@ -21,7 +21,12 @@ fn plan() -> Plan {
         target: Target::Endpoints { production: Some(0), sandbox: None },
         security: Security { alternatives: vec![], waived: vec![], source: source.clone() },
         demands: vec![Demand { filter: "cors".into(), settings: json!({"b": 1, "a": {"d": 2, "c": 3}}), source: source.clone() }],
-        media_types: MediaTypes { consumes: vec!["application/json".into()], produces: vec![] },
+        declarations: vec![Declaration {
+            filter: "media_types".into(),
+            content: json!({"consumes": ["application/json"]}),
+            demanded: false,
+            source: source.clone(),
+        }],
         source: source.clone(),
     };
     Plan {
@@ -46,7 +51,7 @@ fn plan() -> Plan {
             advanced: None,
             source,
         }],
-        policies: Policies { resource: BTreeMap::new(), application: BTreeMap::new(), subscription: BTreeMap::new() },
+        declared: BTreeMap::from([("throttle".to_owned(), json!({"resource": {}}))]),
         waived: vec![],
     }
 }

@@ -10,10 +10,10 @@ use tollgate_filter_api::Interval;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the key is. The definition's security scheme says so.
+    /// Where the key is, when no security scheme of the definition says so.
     #[serde(rename = "in")]
     pub place: Place,
-    /// The header's, parameter's or cookie's name. The definition's security scheme says so.
+    /// The header's, parameter's or cookie's name, when no security scheme of the definition says so.
     pub name: String,
     /// Keys that are known here, by their digests.
     pub keys: Vec<StoredKey>,
@@ -27,6 +27,17 @@ impl Default for Config {
     fn default() -> Self {
         Self { place: Place::Header, name: "apikey".to_owned(), keys: Vec::new(), signed: None, forward: false }
     }
+}
+
+/// Where the definition's security scheme says that the key is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Declaration {
+    /// Where.
+    #[serde(rename = "in")]
+    pub place: Option<Place>,
+    /// Under which name.
+    pub name: Option<String>,
 }
 
 /// Where a key is in a request.

@@ -8,7 +8,7 @@ use tollgate_filter_api::{
 };
 
 use crate::{
-    config::Config,
+    config::{Config, Declaration},
     place::{carrier, find},
     reasons,
     signed::{Refusal, Signer, is_signed},
@@ -51,11 +51,14 @@ impl Filter for ApiKey {
     const REASONS: &'static [Reason] = reasons::ALL;
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
+    type Declared = Declaration;
     type Needs = ();
     type Gives = Principal;
     type State = ();
 
-    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, declared: Declaration, env: &Env) -> Result<Self, Problem> {
+        let place = declared.place.unwrap_or(config.place);
+        let config = Config { place, name: declared.name.unwrap_or(config.name), ..config };
         if config.keys.is_empty() && config.signed.is_none() {
             return Err(problem("", "no key could ever be accepted").hint("list `keys`, or say with `signed` who signs them"));
         }

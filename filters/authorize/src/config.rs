@@ -7,29 +7,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// What the definition asks of callers, filled in by the gateway: one alternative is enough, each lists the filters that
-    /// vouch for the caller and the scopes they must have found. Empty: no scopes are asked for.
-    pub alternatives: Vec<Vec<Requirement>>,
     /// How many of a credential's scopes are needed.
     pub scopes: Scopes,
     /// Whether a caller must have subscribed to the API (claim `subscribedAPIs`).
     pub subscriptions: Subscriptions,
     /// Kinds of keys that are let in. Empty: both.
     pub key_types: Vec<KeyKind>,
-}
-
-/// What one credential must bring.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Requirement {
-    /// ID of the filter that vouches for the caller.
-    pub filter: String,
-    /// Scopes that are needed.
-    #[serde(default)]
-    pub scopes: Vec<String>,
-    /// `file:line` that asked for it, for the log.
-    #[serde(default)]
-    pub source: String,
 }
 
 /// How many of the listed scopes are needed.

@@ -2,32 +2,37 @@
 
 use tollgate_filter_api::{
     AllCredentials, Answer, Credentials, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, KeyType, OperationInfo, Posture, Principal,
-    Problem, Reason,
+    Problem, Reason, RequiredScopes, ScopeAlternatives,
 };
 
 use crate::{
     Config,
-    config::{KeyKind, Requirement, Scopes, Subscriptions},
+    config::{KeyKind, Scopes, Subscriptions},
     reasons::{BLOCKED, INACTIVE, KEY_TYPE, SCOPE, SUBSCRIPTION},
     subscription,
 };
 
 /// The `authorize` filter.
 #[derive(Debug)]
-pub struct Authorize(Config);
+pub struct Authorize {
+    config: Config,
+    required: Vec<Vec<RequiredScopes>>,
+}
 
 impl Filter for Authorize {
     const ID: &'static str = "authorize";
     const CREDENTIALS_ONLY: bool = true;
+    const COMPARES_SCOPES: bool = true;
     const REASONS: &'static [Reason] = &[SCOPE, SUBSCRIPTION, INACTIVE, BLOCKED, KEY_TYPE];
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
+    type Declared = ScopeAlternatives;
     type Needs = AllCredentials;
     type Gives = ();
     type State = ();
 
-    fn build(config: Config, _env: &Env) -> Result<Self, Problem> {
-        Ok(Self(config))
+    fn build(config: Config, declared: ScopeAlternatives, _env: &Env) -> Result<Self, Problem> {
+        Ok(Self { config, required: declared.alternatives })
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
@@ -44,27 +49,27 @@ impl Filter for Authorize {
 impl Authorize {
     /// One alternative of those whose filters vouched for the caller must have its scopes.
     fn scopes(&self, given: Credentials<'_>) -> Result<(), Answer> {
-        let Config { alternatives, scopes, .. } = &self.0;
+        let (alternatives, scopes) = (&self.required, self.config.scopes);
         if alternatives.is_empty() {
             return Ok(());
         }
         let vouched =
-            |alternative: &&Vec<Requirement>| alternative.iter().map(|need| need.filter.as_str()).eq(given.iter().map(|p| p.filter));
+            |alternative: &&Vec<RequiredScopes>| alternative.iter().map(|need| need.filter.as_str()).eq(given.iter().map(|p| p.filter));
         let mut lacking = Vec::new();
         for alternative in alternatives.iter().filter(vouched) {
             let both = alternative.iter().zip(given.iter());
-            let without: Vec<&Requirement> =
-                both.filter(|(need, principal)| !holds(need, principal, *scopes)).map(|(need, _)| need).collect();
+            let without: Vec<&RequiredScopes> =
+                both.filter(|(need, principal)| !holds(need, principal, scopes)).map(|(need, _)| need).collect();
             if without.is_empty() {
                 return Ok(());
             }
             lacking.push(without);
         }
-        Err(lacks(&lacking, *scopes))
+        Err(lacks(&lacking, scopes))
     }
 
     fn subscription(&self, given: Credentials<'_>, operation: &OperationInfo) -> Result<(), &'static Reason> {
-        if self.0.subscriptions == Subscriptions::Off {
+        if self.config.subscriptions == Subscriptions::Off {
             return Ok(());
         }
         let mut listed = false;
@@ -72,7 +77,7 @@ impl Authorize {
             judged?;
             listed = true;
         }
-        if listed || self.0.subscriptions == Subscriptions::WhenPresent { Ok(()) } else { Err(&SUBSCRIPTION) }
+        if listed || self.config.subscriptions == Subscriptions::WhenPresent { Ok(()) } else { Err(&SUBSCRIPTION) }
     }
 
     fn key_types(&self, given: Credentials<'_>) -> Result<(), &'static Reason> {
@@ -80,11 +85,11 @@ impl Authorize {
             KeyType::Production => KeyKind::Production,
             KeyType::Sandbox => KeyKind::Sandbox,
         };
-        if self.0.key_types.is_empty() || self.0.key_types.contains(&kind) { Ok(()) } else { Err(&KEY_TYPE) }
+        if self.config.key_types.is_empty() || self.config.key_types.contains(&kind) { Ok(()) } else { Err(&KEY_TYPE) }
     }
 }
 
-fn holds(need: &Requirement, principal: &Principal, scopes: Scopes) -> bool {
+fn holds(need: &RequiredScopes, principal: &Principal, scopes: Scopes) -> bool {
     let has = |scope: &String| principal.scopes.contains(scope);
     match scopes {
         Scopes::All => need.scopes.iter().all(has),
@@ -93,14 +98,14 @@ fn holds(need: &Requirement, principal: &Principal, scopes: Scopes) -> bool {
 }
 
 /// Names the scopes of the first alternative, as RFC 6750 §3 wants it; the log has all of them, with the lines that asked.
-fn lacks(alternatives: &[Vec<&Requirement>], scopes: Scopes) -> Answer {
+fn lacks(alternatives: &[Vec<&RequiredScopes>], scopes: Scopes) -> Answer {
     // Scopes come from definitions; one that is none of RFC 6749 cannot be named in a header.
     let legal = |scope: &&String| !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
     let first = alternatives.first().into_iter().flatten();
     let names: Vec<&str> = first.flat_map(|need| &need.scopes).filter(legal).map(String::as_str).collect();
     let quantity = if scopes == Scopes::All { "all" } else { "one" };
-    let need = |need: &&Requirement| format!("{quantity} of {:?} for {} ({})", need.scopes, need.filter, need.source);
-    let together = |needs: &Vec<&Requirement>| needs.iter().map(need).collect::<Vec<_>>().join(" and ");
+    let need = |need: &&RequiredScopes| format!("{quantity} of {:?} for {} ({})", need.scopes, need.filter, need.source);
+    let together = |needs: &Vec<&RequiredScopes>| needs.iter().map(need).collect::<Vec<_>>().join(" and ");
     let note = alternatives.iter().map(together).collect::<Vec<_>>().join(", or ");
     let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", names.join(" "));
     challenged(&SCOPE, challenge).log(if note.is_empty() {

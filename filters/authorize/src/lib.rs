@@ -8,7 +8,7 @@ mod filter;
 mod reasons;
 mod subscription;
 
-pub use config::{Config, KeyKind, Requirement, Scopes, Subscriptions};
+pub use config::{Config, KeyKind, Scopes, Subscriptions};
 pub use filter::Authorize;
 use tollgate_filter_api::Kind;
 

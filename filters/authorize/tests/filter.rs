@@ -1,6 +1,7 @@
 //! The `authorize` filter from outside.
 
 use filter_authorize::{Authorize, KIND};
+use serde_json::{Value, json};
 use tollgate_filter_api::{Principal, PrincipalParts};
 use tollgate_filter_testkit::{Harness, Run, conformance};
 
@@ -14,10 +15,15 @@ fn vouched(filter: &'static str, scope: Option<&str>) -> Principal {
     Principal::new(PrincipalParts { filter, scopes: scope.map(str::to_owned).into_iter().collect(), ..PrincipalParts::default() })
 }
 
+/// The filter of an operation that asks for these scopes.
+fn harness(alternatives: Value) -> Harness<Authorize> {
+    Harness::<Authorize>::setup().declared(json!({ "alternatives": alternatives })).yaml("{}")
+}
+
 #[test]
 fn an_alternative_counts_only_with_exactly_its_filters_and_each_needs_its_own_scopes() {
-    let h = Harness::<Authorize>::yaml(
-        "{ alternatives: [[{ filter: jwt, scopes: [read] }, { filter: mtls, scopes: [pay] }], [{ filter: jwt, scopes: [admin] }]] }",
+    let h = harness(
+        json!([[{"filter": "jwt", "scopes": ["read"]}, {"filter": "mtls", "scopes": ["pay"]}], [{"filter": "jwt", "scopes": ["admin"]}]]),
     );
     let run = |credentials: &[Principal]| -> Run { h.request("GET", "/").credentials(credentials.to_vec()).run() };
     run(&[vouched("jwt", Some("read")), vouched("mtls", Some("pay"))]).next();
@@ -35,7 +41,7 @@ fn an_alternative_counts_only_with_exactly_its_filters_and_each_needs_its_own_sc
 
 #[test]
 fn the_challenge_names_the_scopes_of_the_first_alternative() {
-    let h = Harness::<Authorize>::yaml("{ alternatives: [[{ filter: jwt, scopes: [read] }], [{ filter: jwt, scopes: [admin] }]] }");
+    let h = harness(json!([[{"filter": "jwt", "scopes": ["read"]}], [{"filter": "jwt", "scopes": ["admin"]}]]));
     let run = h.request("GET", "/").credentials([vouched("jwt", None)]).run().assert_denied(403, "authorize.scope");
     assert_eq!(run.answer_header("www-authenticate"), Some("Bearer error=\"insufficient_scope\", scope=\"read\""));
 }

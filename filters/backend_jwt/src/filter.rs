@@ -41,11 +41,12 @@ impl Filter for BackendJwt {
     const BY_DEFAULT: bool = false;
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
+    type Declared = ();
     type Needs = AllCredentials;
     type Gives = ();
     type State = ();
 
-    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, (): (), env: &Env) -> Result<Self, Problem> {
         let header = HeaderName::from_bytes(config.header.as_bytes())
             .map_err(|_| problem("/header", format!("{:?} is not the name of a header", config.header)))?;
         if config.lifetime.0 <= 2 * MARGIN {

@@ -6,8 +6,8 @@ use http::header;
 use openssl::error::ErrorStack;
 use serde_json::{Map, Value};
 use tollgate_filter_api::{
-    Answer, Carrier, Clock, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Posture, Principal, PrincipalParts,
-    Problem, Reason, World,
+    Answer, Carrier, Clock, Counter, Cx, DeclaredHeader, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Posture, Principal,
+    PrincipalParts, Problem, Reason, World,
 };
 use tollgate_password::Hash;
 
@@ -72,6 +72,7 @@ fn principal(name: &str, scopes: Vec<String>) -> Principal {
 impl Filter for BasicAuth {
     const ID: &'static str = "basic_auth";
     const BY_DEFAULT: bool = false;
+    const SCOPED: bool = true;
     const REASONS: &'static [Reason] = reasons::ALL;
     const POSTURE: Posture = Posture::Hardened;
     const METRICS: &'static [MetricDoc] = &[
@@ -79,11 +80,13 @@ impl Filter for BasicAuth {
         MetricDoc { name: "basic_auth_hashes_total", help: "Comparisons with a slow hash, which what is remembered saves" },
     ];
     type Config = Config;
+    type Declared = DeclaredHeader;
     type Needs = ();
     type Gives = Principal;
     type State = ();
 
-    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, declared: DeclaredHeader, env: &Env) -> Result<Self, Problem> {
+        let config = Config { header: declared.header.unwrap_or(config.header), ..config };
         check(&config)?;
         let header = HeaderName::from_bytes(config.header.as_bytes()).map_err(|_| problem("/header", "not the name of a header"))?;
         let known = Known::new(config.cache.entries, config.cache.ttl.0).map_err(|error| problem("/cache", error.to_string()))?;

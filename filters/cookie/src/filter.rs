@@ -49,11 +49,12 @@ impl Filter for Cookie {
     const BY_DEFAULT: bool = false;
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
+    type Declared = ();
     type Needs = ();
     type Gives = ();
     type State = State;
 
-    fn build(config: Config, _env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, (): (), _env: &Env) -> Result<Self, Problem> {
         check(&config)?;
         let seal = Seal::new(&config.keys, &config.name).map_err(|_| problem("/keys", "the keys cannot be used"))?;
         let origins = Origins::parse(&config.origins).map_err(|origin| {

@@ -80,15 +80,16 @@ impl Filter for Cors {
     const METRICS: &'static [MetricDoc] =
         &[MetricDoc { name: "cors_refused_total", help: "Requests and preflights that named an origin and got no CORS headers." }];
     type Config = Config;
+    type Declared = ();
     type Needs = ();
     type Gives = ();
     type State = State;
 
-    fn is_idle(config: &Config) -> bool {
+    fn is_idle(config: &Config, (): &()) -> bool {
         config.allow_origins.is_empty()
     }
 
-    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, (): (), env: &Env) -> Result<Self, Problem> {
         check_wildcards(&config)?;
         let max_age = config.max_age.map(|age| HeaderValue::from(age.0.as_secs()));
         Ok(Self {

@@ -33,15 +33,16 @@ impl Filter for Headers {
     const REASONS: &'static [Reason] = &[TOO_LONG];
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
+    type Declared = ();
     type Needs = (Principal, Peer);
     type Gives = ();
     type State = State;
 
-    fn is_idle(config: &Config) -> bool {
+    fn is_idle(config: &Config, (): &()) -> bool {
         config.request.is_empty() && config.response.is_empty()
     }
 
-    fn build(config: Config, _env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, (): (), _env: &Env) -> Result<Self, Problem> {
         Ok(Self { request: Rules::parse(&config.request, "request")?, response: Rules::parse(&config.response, "response")? })
     }
 

@@ -7,8 +7,8 @@ use futures_util::future::{Either, ready};
 use openssl::sha::sha256;
 use tollgate_binding::{Bringer, Challenge, Confirmation, Dpop, Names, SCHEME};
 use tollgate_filter_api::{
-    Call, Carrier, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
-    RemotePolicy, RequestHead, ResponseCx, has_scheme,
+    Call, Carrier, Counter, Cx, DeclaredHeader, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal,
+    Problem, Reason, RemotePolicy, RequestHead, ResponseCx, has_scheme,
 };
 
 use crate::{
@@ -82,6 +82,7 @@ fn issuer(config: &Config, env: &Env) -> Result<Issuer, Problem> {
 impl Filter for Introspection {
     const ID: &'static str = "introspection";
     const ACCEPTS: &'static [&'static str] = &["introspection", "jwt"];
+    const SCOPED: bool = true;
     const REASONS: &'static [Reason] = reasons::ALL;
     const POSTURE: Posture = Posture::Hardened;
     const METRICS: &'static [MetricDoc] = &[
@@ -91,11 +92,13 @@ impl Filter for Introspection {
         MetricDoc { name: "introspection_dpop_store_full_total", help: "DPoP proofs for which there was no room" },
     ];
     type Config = Config;
+    type Declared = DeclaredHeader;
     type Needs = Peer;
     type Gives = Principal;
     type State = Option<HeaderValue>;
 
-    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, declared: DeclaredHeader, env: &Env) -> Result<Self, Problem> {
+        let config = Config { header: declared.header.unwrap_or(config.header), ..config };
         let header = HeaderName::from_bytes(config.header.as_bytes()).map_err(|_| problem("/header", "not the name of a header"))?;
         let token_url = config.client.token.as_ref().map(|token| ("/client/token/url", &token.url));
         for (pointer, url) in [("/url", &config.url)].into_iter().chain(token_url) {

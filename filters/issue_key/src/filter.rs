@@ -53,18 +53,18 @@ impl Filter for IssueKey {
     const ANSWERS: bool = true;
     const BY_DEFAULT: bool = false;
     const REASONS: &'static [Reason] = ALL;
-    const BODY: BodyUse = BodyUse::Whole(MOST);
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
+    type Declared = ();
     type Needs = AllCredentials;
     type Gives = ();
     type State = ();
 
-    fn is_idle(config: &Config) -> bool {
+    fn is_idle(config: &Config, (): &()) -> bool {
         !config.here
     }
 
-    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, (): (), env: &Env) -> Result<Self, Problem> {
         if config.issuer.is_empty() {
             return Err(problem("/issuer", "expected the issuer of the keys, found none"));
         }
@@ -84,8 +84,15 @@ impl Filter for IssueKey {
         Ok(Self { signer, header, issuer: config.issuer, apis, valid, plain_http: config.plain_http })
     }
 
+    fn request_body(&self) -> BodyUse {
+        BodyUse::Whole(MOST)
+    }
+
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
-        let refused = match (cx.given.first.subject.as_deref().filter(|_| !cx.given.first.is_anonymous()), wish(cx.body)) {
+        let refused = match (
+            cx.given.first.subject.as_deref().filter(|_| !cx.given.first.is_anonymous()),
+            wish(cx.body.as_deref().map(|body| &**body)),
+        ) {
             _ if !cx.call.secure && !self.plain_http => &PLAIN,
             (None, _) => &ANONYMOUS,
             _ if cx.given.iter().any(|credential| credential.filter == "api_key") => &KEY,
@@ -101,7 +108,7 @@ impl Filter for IssueKey {
 }
 
 /// How long the caller wants the key to be valid. The reference product takes what is not positive for no wish.
-fn wish(body: Option<&Bytes>) -> Result<Option<Duration>, ()> {
+fn wish(body: Option<&[u8]>) -> Result<Option<Duration>, ()> {
     let body = body.map(|body| body.trim_ascii()).unwrap_or_default();
     if body.is_empty() {
         return Ok(None);

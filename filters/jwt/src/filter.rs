@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tollgate_binding::{Bringer, Challenge, Dpop, SCHEME, SenderConstrained};
 use tollgate_filter_api::{
-    Answer, Call, Carrier, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal, Problem, Reason,
-    RequestHead, ResponseCx, has_scheme,
+    Answer, Call, Carrier, Cx, DeclaredHeader, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal,
+    Problem, Reason, RequestHead, ResponseCx, has_scheme,
 };
 
 use crate::{
@@ -29,6 +29,7 @@ pub struct Jwt {
 
 impl Filter for Jwt {
     const ID: &'static str = "jwt";
+    const SCOPED: bool = true;
     const REASONS: &'static [Reason] = reasons::ALL;
     const POSTURE: Posture = Posture::Hardened;
     const METRICS: &'static [MetricDoc] = &[
@@ -45,11 +46,13 @@ impl Filter for Jwt {
         MetricDoc { name: "jwt_keys_asked_total", help: "Times a token's key was not at hand and the issuer's sources were asked" },
     ];
     type Config = Config;
+    type Declared = DeclaredHeader;
     type Needs = Peer;
     type Gives = Principal;
     type State = Option<HeaderValue>;
 
-    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, declared: DeclaredHeader, env: &Env) -> Result<Self, Problem> {
+        let config = Config { header: declared.header.unwrap_or(config.header), ..config };
         let header = HeaderName::from_bytes(config.header.as_bytes())
             .map_err(|_| Problem::error("jwt.settings", format!("{:?} is not the name of a header", config.header)).at("", 0, "/header"))?;
         Ok(Self {

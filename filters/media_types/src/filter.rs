@@ -5,6 +5,7 @@ use tollgate_filter_api::{Answer, Cx, Env, Fault, Filter, Flow, HeaderValue, Pos
 
 use crate::{
     Config,
+    config::Declaration,
     media::{MediaType, accepts, ranges},
 };
 
@@ -31,13 +32,13 @@ const UNNAMED: &str = "application/octet-stream";
 /// The `media_types` filter.
 #[derive(Debug)]
 pub struct MediaTypes {
-    consumes: Declared,
-    produces: Declared,
+    consumes: Types,
+    produces: Types,
 }
 
 /// The media types of one direction.
 #[derive(Debug)]
-struct Declared {
+struct Types {
     types: Vec<MediaType>,
     /// As written, with commas between.
     text: String,
@@ -49,16 +50,18 @@ impl Filter for MediaTypes {
     const REASONS: &'static [Reason] = &[UNSUPPORTED, NOT_ACCEPTABLE];
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
+    type Declared = Declaration;
     type Needs = ();
     type Gives = ();
     type State = ();
 
-    fn is_idle(config: &Config) -> bool {
-        config.consumes.is_empty() && config.produces.is_empty()
+    fn is_idle(config: &Config, declared: &Declaration) -> bool {
+        [&config.consumes, &config.produces, &declared.consumes, &declared.produces].iter().all(|list| list.is_empty())
     }
 
-    fn build(config: Config, _env: &Env) -> Result<Self, Problem> {
-        Ok(Self { consumes: Declared::new(&config.consumes, "consumes")?, produces: Declared::new(&config.produces, "produces")? })
+    fn build(config: Config, declared: Declaration, _env: &Env) -> Result<Self, Problem> {
+        let consumes = Types::new("consumes", &config.consumes, &declared.consumes)?;
+        Ok(Self { consumes, produces: Types::new("produces", &config.produces, &declared.produces)? })
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
@@ -87,8 +90,13 @@ impl MediaTypes {
     }
 }
 
-impl Declared {
-    fn new(list: &[String], key: &str) -> Result<Self, Problem> {
+impl Types {
+    /// Those of the settings; when they name none, those of the definition.
+    fn new(key: &str, settings: &[String], declared: &[String]) -> Result<Self, Problem> {
+        if settings.is_empty() { Self::read(declared, key).map_err(Problem::of_declaration) } else { Self::read(settings, key) }
+    }
+
+    fn read(list: &[String], key: &str) -> Result<Self, Problem> {
         let parse = |(at, text): (usize, &String)| {
             MediaType::parse(text).ok_or_else(|| {
                 let problem = Problem::error("media_types.settings", format!("{text:?} is not a media type, so no request could have it"));

@@ -18,14 +18,20 @@ pub struct Mtls {
 
 impl Filter for Mtls {
     const ID: &'static str = ID;
+    const CERTIFICATE: bool = true;
     const REASONS: &'static [Reason] = reasons::ALL;
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
+    type Declared = ();
     type Needs = Peer;
     type Gives = Principal;
     type State = ();
 
-    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+    fn named_apis(config: &Config) -> Vec<(String, String)> {
+        config.apis.iter().map(|api| (api.name.clone(), api.version.clone())).collect()
+    }
+
+    fn build(config: Config, (): (), env: &Env) -> Result<Self, Problem> {
         Ok(Self { allowed: Allowed::new(&config, env)?, principals: Principals::new(), challenge: challenge(&config.realm)? })
     }
 

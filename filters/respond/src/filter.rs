@@ -30,16 +30,17 @@ impl Filter for Respond {
     const REASONS: &'static [Reason] = &[FIXED];
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
+    type Declared = ();
     // Keeps it behind the filters that say who is calling.
     type Needs = Principal;
     type Gives = ();
     type State = ();
 
-    fn is_idle(config: &Config) -> bool {
+    fn is_idle(config: &Config, (): &()) -> bool {
         config.status.is_none() && config.headers.is_empty() && config.body.is_empty()
     }
 
-    fn build(config: Config, _env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, (): (), _env: &Env) -> Result<Self, Problem> {
         let status = config.status.filter(|status| (200..=599).contains(status));
         let status = status.ok_or_else(|| problem("/status", "there is no status of 200 to 599"))?;
         if config.body.len() > MAX_BODY {

@@ -65,11 +65,12 @@ impl Filter for Revocation {
     const REASONS: &'static [Reason] = &[REVOKED, CATCHING_UP, STALE];
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
+    type Declared = ();
     type Needs = AllCredentials;
     type Gives = ();
     type State = ();
 
-    fn build(config: Config, env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, (): (), env: &Env) -> Result<Self, Problem> {
         Ok(Self { list: env.world.revocations()?, max_age: config.max_age.0, stale: config.stale })
     }
 

@@ -1,7 +1,7 @@
 //! What requirements mean, which of their credentials are asked for, and what an operator is told when none will do.
 
 use serde_json::{Value, json};
-use tollgate_filter_api::{Carrier, Principal};
+use tollgate_filter_api::{Carrier, Kind, Principal};
 use tollgate_plan::{Alternative, Plan};
 
 use super::{
@@ -29,11 +29,18 @@ fn read_as(requirements: Requirements, alternatives: Vec<Alternative>) -> Value 
     without(&[], requirements, alternatives)
 }
 
+/// Credentials that a certificate or a token with scopes is, and some that are neither.
+fn kinds() -> Vec<Kind> {
+    let plain = super::filters::KINDS[0];
+    let token = |accepts| Kind { accepts, scoped: true, ..plain };
+    vec![token(&["jwt"]), token(&["basic_auth"]), Kind { accepts: &["mtls"], certificate: true, ..plain }]
+}
+
 /// The same, where some filters are waived.
 fn without(waived: &[&str], requirements: Requirements, alternatives: Vec<Alternative>) -> Value {
     let plan: Plan = plan(alternatives, vec![]);
     let waived: Vec<String> = waived.iter().map(|filter| (*filter).to_owned()).collect();
-    let enforced = enforced(&plan.apis[0].operations[0].security, requirements, Waivers::new(&waived, &[]));
+    let enforced = enforced(&plan.apis[0].operations[0].security, requirements, Waivers::new(&waived, &[]), &kinds());
     let name = |credential: &tollgate_plan::Credential| format!("{} {}", credential.filter, credential.scopes.join(" ")).trim().to_owned();
     enforced.iter().map(|alternative| alternative.credentials.iter().map(name).collect::<Vec<_>>()).collect::<Vec<_>>().into()
 }
@@ -95,7 +102,7 @@ fn alternatives_become_one_only_when_they_ask_for_the_same_credentials() {
     let other = [of(&[("a", &["read"]), ("b", &[])]), of(&[("a", &["write"]), ("c", &[])]), of(&[("a", &["all"])])];
     assert_eq!(groups(&other), json!([["a: read", "b: "], ["a: write", "c: "], ["a: all"]]));
     let mut elsewhere = of(&[("a", &["write"])]);
-    elsewhere.credentials[0].settings.insert("in".to_owned(), "query".into());
+    elsewhere.credentials[0].declared.insert("in".to_owned(), "query".into());
     assert_eq!(groups(&[of(&[("a", &["read"])]), elsewhere]), json!([["a: read"], ["a: write"]]));
 }
 
@@ -182,7 +189,7 @@ async fn the_log_is_told_which_alternative_failed_how_and_which_line_asked_for_i
     assert_eq!(
         told,
         json!({ "asked_by": "a.yaml:7", "alternatives": [
-            { "credentials": ["key_a"], "refused_by": "judge", "reason": "judge.few", "code": 900_910, "asked_by": "gateway.yaml:1", "note": "key_a" },
+            { "credentials": ["key_a"], "refused_by": "judge", "reason": "judge.few", "code": 900_910, "asked_by": "a.yaml:5", "note": "key_a" },
             { "credentials": ["key_a", "key_b"], "refused_by": "key_b", "reason": "key_b.absent", "asked_by": "a.yaml:7" },
         ] })
     );

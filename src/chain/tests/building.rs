@@ -1,9 +1,9 @@
 use serde_json::json;
-use tollgate_plan::Plan;
+use tollgate_plan::{Declaration, Plan};
 
 use super::{any, built, built_by, demand, plan};
 use crate::{
-    chain::waived,
+    chain::{Verdict, waived},
     config::{Requirements, Waivers},
 };
 
@@ -141,10 +141,10 @@ fn a_filter_without_anything_to_do_is_not_in_the_chain() {
 }
 
 #[test]
-fn every_demand_is_a_step_where_its_filter_is_listed_first() {
-    let demands = vec![demand("mark", json!({"name": "one"})), demand("mark", json!({"name": "two"}))];
-    let chain = built(&plan(vec![], demands), "chain: [mark, mark: {name: own}]\n", &[]).unwrap();
-    assert_eq!(chain.steps.len(), 3);
+fn what_a_definition_sets_holds_where_the_filter_is_listed_first() {
+    let demands = vec![demand("mark", json!({"name": "one"}))];
+    let chain = built(&plan(vec![], demands), "chain: [mark, mark: {name: own}, mark]\n", &[]).unwrap();
+    assert_eq!(chain.steps.len(), 2, "the third has nothing to do");
 }
 
 #[test]
@@ -195,4 +195,47 @@ fn a_filter_stands_in_for_the_credentials_it_accepts() {
     assert_eq!(chain.filters.iter().map(|filter| filter.id()).collect::<Vec<_>>(), ["key_a", "stand_in"]);
     let other = super::plan(any(&[&["key_b"]]), vec![]);
     assert_eq!(wrong(&other, "chain: [stand_in]\n", &[]), at("chain.not_enforced", "a.yaml", 7));
+}
+
+/// A definition that says a word to `declares`, on line 5.
+fn saying(content: serde_json::Value, demanded: bool) -> Plan {
+    let mut plan = plan(vec![], vec![]);
+    plan.declared = std::collections::BTreeMap::from([("declares".to_owned(), json!({"hello": "world"}))]);
+    let declaration = Declaration { filter: "declares".to_owned(), content, demanded, source: super::source(5) };
+    plan.apis[0].operations[0].declarations = vec![declaration];
+    plan
+}
+
+#[tokio::test]
+async fn what_a_definition_says_reaches_the_filter_beside_its_settings() {
+    let chain = built(&saying(json!({"word": "hello"}), true), "chain: [declares: {name: own}]\n", &[]).unwrap();
+    let (_, verdict) = super::running::run(&chain, &[], None).await;
+    let Verdict::Stop(answer) = verdict else { panic!("it refuses everything, and came to {verdict:?}") };
+    assert_eq!(answer.get_log(), Some("own world"));
+}
+
+#[test]
+fn what_a_definition_says_to_nobody_is_refused_when_it_is_a_demand() {
+    let said = || json!({"word": "hello"});
+    assert_eq!(wrong(&saying(said(), true), "chain: [mark]\n", &[]), at("chain.not_enforced", "a.yaml", 5));
+    assert!(built(&saying(said(), true), "chain: [mark]\n", &["declares"]).is_ok());
+    assert!(built(&saying(said(), false), "chain: [mark]\n", &[]).is_ok());
+}
+
+#[test]
+fn a_wrong_declaration_is_a_problem_of_the_definition_and_a_wrong_setting_of_the_operators_file() {
+    let listed = "chain:\n  - declares: {name: own}\n";
+    assert_eq!(wrong(&saying(json!({"word": "bye"}), true), listed, &[]), at("declares.unknown", "a.yaml", 5));
+    assert_eq!(wrong(&saying(json!({"words": "bye"}), true), listed, &[]), at("filter.declaration", "a.yaml", 5));
+    let few = "chain:\n  - declares: {few: true}\n";
+    assert_eq!(wrong(&saying(json!({"word": "hello"}), true), few, &[]), at("declares.few", "gateway.yaml", 0));
+}
+
+#[test]
+fn a_wrong_setting_stands_where_it_was_written_last() {
+    let mut plan = saying(json!({"word": "hello"}), true);
+    plan.apis[0].operations[0].demands = vec![demand("declares", json!({"few": true}))];
+    assert_eq!(wrong(&plan, "chain:\n  - declares: {few: false}\n", &[]), at("declares.few", "a.yaml", 9));
+    plan.apis[0].operations[0].demands = vec![demand("declares", json!({"name": "x"}))];
+    assert_eq!(wrong(&plan, "chain:\n  - declares: {few: true}\n", &[]), at("declares.few", "gateway.yaml", 0));
 }

@@ -3,7 +3,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{
     AllCredentials, BodyUse, Carrier, Cx, Env, Fault, Filter, Flow, Kind, Principal, PrincipalParts, Problem, Reason, ResponseCx,
-    UpstreamCx,
+    ScopeAlternatives, UpstreamCx,
 };
 
 const ORDER: HeaderName = HeaderName::from_static("x-order");
@@ -17,6 +17,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<Mark>("", &[]),
     Kind::of::<StandIn>("", &[]),
     Kind::of::<Judge>("", &[]),
+    Kind::of::<Declares>("", &[]),
 ];
 
 #[derive(Deserialize, JsonSchema, Default)]
@@ -39,15 +40,16 @@ macro_rules! key {
         impl Filter for $name {
             const ID: &'static str = $id;
             type Config = KeyConfig;
+            type Declared = ();
             type Needs = ();
             type Gives = Principal;
             type State = ();
 
-            fn is_idle(config: &KeyConfig) -> bool {
+            fn is_idle(config: &KeyConfig, (): &()) -> bool {
                 config.idle
             }
 
-            fn build(config: KeyConfig, _: &Env) -> Result<Self, Problem> {
+            fn build(config: KeyConfig, (): (), _: &Env) -> Result<Self, Problem> {
                 Ok(Self(config))
             }
 
@@ -87,11 +89,12 @@ pub struct Who;
 impl Filter for Who {
     const ID: &'static str = "who";
     type Config = std::collections::BTreeMap<String, String>;
+    type Declared = ();
     type Needs = Principal;
     type Gives = ();
     type State = ();
 
-    fn build(_: Self::Config, _: &Env) -> Result<Self, Problem> {
+    fn build(_: Self::Config, (): (), _: &Env) -> Result<Self, Problem> {
         Ok(Self)
     }
 
@@ -107,11 +110,12 @@ impl Filter for StandIn {
     const ID: &'static str = "stand_in";
     const ACCEPTS: &'static [&'static str] = &["key_a"];
     type Config = std::collections::BTreeMap<String, String>;
+    type Declared = ();
     type Needs = ();
     type Gives = Principal;
     type State = ();
 
-    fn build(_: Self::Config, _: &Env) -> Result<Self, Problem> {
+    fn build(_: Self::Config, (): (), _: &Env) -> Result<Self, Problem> {
         Ok(Self)
     }
 
@@ -129,12 +133,14 @@ static BAD: Reason = Reason::refused("judge.bad", 401, 0, "t", "h");
 impl Filter for Judge {
     const ID: &'static str = "judge";
     const CREDENTIALS_ONLY: bool = true;
+    const COMPARES_SCOPES: bool = true;
     type Config = std::collections::BTreeMap<String, bool>;
+    type Declared = ScopeAlternatives;
     type Needs = AllCredentials;
     type Gives = ();
     type State = ();
 
-    fn build(config: Self::Config, _: &Env) -> Result<Self, Problem> {
+    fn build(config: Self::Config, _: ScopeAlternatives, _: &Env) -> Result<Self, Problem> {
         Ok(Self(config))
     }
 
@@ -152,14 +158,18 @@ pub struct Whole;
 
 impl Filter for Whole {
     const ID: &'static str = "whole";
-    const BODY: BodyUse = BodyUse::Whole(8);
     type Config = std::collections::BTreeMap<String, String>;
+    type Declared = ();
     type Needs = ();
     type Gives = ();
     type State = usize;
 
-    fn build(_: Self::Config, _: &Env) -> Result<Self, Problem> {
+    fn build(_: Self::Config, (): (), _: &Env) -> Result<Self, Problem> {
         Ok(Self)
+    }
+
+    fn request_body(&self) -> BodyUse {
+        BodyUse::Whole(8)
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
@@ -190,15 +200,16 @@ static TOO_FEW: Reason = Reason::insufficient("mark.few", 403, 0, "t", "h");
 impl Filter for Mark {
     const ID: &'static str = "mark";
     type Config = MarkConfig;
+    type Declared = ();
     type Needs = ();
     type Gives = ();
     type State = ();
 
-    fn is_idle(config: &MarkConfig) -> bool {
+    fn is_idle(config: &MarkConfig, (): &()) -> bool {
         config.name.is_empty()
     }
 
-    fn build(config: MarkConfig, _: &Env) -> Result<Self, Problem> {
+    fn build(config: MarkConfig, (): (), _: &Env) -> Result<Self, Problem> {
         Ok(Self(config.name, if config.few { &TOO_FEW } else { &STOPPED }))
     }
 
@@ -215,5 +226,44 @@ impl Filter for Mark {
     fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
         cx.resp.append(ORDER, HeaderValue::from_str(&self.0).unwrap());
         Ok(())
+    }
+}
+
+/// Refuses what the definition says, with what the project says of all operations.
+pub struct Declares(String);
+
+/// What the definition says.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Said {
+    word: String,
+}
+
+static SAID: Reason = Reason::refused("declares.said", 418, 0, "t", "h");
+
+impl Filter for Declares {
+    const ID: &'static str = "declares";
+    const BY_DEFAULT: bool = false;
+    type Config = MarkConfig;
+    type Declared = Said;
+    type Needs = ();
+    type Gives = ();
+    type State = ();
+
+    fn is_idle(_: &MarkConfig, declared: &Said) -> bool {
+        declared.word.is_empty()
+    }
+
+    fn build(config: MarkConfig, declared: Said, env: &Env) -> Result<Self, Problem> {
+        let known = env.declared.get::<std::collections::BTreeMap<String, String>>()?;
+        if config.few {
+            return Err(Problem::error("declares.few", "few").at("", 0, "/few"));
+        }
+        let unknown = || Problem::error("declares.unknown", format!("`{}` is not known", declared.word)).of_declaration();
+        known.get(&declared.word).map(|said| Self(format!("{} {said}", config.name))).ok_or_else(unknown)
+    }
+
+    async fn on_request(&self, _: Cx<'_, Self>) -> Result<Flow, Fault> {
+        Ok(Flow::Stop(SAID.answer().log(self.0.clone())))
     }
 }

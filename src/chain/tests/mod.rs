@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tollgate_document::{Document, Limits};
-use tollgate_filter_api::{Env, Metrics, Problems, Readiness, Shared};
-use tollgate_plan::{Alternative, Api, Credential, Demand, MediaTypes, Operation, Plan, Security, Source, Target, Transports};
+use tollgate_filter_api::{Declared, Env, Metrics, Problems, Readiness, Shared};
+use tollgate_plan::{Alternative, Api, Credential, Demand, Operation, Plan, Security, Source, Target, Transports};
 
 use super::{Chain, Inputs, build};
 use crate::config::{ChainSpec, Requirements, Waivers};
@@ -21,7 +21,7 @@ use crate::stores::{Documents, SystemClock, Trust};
 fn env() -> Env {
     let (clock, metrics) = (Arc::new(SystemClock), Metrics::default());
     let world = Arc::new(Documents::new(".", Trust::System, clock.clone(), metrics.clone()));
-    Env { clock, world, shared: Shared::default(), metrics, readiness: Readiness::default() }
+    Env { clock, world, shared: Shared::default(), metrics, readiness: Readiness::default(), declared: Declared::default() }
 }
 
 fn listed(yaml: &str) -> Result<ChainSpec, Problems> {
@@ -39,7 +39,7 @@ fn credential(filter: &str, scopes: &[&str]) -> Credential {
         filter: filter.to_owned(),
         scheme: String::new(),
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-        settings: Default::default(),
+        declared: Default::default(),
         source: source(7),
     }
 }
@@ -62,7 +62,7 @@ fn plan(alternatives: Vec<Alternative>, demands: Vec<Demand>) -> Plan {
         target: Target::Options { allow: Vec::new() },
         security: Security { alternatives, waived: Vec::new(), source: source(5) },
         demands,
-        media_types: MediaTypes::default(),
+        declarations: Vec::new(),
         source: source(3),
     };
     let api = Api {

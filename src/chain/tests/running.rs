@@ -7,7 +7,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use serde_json::json;
-use tollgate_filter_api::{Answer, Call, NoCertificate, Peer, Principal, RequestHead, RequestId, ResponseHead};
+use tollgate_filter_api::{Answer, Body, Call, NoCertificate, Peer, Principal, RequestHead, RequestId, ResponseHead};
 use tollgate_plan::Target;
 
 use super::{Chain, any, built, credential, demand, plan};
@@ -37,7 +37,7 @@ fn head(fields: &[(&str, &str)]) -> RequestHead {
     head
 }
 
-pub async fn run(chain: &Chain, fields: &[(&str, &str)], body: Option<&Bytes>) -> (Run, Verdict) {
+pub async fn run(chain: &Chain, fields: &[(&str, &str)], body: Option<&mut Body>) -> (Run, Verdict) {
     let mut run = Run::new(chain, Peer::Anonymous(NoCertificate::Plain));
     let verdict = run.request(chain, &mut head(fields), &call(), body).await;
     (run, verdict)
@@ -106,12 +106,12 @@ fn scopes_of_alternatives_are_told_to_whoever_compares_them() {
     let alternative = |scopes: &[&str]| tollgate_plan::Alternative { credentials: vec![credential("key_a", scopes)] };
     let plan = plan(vec![alternative(&["read"]), alternative(&["write", "all"])], vec![]);
     assert!(built(&plan, BOTH, &[]).is_err(), "nobody would compare the scopes");
-    let chain = built(&plan, BOTH, &["authorize"]).unwrap();
-    let told = json!([
+    let chain = built(&plan, BOTH, &["judge"]).unwrap();
+    let asked = json!({"alternatives": [
         [{"filter": "key_a", "scopes": ["read"], "source": "a.yaml:7"}],
         [{"filter": "key_a", "scopes": ["write", "all"], "source": "a.yaml:7"}]
-    ]);
-    assert_eq!(json!(chain.scopes), told);
+    ]});
+    assert_eq!(json!(chain.scopes), asked);
 }
 
 #[tokio::test]
@@ -140,8 +140,8 @@ async fn the_body_is_asked_for_where_it_is_needed_and_nothing_runs_twice() {
     let chain = built(&plan(vec![], vec![demand("mark", json!({"name": "one"}))]), "chain: [mark, whole]\n", &[]).unwrap();
     let (mut run, verdict) = run(&chain, &[], None).await;
     assert!(matches!(verdict, Verdict::NeedBody(8)), "{verdict:?}");
-    let body = Bytes::from_static(b"five!");
-    let verdict = run.request(&chain, &mut head(&[]), &call(), Some(&body)).await;
+    let mut body = Body::from(Bytes::from_static(b"five!"));
+    let verdict = run.request(&chain, &mut head(&[]), &call(), Some(&mut body)).await;
     assert!(matches!(verdict, Verdict::Pass), "{verdict:?}");
     let mut resp = ResponseHead::build(200).unwrap();
     run.response(&chain, &mut resp, &call()).unwrap();

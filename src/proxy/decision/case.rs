@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderValue, header};
 use pingora::http::RequestHeader;
-use tollgate_filter_api::{Call, KeyType, Principal, RequestHead, RequestId};
+use tollgate_filter_api::{Body, Call, KeyType, Principal, RequestHead, RequestId};
 use tollgate_plan::Target;
 
 use super::{Facts, Refusal, admit::Seen, head};
@@ -87,7 +86,7 @@ impl<'a> Case<'a> {
 
     /// Judges a head, which is changed on the way: its target gets its normal form, fields that are not for filters go, and filters
     /// do as they are told. After [`Step::NeedBody`] goes on with the body.
-    pub async fn judge(&mut self, head: &mut RequestHeader, body: Option<&Bytes>) -> Step {
+    pub async fn judge(&mut self, head: &mut RequestHeader, body: Option<&mut Body>) -> Step {
         if self.decision.run.is_none()
             && let Err(refusal) = self.open(head)
         {
@@ -166,7 +165,7 @@ impl<'a> Case<'a> {
     }
 
     /// Runs the chain, from its beginning or from where the body was asked for.
-    async fn chain(&mut self, head: &mut RequestHeader, body: Option<&Bytes>) -> Verdict {
+    async fn chain(&mut self, head: &mut RequestHeader, body: Option<&mut Body>) -> Verdict {
         let Decision { place: Place::Operation(index), run: Some(run), call: Some(call), .. } = &mut self.decision else {
             return Verdict::Stop(reasons::INTERNAL.answer());
         };

@@ -52,12 +52,12 @@ async fn judged(gateway: &Gateway, session: &mut Session, exchange: &mut Exchang
     };
     let mut case = Case::new(snapshot, facts);
     let ended = loop {
-        match case.judge(session.req_header_mut(), exchange.body.as_ref()).await {
+        match case.judge(session.req_header_mut(), exchange.body.as_mut()).await {
             Step::Done(ended) => break ended,
             Step::NeedBody(limit) => match read_body(gateway, session, limit, snapshot).await {
                 Ok(read) => {
                     exchange.body_in = read.len() as u64;
-                    exchange.body = Some(read);
+                    exchange.body = Some(read.into());
                 }
                 Err(reason) => {
                     let answer = reason.answer();

@@ -7,8 +7,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use bytes::Bytes;
-use tollgate_filter_api::{Call, KeyType, Outcome, Principal, Reason, RequestId};
+use tollgate_filter_api::{Body, Call, KeyType, Outcome, Principal, Reason, RequestId};
 
 use super::{patience::Patience, response_rules::Found};
 use crate::{
@@ -68,7 +67,7 @@ pub struct Exchange {
     /// Bytes of the request body that went by.
     pub body_in: u64,
     /// The body, when a filter asked for it whole.
-    pub body: Option<Bytes>,
+    pub body: Option<Body>,
     /// Why the gateway answered itself.
     pub reason: Option<&'static Reason>,
     /// Fault ID or note for the log.

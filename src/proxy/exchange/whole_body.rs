@@ -1,7 +1,7 @@
 //! Request bodies that a filter wants whole, before an upstream sees a byte.
 //!
 //! The engine replays a body that was read early only up to 64 KiB; beyond that it sends the header and no body, without an
-//! error. A longer one therefore goes out in a sub-request whose body is what was read. The sub-request takes over the
+//! error. A longer one, and one that a filter replaced, therefore goes out in a sub-request whose body is what the chain left. The sub-request takes over the
 //! exchange, with everything that was decided, and logs in its stead.
 
 use std::sync::Mutex;
@@ -17,7 +17,7 @@ use pingora::proxy::{
     },
 };
 use tokio::time::{Instant, timeout_at};
-use tollgate_filter_api::Reason;
+use tollgate_filter_api::{Body, Reason};
 
 use super::state::Exchange;
 use crate::{
@@ -25,6 +25,9 @@ use crate::{
     proxy::client::{connection::connection_of, paced::allowance},
     telemetry::LimitCounters,
 };
+
+/// What says something of a body that is another one now (RFC 9530, RFC 3230, RFC 1864).
+const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
 
 /// An exchange on its way into a sub-request, with the head as the filters left it: the engine hands on the bytes that the
 /// client sent.
@@ -65,9 +68,9 @@ fn broken(session: &Session) -> &'static Reason {
     malformed.map_or(&reasons::BODY_READ, |_| &reasons::FRAMING)
 }
 
-/// Whether the engine has lost the body that was read.
+/// Whether the engine would send another body than the one that the exchange has: it keeps only the beginning of what the client sent.
 pub fn is_lost(session: &Session, exchange: &Exchange) -> bool {
-    exchange.body.is_some() && session.as_ref().retry_buffer_truncated()
+    exchange.body.as_ref().is_some_and(|body| body.is_replaced() || session.as_ref().retry_buffer_truncated())
 }
 
 /// Sends a request whose body was read as a sub-request, and passes on the answer.
@@ -75,7 +78,7 @@ pub fn is_lost(session: &Session, exchange: &Exchange) -> bool {
 /// # Errors
 /// The client's connection's.
 pub async fn forward(session: &mut Session, exchange: &mut Exchange) -> pingora::Result<()> {
-    let body = exchange.body.clone().unwrap_or_default();
+    let body = exchange.body.as_ref().map(|body| body.bytes().clone()).unwrap_or_default();
     let head = http1_head(session, exchange, body.len())?;
     let mut outer = Exchange::new(exchange.id, exchange.time);
     outer.delegated = true;
@@ -101,6 +104,9 @@ fn http1_head(session: &mut Session, exchange: &Exchange, length: usize) -> ping
         req.insert_header(header::CONTENT_LENGTH, length)?;
     }
     let mut head = req.clone();
+    if exchange.body.as_ref().is_some_and(Body::is_replaced) {
+        DIGESTS.iter().for_each(|name| drop(head.remove_header(*name)));
+    }
     frame(&mut head, length)?;
     Ok(head)
 }

@@ -15,7 +15,7 @@ use std::{
 use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tollgate_filter_api::{Env, Kind, MetricDoc, Metrics, Problem, Problems, Readiness, Shared};
+use tollgate_filter_api::{Declared, Env, Kind, MetricDoc, Metrics, Problem, Problems, Readiness, Shared};
 
 use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError};
 
@@ -99,7 +99,14 @@ impl Gateway {
         let revocations = Arc::new(open_book(&loaded_config, clock.clone(), &metrics)?);
         documents.offer(revocations.clone());
         let resolver = Arc::new(Resolver::new(loaded_config.gateway.upstream.dns_refresh.0, metrics.clone()));
-        let env = Env { clock, world: documents.clone(), shared: Shared::default(), metrics, readiness: Readiness::default() };
+        let env = Env {
+            clock,
+            world: documents.clone(),
+            shared: Shared::default(),
+            metrics,
+            readiness: Readiness::default(),
+            declared: Declared::default(),
+        };
         let own = GATEWAY_REASONS.iter().copied().chain(normal::REASONS).chain([&host::HOST]);
         let telemetry = Arc::new(Telemetry::new(own.chain(kinds.iter().flat_map(|kind| kind.reasons))));
         let buffers = Budget::new(loaded_config.gateway.limits.answer_buffers.0, telemetry.limits.clone());
@@ -171,7 +178,7 @@ impl Gateway {
         let next = Snapshot::build(&self.kernel, self.source.load()?, config, generation)?;
         self.documents.renew_trust(trust);
         self.kernel.telemetry.running(generation, &next.loaded.digest, &next.waived);
-        next.announce();
+        next.announce(self.kernel.kinds);
         self.stores.send_replace(stores);
         self.current.store(Arc::new(next));
         Ok(generation)

@@ -120,7 +120,7 @@ impl Snapshot {
         let means = Arc::new(preparation(kernel, &config.gateway.limits).means(kernel.resolver.clone()));
         let upstreams = Upstreams::build(&inputs, &means).map_err(&mut gather).ok();
         let listener_tls = listener_tls(&config, &kernel.env.metrics).map_err(&mut gather).ok();
-        let asked = client_certificates::certificates(plan, &config.gateway).map_err(&mut gather).ok();
+        let asked = client_certificates::certificates(plan, &config.gateway, kernel.kinds).map_err(&mut gather).ok();
         let ids = Ids::new(&config.gateway.request_id).map_err(|problem| gather(problem.into())).ok();
         let forwarding = &config.gateway.forwarding;
         let via = Via::new(forwarding).map_err(|problem| gather(problem.into())).ok();
@@ -207,7 +207,7 @@ fn listener_tls(config: &Config, metrics: &Metrics) -> Result<Vec<Option<Listene
 
 impl Snapshot {
     /// Says in the log what is served from now on, and what nobody enforces.
-    pub fn announce(&self) {
+    pub fn announce(&self, kinds: &[Kind]) {
         let apis = &self.loaded.plan.apis;
         let listeners: Vec<String> = self.config.gateway.listeners.iter().map(|listener| listener.address.to_string()).collect();
         log::info!(
@@ -219,8 +219,8 @@ impl Snapshot {
             self.config.gateway.admin.address,
             self.loaded.digest
         );
-        for api in client_certificates::strangers(&self.loaded.plan, &self.config.chain) {
-            log::warn!("`mtls` has rules for the API `{api}`, which is not served here: they hold for nobody");
+        for (filter, api) in client_certificates::strangers(&self.loaded.plan, &self.config.chain, kinds) {
+            log::warn!("`{filter}` has rules for the API `{api}`, which is not served here: they hold for nobody");
         }
         for Waived { filter, opened, named } in &self.waived {
             match opened {

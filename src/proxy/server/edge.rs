@@ -73,7 +73,7 @@ impl Service for Edge {
                 }
             }
         }
-        snapshot.announce();
+        snapshot.announce(self.gateway.kernel.kinds);
         drop(snapshot);
         self.gateway.listening();
         let _ = shutdown.wait_for(|stop| *stop).await;

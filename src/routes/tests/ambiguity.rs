@@ -29,7 +29,7 @@ fn closed(mut plan: Plan, operations: &[(&str, &str)]) -> Plan {
         if !scopes.is_empty() {
             let source = Source { line: operation.template.len() as u32, ..Source::default() };
             let credential =
-                Credential { filter: "jwt".into(), scheme: String::new(), scopes, settings: Default::default(), source: source.clone() };
+                Credential { filter: "jwt".into(), scheme: String::new(), scopes, declared: Default::default(), source: source.clone() };
             operation.security.source = source;
             operation.security.alternatives.push(Alternative { credentials: vec![credential] });
         }

@@ -15,7 +15,7 @@ fn operation((method, template): &(&str, &str)) -> Operation {
         target: Target::Endpoints { production: Some(0), sandbox: None },
         security: Security { alternatives: Vec::<Alternative>::new(), waived: Vec::new(), source: Source::default() },
         demands: vec![],
-        media_types: Default::default(),
+        declarations: Vec::new(),
         source: Source::default(),
     }
 }

@@ -22,11 +22,12 @@ impl Filter for __Name__ {
     const ID: &'static str = "__name__";
     const REASONS: &'static [Reason] = &[MISSING];
     type Config = Config;
+    type Declared = ();
     type Needs = ();
     type Gives = ();
     type State = ();
 
-    fn build(config: Config, _env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, (): (), _env: &Env) -> Result<Self, Problem> {
         let header = config.header.parse().map_err(|_| {
             let message = format!("`{}` is not a name that HTTP allows", config.header);
             Problem::error("__name__.settings", message).at("", 0, "/header")

@@ -23,7 +23,7 @@ use crate::{
 const LIMIT: usize = 400_000;
 static BAD: Reason = Reason::refused("body_reader.bad", 422, 0, "The body is bad", "It begins with `bad`.");
 
-/// Refuses bodies that begin with `bad`.
+/// Refuses bodies that begin with `bad`, and puts as many `x` in the place of one as it says itself: `become 12`.
 struct BodyReader;
 
 /// No settings.
@@ -33,18 +33,26 @@ struct NoSettings {}
 
 impl Filter for BodyReader {
     const ID: &'static str = "body_reader";
-    const BODY: BodyUse = BodyUse::Whole(LIMIT);
     type Config = NoSettings;
+    type Declared = ();
     type Needs = ();
     type Gives = ();
     type State = ();
 
-    fn build(_: NoSettings, _: &Env) -> Result<Self, Problem> {
+    fn build(_: NoSettings, (): (), _: &Env) -> Result<Self, Problem> {
         Ok(Self)
     }
 
+    fn request_body(&self) -> BodyUse {
+        BodyUse::Whole(LIMIT)
+    }
+
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<()>, Fault> {
-        let body = cx.body.cloned().unwrap_or_default();
+        let Some(body) = cx.body else { return Err(Fault::new("body_reader.none", "there is no body")) };
+        if let Some(size) = body.strip_prefix(b"become ".as_slice()) {
+            let size = std::str::from_utf8(size).unwrap().trim_end().parse().unwrap();
+            body.replace(vec![b'x'; size]);
+        }
         Ok(if body.starts_with(b"bad") { Flow::Stop(BAD.answer()) } else { Flow::Next(()) })
     }
 }
@@ -68,7 +76,7 @@ fn plan(upstream: SocketAddr) -> Plan {
         target: Target::Endpoints { production: Some(0), sandbox: None },
         security: Security { alternatives: Vec::new(), waived: Vec::new(), source: source.clone() },
         demands: vec![Demand { filter: "body_reader".into(), settings: serde_json::json!({}), source: source.clone() }],
-        media_types: Default::default(),
+        declarations: Vec::new(),
         source: source.clone(),
     };
     let api = Api {
@@ -196,6 +204,19 @@ fn a_chunked_body_arrives_whole() {
     write!(stream, "0\r\n\r\n").unwrap();
     assert_eq!(answer(&mut stream), (200, "300000".to_owned()));
     assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(300_000));
+}
+
+#[test]
+fn a_body_that_a_filter_replaced_goes_upstream_in_place_of_the_clients() {
+    let told = RUNNING.told.lock().unwrap();
+    let mut stream = connect();
+    for size in [0, 5, 1_000, 70_000, 300_000] {
+        for padding in [0, 100_000] {
+            let body = format!("become {size}{}", " ".repeat(padding));
+            assert_eq!(post(&mut stream, body.as_bytes()), (200, size.to_string()));
+            assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(size));
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,127 @@
+//! What a definition says to filters of an operation: one reader for each filter that definitions say something to.
+//!
+//! A reader writes one section an operation. It judges what it reads, so that a filter need not.
+
+use serde_json::{Map, Value, json};
+use tollgate_filter_api::Problems;
+use tollgate_plan::{Declaration, EndpointGroup, Source};
+
+use crate::demands::unknown_key;
+use crate::endpoints::RESILIENCE;
+use crate::extensions::Level;
+use crate::media_types::MediaTypes;
+use crate::policies;
+use crate::spot::Spot;
+
+/// The filters that interceptors and cached answers are for.
+const INTERCEPTOR: &str = "interceptor";
+const RESPONSE_CACHE: &str = "response_cache";
+const MEDIA_TYPES: &str = "media_types";
+
+/// Sections being gathered for one operation.
+#[derive(Clone, Default)]
+pub(crate) struct Declarations(Vec<Declaration>);
+
+impl Declarations {
+    /// Sorted by filter.
+    pub(crate) fn finish(mut self) -> Vec<Declaration> {
+        self.0.sort_by(|a, b| a.filter.cmp(&b.filter));
+        self.0
+    }
+
+    fn demand(&mut self, filter: &str, content: Value, source: Source) {
+        self.0.push(Declaration { filter: filter.to_owned(), content, demanded: true, source });
+    }
+
+    /// The list of that name in a filter's section, which is made when there is none.
+    fn list(&mut self, filter: &str, name: &str, source: impl FnOnce() -> Source) -> &mut Vec<Value> {
+        let at = self.0.iter().position(|declaration| declaration.filter == filter).unwrap_or_else(|| {
+            self.demand(filter, json!({}), source());
+            self.0.len() - 1
+        });
+        let content = self.0[at].content.as_object_mut();
+        let list = content.map(|content| content.entry(name).or_insert_with(|| json!([])));
+        match list {
+            Some(Value::Array(list)) => list,
+            _ => unreachable!("every section is an object of lists where lists are asked for"),
+        }
+    }
+
+    /// What bodies are declared to be. Nobody has to compare it.
+    pub(crate) fn media_types(&mut self, types: &MediaTypes, source: Source) {
+        if types.is_empty() {
+            return;
+        }
+        let mut content = Map::new();
+        for (name, list) in [("consumes", &types.consumes), ("produces", &types.produces)] {
+            if !list.is_empty() {
+                content.insert(name.to_owned(), json!(list));
+            }
+        }
+        let content = Value::Object(content);
+        self.0.push(Declaration { filter: MEDIA_TYPES.to_owned(), content, demanded: false, source });
+    }
+
+    /// The tier in force, and the level at which it counts.
+    pub(crate) fn tier(&mut self, level: &str, policy: &str, source: Source) {
+        self.demand(policies::FILTER, json!({"level": level, "policy": policy}), source);
+    }
+
+    /// `advanceEndpointConfig` of a group that the operation uses.
+    pub(crate) fn resilience(&mut self, group: &EndpointGroup, advanced: &Value) {
+        let entry = json!({"group": group.name, "environment": group.environment, "advanced": advanced});
+        self.list(RESILIENCE, "groups", || group.source.clone()).push(entry);
+    }
+
+    /// Interceptors of one level. Both levels run; the same function at both levels runs once.
+    pub(crate) fn interceptors(&mut self, spot: &Spot<'_>, level: Level, problems: &mut Problems) {
+        for (key, phase) in [("x-wso2-request-interceptor", "request"), ("x-wso2-response-interceptor", "response")] {
+            let Some(value) = spot.get(key) else { continue };
+            let Some(reference) = value.node.as_str().filter(|r| !r.is_empty()) else {
+                problems.push(value.error("extension.value", format!("`{key}` must be the name of a function")));
+                continue;
+            };
+            let list = self.list(INTERCEPTOR, phase, || value.source());
+            if list.iter().all(|known| known["reference"] != reference) {
+                let level = if level == Level::Api { "api" } else { "resource" };
+                list.push(json!({"level": level, "reference": reference, "source": value.written()}));
+            }
+        }
+    }
+
+    /// `x-wso2-response-cache`.
+    pub(crate) fn response_cache(&mut self, root: &Spot<'_>, problems: &mut Problems) {
+        let Some(spot) = root.get("x-wso2-response-cache") else { return };
+        let Some(enabled) = spot.node.get("enabled").and_then(|e| e.as_bool()) else {
+            problems.push(spot.error("extension.value", "`x-wso2-response-cache` needs `enabled: true` or `false`"));
+            return;
+        };
+        let mut content = Map::new();
+        for (key, value) in spot.entries().filter(|(key, _)| *key != "enabled") {
+            match value.node.as_number().and_then(serde_json::Number::as_u64) {
+                Some(seconds) if key == "cacheTimeoutInSeconds" => {
+                    content.insert("timeout_seconds".to_owned(), json!(seconds));
+                }
+                None if key == "cacheTimeoutInSeconds" => {
+                    problems.push(value.error("extension.value", format!("`{key}` must be a whole number")));
+                }
+                _ => problems.push(unknown_key(key, &value, "extension.unknown", &["enabled", "cacheTimeoutInSeconds"])),
+            }
+        }
+        if enabled {
+            self.demand(RESPONSE_CACHE, Value::Object(content), spot.source());
+        }
+    }
+}
+
+/// The tier named at a level, in either spelling.
+pub(crate) fn tier<'a>(spot: &Spot<'a>, problems: &mut Problems) -> Option<(String, Spot<'a>)> {
+    let value = spot.get("x-wso2-throttling-tier").or_else(|| spot.get("x-throttling-tier"))?;
+    match value.node.text() {
+        Some(name) if !name.is_empty() => Some((name, value)),
+        _ => {
+            problems.push(value.error("extension.value", "a throttling tier must be the name of a policy"));
+            None
+        }
+    }
+}
