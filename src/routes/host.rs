@@ -73,10 +73,10 @@ pub fn text(sent: &[u8]) -> Result<Arc<str>, &'static Reason> {
 
 /// The host that one connection asked for last. Most connections only ever ask for one.
 #[derive(Debug, Default)]
-pub struct LastHost(Mutex<Option<Asked>>);
+pub struct LastHost(Mutex<Option<Spelling>>);
 
 #[derive(Debug)]
-struct Asked {
+struct Spelling {
     sent: Box<[u8]>,
     normal: Arc<str>,
 }
@@ -89,11 +89,11 @@ impl LastHost {
     pub fn text(&self, sent: &[u8]) -> Result<Arc<str>, &'static Reason> {
         // Streams of one connection may meet here; none waits for another.
         let Ok(mut last) = self.0.try_lock() else { return text(sent) };
-        if let Some(asked) = last.as_ref().filter(|asked| *asked.sent == *sent) {
-            return Ok(asked.normal.clone());
+        if let Some(last) = last.as_ref().filter(|last| *last.sent == *sent) {
+            return Ok(last.normal.clone());
         }
         let normal = text(sent)?;
-        *last = Some(Asked { sent: sent.into(), normal: normal.clone() });
+        *last = Some(Spelling { sent: sent.into(), normal: normal.clone() });
         Ok(normal)
     }
 }

@@ -148,9 +148,9 @@ impl Connection {
         self.turn.store(MULTIPLEXED, Ordering::Relaxed);
     }
 
-    /// One of the many has come.
-    pub fn asked(&self) {
-        self.presence.asks();
+    /// Counts a request that has begun.
+    pub fn request_begins(&self) {
+        self.presence.request_begins();
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.spent.notify_one();
         }

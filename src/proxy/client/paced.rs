@@ -174,7 +174,7 @@ impl PacedStream {
             // The time of the rest begins.
             Phase::Header if self.is_idle() => {
                 self.waiting = Some(Instant::now());
-                self.connection.presence.asks();
+                self.connection.presence.request_begins();
             }
             Phase::Header | Phase::Free => {}
             Phase::Body => self.waited += self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed()),

@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub struct Presence {
     /// A request has begun to come.
-    asked: AtomicBool,
+    requested: AtomicBool,
     first: Notify,
     leave: AtomicBool,
     /// Whom to wake while nothing of a request has come.
@@ -33,23 +33,23 @@ pub struct Presence {
 
 impl Presence {
     /// A request begins to come.
-    pub fn asks(&self) {
-        if !self.asked.load(Ordering::Relaxed) {
-            self.asked.store(true, Ordering::Release);
+    pub fn request_begins(&self) {
+        if !self.requested.load(Ordering::Relaxed) {
+            self.requested.store(true, Ordering::Release);
             self.first.notify_one();
         }
     }
 
     /// Waits for the first request.
     pub async fn first_request(&self) {
-        if !self.asked.load(Ordering::Acquire) {
+        if !self.requested.load(Ordering::Acquire) {
             self.first.notified().await;
         }
     }
 
     /// Asks the connection to leave as soon as it is idle; one that has asked nothing yet only if `all`.
     pub fn ask_to_leave(&self, all: bool) {
-        if (all || self.asked.load(Ordering::Acquire)) && !self.leave.swap(true, Ordering::AcqRel) {
+        if (all || self.requested.load(Ordering::Acquire)) && !self.leave.swap(true, Ordering::AcqRel) {
             let waker = self.lock().take();
             waker.into_iter().for_each(Waker::wake);
         }
@@ -114,7 +114,7 @@ mod tests {
         let (presence, woken) = (Presence::default(), Arc::new(Woken::default()));
         let waker = woken.clone().into();
         let cx = Context::from_waker(&waker);
-        presence.asks();
+        presence.request_begins();
         assert!(!presence.leaves(server.as_raw_fd(), &cx));
         presence.ask_to_leave(false);
         assert!(woken.0.load(Ordering::SeqCst));
@@ -140,8 +140,8 @@ mod tests {
         let presence = Arc::new(Presence::default());
         let other = presence.clone();
         let waiting = tokio::spawn(async move { other.first_request().await });
-        presence.asks();
-        presence.asks();
+        presence.request_begins();
+        presence.request_begins();
         waiting.await.unwrap();
         presence.first_request().await;
     }

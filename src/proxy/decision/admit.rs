@@ -16,7 +16,7 @@ use crate::{
     fields::is_plain,
     proxy::fields::{
         families::{Families, Kind},
-        reserved::Owned,
+        reserved::ReservedFields,
         via::Via,
     },
     routes::{
@@ -25,9 +25,9 @@ use crate::{
     },
 };
 
-/// What the pass over a head's fields has met that somebody must see to later.
+/// Which fields a head has that need more work later on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct FieldsPresent {
     /// A `Connection`.
     pub connection: bool,
     /// An `Upgrade`.
@@ -41,7 +41,7 @@ pub struct Seen {
     /// One that only a proxy can know the value of.
     pub forwarding: bool,
     /// One that a filter owns.
-    pub owned: bool,
+    pub reserved: bool,
 }
 
 /// What a head is judged by.
@@ -50,7 +50,7 @@ pub struct Rules<'a> {
     /// What it may spend.
     pub limits: &'a Limits,
     /// Fields that filters own.
-    pub owned: &'a Owned,
+    pub reserved: &'a ReservedFields,
     /// Fields that only a proxy can know the value of.
     pub families: &'a Families,
     /// The gateway's name among those that the request has passed.
@@ -61,7 +61,7 @@ pub struct Rules<'a> {
 ///
 /// # Errors
 /// Why it is refused.
-pub fn admit(req: &RequestHeader, rules: Rules<'_>, last_host: Option<&LastHost>) -> Result<(Arc<str>, Seen), Refusal> {
+pub fn admit(req: &RequestHeader, rules: Rules<'_>, last_host: Option<&LastHost>) -> Result<(Arc<str>, FieldsPresent), Refusal> {
     let target = req.raw_path().len();
     let limits = rules.limits;
     if target as u64 > limits.target_bytes.0 {
@@ -80,7 +80,7 @@ pub fn admit(req: &RequestHeader, rules: Rules<'_>, last_host: Option<&LastHost>
         return Err((&reasons::LOOP).into());
     }
     fields.expectation()?;
-    Ok((host_of(req, &fields.host, last_host)?, fields.seen))
+    Ok((host_of(req, &fields.host, last_host)?, fields.present))
 }
 
 /// Takes a target in absolute form apart (RFC 9112 §3.2.2): the engine reads every HTTP/1 target as a path.
@@ -140,7 +140,7 @@ struct Fields<'h> {
     overridden: bool,
     /// How often it has been here before.
     visits: usize,
-    seen: Seen,
+    present: FieldsPresent,
 }
 
 impl<'h> Fields<'h> {
@@ -156,10 +156,10 @@ impl<'h> Fields<'h> {
                 "content-length" => fields.length.add(value),
                 "transfer-encoding" => fields.coding.add(value),
                 "expect" => fields.expect.add(value),
-                "connection" => fields.seen.connection = true,
-                "upgrade" => fields.seen.upgrade = true,
+                "connection" => fields.present.connection = true,
+                "upgrade" => fields.present.upgrade = true,
                 "cookie" => {
-                    fields.seen.crumbs |= std::mem::replace(&mut fields.cookie, true);
+                    fields.present.crumbs |= std::mem::replace(&mut fields.cookie, true);
                     fields.count += memchr::memchr_iter(b';', value.as_bytes()).count();
                 }
                 _ => {
@@ -168,21 +168,21 @@ impl<'h> Fields<'h> {
                     }
                 }
             }
-            fields.seen.owned |= rules.owned.holds(name);
+            fields.present.reserved |= rules.reserved.holds(name);
             fields.illegal |= is_illegal(value);
         }
-        fields.seen.length = fields.length.value.is_some();
-        fields.seen.coding = fields.coding.value.is_some();
+        fields.present.length = fields.length.value.is_some();
+        fields.present.coding = fields.coding.value.is_some();
         fields
     }
 
     fn special(&mut self, kind: Kind, name: &str, value: &HeaderValue, req: &RequestHeader, via: &Via) {
         match kind {
             Kind::Own => {
-                self.seen.forwarding = true;
+                self.present.forwarding = true;
                 self.illegal |= !is_plain(name);
             }
-            Kind::Certificate | Kind::Told => self.seen.forwarding = true,
+            Kind::Certificate | Kind::Proxy => self.present.forwarding = true,
             Kind::Id | Kind::Framing => self.illegal |= !is_plain(name),
             Kind::Method => self.overridden |= !value.as_bytes().eq_ignore_ascii_case(req.method.as_str().as_bytes()),
             Kind::Via => self.visits += via.visits(value),

@@ -7,7 +7,7 @@ use pingora::http::RequestHeader;
 use tollgate_filter_api::{Body, Call, KeyType, Principal, RequestHead, RequestId};
 use tollgate_plan::Target;
 
-use super::{Facts, Refusal, admit::Seen, head};
+use super::{Facts, Refusal, admit::FieldsPresent, head};
 use crate::{
     chain::{self, Run, Verdict, gateway as reasons},
     proxy::{fields::forwarding, running::snapshot::Snapshot},
@@ -34,7 +34,7 @@ pub struct Decision {
     /// Host, in normal form.
     pub host: Arc<str>,
     /// What its fields hold that must be seen to.
-    pub seen: Seen,
+    pub present: FieldsPresent,
     /// Its fields hold what belongs to one connection.
     pub hop_by_hop: bool,
     /// Bytes of the path that are the base path.
@@ -69,7 +69,7 @@ impl<'a> Case<'a> {
             id: RequestId::fresh(facts.number, false),
             place: Place::Nowhere,
             host: Arc::default(),
-            seen: Seen::default(),
+            present: FieldsPresent::default(),
             hop_by_hop: true,
             base_len: 0,
             call: None,
@@ -147,7 +147,7 @@ impl<'a> Case<'a> {
             reasons::CERTIFICATE.answer().header(header::WWW_AUTHENTICATE, challenge)
         })?;
         let client = forwarding::client(&head.headers, facts.address, proxies).ok_or(&reasons::FORWARDED)?;
-        let forwarded = forwarding::take(head, self.decision.seen, facts.address, proxies, &snapshot.families);
+        let forwarded = forwarding::take(head, self.decision.present, facts.address, proxies, &snapshot.families);
         let call = Call {
             operation: served.info.clone(),
             client,

@@ -20,12 +20,12 @@ pub(super) fn normalize(
 ) -> Result<Option<Reading>, Refusal> {
     let gateway = &snapshot.config.gateway;
     admit::absolute(req)?;
-    (decision.host, decision.seen) = admit::admit(req, snapshot.rules(), facts.last_host)?;
-    if decision.seen.crumbs && req.version == http::Version::HTTP_2 {
+    (decision.host, decision.present) = admit::admit(req, snapshot.rules(), facts.last_host)?;
+    if decision.present.crumbs && req.version == http::Version::HTTP_2 {
         admit::join_crumbs(req)?;
     }
     if let Some(http1) = &facts.http1 {
-        framed(http1, req, decision.seen.coding)?;
+        framed(http1, req, decision.present.coding)?;
         if admit::has_fragment(http1.head) {
             return Err((&normal::CHARACTER).into());
         }
@@ -43,7 +43,7 @@ pub(super) fn normalize(
     if facts.strict_host && !is_named(host_name(&decision.host), facts.server_name) {
         return Err((&reasons::MISDIRECTED).into());
     }
-    if decision.seen.length && declared_length(req) > gateway.limits.body_bytes.0 {
+    if decision.present.length && declared_length(req) > gateway.limits.body_bytes.0 {
         return Err(Refusal::over(&reasons::BODY_BYTES, |limits| &limits.body_bytes));
     }
     Ok(reading)

@@ -48,7 +48,7 @@ fn respond_filters(exchange: &mut Exchange, header: &mut ResponseHeader) {
     if let Err(fault) = run.response(&chain, ResponseHead::wrap_mut(header), call)
         && let Some(served) = exchange.served()
     {
-        served.faults.tell(&served.info, &fault, std::time::Instant::now());
+        served.faults.log(&served.info, &fault, std::time::Instant::now());
     }
 }
 

@@ -25,7 +25,7 @@ pub async fn decide(gateway: &Gateway, session: &mut Session, exchange: &mut Exc
         let kernel = &gateway.kernel;
         limit.into_iter().for_each(|limit| limit(&kernel.telemetry.limits).inc());
         if let (Some(fault), Some(served)) = (fault, exchange.served()) {
-            served.faults.tell(&served.info, &fault, kernel.env.clock.instant());
+            served.faults.log(&served.info, &fault, kernel.env.clock.instant());
         }
         *answer
     })

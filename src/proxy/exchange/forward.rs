@@ -26,7 +26,7 @@ use crate::{
         fields::{
             forwarding::{FOR, HOST, PROTO, direct, value},
             request_id::{self, Ids},
-            reserved::Owned,
+            reserved::ReservedFields,
         },
     },
     upstreams::Upstream,
@@ -54,14 +54,14 @@ impl Way<'_> {
     /// Never in practice: the host was judged before.
     pub fn write(self, headers: &mut HeaderMap, host: &str, sent: Option<HeaderValue>) -> Result<(), IllegalHeader> {
         headers.append(header::VIA, self.via);
-        let told = self.forwarded;
-        let addresses = told.and_then(|told| told.addresses.clone());
+        let forwarded = self.forwarded;
+        let addresses = forwarded.and_then(|forwarded| forwarded.addresses.clone());
         headers.insert(FOR, addresses.unwrap_or_else(|| self.connection.forwarded_for.clone()));
-        let scheme = told.and_then(|told| told.scheme.clone());
+        let scheme = forwarded.and_then(|forwarded| forwarded.scheme.clone());
         let own = if self.connection.secure { "https" } else { "http" };
         headers.insert(PROTO, scheme.unwrap_or(HeaderValue::from_static(own)));
-        let original = match (told.and_then(|told| told.host.clone()), sent) {
-            (Some(told), _) => told,
+        let original = match (forwarded.and_then(|forwarded| forwarded.host.clone()), sent) {
+            (Some(host), _) => host,
             (None, _) if host.is_empty() => return Ok(()),
             (None, Some(sent)) if sent.as_bytes() == host.as_bytes() => sent,
             (None, _) => value(host)?,
@@ -84,7 +84,7 @@ pub struct Heading<'a> {
     /// What the request is called, and where that is written.
     pub ids: (&'a Ids, RequestId),
     /// What must not go there, when the client sent some of it.
-    pub owned: Option<&'a Owned>,
+    pub reserved: Option<&'a ReservedFields>,
 }
 
 /// Points a request at an upstream: path, host, credentials; says where it comes from, names it, and takes away what filters own.
@@ -94,8 +94,8 @@ pub struct Heading<'a> {
 pub fn aim(req: &mut RequestHeader, to: Heading<'_>) -> Result<(), IllegalHeader> {
     direct(req, |parts| {
         parts.uri = http::Uri::try_from(to.path_and_query).map_err(|_| IllegalHeader)?;
-        if let Some(owned) = to.owned {
-            owned.strip(&mut parts.headers);
+        if let Some(reserved) = to.reserved {
+            reserved.strip(&mut parts.headers);
         }
         parts.headers.reserve(WRITTEN);
         let kept = to.upstream.preserve_host && !to.host.is_empty();

@@ -22,7 +22,7 @@ use super::{
     decide::decide,
     forward,
     outcome::{count, faulted, line, may_repeat, reason_of},
-    response_rules::{self, Found},
+    response_rules::{self, AnswerFields},
     state::Exchange,
     whole_body,
 };
@@ -93,7 +93,7 @@ impl ProxyHttp for Phases {
         let snapshot = self.0.current();
         let pressure = &self.0.kernel.pressure;
         if exchange.version == http::Version::HTTP_2 {
-            connection.iter().for_each(|connection| connection.asked());
+            connection.iter().for_each(|connection| connection.request_begins());
             // A stream stands still in its window, which the connection does not see.
             session.set_write_timeout(Some(pressure.patience(snapshot.config.gateway.limits.write_time.0)));
         }
@@ -162,11 +162,11 @@ impl ProxyHttp for Phases {
         let (Some(connection), Some(snapshot)) = (&exchange.connection, &exchange.snapshot) else {
             return Err(Error::new(ErrorType::InternalError));
         };
-        let owned = exchange.seen.owned.then_some(&snapshot.owned);
+        let reserved = exchange.present.reserved.then_some(&snapshot.reserved);
         let ids = (&snapshot.ids, exchange.id);
         let forwarded = exchange.call.as_ref().and_then(|call| call.forwarded.as_deref());
         let way = forward::Way { connection, forwarded, via: snapshot.via.value(exchange.version) };
-        let heading = forward::Heading { way, upstream, path_and_query: outgoing, host: &exchange.host, ids, owned };
+        let heading = forward::Heading { way, upstream, path_and_query: outgoing, host: &exchange.host, ids, reserved };
         forward::aim(req, heading).map_err(|_| Error::new(ErrorType::InternalError))?;
         let chain = exchange.running();
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
@@ -208,8 +208,8 @@ impl ProxyHttp for Phases {
         resp: &mut ResponseHeader,
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
-        let found = *exchange.found.insert(Found::of(resp));
-        if let Err(why) = response_rules::judge(session.req_header(), resp, found) {
+        let fields = *exchange.answer_fields.insert(AnswerFields::of(resp));
+        if let Err(why) = response_rules::judge(session.req_header(), resp, fields) {
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
         }
         self.reached(exchange);
@@ -240,8 +240,8 @@ impl ProxyHttp for Phases {
     }
 
     async fn response_filter(&self, session: &mut Session, resp: &mut ResponseHeader, exchange: &mut Self::CTX) -> pingora::Result<()> {
-        let found = exchange.found.take().unwrap_or_else(|| Found::of(resp));
-        response_rules::clean(resp, found);
+        let fields = exchange.answer_fields.take().unwrap_or_else(|| AnswerFields::of(resp));
+        response_rules::clean(resp, fields);
         if resp.status.is_informational() && resp.status.as_u16() != 101 {
             return Ok(());
         }

@@ -1,8 +1,8 @@
-//! What an upstream may answer, and what of its answer is for the gateway alone.
+//! Which answers of an upstream are passed on, and which of their fields are not for the client.
 //!
-//! The engine's parser has refused what is no HTTP by now. What is left is what it lets through and a client may read otherwise
-//! than the engine did: a coding that nobody knows, a change of protocol that nobody asked for, a length where no body can follow,
-//! fields that belong to the connection between upstream and gateway (RFC 9110 §7.6.1).
+//! The engine's parser has refused what is not HTTP. These rules are about what it accepts and a client may read in another way: an
+//! unknown coding, a change of protocol that nobody asked for, a length where no body can follow, and fields of the connection between
+//! upstream and gateway (RFC 9110 §7.6.1).
 
 use http::{HeaderName, HeaderValue, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -14,52 +14,52 @@ use crate::fields::is_same;
 const HOP_BY_HOP: [HeaderName; 4] =
     [HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection"), header::TE, header::UPGRADE];
 
-/// What a pass over the fields of an answer has met.
+/// Which fields an answer has that need more work.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Found {
-    /// A coding, and one that is not `chunked` alone.
+pub struct AnswerFields {
+    /// A `Transfer-Encoding`, and one that is not `chunked` alone.
     coding: bool,
     odd_coding: bool,
-    /// A length, and one that is told twice.
+    /// A `Content-Length`, and one that is repeated.
     length: bool,
     odd_length: bool,
     /// A `Connection`.
     connection: bool,
     /// Another field of the connection.
     hop_by_hop: bool,
-    /// A spelling of the gateway's word on the caller.
+    /// The gateway's assertion about the caller, in any spelling.
     assertion: bool,
 }
 
-impl Found {
-    /// Looks at every field once: most answers need nothing more.
+impl AnswerFields {
+    /// Looks at each field once. Most answers need no more than that.
     pub fn of(resp: &ResponseHeader) -> Self {
-        let mut found = Self::default();
+        let mut fields = Self::default();
         for (name, value) in &resp.headers {
             match name.as_str() {
                 "transfer-encoding" => {
                     let chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
-                    found.odd_coding |= std::mem::replace(&mut found.coding, true) || !chunked;
+                    fields.odd_coding |= std::mem::replace(&mut fields.coding, true) || !chunked;
                 }
                 "content-length" => {
                     let number = value.as_bytes().iter().all(u8::is_ascii_digit);
-                    found.odd_length |= std::mem::replace(&mut found.length, true) || !number;
+                    fields.odd_length |= std::mem::replace(&mut fields.length, true) || !number;
                 }
-                "connection" => found.connection = true,
-                "keep-alive" | "proxy-connection" | "te" | "upgrade" => found.hop_by_hop = true,
-                name => found.assertion |= is_same(name, forward::ASSERTION.as_str()),
+                "connection" => fields.connection = true,
+                "keep-alive" | "proxy-connection" | "te" | "upgrade" => fields.hop_by_hop = true,
+                name => fields.assertion |= is_same(name, forward::ASSERTION.as_str()),
             }
         }
-        found
+        fields
     }
 }
 
 /// Judges the head of an answer.
 ///
 /// # Errors
-/// Why the answer is none, for the log.
-pub fn judge(req: &RequestHeader, resp: &ResponseHeader, found: Found) -> Result<(), &'static str> {
-    if found.odd_coding {
+/// Why the answer cannot be passed on, for the log.
+pub fn judge(req: &RequestHeader, resp: &ResponseHeader, fields: AnswerFields) -> Result<(), &'static str> {
+    if fields.odd_coding {
         return Err("the upstream's transfer coding is not `chunked` alone");
     }
     if resp.status.as_u16() == 101 && (req.version != Version::HTTP_11 || !req.headers.contains_key(header::UPGRADE)) {
@@ -68,24 +68,24 @@ pub fn judge(req: &RequestHeader, resp: &ResponseHeader, found: Found) -> Result
     Ok(())
 }
 
-/// Takes away what is not for the client.
-pub fn clean(resp: &mut ResponseHeader, found: Found) {
+/// Removes what is not for the client.
+pub fn clean(resp: &mut ResponseHeader, fields: AnswerFields) {
     let status = resp.status.as_u16();
     if resp.version == Version::HTTP_10 {
         // The version is the sender's own (RFC 9110 §2.5), and the sender is the gateway.
         resp.set_version(Version::HTTP_11);
     }
     if status != 101 {
-        drop_hop_by_hop(resp, found);
+        drop_hop_by_hop(resp, fields);
     }
-    if (status < 200 || status == 204) && (found.length || found.coding) {
+    if (status < 200 || status == 204) && (fields.length || fields.coding) {
         // No body follows, so there is nothing to frame (RFC 9110 §8.6, RFC 9112 §6.1).
         resp.remove_header(&header::CONTENT_LENGTH);
         resp.remove_header(&header::TRANSFER_ENCODING);
-    } else if found.odd_length {
+    } else if fields.odd_length {
         one_length(resp);
     }
-    if found.assertion {
+    if fields.assertion {
         // Between gateway and upstream only; whoever reads it from an answer could present it.
         while let Some(name) = resp.headers.keys().find(|name| is_same(name.as_str(), forward::ASSERTION.as_str())).cloned() {
             resp.remove_header(&name);
@@ -93,12 +93,12 @@ pub fn clean(resp: &mut ResponseHeader, found: Found) {
     }
 }
 
-fn drop_hop_by_hop(resp: &mut ResponseHeader, found: Found) {
-    if found.connection {
+fn drop_hop_by_hop(resp: &mut ResponseHeader, fields: AnswerFields) {
+    if fields.connection {
         let nominated: Vec<HeaderName> = resp.headers.get_all(header::CONNECTION).iter().flat_map(nominated).collect();
         nominated.iter().for_each(|name| drop(resp.remove_header(name)));
     }
-    if found.hop_by_hop {
+    if fields.hop_by_hop {
         HOP_BY_HOP.iter().for_each(|name| drop(resp.remove_header(name)));
     }
 }

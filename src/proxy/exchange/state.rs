@@ -9,12 +9,12 @@ use std::{
 
 use tollgate_filter_api::{Body, Call, KeyType, Outcome, Principal, Reason, RequestId};
 
-use super::{patience::Patience, response_rules::Found};
+use super::{patience::Patience, response_rules::AnswerFields};
 use crate::{
     chain::{Chain, Explanation, Run},
     proxy::{
         client::connection::Connection,
-        decision::{Decision, Place, admit::Seen},
+        decision::{Decision, Place, admit::FieldsPresent},
         running::snapshot::{Served, Snapshot},
         transport::{Dial, Flow, upstream_peer::Selection},
     },
@@ -39,9 +39,9 @@ pub struct Exchange {
     /// Host, in normal form.
     pub host: Arc<str>,
     /// What its fields hold that must be seen to.
-    pub seen: Seen,
+    pub present: FieldsPresent,
     /// The same of the answer that has come.
-    pub found: Option<Found>,
+    pub answer_fields: Option<AnswerFields>,
     /// Its fields hold what belongs to one connection.
     pub hop_by_hop: bool,
     /// What filters know of it.
@@ -96,8 +96,8 @@ impl Exchange {
             place: Place::Nowhere,
             version: http::Version::HTTP_11,
             host: Arc::default(),
-            seen: Seen::default(),
-            found: None,
+            present: FieldsPresent::default(),
+            answer_fields: None,
             hop_by_hop: true,
             call: None,
             run: None,
@@ -123,7 +123,7 @@ impl Exchange {
 
     /// Takes over what was found out about the request, and the endpoints that its group has now.
     pub fn adopt(&mut self, decision: Decision, snapshot: &Snapshot) {
-        (self.id, self.place, self.host, self.seen) = (decision.id, decision.place, decision.host, decision.seen);
+        (self.id, self.place, self.host, self.present) = (decision.id, decision.place, decision.host, decision.present);
         (self.hop_by_hop, self.base_len) = (decision.hop_by_hop, decision.base_len);
         (self.call, self.run) = (decision.call, decision.run);
         self.selection = decision.group.map(|group| snapshot.upstreams.group(group).select());

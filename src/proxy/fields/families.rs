@@ -15,7 +15,7 @@ pub enum Kind {
     /// May hold a certificate: reaches no upstream.
     Certificate,
     /// Passes from trusted proxies only.
-    Told,
+    Proxy,
     /// The request's id: another spelling is refused.
     Id,
     /// Frames the message: another spelling is refused.
@@ -58,7 +58,7 @@ impl Families {
         CERTIFICATES.iter().for_each(|name| families.add(name, Kind::Certificate));
         certificates.into_iter().for_each(|name| families.add(name.as_str(), Kind::Certificate));
         OTHERS.iter().for_each(|(name, kind)| families.add(name, *kind));
-        FAMILIES.iter().flat_map(|(_, names)| *names).for_each(|name| families.add(name, Kind::Told));
+        FAMILIES.iter().flat_map(|(_, names)| *names).for_each(|name| families.add(name, Kind::Proxy));
         families
     }
 
@@ -84,7 +84,7 @@ impl Families {
     #[cold]
     fn listed(&self, list: usize, name: &str) -> Option<Kind> {
         let (_, kind) = self.lists[list].iter().find(|(family, _)| covers(family, name))?;
-        let passes = *kind == Kind::Told && self.passing.iter().any(|passing| passing == name);
+        let passes = *kind == Kind::Proxy && self.passing.iter().any(|passing| passing == name);
         (!passes).then_some(*kind)
     }
 
@@ -93,7 +93,7 @@ impl Families {
         let goes = |name: &&HeaderName| match self.kind_of(name.as_str()) {
             Some(Kind::Own | Kind::Certificate) => true,
             // In another spelling it is hardly the proxy's, but its client's.
-            Some(Kind::Told) => !trusted || !is_plain(name.as_str()),
+            Some(Kind::Proxy) => !trusted || !is_plain(name.as_str()),
             _ => false,
         };
         let gone: Vec<HeaderName> = headers.keys().filter(goes).cloned().collect();
@@ -128,7 +128,7 @@ mod tests {
         let families = families(&[], &[]);
         for name in members() {
             for name in [name.clone(), name.replace('-', "_"), name.replacen('-', ".", 1)] {
-                assert!(matches!(families.kind_of(&name), Some(Kind::Own | Kind::Certificate | Kind::Told)), "{name}");
+                assert!(matches!(families.kind_of(&name), Some(Kind::Own | Kind::Certificate | Kind::Proxy)), "{name}");
             }
         }
     }

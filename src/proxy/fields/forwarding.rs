@@ -9,7 +9,7 @@ use pingora::http::RequestHeader;
 use tollgate_filter_api::{Forwarded, IllegalHeader};
 
 use super::families::Families;
-use crate::{config::TrustedProxies, proxy::decision::admit::Seen};
+use crate::{config::TrustedProxies, proxy::decision::admit::FieldsPresent};
 
 /// The addresses a request came by.
 pub const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -73,34 +73,34 @@ pub fn direct<T>(req: &mut RequestHeader, change: impl FnOnce(&mut Parts) -> T) 
 /// A `Connection` that names what frames the message, or a list that no field may hold.
 pub fn take(
     req: &mut RequestHeader,
-    seen: Seen,
+    present: FieldsPresent,
     address: IpAddr,
     proxies: &TrustedProxies,
     families: &Families,
 ) -> Result<Option<Box<Forwarded>>, IllegalHeader> {
-    if !seen.connection && !seen.upgrade && !seen.forwarding {
+    if !present.connection && !present.upgrade && !present.forwarding {
         return Ok(None);
     }
     direct(req, |parts| {
         let headers = &mut parts.headers;
-        if seen.connection {
+        if present.connection {
             drop_nominated(headers)?;
         }
-        if seen.upgrade && !joined(headers, &header::CONNECTION).is_some_and(|list| names(&list, "upgrade")) {
+        if present.upgrade && !joined(headers, &header::CONNECTION).is_some_and(|list| names(&list, "upgrade")) {
             // A wish that the client's connection does not carry is none (RFC 9110 §7.8), but the engine would fulfil it.
             headers.remove(header::UPGRADE);
         }
         let trusted = is_trusted(address, proxies);
-        let forwarded = if trusted { told(headers, address)? } else { None };
-        if seen.forwarding {
+        let forwarded = if trusted { continued(headers, address)? } else { None };
+        if present.forwarding {
             families.strip(headers, trusted);
         }
         Ok(forwarded)
     })
 }
 
-/// What a trusted proxy says, continued by its own address.
-fn told(headers: &HeaderMap, address: IpAddr) -> Result<Option<Box<Forwarded>>, IllegalHeader> {
+/// What a trusted proxy says, with its own address added.
+fn continued(headers: &HeaderMap, address: IpAddr) -> Result<Option<Box<Forwarded>>, IllegalHeader> {
     let addresses = joined(headers, &FOR).map(|before| value(&format!("{before}, {address}"))).transpose()?;
     // Of several, the last is what the proxy itself wrote: one that adds a field leaves the client's before its own.
     let last = |name: &HeaderName| headers.get_all(name).iter().next_back().cloned();

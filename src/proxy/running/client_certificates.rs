@@ -1,7 +1,7 @@
-//! Whether anybody is asked for the certificates that operations cannot be called without.
+//! Checks that some listener asks for client certificates where operations need one, and that rules for single APIs name APIs
+//! that are served.
 //!
-//! One listener that asks is enough: which listener a client of an operation uses is not known at start. And whether what is said of
-//! single APIs is said of ones that are served.
+//! One listener that asks is enough: at start it is not known which listener the clients of an operation use.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +10,19 @@ use tollgate_plan::{Alternative, Credential, Operation, Plan};
 
 use crate::config::{ChainSpec, Gateway, Waivers};
 
-/// Looks for operations that need a certificate where no listener asks for one: nobody could call them.
+/// Finds operations that need a certificate while no listener asks for one, so that nobody could call them.
 ///
 /// # Errors
-/// Each place that demands one, once.
-pub fn certificates(plan: &Plan, gateway: &Gateway, kinds: &[Kind]) -> Result<(), Problems> {
+/// One for each place that demands a certificate.
+pub fn check(plan: &Plan, gateway: &Gateway, kinds: &[Kind]) -> Result<(), Problems> {
     let asks = gateway.listeners.iter().any(|listener| listener.tls.as_ref().is_some_and(|tls| tls.client_auth.is_some()));
     if asks {
         return Ok(());
     }
-    let (mut problems, mut told) = (Problems::default(), BTreeSet::new());
+    let (mut problems, mut reported) = (Problems::default(), BTreeSet::new());
     for operation in plan.apis.iter().flat_map(|api| &api.operations) {
         let Some(Credential { source, filter, .. }) = needed(operation, gateway.waivers(), kinds) else { continue };
-        if !gateway.waivers().has(filter) && told.insert((source.document, source.line, source.pointer.clone())) {
+        if !gateway.waivers().has(filter) && reported.insert((source.document, source.line, source.pointer.clone())) {
             let message = format!("`{}` cannot be called without a client certificate, and no listener asks for one", operation.id);
             let hint = format!("add `tls.client_auth` to a listener, or `waive: [{filter}]`");
             let file = plan.documents.get(source.document as usize).map_or("", |document| document.path.as_str());
@@ -34,15 +34,15 @@ pub fn certificates(plan: &Plan, gateway: &Gateway, kinds: &[Kind]) -> Result<()
 
 /// APIs that a filter has rules for and that are not served here, each behind the filter's ID. A name that is misspelt leaves its API to
 /// the rules for all.
-pub fn strangers(plan: &Plan, chain: &ChainSpec, kinds: &[Kind]) -> BTreeSet<(&'static str, String)> {
+pub fn unserved_apis(plan: &Plan, chain: &ChainSpec, kinds: &[Kind]) -> BTreeSet<(&'static str, String)> {
     let served = |name: &str, version: &str| plan.apis.iter().any(|api| api.title == name && (version == "*" || api.version == version));
-    let mut strangers = BTreeSet::new();
+    let mut unserved = BTreeSet::new();
     for spec in chain.filters() {
         let Some(kind) = kinds.iter().find(|kind| kind.id == spec.id) else { continue };
         let named = (kind.named_apis)(&spec.settings).into_iter().filter(|(name, version)| !served(name, version));
-        strangers.extend(named.map(|(name, version)| (kind.id, format!("{name} {version}"))));
+        unserved.extend(named.map(|(name, version)| (kind.id, format!("{name} {version}"))));
     }
-    strangers
+    unserved
 }
 
 /// The certificate that every alternative in force has among its credentials. An alternative of which a part is waived is in

@@ -1,4 +1,4 @@
-//! Whether a credential can reach the filter that checks it: not in a field that is taken away before.
+//! Checks that each credential can reach the filter that verifies it: not in a field that is removed before.
 
 use std::collections::HashSet;
 
@@ -10,22 +10,22 @@ use crate::{
     proxy::fields::families::{Families, Kind},
 };
 
-/// Looks for credentials that nobody could present. `trusting` says whether there are proxies whose fields pass.
+/// Finds credentials that nobody could present. `trusting` says whether fields of some proxies pass.
 ///
 /// # Errors
 /// Each API and field, once.
 pub fn check<'a>(plan: &Plan, chains: impl Iterator<Item = &'a Chain>, families: &Families, trusting: bool) -> Result<(), Problems> {
-    let (mut problems, mut told) = (Problems::default(), HashSet::new());
+    let (mut problems, mut reported) = (Problems::default(), HashSet::new());
     let operations = plan.apis.iter().enumerate().flat_map(|(api, found)| found.operations.iter().map(move |operation| (api, operation)));
     for ((api, operation), chain) in operations.zip(chains) {
         for name in chain.carriers().filter_map(header) {
             let hint = match families.kind_of(name.as_str()) {
-                Some(Kind::Told) if trusting => continue,
-                Some(Kind::Told) => "name another header, list this one in `forwarding.pass`, or `trusted_proxies` that write it",
+                Some(Kind::Proxy) if trusting => continue,
+                Some(Kind::Proxy) => "name another header, list this one in `forwarding.pass`, or `trusted_proxies` that write it",
                 Some(Kind::Own | Kind::Certificate) => "name another header",
                 _ => continue,
             };
-            if told.insert((api, name.clone())) {
+            if reported.insert((api, name.clone())) {
                 let message = format!("`{}` takes a credential from `{name}`, which is taken away before any filter runs", operation.id);
                 let source = &operation.source;
                 let file = plan.documents.get(source.document as usize).map_or("", |document| document.path.as_str());

@@ -1,6 +1,6 @@
-//! What the process log is told of faults: the first at once, then one line a minute for each operation and kind, with a count.
+//! Logs faults to the process log: the first at once, then at most one line a minute for each operation and kind, with a count.
 //!
-//! An issuer that is down would otherwise fill a disk. The access log has each of them.
+//! Without that limit, an issuer that is down would fill the disk. The access log has a line for each request.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -9,47 +9,47 @@ use std::{
 
 use tollgate_filter_api::{Fault, OperationInfo};
 
-/// Least time between two lines.
+/// Shortest time between two lines.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// What was said about the faults of one operation.
+/// The faults of one operation that were logged.
 #[derive(Debug, Default)]
-pub struct Faults(Mutex<Vec<Told>>);
+pub struct Faults(Mutex<Vec<Logged>>);
 
 #[derive(Debug)]
-struct Told {
-    /// A constant of a filter, so there are few.
+struct Logged {
+    /// The fault's code: a constant, so there are few.
     id: &'static str,
     at: Instant,
-    untold: u64,
+    held_back: u64,
 }
 
 impl Faults {
-    /// Says it, or counts it.
-    pub fn tell(&self, operation: &OperationInfo, fault: &Fault, now: Instant) {
-        if let Some(untold) = self.untold(fault.id, now) {
+    /// Logs a fault, or counts it for the next line.
+    pub fn log(&self, operation: &OperationInfo, fault: &Fault, now: Instant) {
+        if let Some(held_back) = self.held_back(fault.id, now) {
             let OperationInfo { api, version, id, .. } = operation;
-            match untold {
+            match held_back {
                 0 => log::warn!("{api} {version} {id}: {fault}"),
-                _ => log::warn!("{api} {version} {id}: {fault}; {untold} more since the last line about it"),
+                _ => log::warn!("{api} {version} {id}: {fault}; {held_back} more since the last line about it"),
             }
         }
     }
 
     /// How many were held back since the last line, when it is time for one.
-    fn untold(&self, id: &'static str, now: Instant) -> Option<u64> {
+    fn held_back(&self, id: &'static str, now: Instant) -> Option<u64> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match all.iter_mut().find(|told| told.id == id) {
+        match all.iter_mut().find(|logged| logged.id == id) {
             None => {
-                all.push(Told { id, at: now, untold: 0 });
+                all.push(Logged { id, at: now, held_back: 0 });
                 Some(0)
             }
-            Some(told) if now.saturating_duration_since(told.at) >= PAUSE => {
-                told.at = now;
-                Some(std::mem::take(&mut told.untold))
+            Some(logged) if now.saturating_duration_since(logged.at) >= PAUSE => {
+                logged.at = now;
+                Some(std::mem::take(&mut logged.held_back))
             }
-            Some(told) => {
-                told.untold += 1;
+            Some(logged) => {
+                logged.held_back += 1;
                 None
             }
         }
@@ -61,23 +61,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_told_once_a_minute_with_how_many_were_held_back() {
+    fn a_fault_is_logged_once_a_minute_with_how_many_were_held_back() {
         let (faults, begin) = (Faults::default(), Instant::now());
         let at = |seconds| begin + Duration::from_secs(seconds);
-        assert_eq!(faults.untold("jwt.keys_unavailable", at(0)), Some(0));
+        assert_eq!(faults.held_back("jwt.keys_unavailable", at(0)), Some(0));
         for _ in 0..1000 {
-            assert_eq!(faults.untold("jwt.keys_unavailable", at(59)), None);
+            assert_eq!(faults.held_back("jwt.keys_unavailable", at(59)), None);
         }
-        assert_eq!(faults.untold("jwt.keys_unavailable", at(60)), Some(1000));
-        assert_eq!(faults.untold("jwt.keys_unavailable", at(119)), None);
-        assert_eq!(faults.untold("jwt.keys_unavailable", at(120)), Some(1));
+        assert_eq!(faults.held_back("jwt.keys_unavailable", at(60)), Some(1000));
+        assert_eq!(faults.held_back("jwt.keys_unavailable", at(119)), None);
+        assert_eq!(faults.held_back("jwt.keys_unavailable", at(120)), Some(1));
     }
 
     #[test]
     fn one_kind_of_fault_does_not_silence_another() {
         let (faults, now) = (Faults::default(), Instant::now());
-        assert_eq!(faults.untold("jwt.keys_unavailable", now), Some(0));
-        assert_eq!(faults.untold("introspection.down", now), Some(0));
-        assert_eq!(faults.untold("introspection.down", now), None);
+        assert_eq!(faults.held_back("jwt.keys_unavailable", now), Some(0));
+        assert_eq!(faults.held_back("introspection.down", now), Some(0));
+        assert_eq!(faults.held_back("introspection.down", now), None);
     }
 }

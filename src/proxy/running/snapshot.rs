@@ -15,7 +15,7 @@ use crate::{
             tls::listener::{Lapsed, ListenerTls},
         },
         decision::admit::Rules,
-        fields::{families::Families, request_id::Ids, reserved::Owned, via::Via},
+        fields::{families::Families, request_id::Ids, reserved::ReservedFields, via::Via},
         server::pressure::Pressure,
         transport::{
             Budget, Pools,
@@ -77,7 +77,7 @@ pub struct Snapshot {
     /// Endpoint groups.
     pub upstreams: Upstreams<UpstreamPeer>,
     /// Fields that filters own, and the one of ids when it is not the usual one.
-    pub owned: Owned,
+    pub reserved: ReservedFields,
     /// Fields that only a proxy can know the value of.
     pub families: Families,
     /// What requests say of their way.
@@ -120,7 +120,7 @@ impl Snapshot {
         let means = Arc::new(preparation(kernel, &config.gateway.limits).means(kernel.resolver.clone()));
         let upstreams = Upstreams::build(&inputs, &means).map_err(&mut gather).ok();
         let listener_tls = listener_tls(&config, &kernel.env.metrics).map_err(&mut gather).ok();
-        let asked = client_certificates::certificates(plan, &config.gateway, kernel.kinds).map_err(&mut gather).ok();
+        let asked = client_certificates::check(plan, &config.gateway, kernel.kinds).map_err(&mut gather).ok();
         let ids = Ids::new(&config.gateway.request_id).map_err(|problem| gather(problem.into())).ok();
         let forwarding = &config.gateway.forwarding;
         let via = Via::new(forwarding).map_err(|problem| gather(problem.into())).ok();
@@ -135,9 +135,9 @@ impl Snapshot {
         credential_fields::check(plan, chains.iter().map(AsRef::as_ref), &families, !config.proxies.is_empty())?;
         let metrics = kernel.telemetry.operations(plan);
         let waived = chain::waived(plan, config.gateway.waivers());
-        let owned = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
+        let reserved = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
         let operations = operations(&loaded, chains);
-        Ok(Self { generation, router, operations, upstreams, owned, families, via, ids, metrics, listener_tls, config, loaded, waived })
+        Ok(Self { generation, router, operations, upstreams, reserved, families, via, ids, metrics, listener_tls, config, loaded, waived })
     }
 }
 
@@ -219,7 +219,7 @@ impl Snapshot {
             self.config.gateway.admin.address,
             self.loaded.digest
         );
-        for (filter, api) in client_certificates::strangers(&self.loaded.plan, &self.config.chain, kinds) {
+        for (filter, api) in client_certificates::unserved_apis(&self.loaded.plan, &self.config.chain, kinds) {
             log::warn!("`{filter}` has rules for the API `{api}`, which is not served here: they hold for nobody");
         }
         for Waived { filter, opened, named } in &self.waived {
@@ -248,7 +248,7 @@ impl Snapshot {
 
     /// What the head of a request is judged by.
     pub fn rules(&self) -> Rules<'_> {
-        Rules { limits: &self.config.gateway.limits, owned: &self.owned, families: &self.families, via: &self.via }
+        Rules { limits: &self.config.gateway.limits, reserved: &self.reserved, families: &self.families, via: &self.via }
     }
 
     /// Most bytes of a request body.

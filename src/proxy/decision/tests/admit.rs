@@ -4,7 +4,7 @@ use http::Version;
 use pingora::http::RequestHeader;
 use tollgate_filter_api::ByteSize;
 
-use super::{Families, Owned, Rules, Seen, Via, admit, closes, has_fragment, join_crumbs};
+use super::{Families, FieldsPresent, ReservedFields, Rules, Via, admit, closes, has_fragment, join_crumbs};
 use crate::{
     chain::gateway as reasons,
     config::{Forwarding, Limits},
@@ -33,7 +33,7 @@ fn via() -> Via {
 fn judged(req: &RequestHeader) -> (Result<Arc<str>, &'static str>, LimitCounters) {
     let counters = Telemetry::new([]).limits;
     let (limits, families, via) = (limits(), Families::new(vec![], []), via());
-    let rules = Rules { limits: &limits, owned: &Owned::default(), families: &families, via: &via };
+    let rules = Rules { limits: &limits, reserved: &ReservedFields::default(), families: &families, via: &via };
     let judged = admit(req, rules, None).map(|(host, _)| host).map_err(|refusal| {
         refusal.limit.into_iter().for_each(|limit| limit(&counters).inc());
         refusal.answer.reason().id
@@ -178,22 +178,25 @@ fn doubt_about_the_framing_closes_the_connection() {
 
 #[test]
 fn the_pass_tells_what_somebody_must_see_to() {
-    let owned: Owned = [http::HeaderName::from_static("x-user")].into_iter().collect();
+    let reserved: ReservedFields = [http::HeaderName::from_static("x-user")].into_iter().collect();
     let (families, via) = (Families::new(vec![], []), via());
-    let seen = |fields: &[(&'static str, &str)]| {
+    let present = |fields: &[(&'static str, &str)]| {
         let req = head("/", &[&[HOST], fields].concat());
-        let rules = Rules { limits: &Limits::default(), owned: &owned, families: &families, via: &via };
+        let rules = Rules { limits: &Limits::default(), reserved: &reserved, families: &families, via: &via };
         admit(&req, rules, None).unwrap().1
     };
-    assert_eq!(seen(&[("X-Users", "1"), ("Accept", "*/*")]), Seen::default());
-    assert_eq!(seen(&[("Connection", "close")]), Seen { connection: true, ..Seen::default() });
-    assert_eq!(seen(&[("Upgrade", "websocket")]), Seen { upgrade: true, ..Seen::default() });
+    assert_eq!(present(&[("X-Users", "1"), ("Accept", "*/*")]), FieldsPresent::default());
+    assert_eq!(present(&[("Connection", "close")]), FieldsPresent { connection: true, ..FieldsPresent::default() });
+    assert_eq!(present(&[("Upgrade", "websocket")]), FieldsPresent { upgrade: true, ..FieldsPresent::default() });
     for name in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "X-Original-URL", "X-Envoy-Retry-On", "Client-Cert", "client_cert", "Proxy"] {
-        assert_eq!(seen(&[(name, "1")]), Seen { forwarding: true, ..Seen::default() }, "{name}");
+        assert_eq!(present(&[(name, "1")]), FieldsPresent { forwarding: true, ..FieldsPresent::default() }, "{name}");
     }
     for name in ["X-User", "x_user"] {
-        assert_eq!(seen(&[(name, "1")]), Seen { owned: true, ..Seen::default() }, "{name}");
+        assert_eq!(present(&[(name, "1")]), FieldsPresent { reserved: true, ..FieldsPresent::default() }, "{name}");
     }
-    assert_eq!(seen(&[("Content-Length", "0")]), Seen { length: true, ..Seen::default() });
-    assert_eq!(seen(&[("Transfer-Encoding", "Chunked"), ("Expect", "100-Continue")]), Seen { coding: true, ..Seen::default() });
+    assert_eq!(present(&[("Content-Length", "0")]), FieldsPresent { length: true, ..FieldsPresent::default() });
+    assert_eq!(
+        present(&[("Transfer-Encoding", "Chunked"), ("Expect", "100-Continue")]),
+        FieldsPresent { coding: true, ..FieldsPresent::default() }
+    );
 }

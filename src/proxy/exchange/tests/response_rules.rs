@@ -1,7 +1,7 @@
 use http::{Method, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use super::{Found, clean};
+use super::{AnswerFields, clean};
 
 fn answer(status: u16, fields: &[(&'static str, &str)]) -> ResponseHeader {
     let mut resp = ResponseHeader::build(status, None).unwrap();
@@ -21,13 +21,13 @@ fn request(fields: &[(&'static str, &str)], version: Version) -> RequestHeader {
 }
 
 fn judge(req: &RequestHeader, resp: &ResponseHeader) -> Result<(), &'static str> {
-    super::judge(req, resp, Found::of(resp))
+    super::judge(req, resp, AnswerFields::of(resp))
 }
 
 fn left(status: u16, fields: &[(&'static str, &str)]) -> Vec<String> {
     let mut resp = answer(status, fields);
-    let found = Found::of(&resp);
-    clean(&mut resp, found);
+    let fields = AnswerFields::of(&resp);
+    clean(&mut resp, fields);
     resp.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
 }
 
@@ -102,7 +102,7 @@ fn the_gateways_word_for_upstreams_comes_back_in_no_spelling() {
 fn the_version_is_the_gateways_own() {
     let mut resp = answer(200, &[]);
     resp.set_version(Version::HTTP_10);
-    let found = Found::of(&resp);
-    clean(&mut resp, found);
+    let fields = AnswerFields::of(&resp);
+    clean(&mut resp, fields);
     assert_eq!(resp.version, Version::HTTP_11);
 }

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue};
 use pingora::http::RequestHeader;
 use tollgate_filter_api::{NoCertificate, Peer};
 
-use super::{FOR, Seen, client, direct, is_hop_by_hop, take};
+use super::{FOR, FieldsPresent, client, direct, is_hop_by_hop, take};
 use crate::{
     config::TrustedProxies,
     proxy::{client::connection::Connection, exchange::forward::Way, fields::families::Families},
@@ -35,9 +35,9 @@ fn rewritten(fields: &[(&'static str, &str)], address: &str, secure: bool) -> Re
     for (name, value) in fields {
         req.append_header(*name, *value).unwrap();
     }
-    let seen = Seen { connection: true, forwarding: true, ..Seen::default() };
+    let present = FieldsPresent { connection: true, forwarding: true, ..FieldsPresent::default() };
     let connection = from(address, secure);
-    let forwarded = take(&mut req, seen, connection.address, &proxies(), &Families::new(vec![], [])).unwrap();
+    let forwarded = take(&mut req, present, connection.address, &proxies(), &Families::new(vec![], [])).unwrap();
     for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"] {
         assert!(field(&req, name).is_empty(), "a filter could take {name} for the gateway's word");
     }
