@@ -17,5 +17,5 @@ mod tests;
 mod tree;
 
 pub use readings::Reading;
-pub use router::{Found, Router};
+pub use router::{Route, Router};
 pub use template::shape;

@@ -24,9 +24,9 @@ use super::{
     tree::{Methods, Resources, first_segment, tally},
 };
 
-/// What a path and method lead to.
+/// Where a path and a method lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found<'r> {
+pub enum Route<'r> {
     /// An operation.
     Operation {
         /// Its number, counted over the operations of all APIs in the order of the Plan.
@@ -98,21 +98,21 @@ impl Router {
 
     /// Finds the operation for a path in [normal form](super::normal) with its reading, a method, and whether the listener
     /// has TLS.
-    pub fn find(&self, path: &str, reading: Option<&Reading>, method: &str, secure: bool) -> Found<'_> {
+    pub fn find(&self, path: &str, reading: Option<&Reading>, method: &str, secure: bool) -> Route<'_> {
         let read = reading.map_or(path, Reading::as_str);
-        let Some((api, base_len)) = self.find_api(read) else { return Found::NoApi };
+        let Some((api, base_len)) = self.find_api(read) else { return Route::NoApi };
         let resources = &self.apis[api as usize];
         if !(if secure { resources.transports.https } else { resources.transports.http }) {
-            return Found::NoApi;
+            return Route::NoApi;
         }
-        let Some(methods) = resources.find(&read[base_len..]) else { return Found::NoResource { api } };
+        let Some(methods) = resources.find(&read[base_len..]) else { return Route::NoResource { api } };
         match methods.operation(method) {
-            None => Found::MethodNotAllowed { allow: &methods.allow },
-            Some(index) if reading.is_none() => Found::Operation { index, base_len },
+            None => Route::MethodNotAllowed { allow: &methods.allow },
+            Some(index) if reading.is_none() => Route::Operation { index, base_len },
             Some(index) => {
                 let base_len = length_of(path, slashes(&read[..base_len]));
                 let ambiguous = self.is_ambiguous(path, base_len, api, (methods, method));
-                if ambiguous { Found::Ambiguous { api } } else { Found::Operation { index, base_len } }
+                if ambiguous { Route::Ambiguous { api } } else { Route::Operation { index, base_len } }
             }
         }
     }

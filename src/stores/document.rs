@@ -25,7 +25,7 @@ use tollgate_filter_api::{Clock, Counter, Document, DocumentPolicy, Gauge, Metri
 
 use super::{
     file::{self, Stamp},
-    http::{Client, Fetched, Target},
+    http::{Client, Fetched, HttpUrl},
     jittered,
     tended::{Tended, lock},
 };
@@ -35,7 +35,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) enum Origin {
     File(PathBuf),
-    Url(Target, Client),
+    Url(HttpUrl, Client),
 }
 
 impl std::fmt::Display for Origin {

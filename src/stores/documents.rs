@@ -14,9 +14,9 @@ use tollgate_filter_api::{
 };
 
 use super::{
-    Trust,
+    ServerTrust,
     document::{Entry, Origin},
-    http::{Client, Target},
+    http::{Client, HttpUrl},
     remote::HttpRemote,
     slow::Slow,
     tended::{Registry, lock},
@@ -45,7 +45,7 @@ pub struct Documents {
 
 impl Documents {
     /// Documents whose relative paths begin at `folder`, and whose servers must be trusted by `trust`.
-    pub fn new(folder: impl Into<PathBuf>, trust: Trust, clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
+    pub fn new(folder: impl Into<PathBuf>, trust: ServerTrust, clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
         Self {
             folder: folder.into(),
             client: Client::new(trust),
@@ -90,7 +90,7 @@ impl Documents {
         match location {
             Location::File(path) => Ok(Origin::File(self.folder.join(path))),
             Location::Url(url) => {
-                let target = Target::parse(url)?;
+                let target = HttpUrl::parse(url)?;
                 self.client.check(&target)?;
                 Ok(Origin::Url(target, self.client.clone()))
             }
@@ -119,12 +119,12 @@ impl World for Documents {
     }
 
     fn remote(&self, url: &str, policy: RemotePolicy) -> Result<Arc<dyn Remote>, Problem> {
-        let target = Target::parse(url)?;
+        let target = HttpUrl::parse(url)?;
         let (client, content) = match &policy.ca {
             None => (self.client.clone(), None),
             Some(ca) => {
                 let path = self.folder.join(ca);
-                let client = Client::new(Trust::File(path.clone()));
+                let client = Client::new(ServerTrust::File(path.clone()));
                 client.renew(client.read_trust()?);
                 (client, std::fs::read(path).ok().map(|content| sha256(&content)))
             }

@@ -29,14 +29,14 @@ use tokio::{
 use tokio_openssl::SslStream;
 use tollgate_filter_api::Problem;
 
-use super::{Trust, tended::lock};
+use super::{ServerTrust, tended::lock};
 
 /// How servers are told who is asking.
 pub(super) const OUR_NAME: HeaderValue = HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
 
-/// Where to fetch from.
+/// An `http` or `https` URL, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct HttpUrl {
     host: String,
     pub(super) authority: String,
     port: u16,
@@ -44,7 +44,7 @@ pub struct Target {
     secure: bool,
 }
 
-impl Target {
+impl HttpUrl {
     /// Takes an absolute `http` or `https` URL apart.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for HttpUrl {
     /// The URL without its query, which may hold a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.secure { "https" } else { "http" };
@@ -144,14 +144,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 /// Fetches; cheap to clone.
 #[derive(Clone)]
 pub struct Client {
-    trust: Trust,
+    trust: ServerTrust,
     // Made at the first use of TLS: reading the machine's bundle is the larger part of a start.
     connector: Arc<Mutex<Option<SslConnector>>>,
 }
 
 impl Client {
     /// A client that trusts these certificates.
-    pub fn new(trust: Trust) -> Self {
+    pub fn new(trust: ServerTrust) -> Self {
         Self { trust, connector: Arc::default() }
     }
 
@@ -161,8 +161,8 @@ impl Client {
     /// When the file is missing or holds no certificates.
     pub(super) fn read_trust(&self) -> Result<Option<SslConnector>, Problem> {
         match self.trust {
-            Trust::System => Ok(None),
-            Trust::File(_) => self.trust.connector().map(Some),
+            ServerTrust::System => Ok(None),
+            ServerTrust::File(_) => self.trust.connector().map(Some),
         }
     }
 
@@ -177,7 +177,7 @@ impl Client {
     ///
     /// # Errors
     /// When the trust store is missing or empty.
-    pub fn check(&self, target: &Target) -> Result<(), Problem> {
+    pub fn check(&self, target: &HttpUrl) -> Result<(), Problem> {
         if target.secure { self.trust.check() } else { Ok(()) }
     }
 
@@ -187,7 +187,7 @@ impl Client {
     /// When no complete, plain 200 came within `timeout` and `max_bytes`.
     pub async fn get(
         &self,
-        target: &Target,
+        target: &HttpUrl,
         known: Option<&HeaderValue>,
         timeout: Duration,
         max_bytes: usize,
@@ -195,7 +195,7 @@ impl Client {
         tokio::time::timeout(timeout, self.exchange(target, known, max_bytes)).await.unwrap_or(Err(FetchError::Late(timeout)))
     }
 
-    async fn exchange(&self, target: &Target, known: Option<&HeaderValue>, max_bytes: usize) -> Result<Fetched, FetchError> {
+    async fn exchange(&self, target: &HttpUrl, known: Option<&HeaderValue>, max_bytes: usize) -> Result<Fetched, FetchError> {
         let stream = self.connect(target).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let answer = async {
@@ -213,7 +213,7 @@ impl Client {
     }
 
     /// A connection to the target's server, whose certificate was verified.
-    pub(super) async fn connect(&self, target: &Target) -> Result<Box<dyn Io>, FetchError> {
+    pub(super) async fn connect(&self, target: &HttpUrl) -> Result<Box<dyn Io>, FetchError> {
         let tcp = TcpStream::connect((target.host.as_str(), target.port)).await.map_err(FetchError::Connect)?;
         if !target.secure {
             return Ok(Box::new(tcp));
@@ -240,7 +240,7 @@ impl Client {
     }
 }
 
-fn request(target: &Target, known: Option<&HeaderValue>) -> Request<Empty<Bytes>> {
+fn request(target: &HttpUrl, known: Option<&HeaderValue>) -> Request<Empty<Bytes>> {
     let mut request = Request::new(Empty::new());
     // Both were parsed out of a URI, so both parse again.
     *request.uri_mut() = target.path.parse().unwrap_or_default();

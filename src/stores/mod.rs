@@ -27,8 +27,8 @@ use tollgate_filter_api::MetricDoc;
 
 pub use dns::{DnsError, Name, Resolver};
 pub use documents::{Documents, FreshTrust};
-pub use http::{Client, FetchError, Fetched, Target};
-pub use trust::Trust;
+pub use http::{Client, FetchError, Fetched, HttpUrl};
+pub use trust::ServerTrust;
 
 /// The series written here.
 pub const METRICS: &[MetricDoc] = &[

@@ -26,7 +26,7 @@ use tollgate_filter_api::{Counter, Metrics, Remote, RemoteError, RemoteFuture, R
 
 use super::{
     breaker::Breaker,
-    http::{Client, FetchError, OUR_NAME, Target, collect},
+    http::{Client, FetchError, HttpUrl, OUR_NAME, collect},
     tended::lock,
 };
 
@@ -41,7 +41,7 @@ const IDLE: Duration = Duration::from_secs(20);
 pub(super) struct HttpRemote(Arc<Inner>);
 
 struct Inner {
-    target: Target,
+    target: HttpUrl,
     client: Client,
     policy: RemotePolicy,
     kept: Mutex<Vec<(Connection, Instant)>>,
@@ -67,15 +67,15 @@ impl Drop for Connection {
 #[derive(Debug, thiserror::Error)]
 enum CallError {
     #[error("{0}: it failed several times in a row and is left alone for a moment")]
-    Open(Target),
+    Open(HttpUrl),
     #[error("{0}: too many questions at the same time")]
-    Busy(Target),
+    Busy(HttpUrl),
     #[error("{0}: {1}")]
-    Failed(Target, FetchError),
+    Failed(HttpUrl, FetchError),
 }
 
 impl HttpRemote {
-    pub(super) fn new(target: Target, client: Client, policy: RemotePolicy, metrics: &Metrics) -> Self {
+    pub(super) fn new(target: HttpUrl, client: Client, policy: RemotePolicy, metrics: &Metrics) -> Self {
         let name = target.to_string();
         let label = Some(("remote", name.as_str()));
         Self(Arc::new(Inner {

@@ -1,4 +1,4 @@
-//! Whose certificates are believed when something is fetched over `https`.
+//! Which servers are trusted when something is fetched over `https`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,9 +9,9 @@ use openssl::{
 };
 use tollgate_filter_api::Problem;
 
-/// Certificates that a server's chain must end in.
+/// The certificates that a server's chain must end in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Trust {
+pub enum ServerTrust {
     /// The machine's bundle.
     #[default]
     System,
@@ -19,7 +19,7 @@ pub enum Trust {
     File(PathBuf),
 }
 
-impl Trust {
+impl ServerTrust {
     /// Refuses a store that is missing or empty, without reading the machine's bundle.
     pub(super) fn check(&self) -> Result<(), Problem> {
         match self {
@@ -76,9 +76,9 @@ mod tests {
     #[test]
     fn a_missing_or_empty_store_is_a_problem_that_names_the_file() {
         let folder = tollgate_testkit::Folder::new();
-        let missing = Trust::File(folder.join("missing.pem")).check().unwrap_err();
+        let missing = ServerTrust::File(folder.join("missing.pem")).check().unwrap_err();
         assert!(missing.file.ends_with("missing.pem"), "{missing}");
-        let empty = Trust::File(folder.write("empty.pem", "# nothing here\n")).check().unwrap_err();
+        let empty = ServerTrust::File(folder.write("empty.pem", "# nothing here\n")).check().unwrap_err();
         assert!(empty.message.contains("found none"), "{empty}");
     }
 }

@@ -32,7 +32,7 @@ pub use set::{EndpointSet, Report};
 pub use settings::{
     build::Inputs,
     timeouts::Timeouts,
-    trust::{Identity, Trust},
+    trust::{Identity, UpstreamTrust},
 };
 use tollgate_filter_api::Problems;
 pub use upstream::Upstream;

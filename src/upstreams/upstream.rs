@@ -4,7 +4,7 @@ use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use http::HeaderValue;
 
-use super::{Addresses, Identity, Snapshot, Timeouts, Trust};
+use super::{Addresses, Identity, Snapshot, Timeouts, UpstreamTrust};
 use crate::config::UpstreamHttp;
 
 /// One upstream server, as it was configured.
@@ -31,7 +31,7 @@ pub struct Upstream {
     /// HTTP version.
     pub http: UpstreamHttp,
     /// Certificates the chain must end in; `None` stands for the system's.
-    pub ca: Option<Arc<Trust>>,
+    pub ca: Option<Arc<UpstreamTrust>>,
     /// The gateway's own certificate.
     pub identity: Option<Arc<Identity>>,
     /// Time limits.

@@ -25,14 +25,14 @@ pub(crate) type Known = Option<Arc<Grant>>;
 pub(crate) type Said = Result<Known, String>;
 type Question = Pin<Box<dyn Future<Output = Said> + Send>>;
 
-/// Where the answer is.
-pub(crate) enum Found {
-    /// Here: somebody asked a moment ago.
-    Here(Known),
-    /// On its way already.
-    Joined(Shared<Question>),
-    /// On its way from now on.
-    Asked(Shared<Question>),
+/// What a lookup finds.
+pub(crate) enum Lookup {
+    /// An answer that is remembered.
+    Known(Known),
+    /// A question that is on its way already.
+    Pending(Shared<Question>),
+    /// A question that was sent just now.
+    Started(Shared<Question>),
 }
 
 /// Shared by all operations with the same settings.
@@ -66,20 +66,20 @@ impl Asker {
     }
 
     /// What is remembered of a token, else the question on its way, else this one.
-    pub(crate) fn find<Q>(self: &Arc<Self>, key: Key, question: impl FnOnce() -> Q) -> Found
+    pub(crate) fn find<Q>(self: &Arc<Self>, key: Key, question: impl FnOnce() -> Q) -> Lookup
     where
         Q: Future<Output = Said> + Send + 'static,
     {
         if let Some(known) = self.remembered(&key) {
-            return Found::Here(known);
+            return Lookup::Known(known);
         }
         let mut flights = self.flights();
         if let Some(flight) = flights.flying.get(&key).and_then(|(_, flight)| flight.upgrade()) {
-            return Found::Joined(flight);
+            return Lookup::Pending(flight);
         }
         // It may have landed since; answers are remembered before their flight leaves the list.
         if let Some(known) = self.remembered(&key) {
-            return Found::Here(known);
+            return Lookup::Known(known);
         }
         flights.number += 1;
         let landing = Landing { asker: self.clone(), key, number: flights.number };
@@ -97,7 +97,7 @@ impl Asker {
             let number = flights.number;
             flights.flying.insert(key, (number, weak));
         }
-        Found::Asked(flight)
+        Lookup::Started(flight)
     }
 
     fn remembered(&self, key: &Key) -> Option<Known> {

@@ -39,10 +39,10 @@ fn never() -> std::future::Ready<Said> {
     panic!("asked a second time")
 }
 
-fn flight(found: Found) -> Shared<Question> {
+fn flight(found: Lookup) -> Shared<Question> {
     match found {
-        Found::Joined(flight) | Found::Asked(flight) => flight,
-        Found::Here(_) => panic!("it is remembered"),
+        Lookup::Pending(flight) | Lookup::Started(flight) => flight,
+        Lookup::Known(_) => panic!("it is remembered"),
     }
 }
 
@@ -56,7 +56,7 @@ fn a_question_outlives_the_one_who_asked_first() {
     assert!(second.clone().now_or_never().is_none());
     go.store(true, Ordering::Relaxed);
     assert!(matches!(second.now_or_never(), Some(Ok(None))));
-    assert!(matches!(asker.find(key(1), never), Found::Here(None)));
+    assert!(matches!(asker.find(key(1), never), Lookup::Known(None)));
     assert!(asker.flights().flying.is_empty());
 }
 
@@ -65,7 +65,7 @@ fn a_question_that_everybody_left_is_asked_anew_and_leaves_nothing_behind() {
     let (asker, go) = (asker(10), Arc::default());
     for _ in 0..3 {
         let flight = asker.find(key(1), || when(&go));
-        assert!(matches!(flight, Found::Asked(_)));
+        assert!(matches!(flight, Lookup::Started(_)));
         drop(flight);
         assert!(asker.flights().flying.is_empty());
     }
@@ -106,7 +106,7 @@ fn however_close_the_askers_are_there_is_one_question() {
             asked.fetch_add(1, Ordering::Relaxed);
             ready(Ok(None))
         };
-        if let Found::Asked(flight) | Found::Joined(flight) = asker.find(key(n), question) {
+        if let Lookup::Started(flight) | Lookup::Pending(flight) = asker.find(key(n), question) {
             // When another thread is just polling it, it ends there.
             let _ = flight.now_or_never();
         }

@@ -13,7 +13,7 @@ use tollgate_filter_api::{
 
 use crate::{
     answer::{self, Grant},
-    asker::{Asker, Found, Said},
+    asker::{Asker, Lookup, Said},
     config::Config,
     credential::token,
     issuer::{Issuer, Proof, encoded},
@@ -189,9 +189,9 @@ impl Introspection {
             }
         };
         let (said, series) = match self.asker.find(sha256(token.as_bytes()), question) {
-            Found::Here(known) => (Either::Left(ready(Ok(known))), &self.hits),
-            Found::Joined(flight) => (Either::Right(flight), &self.hits),
-            Found::Asked(flight) => (Either::Right(flight), &self.misses),
+            Lookup::Known(known) => (Either::Left(ready(Ok(known))), &self.hits),
+            Lookup::Pending(flight) => (Either::Right(flight), &self.hits),
+            Lookup::Started(flight) => (Either::Right(flight), &self.misses),
         };
         series.inc();
         said.await

@@ -16,11 +16,11 @@ use tollgate_plan::{Alternative, Api, Credential, Demand, Operation, Plan, Secur
 
 use super::{Chain, Inputs, build};
 use crate::config::{ChainSpec, Requirements, Waivers};
-use crate::stores::{Documents, SystemClock, Trust};
+use crate::stores::{Documents, ServerTrust, SystemClock};
 
 fn env() -> Env {
     let (clock, metrics) = (Arc::new(SystemClock), Metrics::default());
-    let world = Arc::new(Documents::new(".", Trust::System, clock.clone(), metrics.clone()));
+    let world = Arc::new(Documents::new(".", ServerTrust::System, clock.clone(), metrics.clone()));
     Env { clock, world, shared: Shared::default(), metrics, readiness: Readiness::default(), declared: Declared::default() }
 }
 

@@ -11,7 +11,7 @@ use super::{Facts, Refusal, admit::FieldsPresent, head};
 use crate::{
     chain::{self, Run, Verdict, gateway as reasons},
     proxy::{fields::forwarding, running::snapshot::Snapshot},
-    routes::{Found, Reading, normal},
+    routes::{Reading, Route, normal},
 };
 
 /// Where a request was routed to.
@@ -116,24 +116,24 @@ impl<'a> Case<'a> {
     fn route(&mut self, head: &RequestHeader, reading: Option<&Reading>) -> Result<u32, Refusal> {
         let decision = &mut self.decision;
         match self.snapshot.router.find(head.uri.path(), reading, head.method.as_str(), self.facts.secure) {
-            Found::Operation { index, base_len } => {
+            Route::Operation { index, base_len } => {
                 decision.place = Place::Operation(index);
                 decision.base_len = base_len;
                 Ok(index)
             }
-            Found::MethodNotAllowed { allow } => {
+            Route::MethodNotAllowed { allow } => {
                 let value = HeaderValue::from_str(allow).map_err(|_| &reasons::INTERNAL)?;
                 Err(reasons::METHOD.answer().header(header::ALLOW, value).into())
             }
-            Found::NoResource { api } => {
+            Route::NoResource { api } => {
                 decision.place = Place::Api(api);
                 Err((&reasons::NO_RESOURCE).into())
             }
-            Found::Ambiguous { api } => {
+            Route::Ambiguous { api } => {
                 decision.place = Place::Api(api);
                 Err((&normal::AMBIGUOUS).into())
             }
-            Found::NoApi => Err((&reasons::NOT_FOUND).into()),
+            Route::NoApi => Err((&reasons::NOT_FOUND).into()),
         }
     }
 

@@ -10,136 +10,137 @@ use pingora::{
     upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy},
 };
 
-use super::{outcome::may_repeat, phases::Phases, state::Exchange};
+use super::{outcome::may_repeat, state::Exchange};
 use crate::{
-    proxy::transport::{Dial, Flow, ticks::gathered, upstream_peer::Selection},
+    proxy::{
+        running::gateway::Gateway,
+        transport::{Dial, Flow, ticks::gathered, upstream_peer::Selection},
+    },
     upstreams::Report,
 };
 
 /// How often one request may meet a pooled connection that the upstream has closed meanwhile.
 const STALE_TRIES: u32 = 8;
 
-impl Phases {
-    /// The next endpoint of the request's order, ready to be connected to.
-    ///
-    /// # Errors
-    /// When no endpoint is left.
-    pub(super) async fn next_peer(&self, req: &RequestHeader, exchange: &mut Exchange) -> pingora::Result<Box<HttpPeer>> {
-        let begun = *exchange.upstream_begun.get_or_insert_with(Instant::now);
-        exchange.upstream_ended = None;
-        let Some(selection) = &mut exchange.selection else { return Err(Error::new(ErrorType::InternalError)) };
-        loop {
-            let turn = (exchange.id.value as usize).wrapping_add(exchange.attempts as usize + 1);
-            let now = if exchange.attempts == 0 { begun } else { Instant::now() };
-            let Some((endpoint, address)) = selection.next(turn, now) else {
-                return Err(Error::explain(ErrorType::ConnectError, "no endpoint is left").into_up());
-            };
-            exchange.attempts += 1;
-            let found = match address {
-                Some(address) => Ok(address),
-                None => endpoint.upstream.look_up(turn).await,
-            };
-            match found {
-                Ok(address) => {
-                    exchange.upstream = Some(address);
-                    let mut peer = endpoint.connection.http.clone();
-                    let client = exchange.connection.as_ref();
-                    let pool = endpoint.connection.pool.as_ref();
-                    exchange.dial = pool.zip(client).map(|(pool, client)| Dial::new(pool.clone(), client.clone()));
-                    if let Some(dial) = exchange.dial.clone() {
-                        peer.options.custom_l4 = Some(dial);
-                    }
-                    peer._address = EngineAddr::Inet(address);
-                    let since_start = begun.saturating_duration_since(self.0.begun);
-                    for limit in [&mut peer.options.read_timeout, &mut peer.options.idle_timeout] {
-                        *limit = limit.map(|limit| gathered(limit, since_start));
-                    }
-                    if !exchange.hop_by_hop {
-                        // There is nothing for the engine to look for.
-                        peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
-                    }
-                    let timeouts = &endpoint.upstream.timeouts;
-                    let upgrade = timeouts.request.is_some() && req.headers.contains_key(http::header::UPGRADE);
-                    if let Err(spent) = exchange.patience.attempt(begun, timeouts, &mut peer.options, upgrade) {
-                        return Err(exchange.spent(spent));
-                    }
-                    return Ok(Box::new(peer));
+/// The next endpoint of the request's order, ready to be connected to.
+///
+/// # Errors
+/// When no endpoint is left.
+pub async fn next_peer(gateway: &Gateway, req: &RequestHeader, exchange: &mut Exchange) -> pingora::Result<Box<HttpPeer>> {
+    let begun = *exchange.upstream_begun.get_or_insert_with(Instant::now);
+    exchange.upstream_ended = None;
+    let Some(selection) = &mut exchange.selection else { return Err(Error::new(ErrorType::InternalError)) };
+    loop {
+        let turn = (exchange.id.value as usize).wrapping_add(exchange.attempts as usize + 1);
+        let now = if exchange.attempts == 0 { begun } else { Instant::now() };
+        let Some((endpoint, address)) = selection.next(turn, now) else {
+            return Err(Error::explain(ErrorType::ConnectError, "no endpoint is left").into_up());
+        };
+        exchange.attempts += 1;
+        let found = match address {
+            Some(address) => Ok(address),
+            None => endpoint.upstream.look_up(turn).await,
+        };
+        match found {
+            Ok(address) => {
+                exchange.upstream = Some(address);
+                let mut peer = endpoint.connection.http.clone();
+                let client = exchange.connection.as_ref();
+                let pool = endpoint.connection.pool.as_ref();
+                exchange.dial = pool.zip(client).map(|(pool, client)| Dial::new(pool.clone(), client.clone()));
+                if let Some(dial) = exchange.dial.clone() {
+                    peer.options.custom_l4 = Some(dial);
                 }
-                Err(error) => {
-                    self.0.kernel.telemetry.upstream_failures.resolve.inc();
-                    log::warn!("cannot resolve {}: {error}", endpoint.upstream.host);
-                    selection.report(Report::Unresolved);
+                peer._address = EngineAddr::Inet(address);
+                let since_start = begun.saturating_duration_since(gateway.begun);
+                for limit in [&mut peer.options.read_timeout, &mut peer.options.idle_timeout] {
+                    *limit = limit.map(|limit| gathered(limit, since_start));
                 }
+                if !exchange.hop_by_hop {
+                    // There is nothing for the engine to look for.
+                    peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
+                }
+                let timeouts = &endpoint.upstream.timeouts;
+                let upgrade = timeouts.request.is_some() && req.headers.contains_key(http::header::UPGRADE);
+                if let Err(spent) = exchange.patience.attempt(begun, timeouts, &mut peer.options, upgrade) {
+                    return Err(exchange.spent(spent));
+                }
+                return Ok(Box::new(peer));
+            }
+            Err(error) => {
+                gateway.kernel.telemetry.upstream_failures.resolve.inc();
+                log::warn!("cannot resolve {}: {error}", endpoint.upstream.host);
+                selection.report(Report::Unresolved);
             }
         }
     }
+}
 
-    /// Nothing of the request has gone out: the next endpoint may have it, whatever the method.
-    pub(super) fn not_connected(&self, exchange: &mut Exchange, mut error: Box<Error>) -> Box<Error> {
-        let failures = &self.0.kernel.telemetry.upstream_failures;
-        match error.etype() {
-            ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => failures.timeout.inc(),
-            ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => failures.tls.inc(),
-            _ => failures.connect.inc(),
-        }
-        if let Some(spent) = exchange.patience.spent() {
-            // What was left of the exchange's time says nothing of the target.
-            error = exchange.spent(spent);
-            error.set_retry(false);
-            return error;
-        }
-        // The engine's word for a socket that this machine has not got: that says nothing of the target.
-        let own_fault = matches!(error.etype(), ErrorType::InternalError | ErrorType::SocketError | ErrorType::BindError);
-        let address = exchange.upstream.filter(|_| !own_fault);
-        let report = address.map_or(Report::NotTried, |address| Report::Unreachable { address, at: Instant::now() });
-        let more = exchange.selection.as_mut().is_some_and(|selection| {
-            selection.report(report);
-            selection.has_more()
-        });
-        error.set_retry(more);
-        error
+/// Nothing of the request has gone out: the next endpoint may have it, whatever the method.
+pub fn not_connected(gateway: &Gateway, exchange: &mut Exchange, mut error: Box<Error>) -> Box<Error> {
+    let failures = &gateway.kernel.telemetry.upstream_failures;
+    match error.etype() {
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => failures.timeout.inc(),
+        ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => failures.tls.inc(),
+        _ => failures.connect.inc(),
     }
-
-    /// Something of the request has gone out: only what may be repeated is repeated, on the next endpoint, or on the same one when
-    /// the connection was a used one that had gone stale. Leaving the question open would end in a panic of the engine.
-    pub(super) fn broke_off(&self, session: &Session, exchange: &mut Exchange, mut error: Box<Error>, reused: bool) -> Box<Error> {
-        if *error.etype() == ErrorType::InvalidCert {
-            return self.not_connected(exchange, error);
-        }
-        exchange.upstream_ended = Some(Instant::now());
-        let asked = std::mem::take(&mut exchange.status_retry);
-        let of_upstream = *error.esource() == ErrorSource::Upstream;
-        let failures = &self.0.kernel.telemetry.upstream_failures;
-        if let Some(spent) = exchange.patience.spent().filter(|_| of_upstream && exchange.reason.is_none()) {
-            failures.timeout.inc();
-            error = exchange.spent(spent);
-            error.set_retry(false);
-            return error;
-        }
-        let silent = exchange.flow().is_some_and(Flow::was_silent);
-        let timed_out = silent || matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
-        if of_upstream && !asked {
-            if timed_out { failures.timeout.inc() } else { failures.broken.inc() }
-        }
-        if !of_upstream && *error.etype() == ErrorType::WriteTimedout {
-            self.0.kernel.telemetry.limits.write_time.inc();
-        }
-        let untouched = session.response_written().is_none() && may_repeat(session);
-        let more = exchange.selection.as_ref().is_some_and(Selection::has_more);
-        let reused = reused || exchange.dial.as_ref().is_some_and(|dial| dial.was_kept());
-        let stale = reused && !timed_out && exchange.attempts < STALE_TRIES;
-        let again = of_upstream && untouched && exchange.reason.is_none() && (asked || (more && !timed_out) || stale);
-        if again && !more {
-            exchange.selection.iter_mut().for_each(Selection::restart);
-        }
-        error.set_retry(again);
-        error
+    if let Some(spent) = exchange.patience.spent() {
+        // What was left of the exchange's time says nothing of the target.
+        error = exchange.spent(spent);
+        error.set_retry(false);
+        return error;
     }
+    // The engine's word for a socket that this machine has not got: that says nothing of the target.
+    let own_fault = matches!(error.etype(), ErrorType::InternalError | ErrorType::SocketError | ErrorType::BindError);
+    let address = exchange.upstream.filter(|_| !own_fault);
+    let report = address.map_or(Report::NotTried, |address| Report::Unreachable { address, at: Instant::now() });
+    let more = exchange.selection.as_mut().is_some_and(|selection| {
+        selection.report(report);
+        selection.has_more()
+    });
+    error.set_retry(more);
+    error
+}
 
-    /// The upstream was connected to anew, or has answered.
-    pub(super) fn reached(&self, exchange: &mut Exchange) {
-        if let (Some(selection), Some(address)) = (&mut exchange.selection, exchange.upstream) {
-            selection.report(Report::Reached(address));
-        }
+/// Something of the request has gone out: only what may be repeated is repeated, on the next endpoint, or on the same one when
+/// the connection was a used one that had gone stale. Leaving the question open would end in a panic of the engine.
+pub fn broke_off(gateway: &Gateway, session: &Session, exchange: &mut Exchange, mut error: Box<Error>, reused: bool) -> Box<Error> {
+    if *error.etype() == ErrorType::InvalidCert {
+        return not_connected(gateway, exchange, error);
+    }
+    exchange.upstream_ended = Some(Instant::now());
+    let asked = std::mem::take(&mut exchange.status_retry);
+    let of_upstream = *error.esource() == ErrorSource::Upstream;
+    let failures = &gateway.kernel.telemetry.upstream_failures;
+    if let Some(spent) = exchange.patience.spent().filter(|_| of_upstream && exchange.reason.is_none()) {
+        failures.timeout.inc();
+        error = exchange.spent(spent);
+        error.set_retry(false);
+        return error;
+    }
+    let silent = exchange.flow().is_some_and(Flow::was_silent);
+    let timed_out = silent || matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
+    if of_upstream && !asked {
+        if timed_out { failures.timeout.inc() } else { failures.broken.inc() }
+    }
+    if !of_upstream && *error.etype() == ErrorType::WriteTimedout {
+        gateway.kernel.telemetry.limits.write_time.inc();
+    }
+    let untouched = session.response_written().is_none() && may_repeat(session);
+    let more = exchange.selection.as_ref().is_some_and(Selection::has_more);
+    let reused = reused || exchange.dial.as_ref().is_some_and(|dial| dial.was_kept());
+    let stale = reused && !timed_out && exchange.attempts < STALE_TRIES;
+    let again = of_upstream && untouched && exchange.reason.is_none() && (asked || (more && !timed_out) || stale);
+    if again && !more {
+        exchange.selection.iter_mut().for_each(Selection::restart);
+    }
+    error.set_retry(again);
+    error
+}
+
+/// The upstream was connected to anew, or has answered.
+pub fn reached(exchange: &mut Exchange) {
+    if let (Some(selection), Some(address)) = (&mut exchange.selection, exchange.upstream) {
+        selection.report(Report::Reached(address));
     }
 }

@@ -18,7 +18,7 @@ use pingora::{
 use tollgate_filter_api::{RequestHead, RequestId, ResponseHead};
 
 use super::{
-    answer,
+    answer, attempt,
     decide::decide,
     forward,
     outcome::{count, faulted, line, may_repeat, reason_of},
@@ -122,7 +122,7 @@ impl ProxyHttp for Phases {
     }
 
     async fn upstream_peer(&self, session: &mut Session, exchange: &mut Self::CTX) -> pingora::Result<Box<HttpPeer>> {
-        self.next_peer(session.req_header(), exchange).await
+        attempt::next_peer(&self.0, session.req_header(), exchange).await
     }
 
     async fn connected_to_upstream(
@@ -136,7 +136,7 @@ impl ProxyHttp for Phases {
     ) -> pingora::Result<()> {
         server_name::check(digest)?;
         if !reused && !exchange.dial.as_ref().is_some_and(|dial| dial.was_kept()) {
-            self.reached(exchange);
+            attempt::reached(exchange);
         }
         let hold = exchange.dial.as_ref().and_then(|dial| dial.hold()).or_else(|| Hold::of(digest));
         exchange.patience.connected(hold);
@@ -212,7 +212,7 @@ impl ProxyHttp for Phases {
         if let Err(why) = response_rules::judge(session.req_header(), resp, fields) {
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
         }
-        self.reached(exchange);
+        attempt::reached(exchange);
         let status = resp.status.as_u16();
         let interim = status < 200 && status != 101;
         let patience = &mut exchange.patience;
@@ -293,7 +293,7 @@ impl ProxyHttp for Phases {
     }
 
     fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, exchange: &mut Self::CTX, error: Box<Error>) -> Box<Error> {
-        self.not_connected(exchange, error)
+        attempt::not_connected(&self.0, exchange, error)
     }
 
     fn error_while_proxy(
@@ -304,7 +304,7 @@ impl ProxyHttp for Phases {
         exchange: &mut Self::CTX,
         reused: bool,
     ) -> Box<Error> {
-        self.broke_off(session, exchange, error, reused)
+        attempt::broke_off(&self.0, session, exchange, error, reused)
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Self::CTX) -> FailToProxy {

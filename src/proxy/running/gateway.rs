@@ -31,7 +31,7 @@ use crate::{
     },
     routes::{host, normal},
     source::PlanSource,
-    stores::{self, Documents, Resolver, SystemClock, Trust, inputs},
+    stores::{self, Documents, Resolver, ServerTrust, SystemClock, inputs},
     telemetry::{AccessLog, Telemetry},
 };
 
@@ -93,7 +93,7 @@ impl Gateway {
         inputs::check(&loaded_config)?;
         let metrics = Metrics::default();
         let clock = Arc::new(SystemClock);
-        let trust = loaded_config.gateway.trust.ca.clone().map_or(Trust::System, Trust::File);
+        let trust = loaded_config.gateway.trust.ca.clone().map_or(ServerTrust::System, ServerTrust::File);
         let documents = Arc::new(Documents::new(loaded_config.base.clone(), trust, clock.clone(), metrics.clone()));
         documents.renew_trust(documents.read_trust().map_err(|problem| blame(problem, &loaded_config, "/trust/ca"))?);
         let revocations = Arc::new(open_book(&loaded_config, clock.clone(), &metrics)?);

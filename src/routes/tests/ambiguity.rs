@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::{Keep, Paths},
-    routes::{Found, Router, normal::normalize, tree::STEPS},
+    routes::{Route, Router, normal::normalize, tree::STEPS},
 };
 
 /// All four settings.
@@ -233,8 +233,8 @@ fn whoever_decodes_a_path_that_was_let_through_reads_no_dots_and_no_other_rules(
         for rules in &RULES {
             let Ok(normal) = normalize(target.as_bytes(), rules) else { continue };
             let index = match router.find(&normal.path, normal.reading.as_ref(), "GET", true) {
-                Found::Operation { index, .. } => index,
-                Found::Ambiguous { .. } => {
+                Route::Operation { index, .. } => index,
+                Route::Ambiguous { .. } => {
                     ambiguous += 1;
                     continue;
                 }

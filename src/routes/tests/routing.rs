@@ -4,7 +4,7 @@ use tollgate_plan::{Alternative, Api, Operation, Plan, Security, Source, Target,
 
 use crate::{
     config::Paths,
-    routes::{Found, Router, normal::normalize},
+    routes::{Route, Router, normal::normalize},
 };
 
 fn operation((method, template): &(&str, &str)) -> Operation {
@@ -46,15 +46,15 @@ pub(super) fn ask_by(plan: &Plan, path: &str, method: &str, rules: &Paths) -> St
     let router = Router::build(plan).unwrap();
     let normal = normalize(path.as_bytes(), rules).unwrap_or_else(|reason| panic!("{path}: {}", reason.id));
     match router.find(&normal.path, normal.reading.as_ref(), method, true) {
-        Found::Operation { index, .. } => {
+        Route::Operation { index, .. } => {
             let all: Vec<_> = plan.apis.iter().flat_map(|api| api.operations.iter().map(move |o| (api, o))).collect();
             let (api, operation) = all[index as usize];
             format!("{} {}", api.base_path, operation.template)
         }
-        Found::MethodNotAllowed { allow } => format!("405 {allow}"),
-        Found::NoResource { api } => format!("404 in {}", plan.apis[api as usize].base_path),
-        Found::Ambiguous { .. } => "ambiguous".into(),
-        Found::NoApi => "404".into(),
+        Route::MethodNotAllowed { allow } => format!("405 {allow}"),
+        Route::NoResource { api } => format!("404 in {}", plan.apis[api as usize].base_path),
+        Route::Ambiguous { .. } => "ambiguous".into(),
+        Route::NoApi => "404".into(),
     }
 }
 
@@ -87,8 +87,8 @@ fn without_a_root_api_other_paths_belong_to_nobody() {
 fn the_base_path_length_leaves_the_resource_part() {
     let plan = plan(vec![api("/", &[("GET", "/a")]), api("/pets/v1", &[("GET", "/x")])]);
     let router = Router::build(&plan).unwrap();
-    assert_eq!(router.find("/a", None, "GET", false), Found::Operation { index: 0, base_len: 0 });
-    assert_eq!(router.find("/pets/v1/x", None, "GET", false), Found::Operation { index: 1, base_len: 8 });
+    assert_eq!(router.find("/a", None, "GET", false), Route::Operation { index: 0, base_len: 0 });
+    assert_eq!(router.find("/pets/v1/x", None, "GET", false), Route::Operation { index: 1, base_len: 8 });
 }
 
 #[test]
@@ -161,8 +161,8 @@ fn an_api_is_served_only_on_its_transports_and_hides_the_shorter_one() {
     secure.transports = Transports { http: false, https: true };
     let plan = plan(vec![api("/", &[("GET", "/*")]), secure]);
     let router = Router::build(&plan).unwrap();
-    assert_eq!(router.find("/pets/x", None, "GET", false), Found::NoApi);
-    assert_eq!(router.find("/pets/x", None, "GET", true), Found::Operation { index: 1, base_len: 5 });
+    assert_eq!(router.find("/pets/x", None, "GET", false), Route::NoApi);
+    assert_eq!(router.find("/pets/x", None, "GET", true), Route::Operation { index: 1, base_len: 5 });
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{
     Random,
     routing::{api, plan},
 };
-use crate::routes::{Found, Router, tree::STEPS};
+use crate::routes::{Route, Router, tree::STEPS};
 
 /// How well one segment of a template fits; greater is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,8 +82,8 @@ fn on_random_plans_and_paths_the_answers_are_those_of_a_naive_search() {
             let mut path: String = (0..random.below(5)).map(|_| format!("/{}", random.pick(&segments))).collect();
             path.push_str(random.pick(&["", "/"]));
             let answer = match router.find(&format!("/v1{path}"), None, "GET", true) {
-                Found::Operation { index, .. } => Some(plan.apis[0].operations[index as usize].template.as_str()),
-                Found::NoResource { api: 0 } => None,
+                Route::Operation { index, .. } => Some(plan.apis[0].operations[index as usize].template.as_str()),
+                Route::NoResource { api: 0 } => None,
                 other => panic!("{other:?}"),
             };
             let templates: Vec<_> = plan.apis[0].operations.iter().map(|o| &o.template).collect();
@@ -136,7 +136,7 @@ fn every_operation_of_a_large_plan_is_routed_to_itself() {
         let path = format!("{}{}", api.base_path, sample(&operation.template));
         assert_eq!(
             router.find(&path, None, &operation.method, false),
-            Found::Operation { index: number, base_len: api.base_path.len() },
+            Route::Operation { index: number, base_len: api.base_path.len() },
             "{path}"
         );
         count += 1;

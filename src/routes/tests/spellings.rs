@@ -3,7 +3,7 @@
 use super::routing::{api, ask, ask_by, gets, plan};
 use crate::{
     config::{Keep, Paths},
-    routes::{Found, Router, normal::normalize, shape},
+    routes::{Route, Router, normal::normalize, shape},
 };
 
 const STRICT: Paths = Paths { encoded_slash: Keep::Refuse, semicolon: Keep::Refuse };
@@ -63,7 +63,7 @@ fn base_paths_are_found_in_every_spelling_and_keep_their_length() {
     ] {
         let normal = normalize(path.as_bytes(), &STRICT).unwrap();
         let found = router.find(&normal.path, normal.reading.as_ref(), "GET", true);
-        assert_eq!(found, Found::Operation { index, base_len }, "{path}");
+        assert_eq!(found, Route::Operation { index, base_len }, "{path}");
     }
 }
 

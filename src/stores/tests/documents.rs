@@ -20,7 +20,7 @@ struct World_ {
 /// Documents with their background task.
 fn running(folder: impl Into<PathBuf>) -> World_ {
     let metrics = Metrics::default();
-    let documents = Arc::new(Documents::new(folder, Trust::System, Arc::new(SystemClock), metrics.clone()));
+    let documents = Arc::new(Documents::new(folder, ServerTrust::System, Arc::new(SystemClock), metrics.clone()));
     let (stop, stopped) = oneshot::channel();
     tokio::spawn(documents.clone().run(async {
         let _ = stopped.await;
@@ -46,7 +46,7 @@ fn text(document: &Arc<dyn Document>) -> String {
 fn a_file_is_there_at_once_and_a_missing_one_is_a_problem_that_names_it() {
     let folder = Folder::new();
     std::fs::write(folder.join("keys.json"), "one").unwrap();
-    let documents = Documents::new(folder.join(""), Trust::System, Arc::new(SystemClock), Metrics::default());
+    let documents = Documents::new(folder.join(""), ServerTrust::System, Arc::new(SystemClock), Metrics::default());
     let document = documents.document(&Location::File("keys.json".into()), POLICY).unwrap();
     assert_eq!((document.number(), text(&document).as_str()), (1, "one"));
     assert!(document.confirmed().is_some() && documents.settled());
@@ -58,7 +58,7 @@ fn a_file_is_there_at_once_and_a_missing_one_is_a_problem_that_names_it() {
 fn a_file_that_is_too_long_or_no_file_is_a_problem() {
     let folder = Folder::new();
     std::fs::write(folder.join("long"), vec![b'x'; 1001]).unwrap();
-    let documents = Documents::new(folder.join(""), Trust::System, Arc::new(SystemClock), Metrics::default());
+    let documents = Documents::new(folder.join(""), ServerTrust::System, Arc::new(SystemClock), Metrics::default());
     assert!(documents.document(&Location::File("long".into()), POLICY).is_err());
     assert!(documents.document(&Location::File("".into()), POLICY).is_err());
 }
@@ -66,7 +66,7 @@ fn a_file_that_is_too_long_or_no_file_is_a_problem() {
 #[test]
 fn asking_again_reads_a_changed_file_at_once_and_counts_only_changes() {
     let folder = Folder::new();
-    let documents = Documents::new(folder.join(""), Trust::System, Arc::new(SystemClock), Metrics::default());
+    let documents = Documents::new(folder.join(""), ServerTrust::System, Arc::new(SystemClock), Metrics::default());
     let location = Location::File("keys.json".into());
     let write = |content: &str| {
         std::fs::write(folder.join("new"), content).unwrap();
@@ -191,7 +191,7 @@ async fn a_location_is_shared_and_ends_with_its_last_user() {
 
 #[tokio::test]
 async fn a_refresh_without_background_ends_at_once() {
-    let documents = Documents::new("", Trust::System, Arc::new(SystemClock), Metrics::default());
+    let documents = Documents::new("", ServerTrust::System, Arc::new(SystemClock), Metrics::default());
     let document = documents.document(&Location::Url("http://127.0.0.1:9/".into()), POLICY).unwrap();
     document.refresh().await;
     assert!(!documents.settled());
@@ -216,7 +216,7 @@ fn a_refresh_works_from_another_runtime() {
 #[tokio::test]
 async fn every_series_is_explained() {
     let metrics = Metrics::default();
-    let documents = Documents::new("", Trust::System, Arc::new(SystemClock), metrics.clone());
+    let documents = Documents::new("", ServerTrust::System, Arc::new(SystemClock), metrics.clone());
     let _document = documents.document(&Location::Url("http://127.0.0.1:9/".into()), POLICY).unwrap();
     let _name = crate::stores::Resolver::new(Duration::from_secs(1), metrics.clone()).name("upstream.example", 80);
     let policy = RemotePolicy { timeout: Duration::from_secs(1), max_bytes: 1, ca: None };

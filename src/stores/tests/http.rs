@@ -6,8 +6,8 @@ use crate::stores::test_server::{Reply, TestServer, local};
 const SECOND: Duration = Duration::from_secs(1);
 
 async fn get(server: &TestServer, path: &str) -> Result<Fetched, FetchError> {
-    let target = Target::parse(&server.url(path)).unwrap();
-    Client::new(Trust::System).get(&target, None, 5 * SECOND, 1000).await
+    let target = HttpUrl::parse(&server.url(path)).unwrap();
+    Client::new(ServerTrust::System).get(&target, None, 5 * SECOND, 1000).await
 }
 
 #[tokio::test]
@@ -24,9 +24,9 @@ async fn a_body_comes_back_with_its_tag() {
 async fn a_304_counts_only_when_it_was_asked_for() {
     let server = TestServer::start(|_| Reply::status("304 Not Modified", "", "")).await;
     assert!(matches!(get(&server, "/").await, Err(FetchError::Redirect(_))));
-    let target = Target::parse(&server.url("/")).unwrap();
+    let target = HttpUrl::parse(&server.url("/")).unwrap();
     let known = HeaderValue::from_static("\"a\"");
-    let again = Client::new(Trust::System).get(&target, Some(&known), SECOND, 10).await.unwrap();
+    let again = Client::new(ServerTrust::System).get(&target, Some(&known), SECOND, 10).await.unwrap();
     assert_eq!(again, Fetched::Same);
     assert!(server.requests()[1].contains("if-none-match: \"a\"\r\n"));
 }
@@ -71,8 +71,8 @@ async fn a_cut_off_body_is_no_document() {
 async fn the_deadline_covers_the_whole_exchange() {
     for part in ["", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel"] {
         let server = TestServer::start(move |_| Reply::hanging(part)).await;
-        let target = Target::parse(&server.url("/")).unwrap();
-        let answer = Client::new(Trust::System).get(&target, None, Duration::from_millis(100), 10).await;
+        let target = HttpUrl::parse(&server.url("/")).unwrap();
+        let answer = Client::new(ServerTrust::System).get(&target, None, Duration::from_millis(100), 10).await;
         assert!(matches!(answer, Err(FetchError::Late(_))), "{answer:?}");
     }
 }
@@ -89,16 +89,16 @@ async fn t16_the_certificate_must_be_trusted_and_name_the_host() {
     let identity = local();
     let ca = folder.write("ca.pem", identity.pem());
     let server = TestServer::start_tls(&identity, |_| Reply::ok("hello")).await;
-    let ask = async |host: &str, trust: Trust| {
-        let target = Target::parse(&format!("https://{host}:{}/", server.address.port())).unwrap();
+    let ask = async |host: &str, trust: ServerTrust| {
+        let target = HttpUrl::parse(&format!("https://{host}:{}/", server.address.port())).unwrap();
         Client::new(trust).get(&target, None, 5 * SECOND, 100).await
     };
-    assert_eq!(ask("localhost", Trust::File(ca.clone())).await.unwrap(), Fetched::New("hello".into(), None));
-    assert!(matches!(ask("127.0.0.1", Trust::File(ca)).await, Err(FetchError::Tls(_))));
+    assert_eq!(ask("localhost", ServerTrust::File(ca.clone())).await.unwrap(), Fetched::New("hello".into(), None));
+    assert!(matches!(ask("127.0.0.1", ServerTrust::File(ca)).await, Err(FetchError::Tls(_))));
 
     let other = Folder::new();
     let stranger = other.write("ca.pem", local().pem());
-    assert!(matches!(ask("localhost", Trust::File(stranger)).await, Err(FetchError::Tls(_))));
+    assert!(matches!(ask("localhost", ServerTrust::File(stranger)).await, Err(FetchError::Tls(_))));
     assert_eq!(server.requests().len(), 1);
 }
 
@@ -109,8 +109,8 @@ async fn t16_the_subject_is_no_name_of_the_host() {
     let identity = Form::plain("localhost").self_signed();
     let ca = folder.write("ca.pem", identity.pem());
     let server = TestServer::start_tls(&identity, |_| Reply::ok("hello")).await;
-    let target = Target::parse(&format!("https://localhost:{}/", server.address.port())).unwrap();
-    let found = Client::new(Trust::File(ca)).get(&target, None, 5 * SECOND, 100).await;
+    let target = HttpUrl::parse(&format!("https://localhost:{}/", server.address.port())).unwrap();
+    let found = Client::new(ServerTrust::File(ca)).get(&target, None, 5 * SECOND, 100).await;
     assert!(matches!(&found, Err(FetchError::Tls(why)) if why.contains("hostname mismatch")), "{found:?}");
     assert!(server.requests().is_empty());
 }
@@ -118,10 +118,10 @@ async fn t16_the_subject_is_no_name_of_the_host() {
 #[test]
 fn a_url_must_be_absolute_http_and_without_user() {
     for url in ["", "/keys", "ftp://a/", "http://", "https://u:p@a/", "file:///etc/passwd", "http://:80/"] {
-        let problem = Target::parse(url).unwrap_err();
+        let problem = HttpUrl::parse(url).unwrap_err();
         assert!(!problem.message.contains("u:p"), "{problem}");
     }
-    let target = Target::parse("https://Keys.example:8443/a?token=secret").unwrap();
+    let target = HttpUrl::parse("https://Keys.example:8443/a?token=secret").unwrap();
     assert_eq!(target.to_string(), "https://Keys.example:8443/a");
-    assert_eq!(Target::parse("http://[::1]:81/").unwrap().host, "::1");
+    assert_eq!(HttpUrl::parse("http://[::1]:81/").unwrap().host, "::1");
 }

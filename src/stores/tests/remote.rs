@@ -2,7 +2,7 @@ use tollgate_testkit::Folder;
 
 use super::*;
 use crate::stores::{
-    Documents, SystemClock, Trust,
+    Documents, ServerTrust, SystemClock,
     test_server::{KeepAlive, Reply, TestServer, local},
 };
 use hyper::Method;
@@ -23,7 +23,7 @@ struct Asker {
 impl Asker {
     fn new() -> Self {
         let metrics = Metrics::default();
-        Self { documents: Documents::new("", Trust::System, Arc::new(SystemClock), metrics.clone()), metrics }
+        Self { documents: Documents::new("", ServerTrust::System, Arc::new(SystemClock), metrics.clone()), metrics }
     }
 
     fn remote(&self, url: &str, policy: RemotePolicy) -> Arc<dyn Remote> {

@@ -11,7 +11,7 @@ use super::{
     said::{EVERY, Origin, Said, Settings, at_source, pointer},
     template::{Template, Unfit},
     timeouts::timeouts,
-    trust::{Identity, Trust},
+    trust::{Identity, UpstreamTrust},
 };
 use crate::{
     config::{Gateway, KeyPair},
@@ -94,7 +94,7 @@ fn known(name: &str, names: &[&str]) -> String {
 struct Builder<'a> {
     inputs: &'a Inputs<'a>,
     problems: Problems,
-    trusts: HashMap<PathBuf, Result<Arc<Trust>, String>>,
+    trusts: HashMap<PathBuf, Result<Arc<UpstreamTrust>, String>>,
     identities: HashMap<(PathBuf, PathBuf), Result<Arc<Identity>, String>>,
 }
 
@@ -160,10 +160,10 @@ impl<'a> Builder<'a> {
         (template, Blamed { server_name: server_name.map(|said| said.by), head_timeout })
     }
 
-    fn trust(&mut self, settings: &Settings<'a>) -> Option<Arc<Trust>> {
+    fn trust(&mut self, settings: &Settings<'a>) -> Option<Arc<UpstreamTrust>> {
         let general = self.inputs.gateway.upstream.ca.as_ref().map(|value| Said { value, by: Origin::Setting("/upstream/ca".into()) });
         let said = settings.entry("ca", |entry| entry.ca.as_ref()).or(general)?;
-        let read = self.trusts.entry(said.value.clone()).or_insert_with(|| Trust::read(said.value).map(Arc::new)).clone();
+        let read = self.trusts.entry(said.value.clone()).or_insert_with(|| UpstreamTrust::read(said.value).map(Arc::new)).clone();
         self.or_blame(read, "upstream.ca", &said.by)
     }
 

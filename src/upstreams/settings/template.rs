@@ -11,7 +11,7 @@ use tollgate_filter_api::Problem;
 use super::{
     said::pointer,
     timeouts::Timeouts,
-    trust::{Identity, PoolIdentity, Trust},
+    trust::{Identity, PoolIdentity, UpstreamTrust},
     url::{self, ParsedUrl},
 };
 use crate::{
@@ -26,7 +26,7 @@ pub struct Template {
     pub http: UpstreamHttp,
     pub preserve_host: bool,
     pub server_name: Option<String>,
-    pub ca: Option<Arc<Trust>>,
+    pub ca: Option<Arc<UpstreamTrust>>,
     pub identity: Option<Arc<Identity>>,
     pub authorization: Option<HeaderValue>,
     pub timeouts: Timeouts,

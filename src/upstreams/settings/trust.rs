@@ -1,4 +1,4 @@
-//! Trust stores and identities towards upstreams, and the key that keeps pooled connections apart.
+//! Trust stores and client certificates for upstreams, and the key that keeps pooled connections apart.
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -11,8 +11,8 @@ use openssl::{
 
 use crate::config::{KeyPair, UpstreamHttp};
 
-/// Certificates that a chain must end in; at least one.
-pub struct Trust {
+/// The certificates that an upstream's chain must end in; at least one.
+pub struct UpstreamTrust {
     /// The certificates, in the order of the file.
     pub certificates: Arc<Box<[X509]>>,
     /// SHA-256 over the certificates' DER forms.
@@ -29,9 +29,9 @@ pub struct Identity {
     pub digest: [u8; 32],
 }
 
-impl fmt::Debug for Trust {
+impl fmt::Debug for UpstreamTrust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Trust({} certificates)", self.certificates.len())
+        write!(f, "UpstreamTrust({} certificates)", self.certificates.len())
     }
 }
 
@@ -44,7 +44,7 @@ impl fmt::Debug for Identity {
 /// Why a file is not what it should be: a sentence without a full stop, naming the file.
 type Complaint = String;
 
-impl Trust {
+impl UpstreamTrust {
     /// Reads a PEM file.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ pub struct PoolIdentity<'a> {
     pub server_name: &'a str,
     pub verified: bool,
     pub http: UpstreamHttp,
-    pub ca: Option<&'a Trust>,
+    pub ca: Option<&'a UpstreamTrust>,
     pub identity: Option<&'a Identity>,
 }
 
