@@ -11,11 +11,11 @@ use crate::declarations::{self, Declarations};
 use crate::demands::{self, Demands};
 use crate::endpoints::{self, Found, Groups};
 use crate::extensions::{self, GENERIC, Level};
+use crate::input::sources::short;
+use crate::input::spot::Spot;
 use crate::model::{self, Definition, PathItem};
 use crate::policies::{self, Policies, UNLIMITED};
-use crate::sources::short;
-use crate::spot::Spot;
-use crate::{security, template};
+use crate::{paths::template, security};
 
 /// What all APIs of a project share.
 pub(crate) struct Project<'p> {
@@ -333,7 +333,7 @@ impl<'a> Assembly<'_, '_, 'a> {
             _ => "no operation has an endpoint, and the API has none".to_owned(),
         };
         let place = if self.homeless.len() == all { &self.definition.root } else { first };
-        let relative = self.definition.servers.iter().any(|s| !crate::url::is_absolute_http(&s.url));
+        let relative = self.definition.servers.iter().any(|s| !crate::paths::url::is_absolute_http(&s.url));
         let why = if relative { "the servers of the document are relative; " } else { "" };
         let hint = format!("{why}add `x-wso2-production-endpoints: {{urls: [https://…]}}`, or give an endpoint to the build");
         let problem = Problem { severity: self.project.missing_endpoint, ..place.error("endpoint.missing", message) };

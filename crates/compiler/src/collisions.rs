@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tollgate_filter_api::Problems;
 
-use crate::spot::Spot;
+use crate::input::spot::Spot;
 
 /// What a definition wants for itself.
 pub(crate) struct Claim<'a> {

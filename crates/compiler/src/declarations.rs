@@ -9,9 +9,9 @@ use tollgate_plan::{Declaration, EndpointGroup, Source};
 use crate::demands::unknown_key;
 use crate::endpoints::RESILIENCE;
 use crate::extensions::Level;
+use crate::input::spot::Spot;
 use crate::media_types::MediaTypes;
 use crate::policies;
-use crate::spot::Spot;
 
 /// The filters that interceptors and cached answers are for.
 const INTERCEPTOR: &str = "interceptor";

@@ -8,8 +8,8 @@ use tollgate_filter_api::{Problem, Problems};
 use tollgate_plan::{Demand, Source};
 
 use crate::extensions::GENERIC;
-use crate::sources::short;
-use crate::spot::Spot;
+use crate::input::sources::short;
+use crate::input::spot::Spot;
 
 /// Demands being gathered for one operation.
 #[derive(Clone, Default)]

@@ -7,10 +7,10 @@ use tollgate_filter_api::Problems;
 use tollgate_plan::{EndpointGroup, EndpointUrl, Environment, Source, Strategy, UpstreamBasic};
 
 use crate::demands::unknown_key;
+use crate::input::sources::short;
+use crate::input::spot::Spot;
 use crate::model::Server;
-use crate::sources::short;
-use crate::spot::Spot;
-use crate::url;
+use crate::paths::url;
 
 /// The filter ID under which `advanceEndpointConfig` is demanded.
 pub(crate) const RESILIENCE: &str = "resilience";

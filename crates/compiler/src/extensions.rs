@@ -6,8 +6,8 @@
 
 use tollgate_filter_api::{Problem, Problems, edits};
 
-use crate::sources::short;
-use crate::spot::Spot;
+use crate::input::sources::short;
+use crate::input::spot::Spot;
 
 /// What the extensions of the reference product begin with.
 pub(crate) const REFERENCE: &str = "x-wso2-";
@@ -224,5 +224,5 @@ fn words(name: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "extensions_tests.rs"]
+#[path = "tests/extensions.rs"]
 mod tests;

@@ -9,24 +9,19 @@
 //! whether an endpoint exists, or whether what a filter is asked for makes sense to it: that filter does.
 
 mod api;
-mod base_path;
 mod collisions;
 mod declarations;
 mod demands;
 mod endpoints;
 mod enforce;
 mod extensions;
-mod files;
+mod input;
 mod media_types;
 mod model;
+mod paths;
 mod policies;
-mod project;
 mod security;
-mod sources;
-mod spot;
 mod structure;
-mod template;
-mod url;
 
 use std::collections::BTreeMap;
 
@@ -34,14 +29,15 @@ use tollgate_document::{Limits, pointer};
 use tollgate_filter_api::{Problem, Problems, Severity};
 use tollgate_plan::{Document, Plan, Source};
 
-pub use files::{Files, Folder, Loose};
-pub use project::{Project, Settings};
+pub use input::files::{Files, Folder, Loose};
+pub use input::project::{Project, Settings};
 
 use collisions::Claim;
 use endpoints::{Groups, UPSTREAM_DIGEST};
 use enforce::{Catalogue, Waivers};
-use sources::Sources;
-use spot::Spot;
+use input::sources::{self, Sources};
+use input::spot::Spot;
+use paths::{base_path, url};
 
 /// What the caller of [`compile`] decides.
 #[derive(Clone, Debug, Default)]

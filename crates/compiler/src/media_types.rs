@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use tollgate_document::Node;
 
-use crate::sources::Sources;
-use crate::spot::Spot;
+use crate::input::sources::Sources;
+use crate::input::spot::Spot;
 use crate::structure::Version;
 
 /// The media types, or ranges of them, that an operation declares: as written, sorted, each once.

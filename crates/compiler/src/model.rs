@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tollgate_document::Shape;
 use tollgate_filter_api::{Problem, Severity};
 
+use crate::input::sources::Sources;
+use crate::input::spot::Spot;
 use crate::media_types::{self, MediaTypes};
-use crate::sources::Sources;
-use crate::spot::Spot;
 use crate::structure::{self, Version};
 
 /// A definition.

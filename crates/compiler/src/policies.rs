@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_document::{Shape, nearest};
 use tollgate_filter_api::{Problem, Problems};
 
-use crate::spot::Spot;
+use crate::input::spot::Spot;
 
 /// The filter that reads them.
 pub(crate) const FILTER: &str = "throttle";

@@ -10,9 +10,9 @@ use tollgate_filter_api::Problems;
 use tollgate_plan::{Alternative, Credential, Security};
 
 use crate::demands::unknown_key;
+use crate::input::sources::short;
+use crate::input::spot::Spot;
 use crate::model::Definition;
-use crate::sources::short;
-use crate::spot::Spot;
 
 const DISABLE: &str = "x-wso2-disable-security";
 const APPLICATION: &str = "x-wso2-application-security";

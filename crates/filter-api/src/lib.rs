@@ -8,55 +8,38 @@
 //! need cannot read it; a refusal can only be made from a [`Reason`] that the manual lists. What they do not enforce: that a
 //! filter looks at every spelling of a credential, or that it does not block the thread.
 
-mod body;
-mod call;
-mod carrier;
-mod declared;
-mod decode;
-mod env;
-mod escapes;
-mod facts;
-mod fault;
-mod filter;
-mod head;
-mod kind;
-mod outside;
-pub mod pointer;
-mod problem;
-mod readiness;
-mod reason;
-mod request_id;
-mod scheme;
-mod secret;
-mod suggest;
-mod units;
+mod contract;
+mod request;
+mod settings;
+mod world;
 
-pub use body::Body;
-pub use call::{Call, Forwarded, OperationInfo};
-pub use carrier::Carrier;
-pub use declared::{Declared, DeclaredHeader, RequiredScopes, ScopeAlternatives};
-pub use decode::decode;
-pub use env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Judgement, Location, Metrics, Moment, Shared, Version, World};
-pub use escapes::percent_decoded;
-pub use facts::{
+pub use contract::body::Body;
+pub use contract::call::{Call, Forwarded, OperationInfo};
+pub use contract::facts::{
     AllCredentials, Certificate, Credentials, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts, Token,
 };
-pub use fault::Fault;
-pub use filter::{AnswerCx, AnswerUse, BodyUse, ChunkCx, Cx, DoneCx, Filter, Flow, Outcome, Posture, ResponseCx, UpstreamCx};
-pub use head::{IllegalHeader, RequestHead, ResponseHead};
-pub use kind::{
+pub use contract::fault::Fault;
+pub use contract::filter::{AnswerCx, AnswerUse, BodyUse, ChunkCx, Cx, DoneCx, Filter, Flow, Outcome, Posture, ResponseCx, UpstreamCx};
+pub use contract::kind::{
     BuildFilter, CheckSettings, DynAnswer, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, FilterFuture, Kind, MetricDoc,
     NamedApis,
 };
-pub use outside::{Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest, RemoteResponse, Revocations, RevokedBy};
-pub use problem::{Problem, Problems, Severity};
-pub use readiness::{Awaited, Readiness};
-pub use reason::{Answer, Meaning, Reason};
-pub use request_id::RequestId;
-pub use scheme::{NoCredential, behind_scheme, bytes_behind_scheme, has_scheme};
-pub use secret::Secret;
-pub use suggest::{edits, nearest};
-pub use units::{ByteSize, Interval};
+pub use contract::reason::{Answer, Meaning, Reason};
+pub use request::carrier::Carrier;
+pub use request::escapes::percent_decoded;
+pub use request::head::{IllegalHeader, RequestHead, ResponseHead};
+pub use request::request_id::RequestId;
+pub use request::scheme::{NoCredential, behind_scheme, bytes_behind_scheme, has_scheme};
+pub use settings::declared::{Declared, DeclaredHeader, RequiredScopes, ScopeAlternatives};
+pub use settings::decode::decode;
+pub use settings::pointer;
+pub use settings::problem::{Problem, Problems, Severity};
+pub use settings::secret::Secret;
+pub use settings::suggest::{edits, nearest};
+pub use settings::units::{ByteSize, Interval};
+pub use world::env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Judgement, Location, Metrics, Moment, Shared, Version, World};
+pub use world::outside::{Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest, RemoteResponse, Revocations, RevokedBy};
+pub use world::readiness::{Awaited, Readiness};
 
 pub use bytes::Bytes;
 pub use http::{HeaderName, HeaderValue, Method, StatusCode};

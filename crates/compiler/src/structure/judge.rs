@@ -9,8 +9,8 @@ use super::schema;
 use super::shape::{FROM31, Field, Key, Rest, Rule, Shape, V20, V30, V31, V32, Versions};
 use super::text;
 use crate::extensions;
-use crate::sources::{Dangling, Sources, short};
-use crate::spot::Spot;
+use crate::input::sources::{Dangling, Sources, short};
+use crate::input::spot::Spot;
 
 /// A document with more problems than this is not one that a person wrote wrongly.
 pub(super) const MAX_PROBLEMS: usize = 200;

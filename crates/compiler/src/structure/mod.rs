@@ -20,8 +20,8 @@ pub(crate) mod text;
 use tollgate_document::Shape as Kind;
 use tollgate_filter_api::{Problem, Problems, Severity};
 
-use crate::sources::Sources;
-use crate::spot::Spot;
+use crate::input::sources::Sources;
+use crate::input::spot::Spot;
 use judge::{Judge, MAX_PROBLEMS};
 use shape::{Shape, V20, V30, V31, V32, Versions};
 
@@ -123,6 +123,6 @@ fn version(root: &Spot<'_>) -> Result<Version, Problem> {
 
 fn unsupported(spot: &Spot<'_>) -> Problem {
     let found = spot.node.text().unwrap_or_default();
-    let message = format!("`{}` is not a version of OpenAPI that is understood", crate::sources::short(&found));
+    let message = format!("`{}` is not a version of OpenAPI that is understood", crate::input::sources::short(&found));
     spot.error("document.version", message).hint("understood are \"2.0\", 3.0.x, 3.1.x and 3.2.x, as a string")
 }

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use tollgate_document::{Node, Shape, pointer};
 use tollgate_filter_api::{Problem, Severity};
 
-use crate::sources::Sources;
-use crate::spot::Spot;
+use crate::input::sources::Sources;
+use crate::input::spot::Spot;
 
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 /// What a path item may have besides methods.

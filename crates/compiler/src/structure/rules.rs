@@ -8,7 +8,7 @@ use tollgate_filter_api::Problem;
 use super::judge::Judge;
 use super::shape::{FROM31, V20, V30, V31, V32};
 use super::text;
-use crate::sources::short;
+use crate::input::sources::short;
 
 const EXCLUSIVE: &str = "structure.exclusive";
 const MISSING: &str = "structure.missing";

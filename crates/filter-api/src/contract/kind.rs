@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     Answer, AnswerCx, AnswerUse, Body, BodyUse, Call, Carrier, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow, Outcome,
-    Posture, Problem, Reason, RequestHead, ResponseCx, ResponseHead, UpstreamCx, decode::decode,
+    Posture, Problem, Reason, RequestHead, ResponseCx, ResponseHead, UpstreamCx, decode,
 };
 
 /// A series a filter writes.

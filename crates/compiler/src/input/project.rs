@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use tollgate_filter_api::Problem;
 
-use crate::files::{Files, Folder, Loose};
+use crate::input::files::{Files, Folder, Loose};
 
 /// Folders of a project that hold definitions.
 const DEFINITIONS: [&str; 2] = ["api_definitions", "gen/api_definitions"];

@@ -3,10 +3,10 @@
 use tollgate_document::Shape;
 use tollgate_filter_api::Problems;
 
+use crate::input::spot::Spot;
 use crate::model::Definition;
-use crate::spot::Spot;
+use crate::paths::url;
 use crate::structure::Version;
-use crate::url;
 
 /// Longer base paths are none that a person wrote.
 const MAX_LEN: usize = 512;
@@ -55,7 +55,7 @@ fn normal_form(path: &str, spot: &Spot<'_>, problems: &mut Problems) -> Option<S
     match normalize(path) {
         Ok(path) => Some(path),
         Err(reason) => {
-            let message = format!("the base path `{}` {reason}", crate::sources::short(path));
+            let message = format!("the base path `{}` {reason}", crate::input::sources::short(path));
             problems.push(spot.error("base_path.form", message).hint("a base path reads `/name/v1`"));
             None
         }

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tollgate_document::{Document, Limits, Node, Shape, pointer};
 use tollgate_filter_api::{Problem, Problems, percent_decoded};
 
-use crate::files::{Files, reason};
-use crate::spot::Spot;
+use crate::input::files::{Files, reason};
+use crate::input::spot::Spot;
 
 /// References may pull in this many files; more is a mistake or an attack.
 const MAX_FILES: usize = 2000;

@@ -12,7 +12,7 @@ use serde::de::{
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use crate::{Problem, pointer, suggest::nearest};
+use crate::{Problem, nearest, pointer};
 
 /// Decodes settings. The pointer of a problem is relative to them.
 ///
@@ -226,5 +226,5 @@ fn quoted(names: &[&str]) -> String {
 }
 
 #[cfg(test)]
-#[path = "decode_tests.rs"]
+#[path = "tests/decode.rs"]
 mod tests;

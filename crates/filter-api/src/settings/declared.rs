@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Problem, decode::decode};
+use crate::{Problem, decode};
 
 /// What a project says to a filter once, for all operations: policies, schemas, programs. Operations refer to it from their own
 /// declarations. Cheap to clone.

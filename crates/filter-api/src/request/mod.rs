@@ -1,0 +1,7 @@
+//! Heads of requests and answers, and what is read from their fields.
+
+pub mod carrier;
+pub mod escapes;
+pub mod head;
+pub mod request_id;
+pub mod scheme;
