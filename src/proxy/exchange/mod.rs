@@ -13,3 +13,7 @@ pub mod phases;
 mod response_rules;
 pub mod state;
 mod whole_body;
+
+#[cfg(test)]
+#[path = "tests/live_endpoints.rs"]
+mod live_endpoints_tests;

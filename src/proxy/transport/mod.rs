@@ -15,6 +15,7 @@ mod dial;
 mod flow;
 mod link;
 mod pool;
+mod registry;
 pub mod server_name;
 #[cfg(test)]
 #[path = "tests/transport.rs"]

@@ -1,7 +1,6 @@
 //! Connections that wait for their next request.
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
     os::fd::AsRawFd,
     sync::{
@@ -16,16 +15,18 @@ use tokio::net::TcpStream;
 use super::{
     flow::{Budget, Flow},
     link::Line,
+    registry::Registry,
+    upstream_connections::EngineConnections,
 };
 use crate::proxy::{server::pressure::Pressure, transport::upstream_connections::UpstreamConnections};
 
 /// Each thread keeps what it used itself, so that two cores do not meet at one lock.
 const SHARDS: usize = 16;
 
-/// Most idle connections of one target that a thread keeps.
+/// Most idle connections to one place that a thread keeps.
 const MOST_IDLE: usize = 128;
 
-/// Idle connections of one target.
+/// Idle connections to one place.
 #[derive(Debug)]
 pub struct Pool {
     shards: [Mutex<Vec<Idle>>; SHARDS],
@@ -90,16 +91,13 @@ impl Pool {
         Line::new(stream, followed, Flow::new(self.limits.buffer, self.limits.budget.clone()))
     }
 
-    /// Closes what was not used for too long, and what the upstream has closed. Whether anything is left.
-    fn sweep(&self, now: Instant) -> bool {
-        let mut left = false;
+    /// Closes what was not used for too long, and what the upstream has closed.
+    fn sweep(&self, now: Instant) {
         for shard in &self.shards {
             let mut idle = lock(shard);
             idle.retain(|idle| idle.until > now && idle.line.is_quiet());
-            left |= !idle.is_empty();
             idle.shrink_to(16);
         }
-        left
     }
 }
 
@@ -126,29 +124,32 @@ fn shard() -> usize {
     SHARD.with(|shard| *shard)
 }
 
-/// The pools of a process. They outlive reloads.
+/// What endpoints keep connections in, by place and identity. Those that a reload leaves as they were keep theirs.
 #[derive(Debug, Default)]
-pub struct Pools(Mutex<HashMap<u64, Arc<Pool>>>);
+pub struct Pools {
+    own: Registry<(u64, Durable), Pool>,
+    engine: Registry<u64, EngineConnections>,
+}
+
+/// The limits that a pool is made for.
+type Durable = (Duration, Duration, Duration, usize);
 
 impl Pools {
-    /// The pool of the targets with that key; a new one when their limits have changed.
+    /// The pool of the endpoints with that key. When the last of them is gone, and the last of their requests, its connections are closed.
     pub fn of(&self, key: u64, limits: Limits) -> Arc<Pool> {
-        let mut pools = lock(&self.0);
-        let same = |pool: &Arc<Pool>| {
-            let old = &pool.limits;
-            (old.read, old.write, old.idle, old.buffer) == (limits.read, limits.write, limits.idle, limits.buffer)
-        };
-        if let Some(pool) = pools.get(&key).filter(|pool| same(pool)) {
-            return pool.clone();
-        }
-        let pool = Arc::new(Pool::new(limits));
-        pools.insert(key, pool.clone());
-        pool
+        let durable = (limits.read, limits.write, limits.idle, limits.buffer);
+        self.own.share((key, durable), || Pool::new(limits))
     }
 
-    /// Closes what was idle for too long, and forgets pools of targets that are gone.
+    /// The same of connections that the engine keeps.
+    pub fn of_engine(&self, key: u64) -> Arc<EngineConnections> {
+        self.engine.share(key, EngineConnections::new)
+    }
+
+    /// Closes what was idle for too long.
     pub fn sweep(&self) {
         let now = Instant::now();
-        lock(&self.0).retain(|_, pool| pool.sweep(now) || Arc::strong_count(pool) > 1);
+        self.own.all().iter().for_each(|pool| pool.sweep(now));
+        self.engine.all();
     }
 }

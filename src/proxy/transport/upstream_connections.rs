@@ -87,13 +87,14 @@ impl UpstreamConnections {
     }
 
     /// Follows a new connection of the engine's.
-    fn follow(&self, stream: &mut Stream, socket: RawFd) -> pingora::Result<()> {
+    fn follow(&self, stream: &mut Stream, socket: RawFd, endpoint: &EngineConnections) -> pingora::Result<()> {
         let socket = Mutex::new(Some(socket));
         let connection = Arc::new(UpstreamConnection { begun: self.begun, state: AtomicU64::new(0), exchanges: AtomicU64::new(0), socket });
         let response = Box::new(ResponseHeader::build(200, Some(0))?);
         stream.tracer = Some(Tracer(Box::new(Closing(connection.clone()))));
         stream.set_proxy_digest(ProxyDigest::new(response, Some(Box::new(connection.clone()))));
         lock(&self.all).push(Arc::downgrade(&connection));
+        endpoint.add(&connection);
         Ok(())
     }
 }
@@ -105,13 +106,17 @@ impl UpstreamConnection {
         let over = state != 0 && state & CUT == 0 && state >> TIME_SHIFT <= now;
         // Whoever moves the deadline meanwhile is in time.
         if over && self.state.compare_exchange(state, state | CUT, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            let socket = lock(&self.socket);
-            if let Some(socket) = *socket {
-                // The number is this connection's as long as the lock is held; see `Closing`. A peer that is gone already is no failure.
-                let _ = shutdown(socket, Shutdown::Both);
-            }
+            self.shut();
         }
         true
+    }
+
+    fn shut(&self) {
+        let socket = lock(&self.socket);
+        if let Some(socket) = *socket {
+            // The number is this connection's as long as the lock is held; see `Closing`. A peer that is gone already is no failure.
+            let _ = shutdown(socket, Shutdown::Both);
+        }
     }
 }
 
@@ -129,6 +134,41 @@ impl Followed {
 impl Drop for Followed {
     fn drop(&mut self) {
         *lock(&self.0.socket) = None;
+    }
+}
+
+/// The connections that the engine keeps to the endpoints of one place and identity. Whoever may use one holds this value: when the last
+/// holder lets go, nothing is under way on any of them, and they are closed. The engine itself would keep them until they were idle for too
+/// long.
+#[derive(Debug)]
+pub struct EngineConnections {
+    number: u64,
+    all: Mutex<Vec<Weak<UpstreamConnection>>>,
+}
+
+impl EngineConnections {
+    pub(super) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self { number: NEXT.fetch_add(1, Ordering::Relaxed), all: Mutex::default() }
+    }
+
+    /// The key under which the engine keeps these, and none that were here before: those may be about to be closed.
+    pub fn key(&self, group_key: u64) -> u64 {
+        group_key ^ self.number
+    }
+
+    fn add(&self, connection: &Arc<UpstreamConnection>) {
+        let mut all = lock(&self.all);
+        if all.len() == all.capacity() {
+            all.retain(|connection| connection.strong_count() > 0);
+        }
+        all.push(Arc::downgrade(connection));
+    }
+}
+
+impl Drop for EngineConnections {
+    fn drop(&mut self) {
+        lock(&self.all).iter().filter_map(Weak::upgrade).for_each(|connection| connection.shut());
     }
 }
 
@@ -151,7 +191,12 @@ impl Tracing for Closing {
 
 /// Connects to upstreams, and follows the connections.
 #[derive(Debug)]
-pub struct Connector(pub Arc<UpstreamConnections>);
+pub struct Connector {
+    /// All of them.
+    pub all: Arc<UpstreamConnections>,
+    /// Those to the same endpoint.
+    pub endpoint: Arc<EngineConnections>,
+}
 
 #[async_trait]
 impl L4Connect for Connector {
@@ -160,7 +205,7 @@ impl L4Connect for Connector {
         let stream = open(address).await?;
         let socket = stream.as_raw_fd();
         let mut stream = Stream::from(stream);
-        self.0.follow(&mut stream, socket)?;
+        self.all.follow(&mut stream, socket, &self.endpoint)?;
         Ok(stream)
     }
 }

@@ -28,7 +28,7 @@ pub struct UpstreamPeer {
 
 /// What the connection parameters of all endpoints of a configuration share.
 pub struct Preparation {
-    /// Idle connections.
+    /// Kept connections.
     pub pools: Arc<Pools>,
     /// Connections whose exchanges have deadlines.
     pub connections: Arc<UpstreamConnections>,
@@ -49,7 +49,8 @@ impl Preparation {
     }
 
     fn prepare(&self, upstream: &Upstream) -> UpstreamPeer {
-        let mut http = peer(upstream, &self.connections);
+        let endpoint = self.pools.of_engine(upstream.group_key);
+        let mut http = peer(upstream, Connector { all: self.connections.clone(), endpoint });
         if upstream.tls || http.options.alpn != ALPN::H1 {
             return UpstreamPeer { http, pool: None };
         }
@@ -70,10 +71,10 @@ impl Preparation {
 
 /// The pool is divided by our own key: the engine's mixes identities that share a serial number, and accepts connections that another
 /// trust store verified.
-fn peer(upstream: &Upstream, connections: &Arc<UpstreamConnections>) -> HttpPeer {
+fn peer(upstream: &Upstream, connector: Connector) -> HttpPeer {
     let address = std::net::SocketAddr::from(([0, 0, 0, 0], upstream.port));
     let mut peer = HttpPeer::new(address, upstream.tls, upstream.server_name.clone());
-    peer.group_key = upstream.group_key;
+    peer.group_key = connector.endpoint.key(upstream.group_key);
     if let Some(identity) = &upstream.identity {
         peer.client_cert_key = Some(Arc::new(CertKey::new(identity.chain.clone(), identity.key.clone())));
     }
@@ -92,7 +93,7 @@ fn peer(upstream: &Upstream, connections: &Arc<UpstreamConnections>) -> HttpPeer
     options.read_timeout = Some(upstream.timeouts.read);
     options.write_timeout = Some(upstream.timeouts.write);
     options.idle_timeout = Some(upstream.timeouts.idle);
-    options.custom_l4 = Some(Arc::new(Connector(connections.clone())));
+    options.custom_l4 = Some(Arc::new(connector));
     peer
 }
 

@@ -201,7 +201,7 @@ async fn a_connection_with_an_answer_that_was_not_read_whole_is_not_kept() {
 }
 
 #[tokio::test]
-async fn idle_connections_are_closed_in_time_and_pools_without_targets_forgotten() {
+async fn a_kept_connection_that_the_upstream_closed_is_closed() {
     let world = World::new(0, Duration::from_secs(60)).await;
     let (mut stream, _) = world.connect().await;
     let upstream = world.accept().await;
@@ -215,6 +215,28 @@ async fn idle_connections_are_closed_in_time_and_pools_without_targets_forgotten
         }
         assert!(begun.elapsed() < Duration::from_secs(5), "a closed connection is still kept");
         tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn kept_connections_are_closed_with_the_last_who_can_use_them() {
+    let World { listener, address, pools, pool, client, .. } = World::new(0, Duration::from_secs(60)).await;
+    let mut upstreams = Vec::new();
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let dial = Dial::new(pool.clone(), client.clone());
+        streams.push(dial.connect(&EngineAddr::Inet(address)).await.unwrap());
+        upstreams.push(listener.accept().await.unwrap().0);
+    }
+    would_keep(&mut streams[0]);
+    drop(pool);
+    pools.sweep();
+    let mut byte = [0];
+    assert!(upstreams[0].read(&mut byte).now_or_never().is_none(), "the other connection is in use");
+    would_keep(&mut streams[1]);
+    drop(streams);
+    for mut upstream in upstreams {
+        assert_eq!(upstream.read(&mut byte).await.unwrap(), 0);
     }
 }
 

@@ -1,4 +1,4 @@
-use std::io;
+use std::{io, sync::LazyLock};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -7,11 +7,14 @@ use tokio::{
 
 use super::*;
 
+/// A place that is never left.
+static PLACE: LazyLock<Arc<EngineConnections>> = LazyLock::new(|| Arc::new(EngineConnections::new()));
+
 /// A connection of ours, the other end of it, and what the engine would tell of it.
 async fn connected(connections: &Arc<UpstreamConnections>) -> (Stream, TcpStream, Digest) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = EngineAddr::Inet(listener.local_addr().unwrap());
-    let connector = Connector(connections.clone());
+    let connector = Connector { all: connections.clone(), endpoint: PLACE.clone() };
     let (stream, accepted) = tokio::join!(connector.connect(&address), listener.accept());
     let stream = stream.unwrap();
     let digest = Digest { proxy_digest: stream.get_proxy_digest(), ..Digest::default() };
@@ -101,4 +104,34 @@ async fn a_socket_that_is_closed_is_nobodys_to_cut() {
     drop((hold, digest));
     connections.look(Instant::now());
     assert!(lock(&connections.all).is_empty());
+}
+
+#[tokio::test]
+async fn connections_to_a_place_are_closed_when_nobody_can_use_them_any_more() {
+    let connections = UpstreamConnections::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = EngineAddr::Inet(listener.local_addr().unwrap());
+    let connector = Connector { all: connections, endpoint: Arc::new(EngineConnections::new()) };
+    let request = connector.endpoint.clone();
+    let mut pairs = Vec::new();
+    for _ in 0..10 {
+        let (stream, accepted) = tokio::join!(connector.connect(&address), listener.accept());
+        pairs.push((stream.unwrap(), accepted.unwrap().0));
+    }
+    drop(pairs.pop());
+    drop(connector);
+    for (stream, other) in &mut pairs {
+        assert_eq!(read(stream, other).await.unwrap(), b"x", "a request is still under way");
+    }
+    drop(request);
+    for (stream, other) in &mut pairs {
+        assert_eq!(other.read(&mut [0; 1]).await.unwrap(), 0);
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+}
+
+#[test]
+fn an_endpoint_that_comes_back_shares_no_connection_with_the_one_that_left() {
+    let key = || EngineConnections::new().key(7);
+    assert_ne!(key(), key());
 }
