@@ -1,16 +1,16 @@
-//! The alternatives of one request: who was asked already, which were not enough, and what an operator is told about it.
+//! The alternatives of one request: which were tried, how each ended, and how the operator learns of it.
 
 use serde::Serialize;
 use tollgate_filter_api::{Answer, Principal, Reason};
 
 use super::steps::{Chain, Part, Step};
 
-/// What came of the alternatives so far.
+/// The alternatives that were tried so far.
 #[derive(Default)]
 pub(super) struct Attempts {
-    /// What their filters said: none is asked twice.
-    pub heard: Vec<(usize, Heard)>,
-    /// The alternative that is asked next.
+    /// How each filter judged its credential, by the filter's index. No filter runs twice.
+    pub outcomes: Vec<(usize, CredentialOutcome)>,
+    /// The alternative to try next.
     pub next: usize,
     /// The one that let the caller in.
     pub accepted: Option<usize>,
@@ -21,12 +21,12 @@ pub(super) struct Attempts {
     failed: Vec<Failed>,
 }
 
-/// What a filter said of its credential.
-pub(super) enum Heard {
-    /// It is good.
+/// How a filter judged its credential.
+pub(super) enum CredentialOutcome {
+    /// It verified.
     Verified(Principal),
-    /// It is not there, or not good.
-    Ended(&'static Reason),
+    /// It is missing or was refused.
+    Refused(&'static Reason),
 }
 
 /// One refusal. Says where it happened; words are made of it only when somebody asks.
@@ -85,8 +85,8 @@ impl Attempts {
 
     /// Whom a filter has vouched for.
     pub fn verified(&self, filter: usize) -> Option<Principal> {
-        self.heard.iter().find_map(|(index, heard)| match heard {
-            Heard::Verified(principal) if *index == filter => Some(principal.clone()),
+        self.outcomes.iter().find_map(|(index, heard)| match heard {
+            CredentialOutcome::Verified(principal) if *index == filter => Some(principal.clone()),
             _ => None,
         })
     }

@@ -27,7 +27,7 @@ pub fn waived(plan: &Plan, waivers: Waivers<'_>) -> Vec<Waived> {
     let each = |filter: &str| {
         let is_opened = |(_, operation): &(&Api, &Operation)| opened_by(&operation.security, waivers).contains(&filter);
         let opened: Vec<(&Api, &Operation)> = operations(plan).filter(is_opened).collect();
-        Waived { filter: filter.to_owned(), opened: opened.len(), named: plan.named(opened) }
+        Waived { filter: filter.to_owned(), opened: opened.len(), named: plan.list(opened) }
     };
     filters.into_iter().map(each).collect()
 }
@@ -84,7 +84,7 @@ pub(super) fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
 
 fn without_leave(inputs: &Inputs<'_>, filter: &str, operations: &[(&Api, &Operation)]) -> Problem {
     let many = if operations.len() == 1 { "1 operation".to_owned() } else { format!("{} operations", operations.len()) };
-    let named = inputs.plan.named(operations.iter().copied());
+    let named = inputs.plan.list(operations.iter().copied());
     let problem = Problem::error("chain.opens", format!("to waive `{filter}` would open {many} to everybody: {named}"));
     let hint = format!("ask for another credential there, or write `waive_to_open: [{filter}]` to let everybody in");
     problem.hint(hint).at(inputs.spec.file.as_str(), 0, inputs.waivers.place(filter))

@@ -10,7 +10,7 @@ use tollgate_filter_api::{
 };
 
 use super::{
-    attempts::{Attempts, Explanation, Heard},
+    attempts::{Attempts, CredentialOutcome, Explanation},
     steps::{AnyOf, Chain, Part, Step},
 };
 
@@ -146,22 +146,22 @@ impl Run {
     async fn all_of(&mut self, chain: &Chain, branch: &[Part], req: &mut RequestHead, call: &Call) -> Result<Came, Fault> {
         let (step, alternative) = (self.at, self.attempts.next - 1);
         for (place, part) in branch.iter().enumerate() {
-            match self.attempts.heard.iter().find(|(filter, _)| *filter == part.filter) {
-                Some((_, Heard::Verified(_))) => continue,
-                Some((_, Heard::Ended(reason))) => {
+            match self.attempts.outcomes.iter().find(|(filter, _)| *filter == part.filter) {
+                Some((_, CredentialOutcome::Verified(_))) => continue,
+                Some((_, CredentialOutcome::Refused(reason))) => {
                     self.attempts.failed_again(step, alternative, place, reason);
                     return Ok(Came::KnownToEnd);
                 }
                 None => {}
             }
             if let Some(answer) = self.ask(chain, part.filter, req, call, None).await? {
-                self.attempts.heard.push((part.filter, Heard::Ended(answer.reason())));
+                self.attempts.outcomes.push((part.filter, CredentialOutcome::Refused(answer.reason())));
                 self.attempts.failed(step, alternative, place, &answer);
                 return Ok(Came::Ended(answer));
             }
             let principal =
                 self.facts.get::<Principal>().cloned().ok_or_else(|| Fault::new("chain.principal", "a filter let nobody in"))?;
-            self.attempts.heard.push((part.filter, Heard::Verified(principal)));
+            self.attempts.outcomes.push((part.filter, CredentialOutcome::Verified(principal)));
         }
         self.attempts.mark = self.ran.len();
         self.ran.extend(branch.iter().map(|part| part.filter));

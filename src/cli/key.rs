@@ -102,7 +102,7 @@ fn signed(issue: &Issue) -> Result<String, Failure> {
     let mut claims = json!({
         "sub": issue.subject, "iss": issue.issuer, "jti": jti, "iat": now.as_secs(),
         "keytype": if issue.sandbox { "SANDBOX" } else { "PRODUCTION" },
-        "allowedAPIs": issue.apis.iter().map(|api| named(api)).collect::<Vec<_>>(),
+        "allowedAPIs": issue.apis.iter().map(|api| name_and_version(api)).collect::<Vec<_>>(),
     });
     if let Some(valid) = &issue.valid {
         claims["exp"] = (now + interval(valid)?).as_secs().into();
@@ -115,7 +115,7 @@ fn signed(issue: &Issue) -> Result<String, Failure> {
     Ok(signer.seal(&header, &claims).map_err(|error| Problem::error("key.sign", error.to_string()))?)
 }
 
-fn named(api: &str) -> Value {
+fn name_and_version(api: &str) -> Value {
     let (name, version) = api.rsplit_once(':').unwrap_or((api, "*"));
     json!({ "name": name, "version": version })
 }

@@ -23,13 +23,13 @@ pub fn write(root: &Path, pages: &[Page]) -> Result<ExitCode, String> {
         let path = root.join(&page.path);
         if read(&path)?.as_deref() != Some(&page.text) {
             let folder = path.parent().unwrap_or(root);
-            fs::create_dir_all(folder).and_then(|()| fs::write(&path, &page.text)).map_err(|error| told(&path, &error))?;
+            fs::create_dir_all(folder).and_then(|()| fs::write(&path, &page.text)).map_err(|error| failure(&path, &error))?;
             eprintln!("wrote {}", page.path);
         }
     }
     for path in left_over(root, pages)? {
         let path = root.join(path);
-        fs::remove_file(&path).map_err(|error| told(&path, &error))?;
+        fs::remove_file(&path).map_err(|error| failure(&path, &error))?;
         eprintln!("removed {}", path.display());
     }
     Ok(ExitCode::SUCCESS)
@@ -63,11 +63,11 @@ fn read(path: &Path) -> Result<Option<String>, String> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(told(path, &error)),
+        Err(error) => Err(failure(path, &error)),
     }
 }
 
-fn told(path: &Path, error: &std::io::Error) -> String {
+fn failure(path: &Path, error: &std::io::Error) -> String {
     format!("{}: {error}", path.display())
 }
 
@@ -77,7 +77,7 @@ fn left_over(root: &Path, pages: &[Page]) -> Result<Vec<String>, String> {
     for folder in OWNED {
         let Ok(entries) = fs::read_dir(root.join(folder)) else { continue };
         for entry in entries {
-            let entry = entry.map_err(|error| told(&root.join(folder), &error))?;
+            let entry = entry.map_err(|error| failure(&root.join(folder), &error))?;
             let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
             if !made.contains(path.as_str()) {
                 left.push(path);

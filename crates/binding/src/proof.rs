@@ -21,7 +21,7 @@ use crate::{
     config::DpopConfig,
     names::Names,
     nonce::{NONCE, Nonces, Standing},
-    replay::{Replays, Seen},
+    replay::{ProofUse, Replays},
     target::Origins,
     unfit::{Failure, Unfit, Why},
 };
@@ -115,12 +115,12 @@ impl Dpop {
         let (id, until) = self.check_claims(&claims, req, call, token)?;
         let next_nonce = self.check_nonce(&claims, call.now)?;
         match self.replays.insert(&key, id, until, call.moment()) {
-            Seen::First => Ok(Proved { key, next_nonce }),
-            Seen::Again => {
+            ProofUse::First => Ok(Proved { key, next_nonce }),
+            ProofUse::Replay => {
                 self.replayed.inc();
                 Err(Why::Replay.alone().into())
             }
-            Seen::NoRoom => {
+            ProofUse::NoRoom => {
                 self.full.inc();
                 let fault = Fault::new(self.names.no_room, "`dpop.replay_entries` proofs are remembered, and none has expired");
                 Err(Failure::Undecided(fault.retry_after(Duration::from_secs(1))))

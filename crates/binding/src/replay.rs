@@ -24,11 +24,12 @@ const FIRST_SWEEP: usize = 1024;
 /// A full shard is not swept more often, so that a flood does not pay for it each time.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Whether a proof is new.
+/// Whether a proof is used for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum ProofUse {
     First,
-    Again,
+    Replay,
+    /// The store is full, so that nobody can say.
     NoRoom,
 }
 
@@ -62,7 +63,7 @@ impl Replays {
     }
 
     /// Remembers the proof of that key and name until it could no longer be used.
-    pub(crate) fn insert(&self, key: &[u8; 32], id: &str, until: SystemTime, now: Moment) -> Seen {
+    pub(crate) fn insert(&self, key: &[u8; 32], id: &str, until: SystemTime, now: Moment) -> ProofUse {
         let mut hash = Sha256::new();
         hash.update(key);
         hash.update(id.as_bytes());
@@ -71,14 +72,14 @@ impl Replays {
         let room = (self.capacity.load(Ordering::Relaxed) / SHARDS).max(1);
         let mut shard = self.shards[usize::from(key[0]) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
         if shard.until.get(&name).is_some_and(|until| !is_over(until, now)) {
-            return Seen::Again;
+            return ProofUse::Replay;
         }
         shard.sweep(room, now);
         if shard.until.len() >= room {
-            return Seen::NoRoom;
+            return ProofUse::NoRoom;
         }
         shard.until.insert(name, Moment { wall: until, instant: now.when(until) });
-        Seen::First
+        ProofUse::First
     }
 }
 
@@ -120,12 +121,16 @@ mod tests {
         let (replays, clock) = (Replays::new(16 * 3), Clock(Instant::now()));
         let insert = |id: &str, now: u64| replays.insert(&[0; 32], id, at(now + 10), clock.now(now));
         for id in ["a", "b", "c"] {
-            assert_eq!(insert(id, 100), Seen::First);
+            assert_eq!(insert(id, 100), ProofUse::First);
         }
-        assert_eq!((insert("d", 105), insert("a", 110)), (Seen::NoRoom, Seen::Again));
-        assert_eq!(replays.insert(&[1; 32], "a", at(120), clock.now(110)), Seen::First, "another client is not concerned");
-        assert_eq!((insert("d", 110), insert("a", 110)), (Seen::NoRoom, Seen::Again), "at its last moment a proof can still be used");
-        assert_eq!(insert("d", 111), Seen::First);
+        assert_eq!((insert("d", 105), insert("a", 110)), (ProofUse::NoRoom, ProofUse::Replay));
+        assert_eq!(replays.insert(&[1; 32], "a", at(120), clock.now(110)), ProofUse::First, "another client is not concerned");
+        assert_eq!(
+            (insert("d", 110), insert("a", 110)),
+            (ProofUse::NoRoom, ProofUse::Replay),
+            "at its last moment a proof can still be used"
+        );
+        assert_eq!(insert("d", 111), ProofUse::First);
     }
 
     #[test]
@@ -133,9 +138,9 @@ mod tests {
         let (replays, clock) = (Replays::new(16 * 10), Clock(Instant::now()));
         // Two keys of one shard.
         for key in [[0; 32], [16; 32]] {
-            assert_eq!(replays.insert(&key, "a", at(110), clock.now(100)), Seen::First);
-            assert_eq!(replays.insert(&key, "a", at(121), clock.now(110)), Seen::Again);
-            assert_eq!(replays.insert(&key, "a", at(121), clock.now(111)), Seen::First);
+            assert_eq!(replays.insert(&key, "a", at(110), clock.now(100)), ProofUse::First);
+            assert_eq!(replays.insert(&key, "a", at(121), clock.now(110)), ProofUse::Replay);
+            assert_eq!(replays.insert(&key, "a", at(121), clock.now(111)), ProofUse::First);
         }
     }
 
@@ -143,13 +148,13 @@ mod tests {
     fn a_clock_that_is_stepped_makes_no_proof_usable_again() {
         let (replays, clock) = (Replays::new(16), Clock(Instant::now()));
         let insert = |id: &str, now: Moment| replays.insert(&[0; 32], id, now.wall + Duration::from_secs(10), now);
-        assert_eq!(insert("a", clock.now(100)), Seen::First);
+        assert_eq!(insert("a", clock.now(100)), ProofUse::First);
         // A day ahead; another proof takes the chance to have the shard swept.
-        assert_eq!(insert("b", clock.wrong(102, 90_000)), Seen::NoRoom);
-        assert_eq!(insert("a", clock.now(104)), Seen::Again);
+        assert_eq!(insert("b", clock.wrong(102, 90_000)), ProofUse::NoRoom);
+        assert_eq!(insert("a", clock.now(104)), ProofUse::Replay);
         // Back for longer than the proof lasts, and then right again.
-        assert_eq!(insert("a", clock.wrong(112, 52)), Seen::Again);
-        assert_eq!(insert("c", clock.wrong(114, 54)), Seen::NoRoom);
-        assert_eq!(insert("a", clock.now(116)), Seen::First);
+        assert_eq!(insert("a", clock.wrong(112, 52)), ProofUse::Replay);
+        assert_eq!(insert("c", clock.wrong(114, 54)), ProofUse::NoRoom);
+        assert_eq!(insert("a", clock.now(116)), ProofUse::First);
     }
 }

@@ -24,14 +24,14 @@ impl Origins {
     pub(crate) fn is_target(&self, url: &str, req: &RequestHead, call: &Call) -> bool {
         let Some(url) = Url::parse(url) else { return false };
         if self.0.is_empty() {
-            return asked(req, call).is_some_and(|asked| asked == url);
+            return request_url(req, call).is_some_and(|requested| requested == url);
         }
         let Some(path) = normal_path(req.path()) else { return false };
         self.0.iter().any(|own| own.origin == url.origin && url.path.strip_prefix(own.path.trim_end_matches('/')) == Some(path.as_str()))
     }
 }
 
-fn asked(req: &RequestHead, call: &Call) -> Option<Url> {
+fn request_url(req: &RequestHead, call: &Call) -> Option<Url> {
     Url::parse(&format!("{}://{}{}", if call.secure { "https" } else { "http" }, call.host, req.path()))
 }
 

@@ -9,7 +9,7 @@ use tollgate_plan::{Api, Environment, Operation, Security, Source, Target, Trans
 
 use crate::declarations::{self, Declarations};
 use crate::demands::{self, Demands};
-use crate::endpoints::{self, Found, Groups};
+use crate::endpoints::{self, Endpoints, Groups};
 use crate::extensions::{self, GENERIC, Level};
 use crate::input::sources::short;
 use crate::input::spot::Spot;
@@ -36,9 +36,9 @@ struct Assembly<'x, 'p, 'a> {
     project: &'x mut Project<'p>,
     definition: &'x Definition<'a>,
     name: String,
-    named: endpoints::Named<'a>,
-    production: Found,
-    sandbox: Found,
+    named: endpoints::NamedEndpoints<'a>,
+    production: Endpoints,
+    sandbox: Endpoints,
     /// Settings that the API gives to filters of every operation.
     common: Demands,
     /// What it says to them of every operation.
@@ -78,11 +78,11 @@ pub(crate) fn assemble(project: &mut Project<'_>, definition: &Definition<'_>, b
     let mut declared = Declarations::default();
     declared.response_cache(root, &mut project.problems);
     let tier = declarations::tier(root, &mut project.problems).filter(|(name, _)| name != UNLIMITED);
-    let mut named = endpoints::Named::new(root, &mut project.problems);
+    let mut named = endpoints::NamedEndpoints::new(root, &mut project.problems);
     let mut reader = endpoints::Reader { named: &mut named, groups: &mut project.groups, problems: &mut project.problems };
     reader.check_named();
     let production = match reader.at(root, Environment::Production, &name) {
-        Found::Nothing => reader.of_servers(&definition.servers, &name),
+        Endpoints::Nothing => reader.of_servers(&definition.servers, &name),
         found => found,
     };
     let sandbox = reader.at(root, Environment::Sandbox, &name);
@@ -280,10 +280,10 @@ impl<'a> Assembly<'_, '_, 'a> {
         let project = &mut *self.project;
         let mut reader = endpoints::Reader { named: &mut self.named, groups: &mut project.groups, problems: &mut project.problems };
         let mut production = reader.at(&operation.spot, Environment::Production, &name);
-        if matches!(production, Found::Nothing) {
+        if matches!(production, Endpoints::Nothing) {
             production = reader.of_servers(&operation.servers, &name);
         }
-        if matches!(production, Found::Nothing) {
+        if matches!(production, Endpoints::Nothing) {
             let path_name = format!("{}:{}", self.name, item.template);
             production = reader.of_servers(&item.servers, &path_name);
         }
@@ -397,11 +397,11 @@ impl<'a> Assembly<'_, '_, 'a> {
 }
 
 /// The operation's endpoints or else the API's, and whether something was written that is broken.
-fn or(own: &Found, api: &Found) -> (Option<u32>, bool) {
+fn or(own: &Endpoints, api: &Endpoints) -> (Option<u32>, bool) {
     match (own, api) {
-        (Found::Group(index), _) | (Found::Nothing, Found::Group(index)) => (Some(*index), false),
-        (Found::Nothing, Found::Nothing) => (None, false),
-        (Found::Broken, _) | (Found::Nothing, Found::Broken) => (None, true),
+        (Endpoints::Group(index), _) | (Endpoints::Nothing, Endpoints::Group(index)) => (Some(*index), false),
+        (Endpoints::Nothing, Endpoints::Nothing) => (None, false),
+        (Endpoints::Broken, _) | (Endpoints::Nothing, Endpoints::Broken) => (None, true),
     }
 }
 

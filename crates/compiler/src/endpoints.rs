@@ -26,12 +26,12 @@ const ADVANCED: [(&[&str], &[&str]); 5] = [
     (&["poolConfig"], &["maxActiveConnections", "maxIdleConnections", "waitTimeInMillis", "maxActiveStreamsPerConnection"]),
 ];
 
-/// What stands at one level.
+/// The endpoints that one level of a definition declares.
 #[derive(Debug)]
-pub(crate) enum Found {
-    /// Nothing was written.
+pub(crate) enum Endpoints {
+    /// None.
     Nothing,
-    /// Something was written that is wrong; the problem is reported already.
+    /// They are wrong; the problem is reported already.
     Broken,
     /// A group.
     Group(u32),
@@ -87,13 +87,13 @@ pub(crate) fn extension(environment: Environment) -> &'static str {
 }
 
 /// The `x-wso2-endpoints` of a definition, by name.
-pub(crate) struct Named<'a> {
+pub(crate) struct NamedEndpoints<'a> {
     spots: BTreeMap<&'a str, Spot<'a>>,
     /// What was read already, right or wrong.
     resolved: HashMap<(&'a str, Environment), Option<u32>>,
 }
 
-impl<'a> Named<'a> {
+impl<'a> NamedEndpoints<'a> {
     /// Reads the list; what is wrong with its form is reported.
     pub(crate) fn new(root: &Spot<'a>, problems: &mut Problems) -> Self {
         let mut named = Self { spots: BTreeMap::new(), resolved: HashMap::new() };
@@ -121,30 +121,30 @@ impl<'a> Named<'a> {
 
 /// A reader of endpoints for one definition.
 pub(crate) struct Reader<'r, 'a> {
-    pub named: &'r mut Named<'a>,
+    pub named: &'r mut NamedEndpoints<'a>,
     pub groups: &'r mut Groups,
     pub problems: &'r mut Problems,
 }
 
 impl<'a> Reader<'_, 'a> {
     /// The endpoints that an extension at `level` names; `name` is what an inline group is called.
-    pub(crate) fn at(&mut self, level: &Spot<'a>, environment: Environment, name: &str) -> Found {
-        let Some(spot) = level.get(extension(environment)) else { return Found::Nothing };
+    pub(crate) fn at(&mut self, level: &Spot<'a>, environment: Environment, name: &str) -> Endpoints {
+        let Some(spot) = level.get(extension(environment)) else { return Endpoints::Nothing };
         match spot.node.as_str() {
-            Some(reference) => self.named(reference, &spot, environment),
-            None => self.object(&spot, environment, name).map_or(Found::Broken, |group| Found::Group(self.groups.add(group))),
+            Some(reference) => self.by_reference(reference, &spot, environment),
+            None => self.object(&spot, environment, name).map_or(Endpoints::Broken, |group| Endpoints::Group(self.groups.add(group))),
         }
     }
 
     /// The first server that is an absolute http URL.
-    pub(crate) fn of_servers(&mut self, servers: &[Server<'a>], name: &str) -> Found {
-        let Some(server) = servers.iter().find(|s| url::is_absolute_http(&s.url)) else { return Found::Nothing };
+    pub(crate) fn of_servers(&mut self, servers: &[Server<'a>], name: &str) -> Endpoints {
+        let Some(server) = servers.iter().find(|s| url::is_absolute_http(&s.url)) else { return Endpoints::Nothing };
         if let Err(reason) = url::check_endpoint(&server.url) {
             let message = format!("the URL `{}` {reason}", short(&server.url));
             self.problems.push(server.spot.error("endpoint.url", message));
-            return Found::Broken;
+            return Endpoints::Broken;
         }
-        Found::Group(self.single(&server.url, server.spot.source(), name))
+        Endpoints::Group(self.single(&server.url, server.spot.source(), name))
     }
 
     /// A production group of one URL that was checked already.
@@ -169,12 +169,12 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    fn named(&mut self, reference: &str, spot: &Spot<'a>, environment: Environment) -> Found {
+    fn by_reference(&mut self, reference: &str, spot: &Spot<'a>, environment: Environment) -> Endpoints {
         let Some(name) = reference.strip_prefix("#/x-wso2-endpoints/") else {
             let message = format!("`{}` is not a reference to an endpoint", short(reference));
             let problem = spot.error("endpoint.reference", message);
             self.problems.push(problem.hint("write `#/x-wso2-endpoints/NAME`, or an object with `urls`"));
-            return Found::Broken;
+            return Endpoints::Broken;
         };
         let Some((name, target)) = self.named.spots.get_key_value(name).map(|(name, spot)| (*name, spot.clone())) else {
             let hint = match nearest(name, self.named.spots.keys().copied()) {
@@ -183,7 +183,7 @@ impl<'a> Reader<'_, 'a> {
             };
             let message = format!("the endpoint `{}` is not defined", short(name));
             self.problems.push(spot.error("endpoint.unknown", message).hint(hint));
-            return Found::Broken;
+            return Endpoints::Broken;
         };
         let resolved = match self.named.resolved.get(&(name, environment)) {
             Some(resolved) => *resolved,
@@ -193,7 +193,7 @@ impl<'a> Reader<'_, 'a> {
                 resolved
             }
         };
-        resolved.map_or(Found::Broken, Found::Group)
+        resolved.map_or(Endpoints::Broken, Endpoints::Group)
     }
 
     fn object(&mut self, spot: &Spot<'a>, environment: Environment, name: &str) -> Option<EndpointGroup> {

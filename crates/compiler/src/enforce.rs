@@ -75,7 +75,7 @@ fn judged(plan: &Plan, waivers: &Waivers<'_>, filter: &str, waived: &Waived) -> 
         let api = plan.apis.get(api)?;
         Some((api, api.operations.get(operation)?))
     };
-    let opened = plan.named(waived.opened.iter().filter_map(at));
+    let opened = plan.list(waived.opened.iter().filter_map(at));
     let count = waived.opened.len();
     let operations = if count == 1 { "1 operation".to_owned() } else { format!("{count} operations") };
     if count > 0 && !waivers.to_open.contains(filter) {

@@ -20,7 +20,7 @@ pub struct Run {
     pub(crate) outcome: Result<Option<Answer>, Fault>,
 }
 
-fn told(outcome: &Result<Option<Answer>, Fault>) -> String {
+fn describe(outcome: &Result<Option<Answer>, Fault>) -> String {
     match outcome {
         Ok(None) => "let the request pass".into(),
         Ok(Some(answer)) => format!("answered {} {} {:?}", answer.status(), answer.reason().id, answer.get_log()),
@@ -44,7 +44,7 @@ impl Run {
     /// When it did not.
     #[track_caller]
     pub fn next(self) -> Self {
-        assert!(matches!(self.outcome, Ok(None)), "`{}` {}", self.kind.id, told(&self.outcome));
+        assert!(matches!(self.outcome, Ok(None)), "`{}` {}", self.kind.id, describe(&self.outcome));
         self
     }
 
@@ -78,7 +78,7 @@ impl Run {
     pub fn assert_fault(self, id: &str) -> Self {
         match &self.outcome {
             Err(fault) if fault.id == id => self,
-            other => panic!("`{}` {}; expected the fault {id}", self.kind.id, told(other)),
+            other => panic!("`{}` {}; expected the fault {id}", self.kind.id, describe(other)),
         }
     }
 
@@ -90,7 +90,7 @@ impl Run {
                 assert_eq!(answer.status(), status, "the status of {reason}");
                 self
             }
-            other => panic!("`{}` {}; {expected}", self.kind.id, told(other)),
+            other => panic!("`{}` {}; {expected}", self.kind.id, describe(other)),
         }
     }
 
@@ -107,7 +107,7 @@ impl Run {
     pub fn answer(&self) -> &Answer {
         match &self.outcome {
             Ok(Some(answer)) => answer,
-            other => panic!("`{}` {}; it made no answer", self.kind.id, told(other)),
+            other => panic!("`{}` {}; it made no answer", self.kind.id, describe(other)),
         }
     }
 

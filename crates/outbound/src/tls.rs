@@ -144,19 +144,20 @@ fn system_bundle() -> Result<Bundle, Problem> {
     Ok((found.cert_file, found.cert_dir))
 }
 
-fn named(code: &'static str, path: &Path, message: String) -> Problem {
+fn file_problem(code: &'static str, path: &Path, message: String) -> Problem {
     Problem::error(code, message).at(path.display().to_string(), 0, "")
 }
 
 fn read(code: &'static str, path: &Path) -> Result<Vec<u8>, Problem> {
-    std::fs::read(path).map_err(|error| named(code, path, format!("cannot read the file: {error}")))
+    std::fs::read(path).map_err(|error| file_problem(code, path, format!("cannot read the file: {error}")))
 }
 
 fn certificates(code: &'static str, path: &Path) -> Result<Vec<X509>, Problem> {
     let read = read(code, path)?;
-    let certificates = X509::stack_from_pem(&read).map_err(|error| named(code, path, format!("expected PEM certificates: {error}")))?;
+    let certificates =
+        X509::stack_from_pem(&read).map_err(|error| file_problem(code, path, format!("expected PEM certificates: {error}")))?;
     if certificates.is_empty() {
-        return Err(named(code, path, "expected at least one PEM certificate, found none".to_owned()));
+        return Err(file_problem(code, path, "expected at least one PEM certificate, found none".to_owned()));
     }
     Ok(certificates)
 }
@@ -166,10 +167,10 @@ fn load_identity(identity: &ClientCertificate) -> Result<(Vec<X509>, PKey<Privat
     let chain = certificates(CODE, &identity.certificate)?;
     // The callback keeps OpenSSL from asking for a passphrase on the terminal.
     let key = PKey::private_key_from_pem_callback(&read(CODE, &identity.key)?, |_| Ok(0))
-        .map_err(|error| named(CODE, &identity.key, format!("expected a PEM private key without a passphrase: {error}")))?;
+        .map_err(|error| file_problem(CODE, &identity.key, format!("expected a PEM private key without a passphrase: {error}")))?;
     let fits = chain.first().and_then(|own| own.public_key().ok()).is_some_and(|public| public.public_eq(&key));
     if !fits {
-        return Err(named(CODE, &identity.key, format!("expected the key of {}", identity.certificate.display())));
+        return Err(file_problem(CODE, &identity.key, format!("expected the key of {}", identity.certificate.display())));
     }
     Ok((chain, key))
 }

@@ -20,7 +20,7 @@ impl Plan {
     }
 
     /// Method, path and place of some operations: `GET /v1/a (a.yaml:7), POST /v1/b (a.yaml:9) and 3 more`.
-    pub fn named<'a>(&self, operations: impl IntoIterator<Item = (&'a Api, &'a Operation)>) -> String {
+    pub fn list<'a>(&self, operations: impl IntoIterator<Item = (&'a Api, &'a Operation)>) -> String {
         let mut operations = operations.into_iter();
         let name = |(api, operation): (&Api, &Operation)| {
             format!("{} {} ({})", operation.method, api.path(operation), self.written(&operation.source))
@@ -75,7 +75,7 @@ mod tests {
             operations: (1..=13).map(operation).collect(),
             source: Source::default(),
         };
-        let named = |count: usize| plan.named(api.operations.iter().take(count).map(|operation| (&api, operation)));
+        let named = |count: usize| plan.list(api.operations.iter().take(count).map(|operation| (&api, operation)));
         assert_eq!(named(2), "GET /a (a.yaml:1), GET /a (a.yaml:2)");
         assert!(named(10).ends_with("GET /a (a.yaml:10)"));
         assert!(named(13).ends_with("GET /a (a.yaml:10) and 3 more"));

@@ -34,7 +34,7 @@ pub(crate) fn read(response: &RemoteResponse, token: &str, config: &Config) -> R
     let subject = text(&claims, "sub")?.or(text(&claims, "username")?);
     let issuer = config.issuer.clone().or(text(&claims, "iss")?);
     let (issued, expires) = (time(&claims, "iat")?.map(seconds), time(&claims, "exp")?);
-    let token = Some(Token { id: text(&claims, "jti")?, issued, expires: expires.map(|end| end as i64), ..named(token) });
+    let token = Some(Token { id: text(&claims, "jti")?, issued, expires: expires.map(|end| end as i64), ..revocable_by(token) });
     let (client, not_before) = (text(&claims, "client_id")?, time(&claims, "nbf")?);
     let key_type = key_type(&claims, &config.key_type_claim)?;
     let parts = PrincipalParts { filter: "introspection", subject, issuer, client, scopes, key_type, claims, token };
@@ -42,7 +42,7 @@ pub(crate) fn read(response: &RemoteResponse, token: &str, config: &Config) -> R
 }
 
 /// What the token can be revoked by besides: a JWT by its signature, any other as a whole.
-fn named(token: &str) -> Token {
+fn revocable_by(token: &str) -> Token {
     let twin = Jws::parse(token, false).ok().and_then(|jws| jws.twin());
     Token { signature: Some(Token::signature_part(token).unwrap_or(token).to_owned()), twin, ..Token::default() }
 }

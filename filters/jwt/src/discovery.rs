@@ -95,7 +95,7 @@ impl Inner {
         if version.number == self.followed.load(Ordering::Acquire) {
             return;
         }
-        let named = self.named(&version.bytes);
+        let named = self.jwks_uri(&version.bytes);
         self.confirmed().broken = named.is_err();
         match named {
             Ok(uri) => self.take(uri),
@@ -105,7 +105,7 @@ impl Inner {
     }
 
     /// The `jwks_uri` of a document.
-    fn named(&self, bytes: &[u8]) -> Result<String, String> {
+    fn jwks_uri(&self, bytes: &[u8]) -> Result<String, String> {
         let fields = tollgate_jose::members(bytes).map_err(|_| "it is not one strict JSON object".to_owned())?;
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         match text("issuer") {

@@ -25,7 +25,7 @@ impl Sockets {
     pub fn open(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<Self> {
         let open = |address: SocketAddr| {
             let socket = std::net::TcpListener::bind(address);
-            socket.map(|socket| (address, socket)).map_err(|error| named(address, &error))
+            socket.map(|socket| (address, socket)).map_err(|error| cannot_listen(address, &error))
         };
         Ok(Self { bound: Mutex::new(addresses.into_iter().map(open).collect::<io::Result<_>>()?), table: OnceLock::new() })
     }
@@ -46,7 +46,7 @@ impl Sockets {
         let listener = match (known, self.opened(address)) {
             (Some(fd), _) => adopt(fd)?,
             (None, Some(opened)) => opened,
-            (None, None) => std::net::TcpListener::bind(address).map_err(|error| named(address, &error))?,
+            (None, None) => std::net::TcpListener::bind(address).map_err(|error| cannot_listen(address, &error))?,
         };
         listener.set_nonblocking(true)?;
         if let (Some(table), None) = (table, known) {
@@ -71,7 +71,7 @@ impl Sockets {
     }
 }
 
-fn named(address: SocketAddr, error: &io::Error) -> io::Error {
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
 }
 
@@ -79,6 +79,6 @@ fn named(address: SocketAddr, error: &io::Error) -> io::Error {
 fn adopt(fd: i32) -> io::Result<std::net::TcpListener> {
     // SAFETY: the descriptor came over the hand-over socket into the engine's table, which nobody else takes descriptors from
     // and which never closes them; each name is taken once in a process, so nothing else owns it.
-    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
-    Ok(std::net::TcpListener::from(owned))
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    Ok(std::net::TcpListener::from(socket))
 }

@@ -21,14 +21,14 @@ enum Step<'a> {
     Index(usize),
 }
 
-/// What a reference target is judged as.
+/// What a reference must lead to.
 #[derive(Clone, Copy)]
-enum Target {
+enum Expected {
     Object(&'static Shape),
     Schema,
 }
 
-impl Target {
+impl Expected {
     /// Identity of the table.
     fn table(self) -> usize {
         match self {
@@ -48,7 +48,7 @@ pub(crate) struct Judge<'a> {
     file: usize,
     base: String,
     steps: Vec<Step<'a>>,
-    queue: Vec<(Spot<'a>, Target)>,
+    queue: Vec<(Spot<'a>, Expected)>,
     /// File, node and table of what was judged already.
     seen: HashSet<(usize, u32, usize)>,
     /// The same for what references led to.
@@ -88,13 +88,13 @@ impl<'a> Judge<'a> {
 
     /// Judges the document at `root` as `shape`, then everything it refers to.
     pub(crate) fn run(mut self, root: Spot<'a>, shape: &'static Shape) -> Vec<Problem> {
-        self.queue.push((root, Target::Object(shape)));
+        self.queue.push((root, Expected::Object(shape)));
         while let Some((spot, target)) = self.queue.pop() {
             self.file = spot.file;
             self.base = spot.pointer;
             match target {
-                Target::Object(shape) => self.object(spot.node, shape),
-                Target::Schema => self.schema(spot.node),
+                Expected::Object(shape) => self.object(spot.node, shape),
+                Expected::Schema => self.schema(spot.node),
             }
         }
         self.problems
@@ -253,7 +253,7 @@ impl<'a> Judge<'a> {
             Rule::OneOf(words) => self.one_of(node, words),
             Rule::Is(shape) => self.object(node, shape),
             Rule::Ref(shape) => match node.get("$ref") {
-                Some(reference) => self.reference(node, reference, Target::Object(shape)),
+                Some(reference) => self.reference(node, reference, Expected::Object(shape)),
                 None => self.object(node, shape),
             },
             Rule::List(rule) => {
@@ -386,7 +386,7 @@ impl<'a> Judge<'a> {
             return;
         }
         if let Some(reference) = node.get("$ref") {
-            self.reference(node, reference, Target::Schema);
+            self.reference(node, reference, Expected::Schema);
             if !modern {
                 return;
             }
@@ -394,7 +394,7 @@ impl<'a> Judge<'a> {
         self.object(node, if modern { &schema::NEW } else { &schema::OLD });
     }
 
-    fn reference(&mut self, node: Node<'a>, reference: Node<'a>, target: Target) {
+    fn reference(&mut self, node: Node<'a>, reference: Node<'a>, target: Expected) {
         let resolved = match (reference.as_str(), target) {
             (None, _) => {
                 self.within("$ref", reference, |judge, node| {
@@ -402,9 +402,9 @@ impl<'a> Judge<'a> {
                 });
                 return;
             }
-            (Some(text), Target::Schema) if self.is_anchor(text) => return,
-            (Some(text), Target::Schema) => self.sources.resolve(self.file, text),
-            (Some(_), Target::Object(_)) => self.follow(node),
+            (Some(text), Expected::Schema) if self.is_anchor(text) => return,
+            (Some(text), Expected::Schema) => self.sources.resolve(self.file, text),
+            (Some(_), Expected::Object(_)) => self.follow(node),
         };
         match resolved {
             Ok(spot) => {

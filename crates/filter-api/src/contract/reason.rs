@@ -59,7 +59,7 @@ impl Reason {
 
     /// An answer for this reason, to be completed with headers.
     pub fn answer(&'static self) -> Answer {
-        Answer { reason: self, status: self.status, detail: None, told: None, headers: Vec::new(), body: None }
+        Answer { reason: self, status: self.status, detail: None, log: None, headers: Vec::new(), body: None }
     }
 }
 
@@ -69,14 +69,14 @@ pub struct Answer {
     reason: &'static Reason,
     status: u16,
     detail: Option<Cow<'static, str>>,
-    told: Option<Box<Told>>,
+    log: Option<Box<LogDetails>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Option<Bytes>,
 }
 
 /// What only the operator's log learns of an answer. Apart, as most answers have nothing of it and are handed on by value.
 #[derive(Clone, Debug, Default)]
-struct Told {
+struct LogDetails {
     note: Option<Cow<'static, str>>,
     client: Option<String>,
     claimed_client: Option<String>,
@@ -115,14 +115,14 @@ impl Answer {
     /// A note for the operator's log only.
     #[must_use]
     pub fn log(mut self, log: impl Into<Cow<'static, str>>) -> Self {
-        self.told.get_or_insert_default().note = Some(log.into());
+        self.log.get_or_insert_default().note = Some(log.into());
         self
     }
 
     /// The client application whose credential is refused, for the operator's log only; never one that is not verified.
     #[must_use]
     pub fn client(mut self, client: impl Into<String>) -> Self {
-        self.told.get_or_insert_default().client = Some(client.into());
+        self.log.get_or_insert_default().client = Some(client.into());
         self
     }
 
@@ -131,7 +131,7 @@ impl Answer {
     #[must_use]
     pub fn claimed_client(mut self, client: &str) -> Self {
         let claimed = client.chars().take(LONGEST_CLAIM).flat_map(char::escape_debug).collect();
-        self.told.get_or_insert_default().claimed_client = Some(claimed);
+        self.log.get_or_insert_default().claimed_client = Some(claimed);
         self
     }
 
@@ -156,17 +156,17 @@ impl Answer {
 
     /// The note for the log, if there is one.
     pub fn get_log(&self) -> Option<&str> {
-        self.told.as_ref()?.note.as_deref()
+        self.log.as_ref()?.note.as_deref()
     }
 
     /// The client application whose credential is refused, if it is known.
     pub fn get_client(&self) -> Option<&str> {
-        self.told.as_ref()?.client.as_deref()
+        self.log.as_ref()?.client.as_deref()
     }
 
     /// The client application that the refused credential names, if it is not known whether that is true.
     pub fn get_claimed_client(&self) -> Option<&str> {
-        self.told.as_ref()?.claimed_client.as_deref()
+        self.log.as_ref()?.claimed_client.as_deref()
     }
 
     /// Headers that were added.
