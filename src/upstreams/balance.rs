@@ -1,6 +1,7 @@
 //! Whose turn it is: the order in which a request tries the endpoints of a set.
 
 use std::{
+    collections::HashSet,
     ops::Range,
     sync::{
         Arc,
@@ -37,8 +38,8 @@ impl Turns {
         let preferred = self.preferred.load(Relaxed);
         let at = from.iter().position(|endpoint| endpoint.id == preferred).unwrap_or(0);
         let (before, after) = from.split_at(at);
-        let stays = |endpoint: &&Arc<Endpoint<C>>| to.iter().any(|other| other.id == endpoint.id);
-        let next = after.iter().chain(before).find(stays).or(to.first());
+        let staying: HashSet<u64> = to.iter().map(|endpoint| endpoint.id).collect();
+        let next = after.iter().chain(before).find(|endpoint| staying.contains(&endpoint.id)).or(to.first());
         self.preferred.store(next.map_or(0, |endpoint| endpoint.id), Relaxed);
     }
 }

@@ -19,12 +19,12 @@ use super::{
     },
 };
 
-/// What endpoints are made with.
-pub struct Means<C> {
+/// Makes endpoints.
+pub struct Factory<C> {
     /// Who keeps names resolved.
     pub resolver: Arc<dyn Resolver>,
-    /// Makes what connecting to an upstream takes: once for each endpoint, before a request can meet it.
-    pub prepare: Box<dyn Fn(&Upstream) -> C + Send + Sync>,
+    /// Makes the connection parameters of an upstream: once for each endpoint, before a request can meet it.
+    pub connection: Box<dyn Fn(&Upstream) -> C + Send + Sync>,
 }
 
 /// The endpoints that somebody says a group has.
@@ -53,7 +53,7 @@ pub struct Group<C> {
     pub environment: Environment,
     template: Template,
     turns: Turns,
-    means: Arc<Means<C>>,
+    factory: Arc<Factory<C>>,
     current: ArcSwap<EndpointSet<C>>,
     /// Suppliers take turns; requests do not come here.
     supplying: Mutex<()>,
@@ -67,11 +67,11 @@ impl<C> fmt::Debug for Group<C> {
 
 impl<C> Group<C> {
     /// A group without endpoints.
-    pub(super) fn new(template: Template, environment: Environment, strategy: Strategy, means: Arc<Means<C>>) -> Self {
+    pub(super) fn new(template: Template, environment: Environment, strategy: Strategy, factory: Arc<Factory<C>>) -> Self {
         let turns = Turns::new(strategy);
         let none = EndpointSet::new(template.group.clone(), Vec::new(), Balance::new(0, turns.clone()));
         let current = ArcSwap::from_pointee(none);
-        Self { name: template.group.clone(), environment, template, turns, means, current, supplying: Mutex::default() }
+        Self { name: template.group.clone(), environment, template, turns, factory, current, supplying: Mutex::default() }
     }
 
     /// The endpoints of now, for whoever checks or shows them.
@@ -126,8 +126,8 @@ impl<C> Group<C> {
     }
 
     fn join(&self, url: ParsedUrl) -> Endpoint<C> {
-        let upstream = self.template.upstream(url, &*self.means.resolver);
-        let connection = (self.means.prepare)(&upstream);
+        let upstream = self.template.upstream(url, &*self.factory.resolver);
+        let connection = (self.factory.connection)(&upstream);
         Endpoint::new(upstream, connection)
     }
 }
@@ -142,18 +142,18 @@ struct Comparison<C> {
 impl<C> Comparison<C> {
     /// A URL that is there twice needs two endpoints.
     fn of(old: &[Arc<Endpoint<C>>], urls: &[ParsedUrl]) -> Self {
-        let mut known: HashMap<Place<'_>, Vec<&Arc<Endpoint<C>>>> = HashMap::new();
+        let mut known: HashMap<EndpointKey<'_>, Vec<&Arc<Endpoint<C>>>> = HashMap::new();
         for endpoint in old.iter().rev() {
-            known.entry(Place::of(&endpoint.upstream)).or_default().push(endpoint);
+            known.entry(EndpointKey::of(&endpoint.upstream)).or_default().push(endpoint);
         }
-        let staying = urls.iter().map(|url| known.get_mut(&Place::of_url(url)).and_then(Vec::pop).cloned()).collect();
+        let staying = urls.iter().map(|url| known.get_mut(&EndpointKey::of_url(url)).and_then(Vec::pop).cloned()).collect();
         Self { staying, leaving: known.into_values().flatten().cloned().collect() }
     }
 }
 
 /// What tells the endpoints of a group apart: all else they have in common.
 #[derive(PartialEq, Eq, Hash)]
-struct Place<'a> {
+struct EndpointKey<'a> {
     tls: bool,
     host: &'a str,
     port: u16,
@@ -161,7 +161,7 @@ struct Place<'a> {
     query: Option<&'a str>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> EndpointKey<'a> {
     fn of(upstream: &'a Upstream) -> Self {
         Self { tls: upstream.tls, host: &upstream.host, port: upstream.port, path: &upstream.path, query: upstream.query.as_deref() }
     }

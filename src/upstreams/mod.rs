@@ -4,7 +4,7 @@
 //! run. They are an immutable [`EndpointSet`] behind one pointer: whoever supplies endpoints gives URLs to [`Group::supply`], which makes
 //! the next set beside the current one; a request takes the current set once, with [`Group::select`], and keeps it. What an endpoint
 //! does is told by [`EndpointSet::report`], by requests and by whoever checks endpoints. What connecting takes is made by the caller's
-//! [`Means`], once for each endpoint, and lives as long as the endpoint does.
+//! [`Factory`], once for each endpoint, and lives as long as the endpoint does.
 //!
 //! This protects against a missing, empty or unreadable trust store, a key that is not the certificate's, an encrypted
 //! upstream without a name to verify, and connections that are shared between identities ([`Upstream::group_key`]). It does
@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub use addresses::{Addresses, LookUp, Resolver, Snapshot};
 pub use endpoint::Endpoint;
-pub use group::{Change, Group, Means, Supply};
+pub use group::{Change, Factory, Group, Supply};
 pub use path::outgoing;
 pub use selection::Selection;
 pub use set::{EndpointSet, Report};
@@ -49,8 +49,8 @@ impl<C> Upstreams<C> {
     /// # Errors
     /// All problems at once: overrides that meet no group, bad URLs, trust stores that do not load, keys that do not match,
     /// encrypted upstreams without a name, credentials without a password.
-    pub fn build(inputs: &Inputs<'_>, means: &Arc<Means<C>>) -> Result<Self, Problems> {
-        settings::build::groups(inputs, means).map(|groups| Self { groups })
+    pub fn build(inputs: &Inputs<'_>, factory: &Arc<Factory<C>>) -> Result<Self, Problems> {
+        settings::build::groups(inputs, factory).map(|groups| Self { groups })
     }
 
     /// The group of that index.

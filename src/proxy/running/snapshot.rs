@@ -20,7 +20,7 @@ use crate::{
         transport::{
             Budget, Pools,
             upstream_connections::UpstreamConnections,
-            upstream_peer::{Preparation, UpstreamPeer},
+            upstream_peer::{PeerSettings, UpstreamPeer},
         },
     },
     routes::{self, Router},
@@ -117,8 +117,8 @@ impl Snapshot {
         let router = Router::build(plan).map_err(&mut gather).ok();
         let variables = |name: &str| std::env::var(name).ok();
         let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: config.file(), variables: &variables };
-        let means = Arc::new(preparation(kernel, &config.gateway.limits).means(kernel.resolver.clone()));
-        let upstreams = Upstreams::build(&inputs, &means).map_err(&mut gather).ok();
+        let factory = Arc::new(peer_settings(kernel, &config.gateway.limits).factory(kernel.resolver.clone()));
+        let upstreams = Upstreams::build(&inputs, &factory).map_err(&mut gather).ok();
         let listener_tls = listener_tls(&config, &kernel.env.metrics).map_err(&mut gather).ok();
         let asked = client_certificates::check(plan, &config.gateway, kernel.kinds).map_err(&mut gather).ok();
         let ids = Ids::new(&config.gateway.request_id).map_err(|problem| gather(problem.into())).ok();
@@ -141,8 +141,8 @@ impl Snapshot {
     }
 }
 
-fn preparation(kernel: &Kernel, limits: &Limits) -> Preparation {
-    Preparation {
+fn peer_settings(kernel: &Kernel, limits: &Limits) -> PeerSettings {
+    PeerSettings {
         pools: kernel.pools.clone(),
         connections: kernel.upstream_connections.clone(),
         pressure: kernel.pressure.clone(),

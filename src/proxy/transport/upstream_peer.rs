@@ -12,7 +12,7 @@ use crate::{
     config::UpstreamHttp,
     proxy::server::pressure::Pressure,
     stores,
-    upstreams::{self, Means, Upstream},
+    upstreams::{self, Factory, Upstream},
 };
 
 /// The endpoints that a request of this gateway tries.
@@ -27,7 +27,7 @@ pub struct UpstreamPeer {
 }
 
 /// What the connection parameters of all endpoints of a configuration share.
-pub struct Preparation {
+pub struct PeerSettings {
     /// Kept connections.
     pub pools: Arc<Pools>,
     /// Connections whose exchanges have deadlines.
@@ -42,10 +42,10 @@ pub struct Preparation {
     pub buffer: usize,
 }
 
-impl Preparation {
-    /// What endpoints are made with.
-    pub fn means(self, resolver: Arc<stores::Resolver>) -> Means<UpstreamPeer> {
-        Means { resolver: Arc::new(Names(resolver)), prepare: Box::new(move |upstream| self.prepare(upstream)) }
+impl PeerSettings {
+    /// What makes endpoints with these settings.
+    pub fn factory(self, resolver: Arc<stores::Resolver>) -> Factory<UpstreamPeer> {
+        Factory { resolver: Arc::new(Names(resolver)), connection: Box::new(move |upstream| self.prepare(upstream)) }
     }
 
     fn prepare(&self, upstream: &Upstream) -> UpstreamPeer {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{Gateway, KeyPair},
-    upstreams::{Group, Means},
+    upstreams::{Factory, Group},
 };
 
 /// What upstreams are made from.
@@ -31,11 +31,11 @@ pub struct Inputs<'a> {
 }
 
 /// Every group of the Plan, or every problem.
-pub fn groups<C>(inputs: &Inputs<'_>, means: &Arc<Means<C>>) -> Result<Vec<Arc<Group<C>>>, Problems> {
+pub fn groups<C>(inputs: &Inputs<'_>, factory: &Arc<Factory<C>>) -> Result<Vec<Arc<Group<C>>>, Problems> {
     let mut problems = override_problems(inputs);
     problems.0.extend(dangling(inputs.plan));
     let mut builder = Builder { inputs, problems, trusts: HashMap::new(), identities: HashMap::new() };
-    let groups: Vec<_> = inputs.plan.endpoints.iter().map(|group| Arc::new(builder.group(group, means))).collect();
+    let groups: Vec<_> = inputs.plan.endpoints.iter().map(|group| Arc::new(builder.group(group, factory))).collect();
     let problems = builder.problems.sorted();
     if problems.has_errors() { Err(problems) } else { Ok(groups) }
 }
@@ -105,7 +105,7 @@ struct Blamed<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn group<C>(&mut self, group: &'a EndpointGroup, means: &Arc<Means<C>>) -> Group<C> {
+    fn group<C>(&mut self, group: &'a EndpointGroup, factory: &Arc<Factory<C>>) -> Group<C> {
         let settings = Settings::of(self.inputs, group);
         let (template, blamed) = self.template(group, &settings);
         let urls = settings.urls();
@@ -118,7 +118,7 @@ impl<'a> Builder<'a> {
             Strategy::Single if group.urls.len() == 1 => Strategy::LoadBalance,
             strategy => strategy,
         };
-        let built = Group::new(template, group.environment, strategy, means.clone());
+        let built = Group::new(template, group.environment, strategy, factory.clone());
         let unfit = built.replace(urls.iter().map(|url| url.value.as_str())).err().unwrap_or_default();
         self.blame(&group.name, &urls, &blamed, &unfit);
         built

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tollgate_plan::Strategy;
 
 use super::world::{Group, Names, Upstreams, build, gateway, group, plan};
-use crate::upstreams::{self, Change, Inputs, Means, Report, Supply};
+use crate::upstreams::{self, Change, Factory, Inputs, Report, Supply};
 
 const A: &str = "http://192.0.2.1/";
 const B: &str = "http://192.0.2.2/";
@@ -61,11 +61,11 @@ fn a_retry_tries_endpoints_that_stay_before_those_that_have_left() {
 fn an_endpoint_that_stays_is_the_same_wherever_it_stands_and_is_prepared_once() {
     let prepared = Arc::new(AtomicUsize::new(0));
     let count = prepared.clone();
-    let prepare = Box::new(move |_: &upstreams::Upstream| count.fetch_add(1, Ordering::Relaxed));
-    let means = Arc::new(Means { resolver: Arc::new(Names::default()), prepare });
+    let connection = Box::new(move |_: &upstreams::Upstream| count.fetch_add(1, Ordering::Relaxed));
+    let factory = Arc::new(Factory { resolver: Arc::new(Names::default()), connection });
     let (plan, gateway) = (plan(vec![group("pets", Strategy::LoadBalance, &[A, B])]), gateway(json!({})));
     let inputs = Inputs { plan: &plan, gateway: &gateway, file: "gateway.yaml", variables: &|_| None };
-    let upstreams = upstreams::Upstreams::build(&inputs, &means).unwrap();
+    let upstreams = upstreams::Upstreams::build(&inputs, &factory).unwrap();
     let group = upstreams.group(0);
     let old = group.endpoints();
     let change = group.supply(Supply { by: "a test", urls: &[C, B, "http://192.0.2.2:80", "http://192.0.2.2/path"] }).unwrap();

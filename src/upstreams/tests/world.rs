@@ -9,7 +9,7 @@ use tollgate_testkit::{Folder, certificates::Identity, forms::Form};
 
 use crate::{
     config::Gateway,
-    upstreams::{self, Addresses, Endpoint, Inputs, LookUp, Means, Resolver, Snapshot},
+    upstreams::{self, Addresses, Endpoint, Factory, Inputs, LookUp, Resolver, Snapshot},
 };
 
 /// Nothing is connected to here.
@@ -84,8 +84,8 @@ pub fn gateway(more: Value) -> Gateway {
 pub fn build_with(plan: &Plan, gateway: &Gateway, variables: &BTreeMap<&str, &str>) -> Result<Upstreams, Problems> {
     let resolver = Names(vec![([192, 0, 2, 1], 80).into(), ([192, 0, 2, 2], 80).into()]);
     let variables = |name: &str| variables.get(name).map(|value| (*value).to_owned());
-    let means = Arc::new(Means { resolver: Arc::new(resolver), prepare: Box::new(|_| ()) });
-    Upstreams::build(&Inputs { plan, gateway, file: "gateway.yaml", variables: &variables }, &means)
+    let factory = Arc::new(Factory { resolver: Arc::new(resolver), connection: Box::new(|_| ()) });
+    Upstreams::build(&Inputs { plan, gateway, file: "gateway.yaml", variables: &variables }, &factory)
 }
 
 /// Builds one group in an environment.
