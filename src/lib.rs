@@ -7,6 +7,7 @@ pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod fields;
+pub mod judge;
 pub mod proxy;
 pub mod routes;
 pub mod source;

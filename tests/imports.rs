@@ -25,6 +25,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("src/stores", &["tollgate_compiler", "tollgate_filters", "pingora"]),
     ("src/admin", &["tollgate_compiler", "tollgate_filters", "pingora"]),
     ("src/telemetry", &["tollgate_compiler", "tollgate_filters", "pingora"]),
+    ("src/judge", &["tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
     ("src/proxy", &["tollgate_compiler"]),
     ("src/cli", &["pingora"]),
 ];
@@ -236,7 +237,7 @@ fn modules_are_found_alone_and_in_braces() {
 #[test]
 fn what_becomes_of_a_request_is_decided_without_a_session_and_without_tls() {
     let mut files = Vec::new();
-    sources(&root().join("src/proxy/decision"), &mut files);
+    sources(&root().join("src/judge"), &mut files);
     assert!(files.len() > 4, "{files:?}");
     for file in files.iter().filter(|file| !is_test(file)) {
         for (number, line) in code(file) {

@@ -81,7 +81,7 @@ fn report(gateway: &Gateway) -> Value {
         "operations": plan.apis.iter().map(|api| api.operations.len()).sum::<usize>(),
         "sha256": current.loaded.digest,
         "signers": current.loaded.signers,
-        "waived": current.waived.iter().map(|waived| &waived.filter).collect::<Vec<_>>(),
-        "opened": current.waived.iter().filter(|waived| waived.opened > 0).map(|waived| &waived.named).collect::<Vec<_>>(),
+        "waived": current.judge.waived.iter().map(|waived| &waived.filter).collect::<Vec<_>>(),
+        "opened": current.judge.waived.iter().filter(|waived| waived.opened > 0).map(|waived| &waived.named).collect::<Vec<_>>(),
     })
 }

@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -79,6 +80,14 @@ pub struct Gateway {
     /// Stop and hand-over.
     #[serde(default)]
     pub process: Process,
+}
+
+impl Gateway {
+    /// The headers in which load balancers forward clients' certificates. What is no name of a header is a problem of its listener.
+    pub fn certificate_headers(&self) -> impl Iterator<Item = HeaderName> {
+        let asked = self.listeners.iter().filter_map(|listener| listener.tls.as_ref()?.client_auth.as_ref()?.forwarded.as_ref());
+        asked.filter_map(|forwarded| HeaderName::from_bytes(forwarded.header.as_bytes()).ok())
+    }
 }
 
 /// One address that clients connect to.

@@ -5,19 +5,17 @@
 //! | [`server`] | the process: accepting, counting, sockets, open files, overload, signals |
 //! | [`client`] | a client's connection, its deadlines and its TLS |
 //! | [`wire`] | a client's bytes, judged before the engine reads them |
-//! | [`decision`] | what becomes of a request, without the engine |
 //! | [`exchange`] | one request, from its head to its log line |
-//! | [`fields`] | fields that only the gateway or a trusted proxy may write |
 //! | [`transport`] | connections to upstreams |
 //! | [`running`] | the configuration in force, and what is checked before it is |
+//!
+//! What becomes of a request is not decided here: the [`judge`](crate::judge) does that.
 //!
 //! The gateway accepts connections itself rather than through the engine's listeners, because the engine has no limit of
 //! connections, a fixed handshake time, and no deadline for a header. Everything else of HTTP is the engine's.
 
 mod client;
-mod decision;
 mod exchange;
-mod fields;
 mod running;
 mod server;
 mod transport;

@@ -3,16 +3,23 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use openssl::{
     bn::BigNum,
     ec::EcKey,
     pkey::{PKey, Private},
 };
+use pingora_http::RequestHeader;
+use tollgate_filter_api::{
+    Clock, Document, DocumentPolicy, Env, Location, NoCertificate, Peer, Principal, Problem, Revocations, RevokedBy, Version, World,
+};
 use tollgate_filters::FILTERS;
-use tollgate_plan::{Artifact, SigningKey};
+use tollgate_plan::{Artifact, Plan, SigningKey, Target};
 use tollgate_testkit::{Folder, forms::Form};
 
 use super::{
@@ -20,8 +27,11 @@ use super::{
     trial::sample::{self, Sample},
 };
 use crate::{
+    config::Config,
+    judge::{Case, Facts, Judge, Step},
     proxy::{ConfigSource, Gateway},
     source::PlanSource,
+    stores::SystemClock,
 };
 
 /// A key set with the key of `ec`, as an issuer publishes it.
@@ -76,17 +86,142 @@ fn every_example_configuration_loads() {
     let examples = examples();
     for example in &examples {
         let config = folder.join(example.file_name().unwrap());
-        let source: Arc<dyn PlanSource> = match example.file_name().and_then(|name| name.to_str()) {
-            Some("proxy.yaml") => Arc::new(Definition(OPEN)),
-            Some("openbanking.yaml") => Arc::new(Definition(include_str!("../../../conf/definitions/openbanking.yaml"))),
-            _ => Arc::new(ArtifactFile { path: folder.join("sample.toll"), config: config.clone() }),
-        };
+        let source = source(&folder, &config);
         if let Err(problems) = Gateway::load(source, ConfigSource::File(config), FILTERS) {
             wrong.push(problems.to_string());
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(examples.len() >= 4);
+}
+
+/// What an example serves.
+fn source(folder: &Folder, config: &Path) -> Arc<dyn PlanSource> {
+    match config.file_name().and_then(|name| name.to_str()) {
+        Some("proxy.yaml") => Arc::new(Definition(OPEN)),
+        Some("openbanking.yaml") => Arc::new(Definition(include_str!("../../../conf/definitions/openbanking.yaml"))),
+        _ => Arc::new(ArtifactFile { path: folder.join("sample.toll"), config: config.to_owned() }),
+    }
+}
+
+/// A judge by an example of `conf/`: with the files that it names, and no network.
+fn judge(folder: &Folder, config: &Path) -> (Judge, Plan) {
+    let plan = source(folder, config).load().unwrap().plan;
+    let config = Config::load(config, FILTERS).unwrap();
+    let world = Arc::new(Paper(config.base.clone()));
+    let clock = Arc::new(SystemClock);
+    let (shared, metrics, readiness, declared) = Default::default();
+    let env = Env { clock, world, shared, metrics, readiness, declared };
+    match Judge::build(&plan, Arc::new(config), FILTERS, &env) {
+        Ok(judge) => (judge, plan),
+        Err(problems) => panic!("{problems}"),
+    }
+}
+
+/// What becomes of a request without a credential: the reason that ends it, or the index of its endpoint group.
+fn judged(judge: &Judge, method: &str, target: &str) -> Result<u32, &'static str> {
+    let mut head = RequestHeader::build(method, target.as_bytes(), None).unwrap();
+    head.insert_header("host", "api.example").unwrap();
+    let facts = Facts {
+        moment: SystemClock.moment(),
+        number: 7,
+        address: [192, 0, 2, 1].into(),
+        secure: true,
+        peer: Ok(Peer::Anonymous(NoCertificate::NotSent)),
+        server_name: Some("api.example"),
+        strict_host: true,
+        last_host: None,
+        http1: None,
+        has_body: false,
+    };
+    let mut case = Case::new(judge, facts);
+    match case.judge(&mut head, None).now_or_never().expect("it waits for nobody") {
+        Step::NeedBody(_) => panic!("no example reads the body of a GET"),
+        Step::Done(Err(refusal)) => Err(refusal.answer.reason().id),
+        Step::Done(Ok(())) => Ok(case.into_decision().group.expect("what passes has a group")),
+    }
+}
+
+#[test]
+fn requests_are_judged_by_every_example_without_a_socket() {
+    let folder = prepared();
+    let (mut passed, mut refused) = (0, 0);
+    for example in examples() {
+        let (judge, plan) = judge(&folder, &folder.join(example.file_name().unwrap()));
+        assert_eq!(judged(&judge, "GET", "/a/../../b"), Err("path.climbs"), "{example:?}");
+        for api in &plan.apis {
+            for operation in api.operations.iter().filter(|operation| matches!(operation.target, Target::Endpoints { .. })) {
+                let path = api.path(operation).replace(['{', '}', '*'], "a");
+                match judged(&judge, &operation.method, &path) {
+                    Ok(group) => {
+                        assert!(operation.security.alternatives.is_empty(), "{example:?}: {} {path} passes", operation.method);
+                        assert!((group as usize) < plan.endpoints.len());
+                        passed += 1;
+                    }
+                    Err(reason) => {
+                        assert!(!operation.security.alternatives.is_empty(), "{example:?}: {} {path}: {reason}", operation.method);
+                        refused += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(passed > 0 && refused > 10, "{passed} passed, {refused} were refused");
+}
+
+/// A world of files. What is behind a URL was never fetched.
+struct Paper(PathBuf);
+
+struct Sheet(Option<Arc<Version>>);
+
+impl World for Paper {
+    fn document(&self, location: &Location, _: DocumentPolicy) -> Result<Arc<dyn Document>, Problem> {
+        let bytes = match location {
+            Location::Url(_) => return Ok(Arc::new(Sheet(None))),
+            Location::File(path) => fs::read(self.0.join(path)),
+        };
+        let bytes = bytes.map_err(|error| Problem::error("test.file", format!("{location}: {error}")))?;
+        Ok(Arc::new(Sheet(Some(Arc::new(Version { number: 1, bytes: bytes.into() })))))
+    }
+
+    fn revocations(&self) -> Result<Arc<dyn Revocations>, Problem> {
+        Ok(Arc::new(Nothing))
+    }
+}
+
+impl Document for Sheet {
+    fn number(&self) -> u64 {
+        self.0.as_ref().map_or(0, |version| version.number)
+    }
+
+    fn version(&self) -> Option<Arc<Version>> {
+        self.0.clone()
+    }
+
+    fn confirmed(&self) -> Option<Instant> {
+        self.0.as_ref().map(|_| Instant::now())
+    }
+
+    fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Nothing was revoked, and everybody has said so.
+struct Nothing;
+
+impl Revocations for Nothing {
+    fn find(&self, _: &Principal) -> Option<RevokedBy> {
+        None
+    }
+
+    fn age(&self) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
+
+    fn has_caught_up(&self) -> bool {
+        true
+    }
 }
 
 /// An API that is open to everybody, as the example for plain proxying expects.

@@ -8,8 +8,8 @@ use super::state::Exchange;
 use crate::{
     chain::{Mention, Rendered, render},
     config::Errors,
-    proxy::{
-        decision::admit,
+    judge::{
+        admit,
         fields::request_id::{self, REQUEST_ID},
     },
 };
@@ -28,7 +28,7 @@ pub async fn write(session: &mut Session, exchange: &mut Exchange, answer: Answe
     exchange.claimed_client = answer.get_claimed_client().map(str::to_owned);
     exchange.status = rendered.status;
     respond_filters(exchange, &mut header);
-    let field = exchange.snapshot.as_ref().map_or(REQUEST_ID, |snapshot| snapshot.ids.field.clone());
+    let field = exchange.snapshot.as_ref().map_or(REQUEST_ID, |snapshot| snapshot.judge.ids.field.clone());
     header.insert_header(field, request_id::value(exchange.id))?;
     if admit::closes(answer.reason()) {
         session.set_keepalive(None);
@@ -45,10 +45,8 @@ pub async fn write(session: &mut Session, exchange: &mut Exchange, answer: Answe
 fn respond_filters(exchange: &mut Exchange, header: &mut ResponseHeader) {
     let chain = exchange.served().map(|served| served.chain.clone());
     let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) else { return };
-    if let Err(fault) = run.response(&chain, ResponseHead::wrap_mut(header), call)
-        && let Some(served) = exchange.served()
-    {
-        served.faults.log(&served.info, &fault, std::time::Instant::now());
+    if let Err(fault) = run.response(&chain, ResponseHead::wrap_mut(header), call) {
+        exchange.log_fault(&fault, std::time::Instant::now());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Between the engine and the [`decision`](crate::proxy::decision): the facts go in, the body when a filter wants it; the answer comes
+//! Between the engine and the [`decision`](crate::judge): the facts go in, the body when a filter wants it; the answer comes
 //! back, and what is to be counted and logged of it.
 
 use bytes::Bytes;
@@ -8,9 +8,9 @@ use tollgate_filter_api::{Answer, Moment, Reason};
 use super::{state::Exchange, whole_body};
 use crate::{
     chain::gateway as reasons,
+    judge::{Case, Facts, Http1, Refusal, Step},
     proxy::{
         client::tls::listener::Lapsed,
-        decision::{Case, Facts, Http1, Refusal, Step},
         running::{gateway::Gateway, snapshot::Snapshot},
     },
 };
@@ -24,8 +24,8 @@ pub async fn decide(gateway: &Gateway, session: &mut Session, exchange: &mut Exc
     ended.map_err(|Refusal { answer, limit, fault }| {
         let kernel = &gateway.kernel;
         limit.into_iter().for_each(|limit| limit(&kernel.telemetry.limits).inc());
-        if let (Some(fault), Some(served)) = (fault, exchange.served()) {
-            served.faults.log(&served.info, &fault, kernel.env.clock.instant());
+        if let Some(fault) = fault {
+            exchange.log_fault(&fault, kernel.env.clock.instant());
         }
         *answer
     })
@@ -50,7 +50,7 @@ async fn judged(gateway: &Gateway, session: &mut Session, exchange: &mut Exchang
         http1,
         has_body: !session.is_body_empty(),
     };
-    let mut case = Case::new(snapshot, facts);
+    let mut case = Case::new(&snapshot.judge, facts);
     let ended = loop {
         match case.judge(session.req_header_mut(), exchange.body.as_mut()).await {
             Step::Done(ended) => break ended,

@@ -13,7 +13,7 @@
 //! - Names of fields are sent in lower case, but for `Host` and a few more: as over HTTP/2, whatever the client spoke.
 //! - `X-Original-URL` and its like are dropped, whoever sent them: upstreams would serve another target than the one that was judged.
 //! - A certificate in a field (`Client-Cert`, `X-Forwarded-Client-Cert` and their like) is dropped, whoever sent it.
-//! - Whatever else only a proxy can know is dropped unless a trusted one sent it ([`families`](crate::proxy::fields::families)).
+//! - Whatever else only a proxy can know is dropped unless a trusted one sent it ([`families`](crate::judge::fields::families)).
 //! - `X-JWT-Assertion` of clients is dropped; an upstream's never reaches a client.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -21,14 +21,12 @@ use pingora::http::RequestHeader;
 use tollgate_filter_api::{Forwarded, IllegalHeader, RequestId};
 
 use crate::{
-    proxy::{
-        client::connection::Connection,
-        fields::{
-            forwarding::{FOR, HOST, PROTO, direct, value},
-            request_id::{self, Ids},
-            reserved::ReservedFields,
-        },
+    judge::fields::{
+        forwarding::{FOR, HOST, PROTO, direct, value},
+        request_id::{self, Ids},
+        reserved::ReservedFields,
     },
+    proxy::client::connection::Connection,
     upstreams::Upstream,
 };
 
@@ -114,3 +112,7 @@ pub fn aim(req: &mut RequestHeader, to: Heading<'_>) -> Result<(), IllegalHeader
         Ok(())
     })
 }
+
+#[cfg(test)]
+#[path = "tests/forwarding.rs"]
+mod tests;

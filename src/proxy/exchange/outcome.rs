@@ -7,7 +7,8 @@ use tollgate_filter_api::{Fault, NoCertificate, Peer, Reason};
 use super::state::Exchange;
 use crate::{
     chain::gateway as reasons,
-    proxy::{client::tls::listener::Lapsed, decision::Place, transport::Flow},
+    judge::Place,
+    proxy::{client::tls::listener::Lapsed, transport::Flow},
     telemetry::{Line, Telemetry},
 };
 

@@ -28,13 +28,12 @@ use super::{
 };
 use crate::{
     chain::gateway as reasons,
+    judge::{admit, fields::request_id},
     proxy::{
         client::{
             connection::{Phase, connection_of},
             paced::allowance,
         },
-        decision::admit,
-        fields::request_id,
         running::gateway::Gateway,
         server::{overload, pressure},
         transport::{server_name, upstream_connections::Hold, upstream_peer::Selection},
@@ -162,10 +161,10 @@ impl ProxyHttp for Phases {
         let (Some(connection), Some(snapshot)) = (&exchange.connection, &exchange.snapshot) else {
             return Err(Error::new(ErrorType::InternalError));
         };
-        let reserved = exchange.present.reserved.then_some(&snapshot.reserved);
-        let ids = (&snapshot.ids, exchange.id);
+        let reserved = exchange.present.reserved.then_some(&snapshot.judge.reserved);
+        let ids = (&snapshot.judge.ids, exchange.id);
         let forwarded = exchange.call.as_ref().and_then(|call| call.forwarded.as_deref());
-        let way = forward::Way { connection, forwarded, via: snapshot.via.value(exchange.version) };
+        let way = forward::Way { connection, forwarded, via: snapshot.judge.via.value(exchange.version) };
         let heading = forward::Heading { way, upstream, path_and_query: outgoing, host: &exchange.host, ids, reserved };
         forward::aim(req, heading).map_err(|_| Error::new(ErrorType::InternalError))?;
         let chain = exchange.running();
@@ -263,8 +262,8 @@ impl ProxyHttp for Phases {
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
             run.response(&chain, ResponseHead::wrap_mut(resp), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;
         }
-        if let Some(snapshot) = exchange.snapshot.as_ref().filter(|snapshot| snapshot.ids.all_answers) {
-            resp.insert_header(snapshot.ids.field.clone(), request_id::value(exchange.id))?;
+        if let Some(snapshot) = exchange.snapshot.as_ref().filter(|snapshot| snapshot.judge.ids.all_answers) {
+            resp.insert_header(snapshot.judge.ids.field.clone(), request_id::value(exchange.id))?;
         }
         Ok(())
     }

@@ -7,15 +7,15 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tollgate_filter_api::{Body, Call, KeyType, Outcome, Principal, Reason, RequestId};
+use tollgate_filter_api::{Body, Call, Fault, KeyType, Outcome, Principal, Reason, RequestId};
 
 use super::{patience::Patience, response_rules::AnswerFields};
 use crate::{
     chain::{Chain, Explanation, Run},
+    judge::{Decision, Place, Served, admit::FieldsPresent},
     proxy::{
         client::connection::Connection,
-        decision::{Decision, Place, admit::FieldsPresent},
-        running::snapshot::{Served, Snapshot},
+        running::snapshot::Snapshot,
         transport::{Dial, Flow, upstream_peer::Selection},
     },
 };
@@ -132,9 +132,16 @@ impl Exchange {
     /// The operation, once routed.
     pub fn served(&self) -> Option<&Served> {
         match (&self.snapshot, self.place) {
-            (Some(snapshot), Place::Operation(index)) => snapshot.operations.get(index as usize),
+            (Some(snapshot), Place::Operation(index)) => snapshot.judge.operations.get(index as usize),
             _ => None,
         }
+    }
+
+    /// Says in the process log that a filter could not decide, unless that was said a moment ago.
+    pub fn log_fault(&self, fault: &Fault, now: Instant) {
+        let (Some(snapshot), Place::Operation(index)) = (&self.snapshot, self.place) else { return };
+        let (served, faults) = (&snapshot.judge.operations[index as usize], &snapshot.faults[index as usize]);
+        faults.log(&served.info, fault, now);
     }
 
     /// The chain, when one of its filters has a say in what comes after the request's own phase.

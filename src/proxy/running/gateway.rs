@@ -125,7 +125,7 @@ impl Gateway {
         let access_log = access_log.map_err(|problem| blame(problem, &loaded_config, "/access_log/to"))?;
         let stores = watch::Sender::new(loaded_config.gateway.stores.clone());
         let first = Snapshot::build(&kernel, source.load()?, loaded_config, 1)?;
-        kernel.telemetry.running(1, &first.loaded.digest, &first.waived);
+        kernel.telemetry.running(1, &first.loaded.digest, &first.judge.waived);
         Ok(Arc::new(Self {
             kernel,
             documents,
@@ -177,7 +177,7 @@ impl Gateway {
         let trust = self.documents.read_trust().map_err(|problem| blame(problem, &config, "/trust/ca"))?;
         let next = Snapshot::build(&self.kernel, self.source.load()?, config, generation)?;
         self.documents.renew_trust(trust);
-        self.kernel.telemetry.running(generation, &next.loaded.digest, &next.waived);
+        self.kernel.telemetry.running(generation, &next.loaded.digest, &next.judge.waived);
         next.announce(self.kernel.kinds);
         self.stores.send_replace(stores);
         self.current.store(Arc::new(next));
@@ -311,7 +311,7 @@ impl AdminView for Arc<Gateway> {
             "signers": snapshot.loaded.signers,
             "inputs": snapshot.loaded.plan.documents,
             "generation": snapshot.generation,
-            "waived": snapshot.waived.iter().map(|waived| &waived.filter).collect::<Vec<_>>(),
+            "waived": snapshot.judge.waived.iter().map(|waived| &waived.filter).collect::<Vec<_>>(),
         })
     }
 

@@ -4,7 +4,6 @@
 //! anything for a single request but to hand out the current snapshot.
 
 mod client_certificates;
-mod credential_fields;
 mod faults;
 pub mod gateway;
 pub mod snapshot;

@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use tollgate_filter_api::{Env, Kind, Metrics, OperationInfo, Peer, Problems};
-use tollgate_plan::{Operation, Target as PlanTarget};
+use tollgate_filter_api::{Env, Kind, Metrics, Peer, Problems};
 
-use super::{client_certificates, credential_fields, faults::Faults};
+use super::{client_certificates, faults::Faults};
 use crate::{
-    chain::{self, Chain, Waived},
+    chain::Waived,
     config::{Config, Limits},
+    judge::Judge,
     proxy::{
         client::{
             connection::Connection,
             tls::listener::{Lapsed, ListenerTls},
         },
-        decision::admit::Rules,
-        fields::{families::Families, request_id::Ids, reserved::ReservedFields, via::Via},
         server::pressure::Pressure,
         transport::{
             Budget, Pools,
@@ -23,7 +21,6 @@ use crate::{
             upstream_peer::{PeerSettings, UpstreamPeer},
         },
     },
-    routes::{self, Router},
     source::Loaded,
     stores,
     telemetry::{Operations, Telemetry},
@@ -50,50 +47,24 @@ pub struct Kernel {
     pub buffers: Arc<Budget>,
 }
 
-/// One operation as a request meets it.
-pub struct Served {
-    /// What filters and logs know of it.
-    pub info: Arc<OperationInfo>,
-    /// What happens after the chain.
-    pub target: PlanTarget,
-    /// The chain.
-    pub chain: Arc<Chain>,
-    /// Value of `Allow`, for a synthetic OPTIONS.
-    pub allow: Option<http::HeaderValue>,
-    /// Header that carries the credential, for error texts.
-    pub auth_header: String,
-    /// What was said about its faults.
-    pub faults: Faults,
-}
-
 /// A configuration in force.
 pub struct Snapshot {
     /// Counts configurations.
     pub generation: u64,
-    /// Request to operation.
-    pub router: Router,
-    /// Operations under the router's numbers.
-    pub operations: Vec<Served>,
+    /// What requests are judged by.
+    pub judge: Judge,
+    /// What was said about the faults of each operation.
+    pub faults: Vec<Faults>,
     /// Endpoint groups.
     pub upstreams: Upstreams<UpstreamPeer>,
-    /// Fields that filters own, and the one of ids when it is not the usual one.
-    pub reserved: ReservedFields,
-    /// Fields that only a proxy can know the value of.
-    pub families: Families,
-    /// What requests say of their way.
-    pub via: Via,
-    /// What requests are called.
-    pub ids: Ids,
     /// Series of the operations.
     pub metrics: Operations,
     /// TLS of each listener; `None` for one without.
     pub listener_tls: Vec<Option<ListenerTls>>,
     /// The environment.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// The Plan and its origin.
     pub loaded: Loaded,
-    /// What is not enforced, by the project's word or the environment's.
-    pub waived: Vec<Waived>,
 }
 
 impl Snapshot {
@@ -105,39 +76,21 @@ impl Snapshot {
         let mut problems = Problems::default();
         let mut gather = |found: Problems| problems.0.extend(found.0);
         let plan = &loaded.plan;
-        let inputs = chain::Inputs {
-            plan,
-            spec: &config.chain,
-            kinds: kernel.kinds,
-            env: &kernel.env,
-            requirements: config.gateway.security.requirements,
-            waivers: config.gateway.waivers(),
-        };
-        let chains = chain::build(&inputs).map_err(&mut gather).ok();
-        let router = Router::build(plan).map_err(&mut gather).ok();
+        let config = Arc::new(config);
+        let judge = Judge::build(plan, config.clone(), kernel.kinds, &kernel.env).map_err(&mut gather).ok();
         let variables = |name: &str| std::env::var(name).ok();
         let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: config.file(), variables: &variables };
         let factory = Arc::new(peer_settings(kernel, &config.gateway.limits).factory(kernel.resolver.clone()));
         let upstreams = Upstreams::build(&inputs, &factory).map_err(&mut gather).ok();
         let listener_tls = listener_tls(&config, &kernel.env.metrics).map_err(&mut gather).ok();
         let asked = client_certificates::check(plan, &config.gateway, kernel.kinds).map_err(&mut gather).ok();
-        let ids = Ids::new(&config.gateway.request_id).map_err(|problem| gather(problem.into())).ok();
-        let forwarding = &config.gateway.forwarding;
-        let via = Via::new(forwarding).map_err(|problem| gather(problem.into())).ok();
-        let passing = forwarding.passing().map_err(|wrong| wrong.into_iter().for_each(|(_, problem)| gather(problem.into()))).ok();
-        let (Some(chains), Some(router), Some(upstreams), Some(listener_tls), Some(()), Some(ids), Some(via), Some(passing)) =
-            (chains, router, upstreams, listener_tls, asked, ids, via, passing)
-        else {
+        let (Some(judge), Some(upstreams), Some(listener_tls), Some(())) = (judge, upstreams, listener_tls, asked) else {
             config.locate(&mut problems);
             return Err(problems.sorted());
         };
-        let families = Families::new(passing, listener_tls.iter().flatten().filter_map(ListenerTls::forwarded_header));
-        credential_fields::check(plan, chains.iter().map(AsRef::as_ref), &families, !config.proxies.is_empty())?;
         let metrics = kernel.telemetry.operations(plan);
-        let waived = chain::waived(plan, config.gateway.waivers());
-        let reserved = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
-        let operations = operations(&loaded, chains);
-        Ok(Self { generation, router, operations, upstreams, reserved, families, via, ids, metrics, listener_tls, config, loaded, waived })
+        let faults = judge.operations.iter().map(|_| Faults::default()).collect();
+        Ok(Self { generation, judge, faults, upstreams, metrics, listener_tls, config, loaded })
     }
 }
 
@@ -149,46 +102,6 @@ fn peer_settings(kernel: &Kernel, limits: &Limits) -> PeerSettings {
         budget: kernel.buffers.clone(),
         write: limits.write_time.0,
         buffer: usize::try_from(limits.answer_buffer.0).unwrap_or(usize::MAX),
-    }
-}
-
-fn operations(loaded: &Loaded, chains: Vec<Arc<Chain>>) -> Vec<Served> {
-    let mut chains = chains.into_iter();
-    let mut served = Vec::new();
-    for api in &loaded.plan.apis {
-        let mut methods: std::collections::HashMap<String, Vec<String>> = std::collections::HashMap::new();
-        for operation in api.operations.iter().filter(|operation| matches!(operation.target, PlanTarget::Endpoints { .. })) {
-            methods.entry(routes::shape(&operation.template)).or_default().push(operation.method.clone());
-        }
-        for operation in &api.operations {
-            let Some(chain) = chains.next() else { continue };
-            let info = OperationInfo {
-                api: api.title.clone(),
-                version: api.version.clone(),
-                base_path: api.base_path.clone(),
-                id: operation.id.clone(),
-                template: operation.template.clone(),
-                method: operation.method.clone(),
-                path_methods: methods.get(&routes::shape(&operation.template)).cloned().unwrap_or_default(),
-            };
-            let auth_header = api.auth_header.clone().unwrap_or_else(|| "Authorization".to_owned());
-            served.push(Served {
-                info: Arc::new(info),
-                target: operation.target.clone(),
-                chain,
-                allow: allow(operation),
-                auth_header,
-                faults: Faults::default(),
-            });
-        }
-    }
-    served
-}
-
-fn allow(operation: &Operation) -> Option<http::HeaderValue> {
-    match &operation.target {
-        PlanTarget::Options { allow } => http::HeaderValue::from_str(&allow.join(", ")).ok(),
-        PlanTarget::Endpoints { .. } => None,
     }
 }
 
@@ -222,7 +135,7 @@ impl Snapshot {
         for (filter, api) in client_certificates::unserved_apis(&self.loaded.plan, &self.config.chain, kinds) {
             log::warn!("`{filter}` has rules for the API `{api}`, which is not served here: they hold for nobody");
         }
-        for Waived { filter, opened, named } in &self.waived {
+        for Waived { filter, opened, named } in &self.judge.waived {
             match opened {
                 0 => log::warn!("`{filter}` is waived: nobody enforces it"),
                 _ => log::warn!("`{filter}` is waived: nobody enforces it, and {opened} operations are open to everybody: {named}"),
@@ -244,11 +157,6 @@ impl Snapshot {
     /// Whether a connection brings the requests of others: its server name says nothing of their hosts.
     pub fn is_balancer(&self, connection: &Connection) -> bool {
         self.listener_tls[connection.listener].as_ref().is_some_and(|tls| tls.is_balancer(connection.certificate.as_ref()))
-    }
-
-    /// What the head of a request is judged by.
-    pub fn rules(&self) -> Rules<'_> {
-        Rules { limits: &self.config.gateway.limits, reserved: &self.reserved, families: &self.families, via: &self.via }
     }
 
     /// Most bytes of a request body.

@@ -4,7 +4,7 @@
 
 use std::cmp::min;
 
-use super::framing::Malformed;
+use crate::judge::framing::Malformed;
 
 /// Digits of the largest size.
 const DIGITS: u8 = 16;

@@ -7,7 +7,7 @@ use pingora::protocols::http::v1::server::HttpSession;
 use tokio::io::{AsyncWriteExt, duplex};
 use tollgate_filter_api::{NoCertificate, Peer};
 
-use super::framing::{Framing, Malformed};
+use crate::judge::framing::{Framing, Malformed};
 use crate::{
     proxy::client::{
         connection::{Connection, Phase, digest_of},

@@ -2,7 +2,7 @@
 //!
 //! A head mostly comes in one piece and is looked at where it lies. Of a line that is cut, only the beginning is kept.
 
-use super::framing::{Framing, LONGEST, Malformed};
+use crate::judge::framing::{Framing, LONGEST, Malformed};
 
 /// Bytes of a line that are kept when it is cut. No sane `Content-Length` or `Transfer-Encoding` is longer.
 const KEPT: usize = 128;

@@ -2,11 +2,9 @@
 
 use std::cmp::min;
 
-use super::{
-    chunks::Chunks,
-    framing::{Framing, Malformed},
-    head::Head,
-};
+use crate::judge::framing::{Framing, Malformed};
+
+use super::{chunks::Chunks, head::Head};
 
 /// Empty lines before a request line that are ignored. Some clients send one after a body (RFC 9112 §2.2).
 const EMPTY_LINES: u8 = 4;

@@ -14,10 +14,9 @@ use std::{
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{
-    framing::Framing,
-    message::{Message, Share},
-};
+use crate::judge::framing::Framing;
+
+use super::message::{Message, Share};
 use crate::proxy::client::connection::Connection;
 
 /// Most bytes that are read at once where the next message may begin, and so the most that is held.

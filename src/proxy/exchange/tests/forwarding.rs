@@ -1,13 +1,20 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue};
-use pingora::http::RequestHeader;
+use pingora_http::RequestHeader;
 use tollgate_filter_api::{NoCertificate, Peer};
 
-use super::{FOR, FieldsPresent, client, direct, is_hop_by_hop, take};
+use super::Way;
 use crate::{
     config::TrustedProxies,
-    proxy::{client::connection::Connection, exchange::forward::Way, fields::families::Families},
+    judge::{
+        admit::FieldsPresent,
+        fields::{
+            families::Families,
+            forwarding::{FOR, client, direct, is_hop_by_hop, take},
+        },
+    },
+    proxy::client::connection::Connection,
 };
 
 fn from(address: &str, secure: bool) -> Connection {

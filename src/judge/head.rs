@@ -1,12 +1,12 @@
 //! Brings a head to its normal form, and holds it against what the wire and the connection say.
 
 use http::header;
-use pingora::http::RequestHeader;
+use pingora_http::RequestHeader;
 
 use super::{Decision, Facts, Http1, Refusal, admit};
 use crate::{
     chain::gateway as reasons,
-    proxy::{running::snapshot::Snapshot, wire::Framing},
+    judge::{Judge, framing::Framing},
     routes::{Reading, normal},
 };
 
@@ -15,12 +15,12 @@ use crate::{
 pub(super) fn normalize(
     req: &mut RequestHeader,
     facts: &Facts<'_>,
-    snapshot: &Snapshot,
+    judge: &Judge,
     decision: &mut Decision,
 ) -> Result<Option<Reading>, Refusal> {
-    let gateway = &snapshot.config.gateway;
+    let gateway = &judge.config.gateway;
     admit::absolute(req)?;
-    (decision.host, decision.present) = admit::admit(req, snapshot.rules(), facts.last_host)?;
+    (decision.host, decision.present) = admit::admit(req, judge.rules(), facts.last_host)?;
     if decision.present.crumbs && req.version == http::Version::HTTP_2 {
         admit::join_crumbs(req)?;
     }

@@ -7,7 +7,7 @@ use tollgate_plan::Plan;
 
 use crate::{
     chain::Chain,
-    proxy::fields::families::{Families, Kind},
+    judge::fields::families::{Families, Kind},
 };
 
 /// Finds credentials that nobody could present. `trusting` says whether fields of some proxies pass.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use http::Version;
-use pingora::http::RequestHeader;
+use pingora_http::RequestHeader;
 use tollgate_filter_api::ByteSize;
 
 use super::{Families, FieldsPresent, ReservedFields, Rules, Via, admit, closes, has_fragment, join_crumbs};

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, header};
-use pingora::http::RequestHeader;
+use pingora_http::RequestHeader;
 use tollgate_filter_api::{Body, Call, KeyType, Principal, RequestHead, RequestId};
 use tollgate_plan::Target;
 
 use super::{Facts, Refusal, admit::FieldsPresent, head};
 use crate::{
     chain::{self, Run, Verdict, gateway as reasons},
-    proxy::{fields::forwarding, running::snapshot::Snapshot},
+    judge::{Judge, fields::forwarding},
     routes::{Reading, Route, normal},
 };
 
@@ -57,14 +57,14 @@ pub enum Step {
 
 /// A request that is being judged.
 pub struct Case<'a> {
-    snapshot: &'a Snapshot,
+    judge: &'a Judge,
     facts: Facts<'a>,
     decision: Decision,
 }
 
 impl<'a> Case<'a> {
     /// A request of which nothing was looked at but what goes beside its head.
-    pub fn new(snapshot: &'a Snapshot, facts: Facts<'a>) -> Self {
+    pub fn new(judge: &'a Judge, facts: Facts<'a>) -> Self {
         let decision = Decision {
             id: RequestId::fresh(facts.number, false),
             place: Place::Nowhere,
@@ -76,7 +76,7 @@ impl<'a> Case<'a> {
             run: None,
             group: None,
         };
-        Self { snapshot, facts, decision }
+        Self { judge, facts, decision }
     }
 
     /// What was found out.
@@ -104,10 +104,10 @@ impl<'a> Case<'a> {
 
     /// All that comes before the chain.
     fn open(&mut self, head: &mut RequestHeader) -> Result<(), Refusal> {
-        let (snapshot, facts) = (self.snapshot, &self.facts);
-        let trusted = || forwarding::is_trusted(facts.address, &snapshot.config.proxies);
-        self.decision.id = snapshot.ids.of(&head.headers, facts.number, trusted);
-        let reading = head::normalize(head, facts, snapshot, &mut self.decision)?;
+        let (judge, facts) = (self.judge, &self.facts);
+        let trusted = || forwarding::is_trusted(facts.address, &judge.config.proxies);
+        self.decision.id = judge.ids.of(&head.headers, facts.number, trusted);
+        let reading = head::normalize(head, facts, judge, &mut self.decision)?;
         let index = self.route(head, reading.as_ref())?;
         self.enter(head, index)
     }
@@ -115,7 +115,7 @@ impl<'a> Case<'a> {
     /// The operation.
     fn route(&mut self, head: &RequestHeader, reading: Option<&Reading>) -> Result<u32, Refusal> {
         let decision = &mut self.decision;
-        match self.snapshot.router.find(head.uri.path(), reading, head.method.as_str(), self.facts.secure) {
+        match self.judge.router.find(head.uri.path(), reading, head.method.as_str(), self.facts.secure) {
             Route::Operation { index, base_len } => {
                 decision.place = Place::Operation(index);
                 decision.base_len = base_len;
@@ -139,15 +139,15 @@ impl<'a> Case<'a> {
 
     /// Says who asks, takes away what filters are not to see, and begins the chain.
     fn enter(&mut self, head: &mut RequestHeader, index: u32) -> Result<(), Refusal> {
-        let (snapshot, facts) = (self.snapshot, &self.facts);
-        let served = &snapshot.operations[index as usize];
-        let proxies = &snapshot.config.proxies;
+        let (judge, facts) = (self.judge, &self.facts);
+        let served = &judge.operations[index as usize];
+        let proxies = &judge.config.proxies;
         let peer = facts.peer.clone().map_err(|_| {
             let challenge = HeaderValue::from_static("MutualTLS realm=\"api\"");
             reasons::CERTIFICATE.answer().header(header::WWW_AUTHENTICATE, challenge)
         })?;
         let client = forwarding::client(&head.headers, facts.address, proxies).ok_or(&reasons::FORWARDED)?;
-        let forwarded = forwarding::take(head, self.decision.present, facts.address, proxies, &snapshot.families);
+        let forwarded = forwarding::take(head, self.decision.present, facts.address, proxies, &judge.families);
         let call = Call {
             operation: served.info.clone(),
             client,
@@ -169,14 +169,14 @@ impl<'a> Case<'a> {
         let Decision { place: Place::Operation(index), run: Some(run), call: Some(call), .. } = &mut self.decision else {
             return Verdict::Stop(reasons::INTERNAL.answer());
         };
-        let chain = &self.snapshot.operations[*index as usize].chain;
+        let chain = &self.judge.operations[*index as usize].chain;
         run.request(chain, RequestHead::wrap_mut(head), call, body).await
     }
 
     /// The endpoint group for the caller's key, or the answer of a synthetic OPTIONS.
     fn choose_group(&mut self) -> Result<(), Refusal> {
         let Place::Operation(index) = self.decision.place else { return Err((&reasons::INTERNAL).into()) };
-        let served = &self.snapshot.operations[index as usize];
+        let served = &self.judge.operations[index as usize];
         let principal = self.decision.run.as_ref().and_then(|run| run.facts.get::<Principal>());
         let index = match &served.target {
             Target::Endpoints { production, sandbox } => match principal.map(|principal| principal.key_type).unwrap_or_default() {

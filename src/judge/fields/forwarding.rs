@@ -5,11 +5,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
-use pingora::http::RequestHeader;
+use pingora_http::RequestHeader;
 use tollgate_filter_api::{Forwarded, IllegalHeader};
 
 use super::families::Families;
-use crate::{config::TrustedProxies, proxy::decision::admit::FieldsPresent};
+use crate::{config::TrustedProxies, judge::admit::FieldsPresent};
 
 /// The addresses a request came by.
 pub const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -176,7 +176,3 @@ pub fn is_hop_by_hop(headers: &HeaderMap) -> bool {
         )
     })
 }
-
-#[cfg(test)]
-#[path = "tests/forwarding.rs"]
-mod tests;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, Uri, Version, header};
-use pingora::http::RequestHeader;
+use pingora_http::RequestHeader;
 use tollgate_filter_api::Reason;
 
 use super::refusal::Refusal;
@@ -14,7 +14,7 @@ use crate::{
     chain::gateway as reasons,
     config::Limits,
     fields::is_plain,
-    proxy::fields::{
+    judge::fields::{
         families::{Families, Kind},
         reserved::ReservedFields,
         via::Via,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use tollgate_filter_api::{Moment, NoCertificate, Peer};
 
-use crate::{proxy::wire::Framing, routes::host::LastHost};
+use crate::{judge::framing::Framing, routes::host::LastHost};
 
 /// What the wire and the client's connection say of a request.
 pub struct Facts<'a> {

@@ -1,0 +1,56 @@
+//! Operations as requests meet them.
+
+use std::sync::Arc;
+
+use tollgate_filter_api::OperationInfo;
+use tollgate_plan::{Operation, Plan, Target as PlanTarget};
+
+use crate::{chain::Chain, routes};
+
+/// One operation as a request meets it.
+pub struct Served {
+    /// What filters and logs know of it.
+    pub info: Arc<OperationInfo>,
+    /// What happens after the chain.
+    pub target: PlanTarget,
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// Value of `Allow`, for a synthetic OPTIONS.
+    pub allow: Option<http::HeaderValue>,
+    /// Header that carries the credential, for error texts.
+    pub auth_header: String,
+}
+
+/// The operations of a Plan, each with its chain.
+pub(super) fn served(plan: &Plan, chains: Vec<Arc<Chain>>) -> Vec<Served> {
+    let mut chains = chains.into_iter();
+    let mut served = Vec::new();
+    for api in &plan.apis {
+        let mut methods: std::collections::HashMap<String, Vec<String>> = std::collections::HashMap::new();
+        for operation in api.operations.iter().filter(|operation| matches!(operation.target, PlanTarget::Endpoints { .. })) {
+            methods.entry(routes::shape(&operation.template)).or_default().push(operation.method.clone());
+        }
+        for operation in &api.operations {
+            let Some(chain) = chains.next() else { continue };
+            let info = OperationInfo {
+                api: api.title.clone(),
+                version: api.version.clone(),
+                base_path: api.base_path.clone(),
+                id: operation.id.clone(),
+                template: operation.template.clone(),
+                method: operation.method.clone(),
+                path_methods: methods.get(&routes::shape(&operation.template)).cloned().unwrap_or_default(),
+            };
+            let auth_header = api.auth_header.clone().unwrap_or_else(|| "Authorization".to_owned());
+            served.push(Served { info: Arc::new(info), target: operation.target.clone(), chain, allow: allow(operation), auth_header });
+        }
+    }
+    served
+}
+
+fn allow(operation: &Operation) -> Option<http::HeaderValue> {
+    match &operation.target {
+        PlanTarget::Options { allow } => http::HeaderValue::from_str(&allow.join(", ")).ok(),
+        PlanTarget::Endpoints { .. } => None,
+    }
+}
