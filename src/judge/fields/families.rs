@@ -1,18 +1,18 @@
-//! The fields of [`fields::FAMILIES`](crate::fields::FAMILIES), ready for the one pass over a head.
+//! Looks up the fields of [`fields::FAMILIES`](crate::fields::FAMILIES) in one pass over a head.
 //!
-//! A client's are taken away before the first filter runs, so that what a filter writes under such a name stays. Those of a trusted
-//! proxy pass, in their plain spelling, and so does from anybody what the configuration lists.
+//! A client's fields of these families are removed before the first filter runs, so that what a filter writes in them stays. Those of
+//! a trusted proxy pass, in their plain spelling. Fields that the configuration lists pass from anybody.
 
 use http::{HeaderMap, HeaderName};
 
 use crate::fields::{CERTIFICATES, FAMILIES, OWN, covers, is_plain};
 
-/// What is to be done about a field.
+/// How a field is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Reaches no upstream as it is; another spelling is refused.
+    /// The gateway writes it anew; another spelling is refused.
     Own,
-    /// May hold a certificate: reaches no upstream.
+    /// May hold a certificate: always removed.
     Certificate,
     /// Passes from trusted proxies only.
     Proxy,
@@ -20,14 +20,14 @@ pub enum Kind {
     Id,
     /// Frames the message: another spelling is refused.
     Framing,
-    /// Names another method than the request's, perhaps.
+    /// May name another method than the request's.
     Method,
-    /// Names the gateways that the request has passed.
+    /// Lists the gateways that the request has passed.
     Via,
 }
 
-/// What is of no family and looked for in the same pass: among others, where frameworks read another method than the one that was
-/// judged.
+/// Fields of no family that are looked up in the same pass: among others those in which frameworks read a method that the gateway has
+/// not judged.
 const OTHERS: [(&str, Kind); 7] = [
     ("x-request-id", Kind::Id),
     ("content-length", Kind::Framing),
@@ -41,7 +41,7 @@ const OTHERS: [(&str, Kind); 7] = [
 /// Fields of interest, by the first letters of their names.
 #[derive(Debug)]
 pub struct Families {
-    /// For each pair of letters one more than the index of its list, or 0. Most fields of a request end here.
+    /// For each pair of letters the index of its list plus one, or 0. Most fields of a request need no more than this.
     index: [u16; PAIRS],
     lists: Vec<Vec<(Box<str>, Kind)>>,
     passing: Vec<HeaderName>,
@@ -50,7 +50,7 @@ pub struct Families {
 const PAIRS: usize = 1 << 10;
 
 impl Families {
-    /// Lets `passing` pass; takes `certificates` away beside the usual ones.
+    /// Lets the fields in `passing` pass, and removes `certificates` beside the usual ones.
     pub fn new(passing: Vec<HeaderName>, certificates: impl IntoIterator<Item = HeaderName>) -> Self {
         let mut families = Self { index: [0; PAIRS], lists: Vec::new(), passing };
         // Of several that cover a name, the first counts.
@@ -72,7 +72,7 @@ impl Families {
         self.lists[usize::from(*at) - 1].push((name.into(), kind));
     }
 
-    /// What is to be done about a field, when anything is.
+    /// How a field is treated, if it needs treatment.
     #[inline]
     pub fn kind_of(&self, name: &str) -> Option<Kind> {
         match self.index[pair(name)] {
@@ -88,11 +88,11 @@ impl Families {
         (!passes).then_some(*kind)
     }
 
-    /// Takes away what does not come from whom it should.
+    /// Removes the fields that their sender may not write.
     pub fn strip(&self, headers: &mut HeaderMap, trusted: bool) {
         let goes = |name: &&HeaderName| match self.kind_of(name.as_str()) {
             Some(Kind::Own | Kind::Certificate) => true,
-            // In another spelling it is hardly the proxy's, but its client's.
+            // Another spelling was hardly written by the proxy, but by its client.
             Some(Kind::Proxy) => !trusted || !is_plain(name.as_str()),
             _ => false,
         };
@@ -101,7 +101,7 @@ impl Families {
     }
 }
 
-/// The first letter and the next one after a dash, five bits of each: what some share is told apart by comparison.
+/// The first letter and the next one that is not a dash, five bits each. Names that share a pair are compared.
 fn pair(name: &str) -> usize {
     let name = name.as_bytes();
     let at = |index: usize| name.get(index).copied().unwrap_or_default();

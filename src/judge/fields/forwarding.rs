@@ -1,4 +1,4 @@
-//! What proxies before the gateway say of a request's way: whom it believes, and what it takes away before the first filter runs.
+//! Forwarding fields of requests: which proxies are trusted, and what is removed before the first filter runs.
 //!
 //! The gateway writes these fields anew when the request goes upstream ([`forward`](crate::proxy::exchange::forward)).
 
@@ -11,21 +11,21 @@ use tollgate_filter_api::{Forwarded, IllegalHeader};
 use super::families::Families;
 use crate::{config::TrustedProxies, judge::admit::FieldsPresent};
 
-/// The addresses a request came by.
+/// The addresses that a request came through.
 pub const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The scheme that the client used.
 pub const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// The host that the client asked for.
 pub const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Whether the connection's other end is a proxy that is believed.
+/// Whether the other end of the connection is a trusted proxy.
 pub fn is_trusted(address: IpAddr, proxies: &TrustedProxies) -> bool {
     !proxies.is_empty() && proxies.contains(address)
 }
 
-/// The client's address: the connection's, or, through trusted proxies, the last address in their list that is none of them. None
-/// when a trusted proxy names somebody there who has no address, such as `unknown`: to take the proxy for that client would give
-/// the client whatever the proxy may do.
+/// The client's address: the connection's, or behind trusted proxies the last address in their list that is not a trusted proxy.
+/// `None` if the list has something else there, such as `unknown`: taking the proxy for the client would give the client the
+/// proxy's rights.
 pub fn client(headers: &HeaderMap, address: IpAddr, proxies: &TrustedProxies) -> Option<IpAddr> {
     if !is_trusted(address, proxies) {
         return Some(address);
@@ -44,7 +44,7 @@ pub fn client(headers: &HeaderMap, address: IpAddr, proxies: &TrustedProxies) ->
     Some(client)
 }
 
-/// The address of an entry, which some proxies write with a port, one of IPv6 in brackets then.
+/// The address of an entry. Some proxies add a port; an IPv6 address is in brackets then.
 fn entry_address(entry: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(entry).ok()?;
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -55,9 +55,9 @@ fn entry_address(entry: &[u8]) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// Lets `change` at the target and the fields themselves. The engine's own way keeps each field's spelling in a second map that is
-/// searched, grown and copied with the first; what passes here loses it. Names are not case-sensitive (RFC 9110 §5.1), and
-/// upstreams get them as over HTTP/2: in lower case, but for the few that the engine writes with capitals.
+/// Calls `change` with the target and the fields. The engine's own methods also keep the spelling of each name in a second map; here
+/// it is dropped, which is faster. Names are case-insensitive (RFC 9110 §5.1). Upstreams get them in lower case as over HTTP/2, but
+/// for the few that the engine capitalizes.
 pub fn direct<T>(req: &mut RequestHeader, change: impl FnOnce(&mut Parts) -> T) -> T {
     let (stand_in, ()) = http::Request::new(()).into_parts();
     let mut parts: Parts = std::mem::replace(req, stand_in.into()).into();
@@ -66,8 +66,8 @@ pub fn direct<T>(req: &mut RequestHeader, change: impl FnOnce(&mut Parts) -> T) 
     result
 }
 
-/// Takes the fields away that only a proxy can know the value of, and what the client's `Connection` names, before the first filter
-/// runs. What trusted proxies say of the way comes back; what others say is lost.
+/// Removes the fields that only a proxy may write, and those that the client's `Connection` names, before the first filter runs.
+/// Returns what a trusted proxy says in them; anybody else's values are dropped.
 ///
 /// # Errors
 /// A `Connection` that names what frames the message, or a list that no field may hold.
@@ -117,9 +117,9 @@ pub fn value(text: &str) -> Result<HeaderValue, IllegalHeader> {
     HeaderValue::from_str(text).map_err(|_| IllegalHeader)
 }
 
-/// Takes away the fields that the client's `Connection` names. The engine does so too, but only after the filters: what they and
-/// the gateway wrote under such a name would go with it. What frames the message or says where it goes cannot be named, and a list
-/// that cannot be read is refused as well, since the engine would read it otherwise.
+/// Removes the fields that the client's `Connection` names. The engine does so too, but after the filters, and would remove what they
+/// and the gateway wrote under such a name. Refuses a list that names a field of framing or routing, and one that is not text, which
+/// the engine would read differently.
 fn drop_nominated(headers: &mut HeaderMap) -> Result<(), IllegalHeader> {
     if headers.get_all(header::CONNECTION).iter().any(|value| value.to_str().is_err()) {
         return Err(IllegalHeader);
@@ -148,7 +148,7 @@ fn drop_nominated(headers: &mut HeaderMap) -> Result<(), IllegalHeader> {
     Ok(())
 }
 
-/// Whether a list of tokens has this one.
+/// Whether a list has this token.
 fn names(list: &str, token: &str) -> bool {
     list.split(',').any(|listed| listed.trim_ascii().eq_ignore_ascii_case(token))
 }
@@ -158,8 +158,8 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!all.is_empty()).then(|| all.join(", "))
 }
 
-/// Whether a head holds what the engine must take away before it goes upstream (RFC 9110 §7.6.1). Its own way looks each of ten
-/// names up; most requests have none of them.
+/// Whether a head has fields that the engine must remove before it goes upstream (RFC 9110 §7.6.1). The engine looks up each of ten
+/// names; most requests have none of them.
 pub fn is_hop_by_hop(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| {
         matches!(

@@ -1,24 +1,24 @@
-//! What requests are called: by the gateway, or by whoever may say so before it.
+//! Request ids: made by the gateway, or taken over from a client or proxy that may set them.
 //!
-//! Only what is an id by its form is taken over, and it is written anew: nothing else that a client sends under this name goes
-//! anywhere, not even into the log.
+//! Only a well-formed id is taken over, and it is written anew. Anything else that a client sends in the field goes nowhere, not even
+//! into the log.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tollgate_filter_api::{Problem, RequestId};
 
 use crate::config::{IdAnswers, IdFormat, IdSource, RequestIds};
 
-/// The request's id, unless the settings name another field.
+/// The default field.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The settings, ready for use.
 #[derive(Debug)]
 pub struct Ids {
-    /// The field that carries them.
+    /// The field that carries the id.
     pub field: HeaderName,
-    /// Whether upstreams get them.
+    /// Whether upstreams get the id.
     pub upstream: bool,
-    /// Whether answers of upstreams carry them.
+    /// Whether answers of upstreams carry the id.
     pub all_answers: bool,
     source: IdSource,
     uuid: bool,
@@ -39,12 +39,12 @@ impl Ids {
         })
     }
 
-    /// The field, when the gateway does not own it anyway.
+    /// The field, unless it is the default one, which the gateway reserves anyway.
     pub fn own_field(&self) -> Option<HeaderName> {
         (self.field != REQUEST_ID).then(|| self.field.clone())
     }
 
-    /// The id of a request. `trusted` says whether its sender is a proxy that is believed.
+    /// The id of a request. `trusted` says whether a trusted proxy sent it.
     pub fn of(&self, headers: &HeaderMap, fresh: u128, trusted: impl FnOnce() -> bool) -> RequestId {
         let believed = match self.source {
             IdSource::Gateway => false,

@@ -1,7 +1,7 @@
-//! `Via`: how a request that comes back is known (RFC 9110 §7.6.3).
+//! `Via`: detects requests that loop (RFC 9110 §7.6.3).
 //!
-//! Every request that goes upstream has passed this gateway, and says so. One that says so already when it comes would go on in a
-//! circle, and is refused. Does **not** notice a circle in which somebody takes the field away.
+//! The gateway adds its name to every request that it sends upstream, and refuses a request that already has it. Does **not** detect
+//! a loop in which somebody removes the field.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -13,10 +13,10 @@ use tollgate_filter_api::Problem;
 
 use crate::config::Forwarding;
 
-/// A name that hardly any other process has: two gateways, one before the other, must not take each other for themselves.
+/// A name that hardly any other process has: a gateway behind another one must not take that one's name for its own.
 static OWN: LazyLock<String> = LazyLock::new(|| format!("tollgate-{:08x}", RandomState::new().hash_one(std::process::id()) as u32));
 
-/// What is written, and what is looked for.
+/// The gateway's entry in `Via`.
 #[derive(Debug)]
 pub struct Via {
     pseudonym: Box<str>,
@@ -26,10 +26,10 @@ pub struct Via {
 }
 
 impl Via {
-    /// Takes the settings.
+    /// Reads the settings.
     ///
     /// # Errors
-    /// A pseudonym that is none.
+    /// A pseudonym that is not a token.
     pub fn new(settings: &Forwarding) -> Result<Self, Problem> {
         if let Some(problem) = settings.judge_pseudonym() {
             return Err(problem);
@@ -42,7 +42,7 @@ impl Via {
         Ok(Self { values: [value("1.0")?, value("1.1")?, value("2.0")?], pseudonym: pseudonym.into(), returns: settings.returns.into() })
     }
 
-    /// What is written for a request that came by this version.
+    /// The entry for a request of this HTTP version.
     pub fn value(&self, version: Version) -> HeaderValue {
         let [old, usual, two] = &self.values;
         match version {
@@ -59,7 +59,7 @@ impl Via {
         words.filter(|word| word.eq_ignore_ascii_case(self.pseudonym.as_bytes())).count()
     }
 
-    /// Whether a request that has been here so often goes in a circle.
+    /// Whether a request that has passed the gateway so often is in a loop.
     pub fn is_circle(&self, visits: usize) -> bool {
         visits > self.returns
     }

@@ -1,12 +1,11 @@
-//! The stream of a client's connection, which keeps its deadlines.
+//! The stream of a client's connection, with its deadlines.
 //!
-//! The proxy engine has a time limit for each read, none for a header as a whole and none for a body's pace. Here a header
-//! must be complete within its total time from its first byte, the first byte must come within the idle time, and a body must
-//! keep a least pace after some grace; who takes nothing of an answer for too long is cut off. HTTP/2 multiplexes, so its streams
-//! are not paced here; the engine's idle time ends a connection without open streams, and its write time one that stands still.
+//! The engine limits the time of each read, but not of a head as a whole, nor the pace of a body. Here the first byte of a head must
+//! come within the idle time and the rest within the head's own time; a body must keep a minimum pace after some grace; and a client
+//! that reads nothing of its answer for too long is cut off. HTTP/2 multiplexes, so its streams have no pace here: the engine's idle
+//! time ends a connection without open streams, and its write time one that stalls.
 //!
-//! A connection has one timer for each direction, which is set when something is first waited for and looked at again when it goes
-//! off: most deadlines have moved on by then.
+//! Each direction has one timer. It is set at the first wait and checked when it fires: most deadlines have moved on by then.
 
 use std::{
     io,
@@ -39,16 +38,16 @@ use tokio::{
     time::Instant,
 };
 
-/// Bytes that wait for more before they are sent; the engine says when nothing more comes.
+/// Bytes that are buffered before they are sent. The engine flushes when no more come.
 const WRITE_BUFFER: usize = 4 << 10;
 
-/// Grace before the pace of a body counts.
+/// How long a body may take before its pace counts.
 const BODY_GRACE: Duration = Duration::from_secs(10);
 
-/// How often a client that stands still is looked at.
+/// How often a stalled client is checked.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long so many bytes of a body may be waited for; `None` when no pace is asked for.
+/// How long a body of so many bytes may take; `None` without a minimum pace.
 pub fn allowance(bytes: u64, pace: u64) -> Option<Duration> {
     Some(BODY_GRACE + Duration::from_secs(bytes.checked_div(pace)?))
 }
@@ -60,13 +59,13 @@ pub struct Deadlines {
     pub header: Duration,
     /// Bytes a second of a body.
     pub body_pace: u64,
-    /// How long nothing may come between requests.
+    /// How long a connection may be idle between requests.
     pub idle: Duration,
-    /// How long the client may take nothing of an answer.
+    /// How long the client may read nothing of an answer.
     pub write: Duration,
-    /// Control frames that a client of HTTP/2 may send ahead of its answers.
+    /// How many control frames an HTTP/2 client may send ahead of its answers.
     pub control_frames: u32,
-    /// Whether there is need to hurry.
+    /// Whether resources are short.
     pub pressure: Arc<Pressure>,
     /// Where breaches are counted.
     pub counters: Arc<LimitCounters>,
@@ -74,7 +73,7 @@ pub struct Deadlines {
 
 /// A stream that keeps the deadlines of its connection.
 pub struct PacedStream {
-    /// Buffered, as the engine's own listeners do it: head and body of a short answer leave in one piece.
+    /// Buffered, as in the engine's own listeners: head and body of a short answer are sent in one piece.
     inner: BufWriter<Stream>,
     connection: Arc<Connection>,
     digest: Arc<ProxyDigest>,
@@ -82,13 +81,13 @@ pub struct PacedStream {
     seen: Turn,
     /// Bytes of this turn.
     bytes: u64,
-    /// Since when the first byte of a header is waited for, and after it the rest; or a body, which is not slow while nobody
-    /// reads. Nothing is waited for before a read finds nothing.
+    /// Since when a read waits: for the first byte of a head, then for the rest, or for a body. A body is not slow while nobody reads it.
+    /// `None` until a read finds nothing.
     waiting: Option<Instant>,
-    /// How long a body was waited for before.
+    /// How long reads have waited for the body before.
     waited: Duration,
     timer: Option<Timer>,
-    /// Since when the client takes nothing.
+    /// Since when the client reads nothing.
     standing: Option<Instant>,
     write_timer: Option<Timer>,
     wire: Wire,
@@ -123,7 +122,7 @@ impl PacedStream {
         }
     }
 
-    /// What must come next: on HTTP/2 the preface, in the time of a header, then whatever the client likes.
+    /// What must come next. On HTTP/2 that is the preface, within the time of a head, and then anything.
     fn turn(&self) -> Turn {
         let turn = self.connection.turn();
         let preface = self.connection.is_multiplexed() && phase_of(self.seen) == Phase::Header && self.bytes < PREFACE;
@@ -153,7 +152,7 @@ impl PacedStream {
         }
     }
 
-    /// Ends a connection whose client sends control frames without end.
+    /// Ends a connection whose client floods it with control frames.
     fn too_much(&mut self, cx: &mut Context<'_>) -> io::Error {
         self.deadlines.counters.h2_control_frames.inc();
         let client = self.connection.address;
@@ -187,7 +186,7 @@ impl PacedStream {
         phase_of(self.seen) == Phase::Header && self.bytes == 0 && !self.connection.is_multiplexed()
     }
 
-    /// When the client must have sent more, as things stand.
+    /// When the client must have sent more.
     fn deadline(&self) -> Option<Instant> {
         match phase_of(self.seen) {
             Phase::Header if self.bytes == 0 && !self.connection.is_multiplexed() => Some(self.waiting? + self.deadlines.idle),
@@ -205,7 +204,7 @@ impl PacedStream {
         Poll::Ready(Err(self.too_slow()))
     }
 
-    /// What a write came to, unless the client has taken nothing for too long.
+    /// The result of a write, or an error when the client has read nothing for too long.
     fn paced<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.standing = None;

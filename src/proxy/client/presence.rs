@@ -1,9 +1,9 @@
-//! Who is still connected when the gateway stops, and when they may be asked to leave.
+//! Closes idle connections when the gateway stops, without losing a request.
 //!
-//! A connection that is closed while a request is on its way loses that request. So a stop leaves everyone some time: who has had an
-//! answer is told `Connection: close` with the next one, and who has asked nothing yet may still ask. Whoever says nothing in that
-//! time is asked to leave, and goes unless the system already holds bytes from them: on a busy machine a request may lie there for a
-//! while. What is on the network at that moment is lost, as with every connection that is closed for idleness (RFC 9112 §9.5).
+//! Closing a connection while a request is on its way loses that request. So a stop first waits: a connection that is used gets
+//! `Connection: close` with its next answer, and a new one may still send its first request. A connection that stays idle is closed
+//! then, unless the system already holds bytes from its client: on a busy machine they may lie there for a while. A request that is
+//! on the network at that moment is lost, as with every idle connection that is closed (RFC 9112 §9.5).
 
 use std::{
     os::fd::RawFd,
@@ -20,19 +20,19 @@ use nix::{
 };
 use tokio::sync::Notify;
 
-/// One connection's presence.
+/// Whether one connection is idle, and whether it is to close.
 #[derive(Debug, Default)]
 pub struct Presence {
-    /// A request has begun to come.
+    /// The first request has begun.
     requested: AtomicBool,
     first: Notify,
     leave: AtomicBool,
-    /// Whom to wake while nothing of a request has come.
+    /// The task to wake while the connection is idle.
     idle: Mutex<Option<Waker>>,
 }
 
 impl Presence {
-    /// A request begins to come.
+    /// The first byte of a request is here.
     pub fn request_begins(&self) {
         if !self.requested.load(Ordering::Relaxed) {
             self.requested.store(true, Ordering::Release);
@@ -47,7 +47,7 @@ impl Presence {
         }
     }
 
-    /// Asks the connection to leave as soon as it is idle; one that has asked nothing yet only if `all`.
+    /// Closes the connection as soon as it is idle. One that has had no request yet is closed only if `all`.
     pub fn ask_to_leave(&self, all: bool) {
         if (all || self.requested.load(Ordering::Acquire)) && !self.leave.swap(true, Ordering::AcqRel) {
             let waker = self.lock().take();
@@ -55,7 +55,7 @@ impl Presence {
         }
     }
 
-    /// Whether an idle connection is to end now. When not, the task is woken once it is asked to leave.
+    /// Whether an idle connection is to close now. If not, the task is woken when it is.
     pub fn leaves(&self, socket: RawFd, cx: &Context<'_>) -> bool {
         let mut idle = self.lock();
         if !idle.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
@@ -71,7 +71,7 @@ impl Presence {
     }
 }
 
-/// Whether the system holds no byte from the other side.
+/// Whether the system holds no byte from the client.
 fn is_silent(socket: RawFd) -> bool {
     loop {
         match recv(socket, &mut [0; 1], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {

@@ -1,12 +1,12 @@
-//! How many files the process may have open, and how many connections that carries.
+//! How many files the process may have open, and how many connections that allows.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Files that are open without any client: listeners, logs, the operator, names, stores.
+/// Files that are open without any client: listeners, logs, the admin port, DNS, stores.
 const OWN: u64 = 64;
 
-/// Asks for as many open files as the system allows, and says how many connections of clients that is: each may need one to an
-/// upstream as well, and who runs out of files can neither accept nor answer.
+/// Raises the limit of open files as far as the system allows, and returns how many client connections that is enough for. Each may
+/// need another one to an upstream; without files the gateway can neither accept nor answer.
 pub fn most_connections(wanted: usize) -> usize {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
     // The soft limit is low for programs that use select(), which this one does not.
@@ -22,7 +22,7 @@ pub fn most_connections(wanted: usize) -> usize {
     most
 }
 
-/// How many files may be open; 0 when nobody says.
+/// The limit of open files; 0 when it is unknown.
 pub fn limit() -> u64 {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft)
 }

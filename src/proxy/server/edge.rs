@@ -1,6 +1,6 @@
-//! Accepting: sockets, limits, handshakes.
+//! Accepts connections: limits, handshakes, and the loop that serves them.
 //!
-//! Over a limit, a connection is closed before a byte is read.
+//! A connection over a limit is closed before a byte is read.
 
 use std::{net::SocketAddr, os::fd::AsRawFd, pin::pin, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tollgate_filter_api::{NoCertificate, Peer};
 
 use super::{
-    census::{Census, Seat},
+    connections::{Connections, Slot},
     sockets::Sockets,
 };
 use crate::{
@@ -41,9 +41,9 @@ use crate::{
 pub struct Edge {
     pub gateway: Arc<Gateway>,
     pub proxy: Arc<HttpProxy<Phases>>,
-    /// Turned true when the gateway stops.
+    /// Becomes true when the gateway stops.
     pub stop: watch::Sender<bool>,
-    pub census: Arc<Census>,
+    pub connections: Arc<Connections>,
     pub sockets: Arc<Sockets>,
 }
 
@@ -59,7 +59,7 @@ impl Service for Edge {
                     let accepting = Accepting {
                         gateway: self.gateway.clone(),
                         proxy: self.proxy.clone(),
-                        census: self.census.clone(),
+                        connections: self.connections.clone(),
                         stop: self.stop.subscribe(),
                         first_request: first_request(&snapshot.config.gateway),
                         accepted: self.gateway.kernel.telemetry.listener(&listener.address.to_string()),
@@ -93,22 +93,22 @@ impl Service for Edge {
     }
 }
 
-/// Most connections that the system may have let in before the gateway asked for them.
+/// The most connections that may wait in the backlog of a listener.
 const MOST_QUEUED: usize = 4096;
 
-/// How long after a stop began connections without a request are waited for.
+/// How long a stop waits for the first request of a connection.
 pub fn first_request(config: &GatewayConfig) -> Duration {
     config.limits.header_time.0.min(config.process.grace.0)
 }
 
-/// One listener at work.
+/// The accept loop of one listener.
 struct Accepting {
     gateway: Arc<Gateway>,
     proxy: Arc<HttpProxy<Phases>>,
-    census: Arc<Census>,
+    connections: Arc<Connections>,
     stop: watch::Receiver<bool>,
     accepted: IntCounter,
-    /// How long the first request of a connection may take after the stop.
+    /// How long a stop waits for the first request of a connection.
     first_request: Duration,
     index: usize,
 }
@@ -133,7 +133,7 @@ impl Accepting {
         }
     }
 
-    /// Takes whoever the system has let in already: their connections would be reset.
+    /// Accepts the connections in the backlog, which would be reset otherwise.
     fn last(self: Arc<Self>, socket: tokio::net::TcpListener) {
         let Ok(socket) = socket.into_std() else { return };
         for _ in 0..MOST_QUEUED {
@@ -148,12 +148,12 @@ impl Accepting {
 
     fn welcome(self: &Arc<Self>, stream: tokio::net::TcpStream, address: SocketAddr) {
         self.accepted.inc();
-        if let Some(seat) = Seat::take(&self.gateway, &self.census, self.index, address.ip().to_canonical()) {
-            tokio::spawn(self.clone().connection(stream, address, seat));
+        if let Some(slot) = Slot::take(&self.gateway, &self.connections, self.index, address.ip().to_canonical()) {
+            tokio::spawn(self.clone().connection(stream, address, slot));
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: tokio::net::TcpStream, address: SocketAddr, seat: Seat) {
+    async fn connection(self: Arc<Self>, stream: tokio::net::TcpStream, address: SocketAddr, slot: Slot) {
         let _ = stream.set_nodelay(true);
         let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
         let _ = digest.peer_addr.set(Some(EngineAddr::Inet(address)));
@@ -182,7 +182,7 @@ impl Accepting {
             }
         };
         connection.listener = self.index;
-        connection.presence = seat.presence.clone();
+        connection.presence = slot.presence.clone();
         let h2 = listener.h2c || matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
         let deadlines = Deadlines {
             header: limits.header_time.0,
@@ -204,7 +204,7 @@ impl Accepting {
         if h2 { self.http2(stream, &connection).await } else { self.http1(stream, &connection, requests).await }
     }
 
-    /// The engine's own loop, which sends GOAWAY when the gateway stops, or the connection has had its requests.
+    /// Runs the engine's loop, which sends GOAWAY when the gateway stops or the connection has had its number of requests.
     async fn http2(&self, stream: Stream, connection: &Connection) {
         let mut stop = self.stop.clone();
         let (end, ends) = watch::channel(*stop.borrow());
@@ -213,7 +213,7 @@ impl Accepting {
             _ = &mut served => return,
             () = async {
                 let _ = stop.wait_for(|stop| *stop).await;
-                // Who has asked nothing yet may ask; GOAWAY would turn the first request away.
+                // GOAWAY would refuse a first request that is on its way.
                 let _ = tokio::time::timeout(self.first_request, connection.presence.first_request()).await;
             } => {}
             () = connection.spent() => self.gateway.kernel.telemetry.limits.requests_per_connection.inc(),

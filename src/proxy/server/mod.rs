@@ -4,7 +4,7 @@
 //! What belongs to one connection lives in [`client`](super::client), what belongs to one request in
 //! [`exchange`](super::exchange).
 
-mod census;
+mod connections;
 mod descriptors;
 mod edge;
 pub mod overload;

@@ -1,12 +1,12 @@
-//! What the gateway does when memory or open files run short, before the system ends it or nobody can connect.
+//! Sheds load when memory or open files run short, before the system kills the process or nobody can connect.
 //!
-//! Three steps, each of which keeps those before it in force:
+//! There are three steps. Each adds to the one before:
 //!
-//! 1. [`Step::Hurry`]: clients who take nothing of an answer are given a tenth of `limits.write_time`.
-//! 2. [`Step::Refuse`]: new connections are closed, and new streams of HTTP/2 refused, so that clients may ask elsewhere.
+//! 1. [`Step::Hurry`]: a client that reads nothing of its answer has a tenth of `limits.write_time`.
+//! 2. [`Step::Refuse`]: new connections are closed and new HTTP/2 streams refused, so that clients can try another gateway.
 //! 3. [`Step::Unavailable`]: every request is answered 503 with `Retry-After`.
 //!
-//! A request reads one number. Does not see memory that the kernel holds for sockets.
+//! A request reads one atomic number. Memory that the kernel holds for sockets is not counted.
 
 use std::{
     fs,
@@ -16,32 +16,32 @@ use std::{
 
 use crate::telemetry::IntGauge;
 
-/// How far the gateway has gone.
+/// The step in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Step {
-    /// There is enough of everything.
+    /// Nothing is short.
     #[default]
     Calm,
-    /// Clients must take their answers.
+    /// Clients must read their answers sooner.
     Hurry,
-    /// Nobody new is let in.
+    /// No new connections or streams.
     Refuse,
-    /// Nobody is served.
+    /// No requests are served.
     Unavailable,
 }
 
-/// Per cent of a limit at which each step begins.
+/// Percentage of a limit at which each step begins.
 const BEGINS: [(Step, u64); 3] = [(Step::Unavailable, 95), (Step::Refuse, 90), (Step::Hurry, 80)];
 
-/// Per cent below its beginning at which a step ends, so that it does not come and go.
+/// How many percentage points lower a step ends, so that it does not flap.
 const SLACK: u64 = 5;
 
-/// A standing client is given this part of its time once there is need to hurry.
+/// The divisor of a stalled client's time from [`Step::Hurry`] on.
 const HURRY: u32 = 10;
 
 impl Step {
-    /// The step for so much of a limit, when another one is in force.
+    /// The step at `percent` of a limit, coming from another step.
     fn next(self, used: u64, limit: u64) -> Self {
         let percent = used.saturating_mul(100) / limit.max(1);
         let begins = |step: Self, at: u64| if step <= self { at - SLACK } else { at };
@@ -67,7 +67,7 @@ impl Step {
     }
 }
 
-/// Something that can run short.
+/// A resource that can run short.
 #[derive(Debug)]
 struct Resource {
     name: &'static str,
@@ -92,7 +92,7 @@ impl Resource {
     }
 }
 
-/// How short memory and open files are.
+/// How short memory and open files are, as steps.
 #[derive(Debug)]
 pub struct Pressure {
     memory: Resource,
@@ -108,7 +108,7 @@ impl Default for Pressure {
 }
 
 impl Pressure {
-    /// Nothing is short. The gauges show the steps.
+    /// Begins with nothing short. The gauges show the steps.
     pub fn new(memory: IntGauge, files: IntGauge) -> Self {
         let resource = |name, gauge| Resource { name, step: AtomicU8::new(0), gauge };
         Self { memory: resource("memory in bytes", memory), files: resource("open files", files) }
@@ -119,7 +119,7 @@ impl Pressure {
         self.memory.step().max(self.files.step())
     }
 
-    /// How long a client may take nothing of an answer, of the time that it has otherwise.
+    /// How long a client may read nothing of an answer, given what it has when nothing is short.
     pub fn patience(&self, usual: Duration) -> Duration {
         if self.step() >= Step::Hurry { usual / HURRY } else { usual }
     }
@@ -130,7 +130,7 @@ impl Pressure {
         self.memory.uses(percent, 100);
     }
 
-    /// Looks at what is in use. Limits of 0 are none.
+    /// Measures what is in use. A limit of 0 means none.
     pub fn look(&self, memory_limit: u64, files_limit: u64) {
         if memory_limit > 0 {
             self.memory.uses(resident().unwrap_or(0), memory_limit);
@@ -141,7 +141,7 @@ impl Pressure {
     }
 }
 
-/// Bytes of memory that the process has.
+/// Bytes of memory that the process uses.
 pub fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -153,7 +153,7 @@ fn open_files() -> Option<u64> {
     Some(fs::read_dir("/proc/self/fd").ok()?.count() as u64)
 }
 
-/// Bytes of memory that the container may have (cgroups, version 2 or 1), 0 when there is no such limit.
+/// The container's memory limit in bytes (cgroups 2 or 1); 0 without one.
 pub fn of_container() -> u64 {
     let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
     let limit = files.iter().find_map(|file| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok());

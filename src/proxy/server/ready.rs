@@ -1,20 +1,19 @@
-//! Whether traffic may come, and what it waits for.
+//! Whether the gateway is ready for traffic, and what it waits for.
 //!
-//! A gateway that takes traffic before it has its issuers' keys, or knows what was revoked, answers it with 503. So it is ready when all
-//! of that was there once. Afterwards it is ready until it stops: were it to follow its issuers, an outage of one of them would take every
-//! gateway out of service, also for the clients of all others. What an introspection endpoint is asked is asked for each request; there
-//! is nothing to wait for.
+//! Without its issuers' keys and the list of revocations, the gateway answers requests with 503. So it becomes ready once it has them
+//! all, and then stays ready until it stops: if readiness followed the issuers, an outage of one issuer would take every gateway out
+//! of service for the clients of all of them. Introspection endpoints are asked for each request, so there is nothing to wait for.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::proxy::running::gateway::Gateway;
 
-/// How far the gateway has come.
+/// Which steps to readiness were reached.
 #[derive(Default)]
 pub struct Ready {
     /// The listeners are open.
     listening: AtomicBool,
-    /// Nothing was missing, once.
+    /// Nothing was missing at one time.
     reached: AtomicBool,
     /// A stop has begun.
     draining: AtomicBool,
@@ -31,7 +30,7 @@ impl Ready {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether [`Ready::drain`] was said.
+    /// Whether [`Ready::drain`] was called.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
@@ -55,7 +54,7 @@ impl Ready {
     }
 }
 
-/// Documents and keys that are missing. After the time for all of them, some are enough.
+/// The documents and keys that are missing. After `process.ready_after`, some of them are enough.
 fn waited_for(gateway: &Gateway) -> Vec<String> {
     let (readiness, clock) = (&gateway.kernel.env.readiness, &gateway.kernel.env.clock);
     let mut missing = readiness.missing(clock.instant());

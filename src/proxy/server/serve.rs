@@ -20,7 +20,7 @@ use tokio::{
 use tollgate_revocations::Book;
 
 use super::{
-    census::Census,
+    connections::Connections,
     descriptors::{self, most_connections},
     edge::Edge,
     pressure,
@@ -67,7 +67,7 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     let opt = Opt { upgrade, daemon: false, nocapture: false, test: false, conf: None };
     let mut server = Server::new_with_opt_and_conf(opt, conf(config));
     server.bootstrap();
-    let census = Arc::new(Census::new(most_connections(config.limits.connections), config.listeners.len()));
+    let connections = Arc::new(Connections::new(most_connections(config.limits.connections), config.listeners.len()));
     let (stop, _) = watch::channel(false);
     let mut proxy = http_proxy(&server.configuration, Phases(gateway.clone()));
     let mut options = HttpServerOptions::default();
@@ -82,10 +82,16 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     h2.max_send_buffer_size(H2_SEND_BUFFER);
     proxy.h2_options = Some(h2);
     let proxy = Arc::new(proxy);
-    server.add_service(Edge { gateway: gateway.clone(), proxy, stop: stop.clone(), census: census.clone(), sockets: sockets.clone() });
+    server.add_service(Edge {
+        gateway: gateway.clone(),
+        proxy,
+        stop: stop.clone(),
+        connections: connections.clone(),
+        sockets: sockets.clone(),
+    });
     server.add_service(Attendant { gateway: gateway.clone(), sockets: sockets.clone(), handed_over: handed_over.subscribe() });
     let process = config.process.clone();
-    let signals = Signals { gateway: gateway.clone(), census, stop, handed_over, sockets, process };
+    let signals = Signals { gateway: gateway.clone(), connections, stop, handed_over, sockets, process };
     drop(snapshot);
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     gateway.access_log.flush(Duration::from_secs(5));

@@ -1,12 +1,12 @@
 //! Signals, stop and hand-over.
 //!
-//! - HUP opens the access log's file anew and reloads; a problem keeps the running configuration.
-//! - TERM stops: not ready, no new connections, `Connection: close` and GOAWAY, what is under way may finish within the grace
-//!   time. Connections that were accepted have the time of a header for their first request. The process ends as soon as nothing
-//!   is left.
-//! - QUIT hands the listening sockets to a process that was started with `--upgrade` and then stops the same way. When no
-//!   process takes them, everything goes on; without `process.upgrade_socket` it is TERM.
-//! - INT ends at once.
+//! - HUP reopens the access log and reloads. If the new configuration has a problem, the old one stays.
+//! - TERM stops: the gateway is no longer ready, accepts nothing, sends `Connection: close` and GOAWAY, and lets requests finish
+//!   within the grace time. An accepted connection has `limits.header_time` for its first request. The process ends when the last
+//!   connection is closed.
+//! - QUIT hands the listening sockets to a process that was started with `--upgrade`, then stops like TERM. If no process takes
+//!   them, the gateway goes on. Without `process.upgrade_socket`, QUIT is TERM.
+//! - INT ends the process at once.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -17,23 +17,23 @@ use tokio::{
     sync::watch,
 };
 
-use super::{census::Census, edge::first_request, sockets::Sockets};
+use super::{connections::Connections, edge::first_request, sockets::Sockets};
 use crate::{config::Process, proxy::running::gateway::Gateway};
 
-/// How long both processes accept after a hand-over: the new one has the sockets, but may be about to start its threads.
+/// How long both processes accept after a hand-over: the new one has the sockets, but may not have started its threads.
 const OVERLAP: Duration = Duration::from_secs(2);
 
-/// How long kept connections may still be used. One that is closed without a word may lose the request that its client is just
-/// sending; one that is used meanwhile is told `Connection: close` with its answer.
+/// How long idle connections stay open after a stop. Closing one at once may lose a request that its client is sending; one that is
+/// used in this time gets `Connection: close` with its answer.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Waits for a signal, and drains before it lets the engine stop.
+/// Waits for a signal, and drains the gateway before the engine stops.
 pub struct Signals {
     pub gateway: Arc<Gateway>,
-    pub census: Arc<Census>,
-    /// Turned true when the gateway stops.
+    pub connections: Arc<Connections>,
+    /// Becomes true when the gateway stops.
     pub stop: watch::Sender<bool>,
-    /// Turned true when another process has the sockets.
+    /// Becomes true when another process has the sockets.
     pub handed_over: watch::Sender<bool>,
     pub sockets: Arc<Sockets>,
     pub process: Process,
@@ -41,7 +41,7 @@ pub struct Signals {
 
 #[async_trait]
 impl ShutdownSignalWatch for Signals {
-    /// The engine's own ways to stop sleep for the whole grace time, so every way ends in its fast one, after draining here.
+    /// The engine's graceful stops sleep for the whole grace time. So the gateway drains here, and then uses the engine's fast stop.
     async fn recv(&self) -> ShutdownSignal {
         let kinds = [SignalKind::terminate(), SignalKind::quit(), SignalKind::interrupt()];
         let [Ok(mut terminate), Ok(mut quit), Ok(mut interrupt)] = kinds.map(signal) else {
@@ -80,21 +80,21 @@ impl Signals {
     }
 
     async fn drain(&self) {
-        log::info!("stopping: {} connections may finish within {:?}", self.census.count(), self.process.grace.0);
+        log::info!("stopping: {} connections may finish within {:?}", self.connections.count(), self.process.grace.0);
         self.gateway.drain();
         let _ = self.stop.send(true);
         let begun = tokio::time::Instant::now();
         self.empty_before(begun + GOODBYE.min(self.process.grace.0)).await;
-        self.census.ask_to_leave(false);
+        self.connections.ask_to_leave(false);
         // The engine's own cleanup would drop connections whose request lies unread.
         self.empty_before(begun + first_request(&self.gateway.current().config.gateway)).await;
-        self.census.ask_to_leave(true);
+        self.connections.ask_to_leave(true);
         self.empty_before(begun + self.process.grace.0).await;
     }
 
-    /// Waits until nobody is connected any more, or until the time is over.
+    /// Waits until no connection is open, or until the time is over.
     async fn empty_before(&self, end: tokio::time::Instant) {
-        while self.census.count() > 0 && tokio::time::Instant::now() < end {
+        while self.connections.count() > 0 && tokio::time::Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

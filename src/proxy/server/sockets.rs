@@ -1,4 +1,4 @@
-//! Listening sockets. They live in the engine's table, so that QUIT can hand them to the next process.
+//! Listening sockets. They are kept in the engine's table, so that QUIT can hand them to the next process.
 
 use std::{
     io,
@@ -10,7 +10,7 @@ use std::{
 
 use pingora::server::ListenFds;
 
-/// The sockets that clients and operators connect to, until their service takes them.
+/// The sockets of listeners and of the admin port, until their services take them.
 #[derive(Default)]
 pub struct Sockets {
     bound: Mutex<Vec<(SocketAddr, std::net::TcpListener)>>,
@@ -18,10 +18,10 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Opens all of them, before anything else of the process runs.
+    /// Opens all sockets, before anything else of the process runs.
     ///
     /// # Errors
-    /// The first address that cannot be had.
+    /// The first address that cannot be bound.
     pub fn open(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<Self> {
         let open = |address: SocketAddr| {
             let socket = std::net::TcpListener::bind(address);
@@ -30,11 +30,11 @@ impl Sockets {
         Ok(Self { bound: Mutex::new(addresses.into_iter().map(open).collect::<io::Result<_>>()?), table: OnceLock::new() })
     }
 
-    /// The socket of an address: the one the previous process handed over, the one that was opened, or a new one. It is in the
-    /// engine's table for the next process.
+    /// The socket of an address: handed over by the previous process, opened at start, or new. It is put in the engine's table for the
+    /// next process.
     ///
     /// # Errors
-    /// When the address cannot be had.
+    /// When the address cannot be bound.
     pub fn take(&self, address: SocketAddr, fds: Option<&ListenFds>) -> io::Result<std::net::TcpListener> {
         if let Some(fds) = fds {
             let _ = self.table.set(fds.clone());
@@ -61,10 +61,10 @@ impl Sockets {
         Some(bound.swap_remove(index).1)
     }
 
-    /// Hands all of them to the process that waits at `path`. Waits for it some seconds, blocking.
+    /// Hands all sockets to the process that waits at `path`. Blocks for some seconds.
     ///
     /// # Errors
-    /// When nobody takes them.
+    /// When no process takes them.
     pub fn hand_over(&self, path: &Path) -> io::Result<()> {
         let fds = self.table.get().ok_or_else(|| io::Error::other("the listeners are not open yet"))?;
         fds.lock().send_to_sock(path.to_string_lossy().as_ref()).map(drop).map_err(io::Error::other)

@@ -1,4 +1,4 @@
-//! Who is connected, and who may be.
+//! Counts the open connections, and limits how many a listener and a client may have.
 
 use std::{
     collections::HashMap,
@@ -9,9 +9,9 @@ use std::{
 use super::pressure::Step;
 use crate::proxy::{client::presence::Presence, running::gateway::Gateway};
 
-/// Who is connected.
-pub struct Census {
-    /// Most connections that the process can carry, whatever the configuration says.
+/// The open connections.
+pub struct Connections {
+    /// The most connections that the process can hold, whatever the configuration says.
     most: usize,
     clients: Mutex<Counts>,
 }
@@ -21,13 +21,13 @@ struct Counts {
     all: usize,
     by_listener: Vec<usize>,
     by_client: HashMap<IpAddr, usize>,
-    /// By the number of the seat.
+    /// By the slot's number.
     present: HashMap<u64, Arc<Presence>>,
-    seats: u64,
+    slots: u64,
 }
 
-impl Census {
-    /// Nobody yet, on so many listeners: a reload changes none of them.
+impl Connections {
+    /// No connections yet. A reload does not change the number of listeners.
     pub fn new(most: usize, listeners: usize) -> Self {
         Self { most, clients: Mutex::new(Counts { by_listener: vec![0; listeners], ..Counts::default() }) }
     }
@@ -37,7 +37,7 @@ impl Census {
         self.lock().all
     }
 
-    /// Asks connections to leave as soon as they are idle; those that have asked nothing yet only if `all`.
+    /// Closes connections as soon as they are idle. One that has had no request yet is closed only if `all`.
     pub fn ask_to_leave(&self, all: bool) {
         self.lock().present.values().for_each(|presence| presence.ask_to_leave(all));
     }
@@ -47,20 +47,20 @@ impl Census {
     }
 }
 
-/// One connection's place in the census; leaves it when dropped.
-pub struct Seat {
+/// The place of one open connection. Dropping it frees the place.
+pub struct Slot {
     gateway: Arc<Gateway>,
-    census: Arc<Census>,
+    connections: Arc<Connections>,
     listener: usize,
     client: IpAddr,
     number: u64,
-    /// What tells the connection to leave.
+    /// Closes the connection.
     pub presence: Arc<Presence>,
 }
 
-impl Seat {
-    /// A place for one more; none when there are enough of them.
-    pub fn take(gateway: &Arc<Gateway>, census: &Arc<Census>, listener: usize, address: IpAddr) -> Option<Self> {
+impl Slot {
+    /// A place for one more connection, or `None` at a limit, which is counted.
+    pub fn take(gateway: &Arc<Gateway>, connections: &Arc<Connections>, listener: usize, address: IpAddr) -> Option<Self> {
         let snapshot = gateway.current();
         let (config, client) = (&snapshot.config.gateway, one_client(address));
         let telemetry = &gateway.kernel.telemetry;
@@ -68,8 +68,8 @@ impl Seat {
             telemetry.limits.memory.inc();
             return None;
         }
-        let mut counts = census.lock();
-        if counts.all >= config.limits.connections.min(census.most) {
+        let mut counts = connections.lock();
+        if counts.all >= config.limits.connections.min(connections.most) {
             telemetry.limits.connections.inc();
             return None;
         }
@@ -85,17 +85,17 @@ impl Seat {
         *of_client += 1;
         counts.by_listener[listener] += 1;
         counts.all += 1;
-        let (number, presence) = (counts.seats, Arc::<Presence>::default());
-        counts.seats += 1;
+        let (number, presence) = (counts.slots, Arc::<Presence>::default());
+        counts.slots += 1;
         counts.present.insert(number, presence.clone());
         telemetry.connections.inc();
-        Some(Self { gateway: gateway.clone(), census: census.clone(), listener, client, number, presence })
+        Some(Self { gateway: gateway.clone(), connections: connections.clone(), listener, client, number, presence })
     }
 }
 
-impl Drop for Seat {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let mut counts = self.census.lock();
+        let mut counts = self.connections.lock();
         counts.all -= 1;
         counts.by_listener[self.listener] -= 1;
         counts.present.remove(&self.number);
@@ -109,7 +109,7 @@ impl Drop for Seat {
     }
 }
 
-/// What counts as one client: of IPv6, whoever has an address has the other 2^64 of its network as well (RFC 7421).
+/// The address that counts as one client. A client with an IPv6 address has the 2^64 addresses of its network (RFC 7421).
 fn one_client(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
