@@ -240,7 +240,9 @@ fn what_becomes_of_a_request_is_decided_without_a_session_and_without_tls() {
     sources(&root().join("src/judge"), &mut files);
     assert!(files.len() > 4, "{files:?}");
     for file in files.iter().filter(|file| !is_test(file)) {
-        for (number, line) in code(file) {
+        let lines = code(file);
+        let tests = lines.iter().position(|(_, line)| line.trim() == "#[cfg(test)]").unwrap_or(lines.len());
+        for (number, line) in &lines[..tests] {
             let words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
             let mut words = words.filter(|word| matches!(*word, "Session" | "openssl" | "tls" | "Instant" | "SystemTime"));
             assert_eq!(words.next(), None, "{}:{number}", file.display());
