@@ -90,6 +90,8 @@ struct Backend {
     address: SocketAddr,
     /// Connections that nobody has closed.
     open: Arc<AtomicUsize>,
+    /// Connections there ever were.
+    accepted: Arc<AtomicUsize>,
 }
 
 impl Backend {
@@ -97,12 +99,13 @@ impl Backend {
     fn new(name: usize, before: impl Fn() + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (open, before) = (Arc::new(AtomicUsize::new(0)), Arc::new(before));
-        let count = open.clone();
+        let (open, accepted, before) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(before));
+        let (count, ever) = (open.clone(), accepted.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (stream, count, before) = (stream.unwrap(), count.clone(), before.clone());
                 count.fetch_add(1, Ordering::SeqCst);
+                ever.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || {
                     let mut stream = BufReader::new(stream);
                     while head(&mut stream).is_some() {
@@ -117,7 +120,7 @@ impl Backend {
                 });
             }
         });
-        Self { address, open }
+        Self { address, open, accepted }
     }
 
     fn is_left_alone(&self) -> bool {
@@ -251,6 +254,24 @@ fn a_request_at_an_endpoint_that_leaves_is_finished_there_and_then_its_connectio
     assert_eq!(before.answer(), (200, "1".to_owned()));
     await_that("the connection is closed", || old.is_left_alone());
     assert_eq!(before.ask(), (200, "2".to_owned()), "the client's connection lives on");
+}
+
+#[test]
+fn a_connection_to_an_endpoint_that_stays_outlives_a_reload_and_a_supply() {
+    let (backend, other) = (Backend::new(1, || ()), Backend::new(2, || ()));
+    let running = Running::new(backend.address, "");
+    let client = Mutex::new(running.client());
+    let ask = || assert_eq!(client.lock().unwrap().ask(), (200, "1".to_owned()));
+    ask();
+    // The client may have the whole answer a moment before the connection it came over is kept.
+    await_that("a connection is used again", || {
+        let before = backend.accepted.load(Ordering::SeqCst);
+        running.supply(&[&backend, &other]);
+        running.supply(&[&backend]);
+        running.gateway.reload().unwrap();
+        ask();
+        backend.accepted.load(Ordering::SeqCst) == before
+    });
 }
 
 #[test]
