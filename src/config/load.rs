@@ -31,6 +31,11 @@ impl Config {
         self.document.name()
     }
 
+    /// The file's content, with references in place of secrets.
+    pub fn written(&self) -> serde_json::Value {
+        self.document.value()
+    }
+
     /// Gives problems that blame this file, and know only a pointer, their line.
     pub fn locate(&self, problems: &mut Problems) {
         for problem in problems.0.iter_mut().filter(|problem| problem.line == 0 && problem.file == self.file()) {

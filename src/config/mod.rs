@@ -5,6 +5,7 @@
 
 mod chain;
 mod forwarding;
+mod identity;
 mod limits;
 mod load;
 mod model;
@@ -16,6 +17,7 @@ mod waivers;
 
 pub use chain::{ChainSpec, FilterSpec, StepSpec, gives_principal};
 pub use forwarding::Forwarding;
+pub use identity::ConfigurationId;
 pub use limits::Limits;
 pub use load::Config;
 pub use model::*;

@@ -253,6 +253,7 @@ mod tests {
         Line {
             time: SystemTime::UNIX_EPOCH,
             request_id: RequestId::default(),
+            configuration: None,
             client: [192, 0, 2, 1].into(),
             method: Method::GET,
             host: "a.example".into(),

@@ -20,6 +20,8 @@ pub struct Line {
     pub time: SystemTime,
     /// The request's id.
     pub request_id: RequestId,
+    /// The configuration that judged it.
+    pub configuration: Option<Arc<str>>,
     /// Address of the client.
     pub client: IpAddr,
     /// Method.
@@ -71,6 +73,7 @@ impl Serialize for Line {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("ts", &timestamp(self.time))?;
         map.serialize_entry("request_id", &format_args!("{}", self.request_id))?;
+        optional(&mut map, "configuration", self.configuration.as_deref())?;
         map.serialize_entry("client", &self.client)?;
         map.serialize_entry("method", self.method.as_str())?;
         map.serialize_entry("host", &*self.host)?;

@@ -51,6 +51,7 @@ pub struct Telemetry {
     reloads_failed: IntCounter,
     generation: IntGauge,
     artifact: IntGaugeVec,
+    configuration: IntGaugeVec,
     waived: IntGaugeVec,
     opened: IntGaugeVec,
     /// Two reloads must not interleave what they say is running.
@@ -113,6 +114,7 @@ impl Telemetry {
             reloads_failed: reloads.with_label_values(&["failed"]),
             generation: make.gauge("config_generation", "Counts the configurations that were put to use"),
             artifact: make.gauges("artifact_info", "Digest of what is served", &["digest"]),
+            configuration: make.gauges("configuration_info", "Identity of artifact and environment together", &["id"]),
             waived: make.gauges("waived_info", "Demands that nobody enforces because they were waived by name", &["demand"]),
             opened: make.gauges("waived_open_operations", "Operations that are open to everybody because that was waived", &["demand"]),
             running: Mutex::new(()),
@@ -136,10 +138,12 @@ impl Telemetry {
     }
 
     /// Says what is served from now on, and counts a reload when it is not the first generation.
-    pub fn running(&self, generation: u64, digest: &str, waived: &[Waived]) {
+    pub fn running(&self, generation: u64, digest: &str, id: &str, waived: &[Waived]) {
         let _one_at_a_time = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         self.artifact.reset();
         self.artifact.with_label_values(&[digest]).set(1);
+        self.configuration.reset();
+        self.configuration.with_label_values(&[id]).set(1);
         self.waived.reset();
         self.opened.reset();
         for Waived { filter, opened, .. } in waived {

@@ -157,11 +157,13 @@ fn every_limit_of_the_configuration_has_its_counter_from_the_start() {
 fn only_what_runs_now_is_shown_as_running() {
     let telemetry = telemetry();
     let waived = |filter: &str, opened: usize| Waived { filter: filter.to_owned(), opened, named: String::new() };
-    telemetry.running(1, "aaaa", &[waived("throttle", 0), waived("mtls", 2)]);
-    telemetry.running(2, "bbbb", &[waived("cors", 0), waived("basic_auth", 3)]);
+    telemetry.running(1, "aaaa", "one", &[waived("throttle", 0), waived("mtls", 2)]);
+    telemetry.running(2, "bbbb", "two", &[waived("cors", 0), waived("basic_auth", 3)]);
     telemetry.reload_failed();
     assert_eq!(value(&telemetry, r#"tollgate_artifact_info{digest="aaaa"}"#), None);
     assert_eq!(value(&telemetry, r#"tollgate_artifact_info{digest="bbbb"}"#), Some(1.0));
+    assert_eq!(value(&telemetry, r#"tollgate_configuration_info{id="one"}"#), None);
+    assert_eq!(value(&telemetry, r#"tollgate_configuration_info{id="two"}"#), Some(1.0));
     assert_eq!(value(&telemetry, r#"tollgate_waived_info{demand="throttle"}"#), None);
     assert_eq!(value(&telemetry, r#"tollgate_waived_info{demand="basic_auth"}"#), Some(1.0));
     assert_eq!(value(&telemetry, r#"tollgate_waived_open_operations{demand="basic_auth"}"#), Some(3.0));
@@ -215,6 +217,7 @@ fn line() -> Line {
     Line {
         time: UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
         request_id: RequestId::fresh(0xabc, false),
+        configuration: Some("5e".repeat(16).into()),
         client: "2001:db8::1".parse().unwrap(),
         method: Method::POST,
         host: "api.example".into(),
@@ -271,7 +274,7 @@ fn a_line_says_what_happened() {
     assert_eq!(
         written,
         json!({
-            "ts": "2023-11-14T22:13:20.123Z", "request_id": "00000000000000000000000000000abc", "client": "2001:db8::1",
+            "ts": "2023-11-14T22:13:20.123Z", "request_id": "00000000000000000000000000000abc", "configuration": "5e".repeat(16), "client": "2001:db8::1",
             "method": "POST", "host": "api.example", "path": "/pets/1", "api": "pets", "version": "1.0", "operation": "addPet",
             "status": 503, "reason": "chain.fault", "code": 900_900, "detail": "jwt: no keys", "asked_by": "pets.yaml:7",
             "alternatives": [{

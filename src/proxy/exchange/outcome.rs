@@ -67,6 +67,7 @@ pub fn line(session: &Session, exchange: &Exchange) -> Line {
     Line {
         time: exchange.time,
         request_id: exchange.id,
+        configuration: exchange.snapshot.as_ref().map(|snapshot| snapshot.id.text()),
         client: exchange
             .call
             .as_ref()

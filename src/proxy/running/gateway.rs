@@ -125,7 +125,7 @@ impl Gateway {
         let access_log = access_log.map_err(|problem| blame(problem, &loaded_config, "/access_log/to"))?;
         let stores = watch::Sender::new(loaded_config.gateway.stores.clone());
         let first = Snapshot::build(&kernel, source.load()?, loaded_config, 1)?;
-        kernel.telemetry.running(1, &first.loaded.digest, &first.judge.waived);
+        kernel.telemetry.running(1, &first.loaded.digest, first.id.as_str(), &first.judge.waived);
         Ok(Arc::new(Self {
             kernel,
             documents,
@@ -177,7 +177,7 @@ impl Gateway {
         let trust = self.documents.read_trust().map_err(|problem| blame(problem, &config, "/trust/ca"))?;
         let next = Snapshot::build(&self.kernel, self.source.load()?, config, generation)?;
         self.documents.renew_trust(trust);
-        self.kernel.telemetry.running(generation, &next.loaded.digest, &next.judge.waived);
+        self.kernel.telemetry.running(generation, &next.loaded.digest, next.id.as_str(), &next.judge.waived);
         next.announce(self.kernel.kinds);
         self.stores.send_replace(stores);
         self.current.store(Arc::new(next));
@@ -308,6 +308,7 @@ impl AdminView for Arc<Gateway> {
         let snapshot = self.current();
         json!({
             "digest": snapshot.loaded.digest,
+            "configuration": snapshot.id.as_str(),
             "signers": snapshot.loaded.signers,
             "inputs": snapshot.loaded.plan.documents,
             "generation": snapshot.generation,

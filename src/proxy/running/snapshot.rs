@@ -7,7 +7,7 @@ use tollgate_filter_api::{Env, Kind, Metrics, Peer, Problems};
 use super::{client_certificates, faults::Faults};
 use crate::{
     chain::Waived,
-    config::{Config, Limits},
+    config::{Config, ConfigurationId, Limits},
     judge::Judge,
     proxy::{
         client::{
@@ -51,6 +51,8 @@ pub struct Kernel {
 pub struct Snapshot {
     /// Counts configurations.
     pub generation: u64,
+    /// What it is called on every machine.
+    pub id: ConfigurationId,
     /// What requests are judged by.
     pub judge: Judge,
     /// What was said about the faults of each operation.
@@ -90,7 +92,8 @@ impl Snapshot {
         };
         let metrics = kernel.telemetry.operations(plan);
         let faults = judge.operations.iter().map(|_| Faults::default()).collect();
-        Ok(Self { generation, judge, faults, upstreams, metrics, listener_tls, config, loaded })
+        let id = ConfigurationId::new(&loaded.digest, &config, kernel.kinds);
+        Ok(Self { generation, id, judge, faults, upstreams, metrics, listener_tls, config, loaded })
     }
 }
 
@@ -124,8 +127,9 @@ impl Snapshot {
         let apis = &self.loaded.plan.apis;
         let listeners: Vec<String> = self.config.gateway.listeners.iter().map(|listener| listener.address.to_string()).collect();
         log::info!(
-            "configuration {}: {} operations of {} APIs on {}; admin on {}; sha256 {}",
+            "configuration {} ({}): {} operations of {} APIs on {}; admin on {}; sha256 {}",
             self.generation,
+            self.id,
             apis.iter().map(|api| api.operations.len()).sum::<usize>(),
             apis.len(),
             listeners.join(", "),
