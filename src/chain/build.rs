@@ -315,7 +315,7 @@ impl<'a> Builder<'a> {
         }
         // The list knows the catalogue's filters only.
         let Some(kind) = self.kind(&spec.id) else { return Err(Reported) };
-        let built = (kind.build)(&settings.merged, declared, self.environment(kind)).map_err(|problem| {
+        let built = (kind.build)(&settings.merged, declared, self.environment(kind)).and_then(readable).map_err(|problem| {
             self.problems.push(match problem.declared {
                 true => self.at(problem, declares),
                 false => settings.place(problem, self.inputs.plan, asked),
@@ -332,6 +332,18 @@ impl<'a> Builder<'a> {
             let declared = plan.declared.get(kind.id).map_or_else(Declared::default, |content| Declared::new(content.clone()));
             Env { declared, ..(*env).clone() }
         })
+    }
+}
+
+/// Refuses a filter that wants to read answers which have no end.
+fn readable(filter: Option<Arc<dyn DynFilter>>) -> Result<Option<Arc<dyn DynFilter>>, Problem> {
+    let fault = filter.as_ref().and_then(|filter| Some((filter.id(), filter.answer_body()?.fault()?)));
+    match fault {
+        None => Ok(filter),
+        Some((id, fault)) => {
+            let problem = Problem::error("chain.answers", format!("`{id}` wants to read answers whole that it cannot: {fault}"));
+            Err(problem.hint("take them out of what it reads"))
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! This does not protect against a filter that decides wrongly, or that never ends.
 
 mod alternatives;
+mod answers;
 mod attempts;
 mod build;
 mod inputs;
@@ -17,6 +18,7 @@ mod run;
 mod settings;
 mod steps;
 
+pub use answers::Covered;
 pub use attempts::{Explanation, Failure};
 pub use build::build;
 pub use inputs::Inputs;

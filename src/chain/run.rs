@@ -31,8 +31,9 @@ pub enum Verdict {
 pub struct Run {
     /// What is known of the request.
     pub facts: Facts,
-    states: Vec<Box<dyn Any + Send + Sync>>,
-    ran: Vec<usize>,
+    pub(super) states: Vec<Box<dyn Any + Send + Sync>>,
+    /// Filters that let the request pass, in order.
+    pub(super) ran: Vec<usize>,
     at: usize,
     attempts: Attempts,
     /// A filter has ended the request.

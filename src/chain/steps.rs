@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use http::HeaderName;
-use tollgate_filter_api::{Carrier, DynFilter, ScopeAlternatives};
+use tollgate_filter_api::{AnswerUse, Carrier, DynFilter, ScopeAlternatives};
 
 /// The filters of one operation, in order.
 #[derive(Default)]
 pub struct Chain {
     pub(super) filters: Vec<Arc<dyn DynFilter>>,
+    /// For each, the answers that it reads whole.
+    pub(super) answers: Vec<Option<AnswerUse>>,
+    /// One of them reads some.
+    pub(super) reads_answers: bool,
     pub(super) steps: Vec<Step>,
     /// Nobody checks credentials here: the caller is anonymous from the start.
     pub(super) open: bool,
@@ -72,6 +76,9 @@ impl Chain {
     }
 
     fn part(&mut self, filter: Arc<dyn DynFilter>, asked_by: Option<String>) -> Part {
+        let answers = filter.answer_body();
+        self.reads_answers |= answers.is_some();
+        self.answers.push(answers);
         self.filters.push(filter);
         Part { filter: self.filters.len() - 1, asked_by }
     }

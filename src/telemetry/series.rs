@@ -71,5 +71,6 @@ macro_rules! limits {
 
 limits! {
     connections, connections_per_client, handshake_time, header_time, header_bytes, header_fields, target_bytes, body_bytes,
-    body_pace, idle_time, write_time, requests_per_connection, h2_streams, h2_control_frames, answer_buffer, answer_buffers, memory,
+    body_pace, idle_time, write_time, requests_per_connection, h2_streams, h2_control_frames, answer_buffer, answer_buffers,
+    whole_answers, memory,
 }

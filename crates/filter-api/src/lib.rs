@@ -19,7 +19,9 @@ pub use contract::facts::{
     AllCredentials, Certificate, Credentials, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts, Token,
 };
 pub use contract::fault::Fault;
-pub use contract::filter::{AnswerCx, AnswerUse, BodyUse, ChunkCx, Cx, DoneCx, Filter, Flow, Outcome, Posture, ResponseCx, UpstreamCx};
+pub use contract::filter::{
+    AnswerCx, AnswerUse, BodyUse, ChunkCx, Cx, DoneCx, Filter, Flow, Outcome, Posture, ResponseCx, UpstreamCx, essence, is_endless,
+};
 pub use contract::kind::{
     BuildFilter, CheckSettings, DynAnswer, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, FilterFuture, Kind, MetricDoc,
     NamedApis,
@@ -27,7 +29,7 @@ pub use contract::kind::{
 pub use contract::reason::{Answer, Meaning, Reason};
 pub use request::carrier::Carrier;
 pub use request::escapes::percent_decoded;
-pub use request::head::{IllegalHeader, RequestHead, ResponseHead};
+pub use request::head::{AnswerHead, IllegalHeader, IllegalStatus, RequestHead, ResponseHead};
 pub use request::request_id::RequestId;
 pub use request::scheme::{NoCredential, behind_scheme, bytes_behind_scheme, has_scheme};
 pub use settings::declared::{Declared, DeclaredHeader, RequiredScopes, ScopeAlternatives};

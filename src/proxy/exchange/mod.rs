@@ -7,11 +7,14 @@ pub mod answer;
 mod attempt;
 mod decide;
 pub mod forward;
+mod judged;
 mod outcome;
 mod patience;
 pub mod phases;
 mod response_rules;
 pub mod state;
+mod subrequest;
+mod whole_answer;
 mod whole_body;
 
 #[cfg(test)]

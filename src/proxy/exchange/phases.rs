@@ -24,7 +24,8 @@ use super::{
     outcome::{count, faulted, line, may_repeat, reason_of},
     response_rules::{self, AnswerFields},
     state::Exchange,
-    whole_body,
+    subrequest::{self, Back},
+    whole_answer, whole_body,
 };
 use crate::{
     chain::gateway as reasons,
@@ -76,7 +77,7 @@ impl ProxyHttp for Phases {
     }
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Self::CTX) -> pingora::Result<bool> {
-        if whole_body::resume(session, exchange) {
+        if subrequest::resume(session, exchange) {
             return Ok(false);
         }
         let connection = connection_of(session.digest()).cloned();
@@ -105,11 +106,7 @@ impl ProxyHttp for Phases {
         }
         let ended = decide(&self.0, session, exchange, &snapshot).await;
         match ended {
-            Ok(()) if whole_body::is_lost(session, exchange) => {
-                whole_body::forward(session, exchange).await?;
-                Ok(true)
-            }
-            Ok(()) => Ok(false),
+            Ok(()) => subrequest::go_out(&self.0, session, exchange).await,
             Err(answer) => {
                 if self.0.is_draining() {
                     session.set_keepalive(None);
@@ -167,6 +164,9 @@ impl ProxyHttp for Phases {
         let way = forward::Way { connection, forwarded, via: snapshot.judge.via.value(exchange.version) };
         let heading = forward::Heading { way, upstream, path_and_query: outgoing, host: &exchange.host, ids, reserved };
         forward::aim(req, heading).map_err(|_| Error::new(ErrorType::InternalError))?;
+        if exchange.reads_answers {
+            whole_answer::ask(req)?;
+        }
         let chain = exchange.running();
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
             run.upstream(&chain, RequestHead::wrap_mut(req), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;
@@ -245,6 +245,10 @@ impl ProxyHttp for Phases {
             return Ok(());
         }
         exchange.status = resp.status.as_u16();
+        let method = &session.req_header().method;
+        if exchange.reads_answers && whole_answer::hold(exchange, &self.0.kernel.whole_answers, method, resp)? {
+            return Ok(());
+        }
         if exchange.status == 101
             && let Some(connection) = &exchange.connection
         {
@@ -284,6 +288,9 @@ impl ProxyHttp for Phases {
         let patience = &mut exchange.patience;
         let waited = if end { patience.whole() } else { patience.piece() };
         waited.map_err(|spent| exchange.spent(spent))?;
+        if exchange.held.is_some() {
+            return whole_answer::keep(exchange, body).map(|()| None);
+        }
         let chain = exchange.running();
         if let (Some(chain), Some(run)) = (chain, &mut exchange.run) {
             run.chunk(&chain, body, end).map_err(|fault| faulted(&mut exchange.note, &fault))?;
@@ -309,16 +316,21 @@ impl ProxyHttp for Phases {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Self::CTX) -> FailToProxy {
         let Some(reason) = reason_of(error, exchange) else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
         session.set_keepalive(None);
-        // An interim answer leaves the client waiting for the final one.
-        if session.response_written().is_some_and(|written| !written.status.is_informational() || session.was_upgraded()) {
+        let failed = FailToProxy { error_code: reason.status, can_reuse_downstream: false };
+        // An interim answer leaves the client waiting for the final one; what is held has not been written to it.
+        let is_final = |written: &ResponseHeader| !written.status.is_informational() || session.was_upgraded();
+        let is_answered = exchange.held.take().is_none() && session.response_written().is_some_and(is_final);
+        if is_answered || exchange.back.is_some() {
             exchange.reason = Some(reason);
-            return FailToProxy { error_code: reason.status, can_reuse_downstream: false };
+            exchange.note.get_or_insert_with(|| error.to_string().into());
+            exchange.back.iter().filter(|_| !is_answered).for_each(Back::hold);
+            return failed;
         }
         let note = exchange.note.clone().unwrap_or_else(|| error.to_string().into());
         if let Err(broken) = answer::write(session, exchange, reason.answer().log(note)).await {
             log::debug!("the client is gone: {broken}");
         }
-        FailToProxy { error_code: reason.status, can_reuse_downstream: false }
+        failed
     }
 
     fn suppress_error_log(&self, _: &Session, _: &Self::CTX, _: &Error) -> bool {
@@ -332,6 +344,15 @@ impl ProxyHttp for Phases {
     async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Self::CTX) {
         if exchange.delegated {
             return;
+        }
+        if exchange.back.is_some() {
+            if error.is_some() {
+                exchange.held = None;
+            }
+            exchange.upstream_ended.get_or_insert_with(Instant::now);
+            if subrequest::give_back(exchange) {
+                return;
+            }
         }
         if let Some(written) = session.response_written() {
             exchange.status = written.status.as_u16();

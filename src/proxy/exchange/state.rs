@@ -9,7 +9,7 @@ use std::{
 
 use tollgate_filter_api::{Body, Call, Fault, KeyType, Outcome, Principal, Reason, RequestId};
 
-use super::{patience::Patience, response_rules::AnswerFields};
+use super::{patience::Patience, response_rules::AnswerFields, subrequest::Back, whole_answer::Held};
 use crate::{
     chain::{Chain, Explanation, Run},
     judge::{Decision, Place, Served, admit::FieldsPresent},
@@ -82,6 +82,12 @@ pub struct Exchange {
     pub status_retry: bool,
     /// A sub-request has taken over.
     pub delegated: bool,
+    /// A filter that let it pass reads answers whole.
+    pub reads_answers: bool,
+    /// In a sub-request: who waits for what is held.
+    pub back: Option<Back>,
+    /// The answer, when it is held.
+    pub held: Option<Box<Held>>,
 }
 
 impl Exchange {
@@ -118,6 +124,9 @@ impl Exchange {
             status: 0,
             status_retry: false,
             delegated: false,
+            reads_answers: false,
+            back: None,
+            held: None,
         }
     }
 

@@ -19,7 +19,10 @@ use tollgate_filter_api::{Declared, Env, Kind, MetricDoc, Metrics, Problem, Prob
 
 use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError};
 
-use super::snapshot::{Kernel, Snapshot};
+use super::{
+    room::Room,
+    snapshot::{Kernel, Snapshot},
+};
 use crate::{
     admin::{AdminView, BoxFuture, RevocationRefused},
     chain::GATEWAY_REASONS,
@@ -110,6 +113,7 @@ impl Gateway {
         let own = GATEWAY_REASONS.iter().copied().chain(normal::REASONS).chain([&host::HOST]);
         let telemetry = Arc::new(Telemetry::new(own.chain(kinds.iter().flat_map(|kind| kind.reasons))));
         let buffers = Budget::new(loaded_config.gateway.limits.answer_buffers.0, telemetry.limits.clone());
+        let whole_answers = Room::new(loaded_config.gateway.limits.whole_answers.0, telemetry.limits.whole_answers.clone());
         let pressure = Arc::new(Pressure::new(telemetry.memory_pressure.clone(), telemetry.files_pressure.clone()));
         let kernel = Kernel {
             env,
@@ -120,6 +124,7 @@ impl Gateway {
             pools: Arc::default(),
             pressure,
             buffers,
+            whole_answers,
         };
         let access_log = AccessLog::open(&loaded_config.gateway.access_log, kernel.telemetry.access_log_dropped.clone());
         let access_log = access_log.map_err(|problem| blame(problem, &loaded_config, "/access_log/to"))?;
@@ -227,6 +232,7 @@ fn fixed(running: &Config, next: &Config) -> Result<(), Problems> {
     refuse(old.limits.header_bytes != new.limits.header_bytes, "/limits/header_bytes");
     refuse(old.limits.idle_time != new.limits.idle_time, "/limits/idle_time");
     refuse(old.limits.answer_buffers != new.limits.answer_buffers, "/limits/answer_buffers");
+    refuse(old.limits.whole_answers != new.limits.whole_answers, "/limits/whole_answers");
     refuse(old.upstream.dns_refresh != new.upstream.dns_refresh, "/upstream/dns_refresh");
     refuse(old.upstream.ca.is_some() != new.upstream.ca.is_some(), "/upstream/ca");
     next.locate(&mut problems);

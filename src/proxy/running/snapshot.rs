@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tollgate_filter_api::{Env, Kind, Metrics, Peer, Problems};
 
-use super::{client_certificates, faults::Faults};
+use super::{client_certificates, faults::Faults, room::Room};
 use crate::{
     chain::Waived,
     config::{Config, ConfigurationId, Limits},
@@ -45,6 +45,8 @@ pub struct Kernel {
     pub pressure: Arc<Pressure>,
     /// Bytes of answers that may wait for their clients.
     pub buffers: Arc<Budget>,
+    /// Bytes that answers may have which filters read whole.
+    pub whole_answers: Arc<Room>,
 }
 
 /// A configuration in force.

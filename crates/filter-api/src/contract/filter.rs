@@ -7,7 +7,7 @@ use http::{HeaderName, StatusCode};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::{Answer, Body, Call, Carrier, Env, FactSet, Fault, MetricDoc, Problem, Reason, RequestHead, ResponseHead};
+use crate::{Answer, AnswerHead, Body, Call, Carrier, Env, FactSet, Fault, MetricDoc, Problem, Reason, RequestHead, ResponseHead};
 
 /// What a filter reads of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +30,43 @@ pub struct AnswerUse {
 }
 
 impl AnswerUse {
-    /// Whether it is an answer that the filter reads. An answer that does not say what it is has every media type.
+    /// Whether it is an answer that the filter reads. An answer that does not say what it is, or says it in a way that its reader may take
+    /// otherwise, has every media type.
     pub fn covers(&self, status: StatusCode, content_type: Option<&str>) -> bool {
         let code = status.as_u16();
         let status = self.statuses.is_empty() || self.statuses.iter().any(|one| *one == code || *one == code / 100);
-        let essence = content_type.map(|text| text.split(';').next().unwrap_or(text).trim());
         let is_named = |essence: &str| self.media_types.iter().any(|one| one.eq_ignore_ascii_case(essence));
-        status && (self.media_types.is_empty() || essence.is_none_or(is_named))
+        status && (self.media_types.is_empty() || content_type.and_then(essence).is_none_or(is_named))
     }
+
+    /// Whether the filter reads whatever comes, so that there is no answer for it to leave alone.
+    pub fn covers_all(&self) -> bool {
+        self.statuses.is_empty() && self.media_types.is_empty()
+    }
+
+    /// Why these answers cannot be read whole, when they cannot.
+    pub fn fault(&self) -> Option<String> {
+        let is_final = |status: &&u16| matches!(**status, 2..=5 | 200..=599);
+        if let Some(status) = self.statuses.iter().find(|status| !is_final(status)) {
+            return Some(format!("{status} is not the status of an answer that has a body, nor a class of them"));
+        }
+        let endless = self.media_types.iter().find(|one| is_endless(one));
+        endless.map(|media_type| format!("an answer of `{media_type}` has no end by which it could be read whole"))
+    }
+}
+
+/// Whether answers of this media type go on for as long as both sides like.
+pub fn is_endless(media_type: &str) -> bool {
+    let is = |kind: &str| media_type.eq_ignore_ascii_case(kind);
+    let starts = |kind: &str| media_type.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
+    is("text/event-stream") || is("application/grpc") || starts("application/grpc+") || starts("application/grpc-web")
+}
+
+/// Type and subtype of a `Content-Type`, when it names one of each (RFC 9110 §8.3).
+pub fn essence(content_type: &str) -> Option<&str> {
+    let essence = content_type.split(';').next().unwrap_or(content_type).trim();
+    let is_token = |part: &str| !part.is_empty() && !part.contains([',', '/', ' ', '\t', '"']);
+    essence.split_once('/').filter(|(kind, sub)| is_token(kind) && is_token(sub)).map(|_| essence)
 }
 
 /// How far a filter was hardened, as the manual states it.
@@ -175,10 +204,15 @@ pub trait Filter: Send + Sync + Sized + 'static {
     }
 
     /// Judges an answer that it reads whole, and may change or replace head and body. Runs before [`Filter::on_response`] of any filter,
-    /// for the upstream's answer only, in reverse order of the chain.
+    /// for the upstream's answer only, in reverse order of the chain, and only for a filter whose [`AnswerUse`] covers the answer as the
+    /// filters before it left it.
     ///
-    /// The body is as the upstream sent it, without chunks; the gateway sets `Content-Length` anew and takes out the digests and the
-    /// entity tag of a body that was replaced.
+    /// The body is as the upstream sent it, without chunks and never compressed; the gateway sets `Content-Length` anew and takes out the
+    /// digests and the entity tag of a body that was replaced. Does not run for HEAD and 304, which have no body to judge: what must be done
+    /// to every head belongs into [`Filter::on_response`]. Runs for 204 with an empty body.
+    ///
+    /// Runs on a worker thread, like the rest, whatever the size of the body: other requests of that thread wait for it. One that may take
+    /// milliseconds should move to a thread of its own and wait for it there.
     ///
     /// # Errors
     /// When it could not decide; the client gets 503.
@@ -237,7 +271,7 @@ pub struct ResponseCx<'a, F: Filter> {
 /// What a filter has before it in [`Filter::on_answer`].
 pub struct AnswerCx<'a, F: Filter> {
     /// The answer's head; changes are seen by the filters that come after and by the client.
-    pub head: &'a mut ResponseHead,
+    pub head: &'a mut AnswerHead,
     /// The answer's body, whole.
     pub body: &'a mut Body,
     /// What is fixed about the request.

@@ -8,8 +8,8 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
 use crate::{
-    Answer, AnswerCx, AnswerUse, Body, BodyUse, Call, Carrier, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow, Outcome,
-    Posture, Problem, Reason, RequestHead, ResponseCx, ResponseHead, UpstreamCx, decode,
+    Answer, AnswerCx, AnswerHead, AnswerUse, Body, BodyUse, Call, Carrier, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow,
+    Outcome, Posture, Problem, Reason, RequestHead, ResponseCx, ResponseHead, UpstreamCx, decode,
 };
 
 /// A series a filter writes.
@@ -179,7 +179,7 @@ pub struct DynResponse<'a> {
 /// [`AnswerCx`] without types.
 #[allow(missing_docs)]
 pub struct DynAnswer<'a> {
-    pub head: &'a mut ResponseHead,
+    pub head: &'a mut AnswerHead,
     pub body: &'a mut Body,
     pub call: &'a Call,
     pub state: &'a mut (dyn Any + Send + Sync),

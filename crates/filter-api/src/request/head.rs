@@ -29,6 +29,61 @@ pub struct RequestHead(RequestHeader);
 #[repr(transparent)]
 pub struct ResponseHead(ResponseHeader);
 
+/// A [`ResponseHead`] whose body has not gone out yet, so that its status may still change.
+#[derive(Debug, RefCast)]
+#[repr(transparent)]
+pub struct AnswerHead(ResponseHead);
+
+/// A status that no final answer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IllegalStatus;
+
+impl std::fmt::Display for IllegalStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not the status of a final answer: 200 to 599")
+    }
+}
+
+impl std::error::Error for IllegalStatus {}
+
+impl AnswerHead {
+    /// Wraps the proxy's header for change.
+    pub fn wrap_mut(header: &mut ResponseHeader) -> &mut Self {
+        Self::ref_cast_mut(ResponseHead::wrap_mut(header))
+    }
+
+    /// A head of its own, for tests.
+    ///
+    /// # Errors
+    /// When the status is not legal.
+    pub fn build(status: u16) -> Result<Self, IllegalHeader> {
+        ResponseHead::build(status).map(Self)
+    }
+
+    /// Another status. One without a body, such as 204, leaves the body out.
+    ///
+    /// # Errors
+    /// When it is not from 200 to 599; the status then stays.
+    pub fn set_status(&mut self, status: u16) -> Result<(), IllegalStatus> {
+        let legal = (200..600).contains(&status);
+        if legal { self.0.0.set_status(status).map_err(|_| IllegalStatus) } else { Err(IllegalStatus) }
+    }
+}
+
+impl std::ops::Deref for AnswerHead {
+    type Target = ResponseHead;
+
+    fn deref(&self) -> &ResponseHead {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for AnswerHead {
+    fn deref_mut(&mut self) -> &mut ResponseHead {
+        &mut self.0
+    }
+}
+
 impl RequestHead {
     /// Wraps the proxy's header.
     pub fn wrap(header: &RequestHeader) -> &Self {

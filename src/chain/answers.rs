@@ -1,0 +1,73 @@
+//! Answers that filters read whole.
+//!
+//! A filter has a say in an answer when it let the request pass and names the answer's status and media type. What it does not name
+//! streams past it. An answer that such a filter would have to judge and cannot is refused, never let through.
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tollgate_filter_api::{Answer, AnswerHead, AnswerUse, Body, Call, DynAnswer, Fault};
+
+use super::{run::Run, steps::Chain};
+
+/// Filters want to read an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// Most bytes that all of them accept.
+    pub limit: usize,
+}
+
+impl Run {
+    /// Whether a filter that let the request pass reads answers.
+    pub fn reads_answers(&self, chain: &Chain) -> bool {
+        chain.reads_answers && self.readers(chain).next().is_some()
+    }
+
+    /// Whether one of them reads every answer there is, so that another protocol would leave it without.
+    pub fn reads_all_answers(&self, chain: &Chain) -> bool {
+        self.readers(chain).any(|(_, answers)| answers.covers_all())
+    }
+
+    /// Whether they read an answer with such a head.
+    pub fn covers(&self, chain: &Chain, status: StatusCode, fields: &HeaderMap) -> Option<Covered> {
+        let limits = self.readers(chain).filter(|(_, answers)| covers(answers, status, fields)).map(|(_, answers)| answers.limit);
+        limits.min().map(|limit| Covered { limit })
+    }
+
+    /// Shows a whole answer to those that read it, in reverse order.
+    ///
+    /// # Errors
+    /// The first filter's that could not decide.
+    pub async fn answer(&mut self, chain: &Chain, head: &mut AnswerHead, body: &mut Body, call: &Call) -> Result<Option<Answer>, Fault> {
+        for index in self.ran.iter().rev() {
+            let Some(answers) = &chain.answers[*index] else { continue };
+            if !covers(answers, status(head), head.fields()) {
+                continue;
+            }
+            if body.len() > answers.limit {
+                return Err(Fault::new("chain.answer_bytes", "another filter made the answer longer than this one accepts"));
+            }
+            let state = self.states[*index].as_mut();
+            if let Some(answer) = chain.filters[*index].on_answer(DynAnswer { head, body, call, state }).await? {
+                return Ok(Some(answer));
+            }
+        }
+        Ok(None)
+    }
+
+    fn readers<'c>(&self, chain: &'c Chain) -> impl Iterator<Item = (usize, &'c AnswerUse)> {
+        self.ran.iter().filter_map(|index| Some((*index, chain.answers[*index].as_ref()?)))
+    }
+}
+
+fn status(head: &AnswerHead) -> StatusCode {
+    StatusCode::from_u16(head.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// An answer with several media types is one of each of them.
+fn covers(answers: &AnswerUse, status: StatusCode, fields: &HeaderMap) -> bool {
+    let mut types = fields.get_all(header::CONTENT_TYPE).iter().map(HeaderValue::to_str).peekable();
+    if types.peek().is_none() { answers.covers(status, None) } else { types.any(|text| answers.covers(status, text.ok())) }
+}
+
+#[cfg(test)]
+#[path = "tests/answers.rs"]
+mod tests;

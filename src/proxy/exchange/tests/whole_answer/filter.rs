@@ -1,0 +1,103 @@
+//! A filter that judges answers by what stands in them, and tells how requests ended.
+
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Mutex},
+    time::{Duration, Instant},
+};
+
+use http::{HeaderName, HeaderValue};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tollgate_filter_api::{AnswerCx, AnswerUse, BodyUse, Cx, DoneCx, Env, Fault, Filter, Flow, Kind, Outcome, Problem, Reason, ResponseCx};
+
+pub static KINDS: [Kind; 1] = [Kind::of::<Reader>("", &[])];
+
+static BAD: Reason = Reason::refused("reader.bad", 502, 0, "The answer is bad", "It has `bad` in it.");
+const SEEN: HeaderName = HeaderName::from_static("x-seen");
+const AFTER: HeaderName = HeaderName::from_static("x-after");
+
+/// How requests ended, by what they called themselves in their query.
+static ENDED: LazyLock<Mutex<HashMap<String, Vec<Outcome>>>> = LazyLock::new(Mutex::default);
+
+/// How the one request of that name ended.
+pub fn ended(name: &str) -> Outcome {
+    let begun = Instant::now();
+    loop {
+        if let Some([outcome]) = ENDED.lock().unwrap().get(name).map(Vec::as_slice) {
+            return *outcome;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "`{name}` has not ended, or more than once");
+        std::thread::yield_now();
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    limit: usize,
+    #[serde(default)]
+    statuses: Vec<u16>,
+    #[serde(default)]
+    media_types: Vec<String>,
+    #[serde(default)]
+    request_body: Option<usize>,
+}
+
+/// Refuses answers with `bad` in them; those that begin with `become 12`, `status 404` or `fault` become that. Sets `X-Seen` to the
+/// length of the body it judged, and `X-After` when it comes past a head.
+pub struct Reader(Settings);
+
+impl Filter for Reader {
+    const ID: &'static str = "reader";
+    const REASONS: &'static [Reason] = &[Reason::refused("reader.bad", 502, 0, "The answer is bad", "It has `bad` in it.")];
+    type Config = Settings;
+    type Declared = ();
+    type Needs = ();
+    type Gives = ();
+    type State = String;
+
+    fn build(settings: Settings, (): (), _: &Env) -> Result<Self, Problem> {
+        Ok(Self(settings))
+    }
+
+    fn request_body(&self) -> BodyUse {
+        self.0.request_body.map_or(BodyUse::None, BodyUse::Whole)
+    }
+
+    fn answer_body(&self) -> Option<AnswerUse> {
+        let Settings { limit, statuses, media_types, .. } = &self.0;
+        Some(AnswerUse { limit: *limit, statuses: statuses.clone(), media_types: media_types.clone() })
+    }
+
+    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<()>, Fault> {
+        *cx.state = cx.req.query().unwrap_or_default().to_owned();
+        if let Some(body) = cx.body.filter(|body| body.starts_with(b"replace")) {
+            body.replace("replaced");
+        }
+        Ok(Flow::Next(()))
+    }
+
+    async fn on_answer(&self, cx: AnswerCx<'_, Self>) -> Result<Flow, Fault> {
+        assert!(cx.head.get(&AFTER).is_none(), "on_response ran before on_answer");
+        cx.head.set(SEEN, HeaderValue::from(cx.body.len()));
+        let text = String::from_utf8_lossy(cx.body).into_owned();
+        match text.split_once(' ').unwrap_or((&text, "")) {
+            ("become", size) => cx.body.replace(vec![b'x'; size.parse().unwrap()]),
+            ("status", status) => cx.head.set_status(status.parse().unwrap()).unwrap(),
+            ("fault", _) => return Err(Fault::new("reader.fault", "told to")),
+            _ if text.contains("bad") => return Ok(Flow::Stop(BAD.answer())),
+            _ => {}
+        }
+        Ok(Flow::Next(()))
+    }
+
+    fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
+        cx.resp.set(AFTER, HeaderValue::from_static("yes"));
+        Ok(())
+    }
+
+    fn on_done(&self, cx: DoneCx<'_, Self>) {
+        ENDED.lock().unwrap().entry(std::mem::take(cx.state)).or_default().push(cx.outcome);
+    }
+}

@@ -1,0 +1,176 @@
+//! Answers that a filter reads whole, before the client gets a byte.
+//!
+//! Whether an answer is held is decided when its head comes: some filter that let the request pass must have named its status and media
+//! type. It is then collected here, inside a [sub-request](super::subrequest), up to the least limit of those filters and up to what all
+//! such answers of the process may have. When it is whole it is shown to the filters ([`super::judged`]). What they would have to judge and
+//! cannot is refused. Everything else streams.
+//!
+//! Not held are answers to HEAD and 304, which have no body, interim answers, and requests for a tunnel or of gRPC, whose answers have no
+//! end. How long a filter takes to judge is not bounded here.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use pingora::{
+    Error, ErrorType,
+    http::{RequestHeader, ResponseHeader},
+};
+use tollgate_filter_api::{Reason, essence, is_endless};
+
+use super::state::Exchange;
+use crate::{
+    chain::gateway as reasons,
+    proxy::running::room::{Room, Share},
+};
+
+/// First room for a body of unknown length.
+const ROOM: usize = 16 << 10;
+
+/// What says something of a body that may be another one by now (RFC 9110 §8.8.3, §14.3, RFC 9530, RFC 3230, RFC 1864).
+const OF_BODY: [HeaderName; 6] = [
+    header::ETAG,
+    header::ACCEPT_RANGES,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+];
+
+/// Takes them out.
+pub fn drop_digests(resp: &mut ResponseHeader) {
+    OF_BODY.iter().for_each(|name| drop(resp.remove_header(name)));
+}
+
+/// An answer that is held.
+#[derive(Debug)]
+pub struct Held {
+    /// Its head, as the rules for answers left it.
+    pub head: ResponseHeader,
+    /// What has come of its body.
+    pub body: BytesMut,
+    limit: usize,
+    share: Share,
+}
+
+impl Held {
+    /// Nothing yet. Room is made for what the head announces.
+    fn new(head: ResponseHeader, limit: usize, room: &Arc<Room>) -> Result<Self, &'static Reason> {
+        let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if length.is_some_and(|length| length > limit) {
+            return Err(&reasons::ANSWER_BYTES);
+        }
+        let mut held = Self { head, body: BytesMut::new(), limit, share: Share::of(room) };
+        held.make_room(length.unwrap_or(0))?;
+        Ok(held)
+    }
+
+    fn append(&mut self, piece: &[u8]) -> Result<(), &'static Reason> {
+        let length = self.body.len() + piece.len();
+        if length > self.limit {
+            return Err(&reasons::ANSWER_BYTES);
+        }
+        if length > self.body.capacity() {
+            self.make_room(length.max(2 * self.body.capacity()).max(ROOM).min(self.limit))?;
+        }
+        self.body.extend_from_slice(piece);
+        Ok(())
+    }
+
+    /// Exactly as much as is counted: what is reserved in steps of its own would be twice the limit.
+    fn make_room(&mut self, bytes: usize) -> Result<(), &'static Reason> {
+        if !self.share.grow(bytes) {
+            return Err(&reasons::ANSWER_HELD);
+        }
+        let mut larger = BytesMut::with_capacity(bytes);
+        larger.extend_from_slice(&self.body);
+        self.body = larger;
+        Ok(())
+    }
+}
+
+/// Whether an exchange whose answer is read must go out as one that can hold it. Not so what has no body to read or no end: there the
+/// answer is looked at, and refused when a filter would have to read it.
+pub fn can_be_held(req: &RequestHeader) -> bool {
+    let asks_for_tunnel = req.headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let endless = media_types(&req.headers).any(|media_type| media_type.is_some_and(is_endless));
+    req.method != Method::HEAD && !asks_for_tunnel && !endless
+}
+
+/// Asks the upstream for what a filter can read: the whole document, and not compressed.
+///
+/// # Errors
+/// Never in practice: the field is legal.
+pub fn ask(req: &mut RequestHeader) -> pingora::Result<()> {
+    req.remove_header(&header::RANGE);
+    req.remove_header(&header::IF_RANGE);
+    req.insert_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+}
+
+/// Decides about an answer whose head has come. `true` when it is held: the head is taken, and another goes its way in the engine.
+///
+/// # Errors
+/// The answer would have to be read, and cannot be.
+pub fn hold(exchange: &mut Exchange, room: &Arc<Room>, method: &Method, resp: &mut ResponseHeader) -> pingora::Result<bool> {
+    exchange.held = None;
+    let (Some(chain), Some(run)) = (exchange.running(), &exchange.run) else { return Ok(false) };
+    if resp.status == StatusCode::SWITCHING_PROTOCOLS {
+        return if run.reads_all_answers(&chain) { Err(refused(exchange, &reasons::ANSWER_ENDLESS)) } else { Ok(false) };
+    }
+    let Some(covered) = run.covers(&chain, resp.status, &resp.headers) else { return Ok(false) };
+    if method == Method::HEAD || resp.status == StatusCode::NOT_MODIFIED {
+        if method == Method::HEAD {
+            // The filter may have put another body in the place of the one that this speaks of.
+            resp.remove_header(&header::CONTENT_LENGTH);
+            drop_digests(resp);
+        }
+        return Ok(false);
+    }
+    let may_hold = exchange.back.as_ref().is_some_and(|back| back.may_hold);
+    let held = match unreadable(resp) {
+        Some(reason) => Err(reason),
+        None if !may_hold => Err(&reasons::ANSWER_ENDLESS),
+        None => Held::new(std::mem::replace(resp, unframed(resp)?), covered.limit, room),
+    };
+    exchange.held = Some(Box::new(held.map_err(|reason| refused(exchange, reason))?));
+    exchange.back.iter().for_each(super::subrequest::Back::hold);
+    Ok(true)
+}
+
+/// What the engine is told of an answer that is held: that a body of any length may follow, if one may.
+fn unframed(resp: &ResponseHeader) -> pingora::Result<ResponseHeader> {
+    let mut head = ResponseHeader::build(resp.status, Some(1))?;
+    head.set_version(resp.version);
+    Ok(head)
+}
+
+/// Why no filter can read an answer.
+fn unreadable(resp: &ResponseHeader) -> Option<&'static Reason> {
+    let coded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if media_types(&resp.headers).any(|media_type| media_type.is_some_and(is_endless)) {
+        return Some(&reasons::ANSWER_ENDLESS);
+    }
+    if resp.status == StatusCode::PARTIAL_CONTENT {
+        return Some(&reasons::ANSWER_PARTIAL);
+    }
+    resp.headers.get_all(header::CONTENT_ENCODING).iter().any(coded).then_some(&reasons::ANSWER_CODED)
+}
+
+fn media_types(fields: &http::HeaderMap) -> impl Iterator<Item = Option<&str>> {
+    fields.get_all(header::CONTENT_TYPE).iter().map(|value| essence(value.to_str().ok()?))
+}
+
+/// Takes the next piece of a held answer.
+///
+/// # Errors
+/// When it is too long.
+pub fn keep(exchange: &mut Exchange, body: &mut Option<Bytes>) -> pingora::Result<()> {
+    let (Some(held), Some(piece)) = (&mut exchange.held, body.take()) else { return Ok(()) };
+    held.append(&piece).map_err(|reason| refused(exchange, reason))
+}
+
+/// Not the upstream's failure, and nothing to try again.
+fn refused(exchange: &mut Exchange, reason: &'static Reason) -> Box<Error> {
+    exchange.reason = Some(reason);
+    Error::explain(ErrorType::HTTPStatus(reason.status), reason.title).into_in()
+}
