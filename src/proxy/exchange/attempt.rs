@@ -85,12 +85,12 @@ pub fn not_connected(gateway: &Gateway, exchange: &mut Exchange, mut error: Box<
         _ => failures.connect.inc(),
     }
     if let Some(spent) = exchange.patience.spent() {
-        // What was left of the exchange's time says nothing of the target.
+        // What was left of the exchange's time says nothing of the endpoint.
         error = exchange.spent(spent);
         error.set_retry(false);
         return error;
     }
-    // The engine's word for a socket that this machine has not got: that says nothing of the target.
+    // The engine's word for a socket that this machine has not got: that says nothing of the endpoint.
     let own_fault = matches!(error.etype(), ErrorType::InternalError | ErrorType::SocketError | ErrorType::BindError);
     let address = exchange.upstream.filter(|_| !own_fault);
     let report = address.map_or(Report::NotTried, |address| Report::Unreachable { address, at: Instant::now() });

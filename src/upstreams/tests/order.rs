@@ -34,8 +34,8 @@ fn load_balance_divides_evenly_among_threads() {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(firsts)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    for target in 0..3 {
-        assert_eq!(all.iter().filter(|first| **first == target).count(), 400);
+    for endpoint in 0..3 {
+        assert_eq!(all.iter().filter(|first| **first == endpoint).count(), 400);
     }
 }
 
@@ -53,14 +53,14 @@ fn failover_stays_with_the_last_that_worked() {
 fn failover_that_failed_everywhere_begins_where_it_began() {
     let upstreams = three(Strategy::Failover);
     let group = upstreams.group(0);
-    for target in group.select().order {
-        group.endpoints().report(target, Report::Unresolved);
+    for at in group.select().order {
+        group.endpoints().report(at, Report::Unresolved);
     }
     assert_eq!(orders(group, 1), [[0, 1, 2]]);
 }
 
 #[test]
-fn a_late_failure_of_a_target_that_was_left_moves_nothing() {
+fn a_late_failure_of_an_endpoint_that_failover_has_left_moves_nothing() {
     let upstreams = three(Strategy::Failover);
     let group = upstreams.group(0);
     group.endpoints().report(0, Report::Unresolved);
@@ -173,8 +173,8 @@ fn a_name_of_which_one_address_cannot_be_connected_to_goes_on_with_the_other() {
 fn addresses_of_a_name_take_turns() {
     let upstreams = three(Strategy::Single);
     let endpoint = first(&upstreams);
-    let target = &endpoint.upstream;
-    let picked: Vec<String> = (0..3).map(|turn| target.address(turn).unwrap().ip().to_string()).collect();
+    let upstream = &endpoint.upstream;
+    let picked: Vec<String> = (0..3).map(|turn| upstream.address(turn).unwrap().ip().to_string()).collect();
     assert_eq!(picked, ["192.0.2.1", "192.0.2.2", "192.0.2.1"]);
 }
 
@@ -188,9 +188,9 @@ fn a_literal_address_needs_no_look_up() {
 async fn a_name_that_is_not_known_yet_is_waited_for() {
     let upstreams = build(group("pets", Strategy::Single, &["http://unknown.example/"]), json!({})).unwrap();
     let endpoint = first(&upstreams);
-    let target = &endpoint.upstream;
-    assert_eq!(target.address(1), None);
-    assert_eq!(target.look_up(1).await.unwrap().ip().to_string(), "192.0.2.2");
+    let upstream = &endpoint.upstream;
+    assert_eq!(upstream.address(1), None);
+    assert_eq!(upstream.look_up(1).await.unwrap().ip().to_string(), "192.0.2.2");
 }
 
 fn sent(endpoint: &str, base_len: usize, path: &str, query: Option<&str>) -> String {
