@@ -85,7 +85,7 @@ impl Attempts {
 
     /// Whom a filter has vouched for.
     pub fn verified(&self, filter: usize) -> Option<Principal> {
-        self.outcomes.iter().find_map(|(index, heard)| match heard {
+        self.outcomes.iter().find_map(|(index, outcome)| match outcome {
             CredentialOutcome::Verified(principal) if *index == filter => Some(principal.clone()),
             _ => None,
         })

@@ -85,8 +85,8 @@ pub struct Gateway {
 impl Gateway {
     /// The headers in which load balancers forward clients' certificates. What is no name of a header is a problem of its listener.
     pub fn certificate_headers(&self) -> impl Iterator<Item = HeaderName> {
-        let asked = self.listeners.iter().filter_map(|listener| listener.tls.as_ref()?.client_auth.as_ref()?.forwarded.as_ref());
-        asked.filter_map(|forwarded| HeaderName::from_bytes(forwarded.header.as_bytes()).ok())
+        let forwarded = self.listeners.iter().filter_map(|listener| listener.tls.as_ref()?.client_auth.as_ref()?.forwarded.as_ref());
+        forwarded.filter_map(|forwarded| HeaderName::from_bytes(forwarded.header.as_bytes()).ok())
     }
 }
 

@@ -79,7 +79,7 @@ impl Resolver {
             refresh: self.refresh,
             look_up: self.look_up.clone(),
             addresses: ArcSwapOption::new(addresses),
-            state: Mutex::new(State { due: Instant::now(), asked: None, cause: "not asked yet".to_owned(), failures: 0 }),
+            state: Mutex::new(State { due: Instant::now(), last_lookup: None, cause: "not asked yet".to_owned(), failures: 0 }),
             flight: tokio::sync::Mutex::new(()),
             wake: Arc::default(),
             failed: self.metrics.counter("dns_failures_total", Some(("host", host))),
@@ -92,7 +92,7 @@ struct Addresses(Arc<[SocketAddr]>);
 
 struct State {
     due: Instant,
-    asked: Option<Instant>,
+    last_lookup: Option<Instant>,
     cause: String,
     failures: u32,
 }
@@ -139,7 +139,7 @@ impl Name {
             return Ok(known);
         }
         let _flight = self.flight.lock().await;
-        let recent = lock(&self.state).asked.is_some_and(|asked| asked.elapsed() < RETRY);
+        let recent = lock(&self.state).last_lookup.is_some_and(|at| at.elapsed() < RETRY);
         if self.peek().is_none() && !recent {
             self.ask().await;
         }
@@ -155,7 +155,7 @@ impl Name {
             Err(_) => Err(format!("no answer within {TIMEOUT:?}")),
         };
         let mut state = lock(&self.state);
-        state.asked = Some(Instant::now());
+        state.last_lookup = Some(Instant::now());
         match answer {
             Ok(addresses) => {
                 self.addresses.store(Some(Arc::new(Addresses(distinct(addresses).into()))));

@@ -143,15 +143,15 @@ impl Inner {
         connection.sender.send_request(self.request(request)).await
     }
 
-    fn request(&self, asked: &RemoteRequest) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(asked.body.clone()));
-        *request.method_mut() = asked.method.clone();
+    fn request(&self, question: &RemoteRequest) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(question.body.clone()));
+        *request.method_mut() = question.method.clone();
         // Both were parsed out of a URI, so both parse again.
         *request.uri_mut() = self.target.path.parse().unwrap_or_default();
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, OUR_NAME);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        for (name, value) in &asked.headers {
+        for (name, value) in &question.headers {
             headers.insert(name.clone(), value.clone());
         }
         if let Ok(host) = HeaderValue::from_str(&self.target.authority) {

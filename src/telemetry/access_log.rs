@@ -76,8 +76,8 @@ impl AccessLog {
     fn start(sink: Output, path: Option<PathBuf>, dropped: IntCounter) -> Result<Self, Problem> {
         let reopen = Arc::new(AtomicBool::new(false));
         let (lines, waiting) = sync_channel(CAPACITY);
-        let (flushes, asked) = sync_channel(1);
-        let writer = Writer { sink, path, reopen: reopen.clone(), waiting, asked, batch: Vec::with_capacity(BATCH) };
+        let (flushes, flush_requests) = sync_channel(1);
+        let writer = Writer { sink, path, reopen: reopen.clone(), waiting, flush_requests, batch: Vec::with_capacity(BATCH) };
         thread::Builder::new()
             .name("access-log".into())
             .spawn(move || writer.run())
@@ -128,7 +128,7 @@ struct Writer {
     path: Option<PathBuf>,
     reopen: Arc<AtomicBool>,
     waiting: Receiver<Box<Line>>,
-    asked: Receiver<SyncSender<()>>,
+    flush_requests: Receiver<SyncSender<()>>,
     batch: Vec<u8>,
 }
 
@@ -140,7 +140,7 @@ impl Writer {
         loop {
             let wrote = self.drain();
             pause = if wrote { shortest } else { (pause * 2).min(longest) };
-            match self.asked.recv_timeout(pause) {
+            match self.flush_requests.recv_timeout(pause) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     self.drain();

@@ -30,7 +30,7 @@ pub(crate) enum Lost {
     #[error("the broker refused the credentials: {0}")]
     Credentials(String),
     #[error("the broker says: {0}")]
-    Told(String),
+    Refused(String),
     #[error("this broker cannot be used: {0}")]
     Unfit(&'static str),
     #[error("a message was left with the broker: {0}")]

@@ -24,7 +24,7 @@ impl Peer<'_> {
     }
 
     /// Tells the listener of a message, or that there was one that cannot be read.
-    pub(crate) fn heard(&self, message: Result<Message, Broken>) -> Result<(), Lost> {
+    pub(crate) fn message(&self, message: Result<Message, Broken>) -> Result<(), Lost> {
         match message {
             Ok(message) => Ok(self.listener.message(message)?),
             Err(Broken(why)) => {

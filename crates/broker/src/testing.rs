@@ -38,9 +38,9 @@ impl Random {
     }
 }
 
-/// What a [`Recorder`] was told.
+/// One call that a [`Recorder`] received.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum Event {
     Connected,
     Alive,
     Drained,
@@ -52,7 +52,7 @@ pub(crate) enum Told {
 /// Remembers everything.
 #[derive(Default)]
 pub(crate) struct Recorder {
-    told: Mutex<Vec<Told>>,
+    events: Mutex<Vec<Event>>,
     more: Notify,
 }
 
@@ -61,23 +61,23 @@ impl Recorder {
         Arc::default()
     }
 
-    fn add(&self, told: Told) {
-        self.told.lock().unwrap().push(told);
+    fn add(&self, event: Event) {
+        self.events.lock().unwrap().push(event);
         self.more.notify_one();
     }
 
     /// Everything so far.
-    pub(crate) fn all(&self) -> Vec<Told> {
-        self.told.lock().unwrap().clone()
+    pub(crate) fn all(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
     }
 
     pub(crate) fn messages(&self) -> Vec<Message> {
-        let message = |told| if let Told::Message(message) = told { Some(message) } else { None };
+        let message = |event| if let Event::Message(message) = event { Some(message) } else { None };
         self.all().into_iter().filter_map(message).collect()
     }
 
     pub(crate) fn causes(&self) -> Vec<String> {
-        let cause = |told| if let Told::Lost(cause) = told { Some(cause) } else { None };
+        let cause = |event| if let Event::Lost(cause) = event { Some(cause) } else { None };
         self.all().into_iter().filter_map(cause).collect()
     }
 
@@ -95,28 +95,28 @@ impl Recorder {
 
 impl Listener for Recorder {
     fn connected(&self, _exact: bool) {
-        self.add(Told::Connected);
+        self.add(Event::Connected);
     }
 
     fn alive(&self) {
-        self.add(Told::Alive);
+        self.add(Event::Alive);
     }
 
     fn drained(&self) {
-        self.add(Told::Drained);
+        self.add(Event::Drained);
     }
 
     fn message(&self, message: Message) -> Result<(), NotNow> {
         let later = matches!(&message, Message::Text(text) if text == "not now") && !self.messages().contains(&message);
-        self.add(Told::Message(message));
+        self.add(Event::Message(message));
         if later { Err(NotNow("the disk is full".to_owned())) } else { Ok(()) }
     }
 
     fn unread(&self, why: &str) {
-        self.add(Told::Unread(why.to_owned()));
+        self.add(Event::Unread(why.to_owned()));
     }
 
     fn lost(&self, cause: &str) {
-        self.add(Told::Lost(cause.to_owned()));
+        self.add(Event::Lost(cause.to_owned()));
     }
 }

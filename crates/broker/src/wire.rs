@@ -46,7 +46,7 @@ pub(crate) struct Wire {
     inbox: BytesMut,
     outbox: BytesMut,
     beat: Option<Beat>,
-    heard: Instant,
+    last_received: Instant,
     silence: Duration,
     farewell: Bytes,
 }
@@ -71,7 +71,7 @@ impl Wire {
             inbox: BytesMut::new(),
             outbox: BytesMut::new(),
             beat: None,
-            heard: Instant::now(),
+            last_received: Instant::now(),
             silence: PATIENCE,
             farewell: Bytes::new(),
         }
@@ -90,7 +90,7 @@ impl Wire {
     /// From now on gives up when nothing is heard for this time.
     pub(crate) fn expect_every(&mut self, silence: Duration) {
         self.silence = silence;
-        self.heard = Instant::now();
+        self.last_received = Instant::now();
     }
 
     /// What to say when we go.
@@ -142,12 +142,12 @@ impl Wire {
     /// Waits for bytes, and says a heartbeat when one is due.
     async fn fill(&mut self) -> Result<(), Lost> {
         self.inbox.reserve(ROOM);
-        let silent = self.heard + self.silence;
+        let silent = self.last_received + self.silence;
         let due = self.beat.as_ref().map(|beat| beat.due);
         tokio::select! {
             read = self.stream.read_buf(&mut self.inbox) => match read {
                 Ok(0) => return Err(Lost::Closed),
-                Ok(_) => self.heard = Instant::now(),
+                Ok(_) => self.last_received = Instant::now(),
                 Err(error) if is_end(&error) => return Err(Lost::Closed),
                 Err(error) => return Err(Lost::Io(error)),
             },

@@ -24,7 +24,7 @@ pub(crate) enum Unfit {
     #[error("expected an answer of etcd, found one that is not gRPC")]
     NotGrpc,
     #[error("etcd says: {0}")]
-    Told(String),
+    Refused(String),
 }
 
 /// An answer whose head is good, and whose trailers will be judged when they come.
@@ -47,7 +47,7 @@ fn status(fields: &mut HeaderMap) -> Result<(), Unfit> {
     match Status::from_header_map(fields) {
         Some(status) if status.code() != Code::Ok => {
             let message = quoted(status.message());
-            Err(Unfit::Told(if message.is_empty() { format!("gRPC status {}", i32::from(status.code())) } else { message }))
+            Err(Unfit::Refused(if message.is_empty() { format!("gRPC status {}", i32::from(status.code())) } else { message }))
         }
         _ => Ok(()),
     }

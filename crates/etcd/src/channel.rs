@@ -74,7 +74,7 @@ where
 /// What went wrong where nothing but a user was named.
 fn refused(lost: Lost) -> Lost {
     match lost {
-        Lost::Unfit(Unfit::Told(why)) => Lost::Credentials(why),
+        Lost::Unfit(Unfit::Refused(why)) => Lost::Credentials(why),
         lost => lost,
     }
 }

@@ -67,16 +67,16 @@ impl<'a> Follower<'a> {
         let mut beat = interval_at(Instant::now() + heartbeat.min(FIRST), heartbeat);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let silence = heartbeat * 3;
-        let mut heard = Instant::now();
-        let mut next_listing = heard + self.settings.relist;
+        let mut last_received = Instant::now();
+        let mut next_listing = last_received + self.settings.relist;
         loop {
             let done = tokio::select! {
                 word = watch.next() => {
-                    heard = Instant::now();
+                    last_received = Instant::now();
                     word.and_then(|word| self.take(word))
                 }
                 _ = beat.tick() => watch.ask_progress().await,
-                () = sleep_until(heard + silence) => Err(Lost::Silent(silence)),
+                () = sleep_until(last_received + silence) => Err(Lost::Silent(silence)),
                 read = self.beside.read() => read.map(|revision| self.beside = Beside::Waiting(revision)),
                 () = sleep_until(next_listing) => {
                     next_listing = Instant::now() + self.settings.relist;
@@ -187,7 +187,7 @@ fn judge(word: &PbWatchResponse, cluster: u64) -> Result<(), Lost> {
         return Err(Lost::Compacted(word.compact_revision));
     }
     if word.canceled {
-        return Err(Unfit::Told(quoted(&word.cancel_reason)).into());
+        return Err(Unfit::Refused(quoted(&word.cancel_reason)).into());
     }
     match &word.header {
         Some(header) if header.cluster_id == cluster => Ok(()),

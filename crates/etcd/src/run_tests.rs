@@ -13,7 +13,7 @@ use tollgate_filter_api::Secret;
 use super::*;
 use crate::{
     proto::{AuthenticateRequest, AuthenticateResponse, RangeRequest, RangeResponse, WatchResponse},
-    testing::{Call, Connection, Fake, Recorder, Told, deleted, frame, header, page, put, status, word},
+    testing::{Call, Connection, Fake, Recorded, Recorder, deleted, frame, header, page, put, status, word},
 };
 
 struct Running {
@@ -35,7 +35,7 @@ impl Running {
         Self { recorder, stop, task: tokio::spawn(run) }
     }
 
-    async fn stop(self) -> Vec<Told> {
+    async fn stop(self) -> Vec<Recorded> {
         self.stop.send(()).unwrap();
         self.task.await.unwrap().unwrap();
         self.recorder.all()
@@ -58,7 +58,7 @@ async fn cause(answer: impl Fn(Call)) -> String {
         () = running.recorder.until("a cause", |recorder| !recorder.causes().is_empty()) => {}
         () = asked => {}
     }
-    running.stop().await.iter().find_map(|told| if let Told::Lost(cause) = told { Some(cause.clone()) } else { None }).unwrap()
+    running.stop().await.iter().find_map(|recorded| if let Recorded::Lost(cause) = recorded { Some(cause.clone()) } else { None }).unwrap()
 }
 
 fn raw(body: &'static [u8], end: Option<&'static str>) -> impl Fn(Call) {
@@ -105,18 +105,18 @@ async fn what_is_no_answer_of_etcd_is_named_and_survived() {
 
 #[tokio::test]
 async fn details_of_a_refusal_that_cannot_be_read_are_survived() {
-    let told = |fields: &mut HeaderMap| {
+    let recorded = |fields: &mut HeaderMap| {
         fields.extend(status("9", "no%20leader"));
         fields.insert("grpc-status-details-bin", HeaderValue::from_static("no base64!"));
     };
     let in_head = move |mut call: Call| {
         let mut head = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
-        told(head.headers_mut());
+        recorded(head.headers_mut());
         call.respond.send_response(head, true).unwrap();
     };
     let in_trailers = move |call: Call| {
         let (mut out, mut trailers) = (call.begin(), HeaderMap::new());
-        told(&mut trailers);
+        recorded(&mut trailers);
         out.send_trailers(trailers).unwrap();
     };
     assert!(cause(in_head).await.ends_with("etcd says: no leader"));
@@ -154,8 +154,10 @@ async fn bytes_that_are_no_http_2_are_named_and_survived() {
     drop(raw);
     let mut next = fake.accept().await;
     let (_, _watch) = next.listed(&[], 3).await;
-    next.during(running.recorder.until("a listing", |recorder| recorder.count(&Told::Replace(3, false)) == 1)).await;
-    assert!(running.stop().await.iter().any(|told| matches!(told, Told::Lost(cause) if cause.contains("the connection broke"))));
+    next.during(running.recorder.until("a listing", |recorder| recorder.count(&Recorded::Replace(3, false)) == 1)).await;
+    assert!(
+        running.stop().await.iter().any(|recorded| matches!(recorded, Recorded::Lost(cause) if cause.contains("the connection broke")))
+    );
 }
 
 #[tokio::test]
@@ -173,18 +175,18 @@ async fn a_listing_is_read_in_pages_at_one_revision_and_the_watch_goes_on_from_t
     assert_eq!(request.create.unwrap().start_revision, 6);
     watch.say(&WatchResponse { events: vec![put("d", 6), deleted("a", 7)], ..word(7) });
     watch.say(&word(9));
-    connection.during(running.recorder.until("the heartbeat", |recorder| recorder.count(&Told::Complete(9)) == 1)).await;
-    let listed = |key: &str, value: &str| Told::Listed(key.into(), value.into());
-    let put = Told::Put("d".into(), String::new(), 6);
+    connection.during(running.recorder.until("the heartbeat", |recorder| recorder.count(&Recorded::Complete(9)) == 1)).await;
+    let listed = |key: &str, value: &str| Recorded::Listed(key.into(), value.into());
+    let put = Recorded::Put("d".into(), String::new(), 6);
     let expected = [
-        Told::Begin,
+        Recorded::Begin,
         listed("a", "1"),
         listed("b", ""),
         listed("c", ""),
-        Told::Replace(5, false),
+        Recorded::Replace(5, false),
         put,
-        Told::Delete("a".into(), 7),
-        Told::Complete(9),
+        Recorded::Delete("a".into(), 7),
+        Recorded::Complete(9),
     ];
     assert_eq!(running.stop().await, expected);
 }
@@ -200,46 +202,46 @@ async fn a_page_that_is_too_long_is_asked_for_in_smaller_ones() {
     assert!(second.limit < first.limit && second.limit > 0);
     call.answer(&page(&[("a", "")], 5, false));
     let (_, _watch) = connection.watched(5).await;
-    connection.during(running.recorder.until("a listing", |recorder| recorder.count(&Told::Replace(5, false)) == 1)).await;
+    connection.during(running.recorder.until("a listing", |recorder| recorder.count(&Recorded::Replace(5, false)) == 1)).await;
     assert!(running.recorder.causes().is_empty());
     running.stop().await;
 }
 
 /// A connection that ends after `change`, and the next one.
-async fn after(fake: &Fake, running: &Running, change: WatchResponse, told: Told) -> Connection {
+async fn after(fake: &Fake, running: &Running, change: WatchResponse, recorded: Recorded) -> Connection {
     let mut connection = fake.accept().await;
     let (_, mut watch) = connection.listed(&[], 5).await;
     watch.say(&change);
-    connection.during(running.recorder.until("the change", |recorder| recorder.count(&told) == 1)).await;
+    connection.during(running.recorder.until("the change", |recorder| recorder.count(&recorded) == 1)).await;
     drop((watch, connection));
     fake.accept().await
 }
 
-fn change(revision: i64, fragment: bool) -> (WatchResponse, Told) {
+fn change(revision: i64, fragment: bool) -> (WatchResponse, Recorded) {
     let word = WatchResponse { events: vec![put("a", revision)], fragment, ..word(revision) };
-    (word, Told::Put("a".into(), String::new(), revision))
+    (word, Recorded::Put("a".into(), String::new(), revision))
 }
 
 #[tokio::test]
 async fn after_a_broken_connection_the_watch_goes_on_from_what_was_seen_last() {
     let fake = Fake::start().await;
     let running = Running::start(fake.settings());
-    let (word, told) = change(8, false);
-    let mut next = after(&fake, &running, word, told).await;
+    let (word, recorded) = change(8, false);
+    let mut next = after(&fake, &running, word, recorded).await;
     let (head, call) = next.question::<RangeRequest>().await;
     assert!(head.keys_only && head.limit == 1);
     call.answer(&page(&[], 20, false));
     let (request, _watch) = next.watched(20).await;
     assert_eq!(request.create.unwrap().start_revision, 9);
-    assert_eq!(running.stop().await.iter().filter(|told| **told == Told::Begin).count(), 1);
+    assert_eq!(running.stop().await.iter().filter(|recorded| **recorded == Recorded::Begin).count(), 1);
 }
 
 #[tokio::test]
 async fn a_part_of_a_revision_is_asked_for_again_as_a_whole() {
     let fake = Fake::start().await;
     let running = Running::start(fake.settings());
-    let (word, told) = change(8, true);
-    let mut next = after(&fake, &running, word, told).await;
+    let (word, recorded) = change(8, true);
+    let mut next = after(&fake, &running, word, recorded).await;
     let (_, call) = next.question::<RangeRequest>().await;
     call.answer(&page(&[], 20, false));
     let (request, _watch) = next.watched(20).await;
@@ -252,15 +254,15 @@ async fn another_cluster_or_an_older_state_is_listed_anew() {
     for (cluster, revision) in [(1, 20), (crate::testing::CLUSTER, 7)] {
         let fake = Fake::start().await;
         let running = Running::start(fake.settings());
-        let (word, told) = change(8, false);
-        let mut next = after(&fake, &running, word, told).await;
+        let (word, recorded) = change(8, false);
+        let mut next = after(&fake, &running, word, recorded).await;
         let (_, call) = next.question::<RangeRequest>().await;
         let header = crate::proto::ResponseHeader { cluster_id: cluster, revision };
         call.answer(&RangeResponse { header: Some(header), ..RangeResponse::default() });
         let (all, call) = next.question::<RangeRequest>().await;
         assert!(!all.keys_only);
         call.answer(&RangeResponse { header: Some(header), ..RangeResponse::default() });
-        next.during(running.recorder.until("a listing", |recorder| recorder.count(&Told::Replace(revision, false)) == 1)).await;
+        next.during(running.recorder.until("a listing", |recorder| recorder.count(&Recorded::Replace(revision, false)) == 1)).await;
         running.stop().await;
     }
 }
@@ -273,7 +275,7 @@ async fn what_was_compacted_is_listed_anew_over_the_same_connection() {
     let (_, mut watch) = connection.listed(&[], 5).await;
     watch.say(&WatchResponse { canceled: true, compact_revision: 30, ..word(40) });
     let (_, _watch) = connection.listed(&[("z", "")], 41).await;
-    connection.during(running.recorder.until("a listing", |recorder| recorder.count(&Told::Replace(41, false)) == 1)).await;
+    connection.during(running.recorder.until("a listing", |recorder| recorder.count(&Recorded::Replace(41, false)) == 1)).await;
     assert!(running.recorder.causes().is_empty());
     running.stop().await;
 }
@@ -315,24 +317,23 @@ async fn a_change_while_a_listing_is_read_is_not_undone_by_it() {
     let (_, mut watch) = connection.listed(&[("a", "")], 5).await;
     let (_, call) = connection.question::<RangeRequest>().await;
     watch.say(&WatchResponse { events: vec![put("b", 6), deleted("a", 7)], ..word(7) });
-    let gone = Told::Delete("a".into(), 7);
+    let gone = Recorded::Delete("a".into(), 7);
     connection.during(running.recorder.until("the change", |recorder| recorder.count(&gone) == 1)).await;
     call.answer(&page(&[("a", "")], 5, false));
     connection
-        .during(running.recorder.until("the listing", |recorder| recorder.count(&Told::Listed("a".into(), String::new())) == 2))
+        .during(running.recorder.until("the listing", |recorder| recorder.count(&Recorded::Listed("a".into(), String::new())) == 2))
         .await;
     watch.say(&word(7));
-    connection.during(running.recorder.until("the end", |recorder| recorder.count(&Told::Complete(7)) == 1)).await;
-    let told = running.stop().await;
-    let put = Told::Put("b".into(), String::new(), 6);
-    let replaced = told
-        .iter()
-        .position(|told| *told == Told::Replace(5, false))
-        .and_then(|first| told[first + 1..].iter().position(|told| *told == Told::Replace(5, false)).map(|second| first + 1 + second));
+    connection.during(running.recorder.until("the end", |recorder| recorder.count(&Recorded::Complete(7)) == 1)).await;
+    let recorded = running.stop().await;
+    let put = Recorded::Put("b".into(), String::new(), 6);
+    let replaced = recorded.iter().position(|recorded| *recorded == Recorded::Replace(5, false)).and_then(|first| {
+        recorded[first + 1..].iter().position(|recorded| *recorded == Recorded::Replace(5, false)).map(|second| first + 1 + second)
+    });
     let replaced = replaced.expect("the second listing took the place of the first, and was not comparable");
-    assert!(told[..replaced].contains(&put), "in force before the listing was read");
-    assert!(told[..replaced].contains(&Told::Listed("b".into(), String::new())), "and without a moment's break");
-    assert_eq!(told[replaced + 1..], [put, gone, Told::Complete(7)]);
+    assert!(recorded[..replaced].contains(&put), "in force before the listing was read");
+    assert!(recorded[..replaced].contains(&Recorded::Listed("b".into(), String::new())), "and without a moment's break");
+    assert_eq!(recorded[replaced + 1..], [put, gone, Recorded::Complete(7)]);
 }
 
 #[tokio::test]
@@ -346,16 +347,16 @@ async fn a_quiet_listing_is_compared_and_counts_once_the_watch_has_caught_up() {
     let (_, call) = connection.question::<RangeRequest>().await;
     call.answer(&page(&[("a", "")], 8, false));
     watch.say(&word(7));
-    connection.during(running.recorder.until("too early a heartbeat", |recorder| recorder.count(&Told::Complete(7)) == 1)).await;
-    assert_eq!(running.recorder.count(&Told::Replace(8, true)), 0);
-    let listed = Told::Listed("a".into(), String::new());
+    connection.during(running.recorder.until("too early a heartbeat", |recorder| recorder.count(&Recorded::Complete(7)) == 1)).await;
+    assert_eq!(running.recorder.count(&Recorded::Replace(8, true)), 0);
+    let listed = Recorded::Listed("a".into(), String::new());
     connection.during(running.recorder.until("the listing", |recorder| recorder.count(&listed) == 1)).await;
     watch.say(&word(8));
-    connection.during(running.recorder.until("the end", |recorder| recorder.count(&Told::Replace(8, true)) == 1)).await;
+    connection.during(running.recorder.until("the end", |recorder| recorder.count(&Recorded::Replace(8, true)) == 1)).await;
     watch.say(&WatchResponse { events: vec![put("old", 8), put("new", 9)], ..word(9) });
-    let new = Told::Put("new".into(), String::new(), 9);
+    let new = Recorded::Put("new".into(), String::new(), 9);
     connection.during(running.recorder.until("the next", |recorder| recorder.count(&new) == 1)).await;
-    assert_eq!(running.recorder.count(&Told::Put("old".into(), String::new(), 8)), 0, "the listing held it");
+    assert_eq!(running.recorder.count(&Recorded::Put("old".into(), String::new(), 8)), 0, "the listing held it");
     running.stop().await;
 }
 
@@ -370,7 +371,7 @@ async fn a_listing_for_which_there_is_no_room_is_read_again() {
     call.answer(&page(&[("a", "")], 5, false));
     let mut next = tokio::join!(connection.rest(), fake.accept()).1;
     let (_, _watch) = next.listed(&[], 6).await;
-    next.during(running.recorder.until("a listing", |recorder| recorder.count(&Told::Replace(6, false)) == 1)).await;
+    next.during(running.recorder.until("a listing", |recorder| recorder.count(&Recorded::Replace(6, false)) == 1)).await;
     assert!(running.recorder.causes()[0].ends_with("no room"));
     running.stop().await;
 }
@@ -410,7 +411,7 @@ async fn the_next_member_is_tried_after_a_failure() {
     drop(first.accept_raw().await);
     let mut connection = second.accept().await;
     let (_, _watch) = connection.listed(&[], 4).await;
-    connection.during(running.recorder.until("a listing", |recorder| recorder.count(&Told::Replace(4, false)) == 1)).await;
+    connection.during(running.recorder.until("a listing", |recorder| recorder.count(&Recorded::Replace(4, false)) == 1)).await;
     running.stop().await;
 }
 

@@ -20,9 +20,9 @@ use crate::{
 pub(crate) const CLUSTER: u64 = 7;
 pub(crate) const PREFIX: &str = "/revoked/";
 
-/// What a [`Recorder`] was told.
+/// One call that a [`Recorder`] received.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum Recorded {
     Begin,
     Listed(String, String),
     Replace(i64, bool),
@@ -35,7 +35,7 @@ pub(crate) enum Told {
 /// Remembers everything.
 #[derive(Default)]
 pub(crate) struct Recorder {
-    told: Mutex<Vec<Told>>,
+    recorded: Mutex<Vec<Recorded>>,
     more: Notify,
     full: Mutex<usize>,
 }
@@ -54,25 +54,25 @@ impl Recorder {
         *self.full.lock().unwrap() = listings;
     }
 
-    fn add(&self, told: Told) {
-        self.told.lock().unwrap().push(told);
+    fn add(&self, recorded: Recorded) {
+        self.recorded.lock().unwrap().push(recorded);
         self.more.notify_one();
     }
 
-    pub(crate) fn all(&self) -> Vec<Told> {
-        self.told.lock().unwrap().clone()
+    pub(crate) fn all(&self) -> Vec<Recorded> {
+        self.recorded.lock().unwrap().clone()
     }
 
-    pub(crate) fn count(&self, told: &Told) -> usize {
-        self.all().iter().filter(|one| *one == told).count()
+    pub(crate) fn count(&self, recorded: &Recorded) -> usize {
+        self.all().iter().filter(|one| *one == recorded).count()
     }
 
     pub(crate) fn causes(&self) -> Vec<String> {
-        let cause = |told| if let Told::Lost(cause) = told { Some(cause) } else { None };
+        let cause = |recorded| if let Recorded::Lost(cause) = recorded { Some(cause) } else { None };
         self.all().into_iter().filter_map(cause).collect()
     }
 
-    /// Waits until what was told fits.
+    /// Waits until the recorded calls fit.
     pub(crate) async fn until(&self, what: &str, fits: impl Fn(&Self) -> bool) {
         let wait = async {
             while !fits(self) {
@@ -86,11 +86,11 @@ impl Recorder {
 
 impl Mirror for Recorder {
     fn begin(&self) {
-        self.add(Told::Begin);
+        self.add(Recorded::Begin);
     }
 
     fn listed(&self, key: &[u8], value: &[u8]) {
-        self.add(Told::Listed(text(key), text(value)));
+        self.add(Recorded::Listed(text(key), text(value)));
     }
 
     fn replace(&self, revision: i64, comparable: bool) -> Result<(), Full> {
@@ -99,24 +99,24 @@ impl Mirror for Recorder {
             *full -= 1;
             return Err(Full("no room".to_owned()));
         }
-        self.add(Told::Replace(revision, comparable));
+        self.add(Recorded::Replace(revision, comparable));
         Ok(())
     }
 
     fn put(&self, key: &[u8], value: &[u8], revision: i64) {
-        self.add(Told::Put(text(key), text(value), revision));
+        self.add(Recorded::Put(text(key), text(value), revision));
     }
 
     fn delete(&self, key: &[u8], revision: i64) {
-        self.add(Told::Delete(text(key), revision));
+        self.add(Recorded::Delete(text(key), revision));
     }
 
     fn complete(&self, revision: i64) {
-        self.add(Told::Complete(revision));
+        self.add(Recorded::Complete(revision));
     }
 
     fn lost(&self, cause: &str) {
-        self.add(Told::Lost(cause.to_owned()));
+        self.add(Recorded::Lost(cause.to_owned()));
     }
 }
 

@@ -54,7 +54,7 @@ struct State {
     first: bool,
     connected: Option<Instant>,
     /// When something last came.
-    heard: Instant,
+    last_received: Instant,
     /// When the last message was taken in, or the connection made.
     quiet_since: Instant,
     /// Whether the broker says itself when it has said what it had kept.
@@ -72,14 +72,14 @@ impl Subscription {
     pub fn new(book: Arc<Book>, name: &str, durable: bool, missed: Missed) -> Option<Self> {
         let feed = book.feed(Input::Broker)?.clone();
         let mark = book.beside(".broker").filter(|_| durable).map(|path| Mark::new(path, name));
-        let heard = book.clock().instant();
+        let last_received = book.clock().instant();
         let state = State {
             mark,
             marked: None,
             first: true,
             connected: None,
-            heard,
-            quiet_since: heard,
+            last_received,
+            quiet_since: last_received,
             exact: false,
             caught_up: false,
             unmarked: false,
@@ -121,7 +121,7 @@ impl Subscription {
         (state.first, state.connected, state.exact) = (false, Some(now), exact);
         // What is not durable has nothing kept for it.
         state.caught_up = !self.durable;
-        (state.heard, state.quiet_since) = (now, now);
+        (state.last_received, state.quiet_since) = (now, now);
         self.feed.connected();
         self.reckon(&mut state);
         self.feed.is_torn()
@@ -130,14 +130,14 @@ impl Subscription {
     /// Something came, in order: a message that was [heard](Self::hear) before, or a sign of life.
     pub fn alive(&self) {
         let mut state = self.state();
-        state.heard = self.now();
+        state.last_received = self.now();
         self.reckon(&mut state);
     }
 
     /// The broker has said everything that it had kept when it was connected.
     pub fn drained(&self) {
         let mut state = self.state();
-        state.heard = self.now();
+        state.last_received = self.now();
         self.catch_up(&mut state);
     }
 
@@ -156,7 +156,7 @@ impl Subscription {
             state.messages += 1;
             self.feed.reached(state.messages);
         }
-        let heard = match read {
+        let result = match read {
             Ok(statement) => self.book.hear(&statement),
             Err(bad) => {
                 self.feed.bad(&bad);
@@ -165,7 +165,7 @@ impl Subscription {
         };
         // The disk may have taken its time; while we wait for it the broker is not quiet.
         self.state().quiet_since = self.now();
-        heard
+        result
     }
 
     /// A message that could not be read.
@@ -214,14 +214,14 @@ impl Subscription {
         if !state.caught_up {
             return;
         }
-        self.feed.complete_at(state.heard);
+        self.feed.complete_at(state.last_received);
         // What nothing makes up for is not waited for: it would be for ever.
         if self.missed == Missed::Nothing || !self.feed.is_torn() {
             self.feed.catch_up();
         }
-        let due = state.marked.is_none_or(|last| state.heard.saturating_duration_since(last) >= MARK_EVERY);
+        let due = state.marked.is_none_or(|last| state.last_received.saturating_duration_since(last) >= MARK_EVERY);
         if due && !self.feed.is_torn() && self.book.writes() == Some(true) {
-            state.marked = Some(state.heard);
+            state.marked = Some(state.last_received);
             let now = self.book.clock().now();
             let failed = state.mark.as_mut().and_then(|mark| mark.set(now).err());
             if !std::mem::replace(&mut state.unmarked, failed.is_some())

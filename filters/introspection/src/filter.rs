@@ -52,9 +52,9 @@ fn problem(pointer: &str, message: impl Into<String>) -> Problem {
 fn same(config: &Config) -> String {
     let secret = sha256(config.client.secret.expose().as_bytes());
     let client = (&config.client.id, config.client.post, &config.client.token, URL_SAFE_NO_PAD.encode(secret));
-    let asked = (&config.url, &config.ca, client);
+    let endpoint = (&config.url, &config.ca, client);
     let read = (&config.issuer, &config.key_type_claim, config.timeout, &config.cache);
-    format!("introspection {asked:?} {read:?}")
+    format!("introspection {endpoint:?} {read:?}")
 }
 
 fn is_safe(url: &str) -> bool {

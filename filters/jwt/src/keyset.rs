@@ -110,7 +110,7 @@ impl KeyRing {
 
     /// Asks every source at once; one that is down delays no other.
     async fn refresh(&self) {
-        self.meters.asked.inc();
+        self.meters.refreshes.inc();
         let mut fetches: Vec<_> = self.sources.iter().map(|source| source.document.refresh()).collect();
         poll_fn(|cx| {
             fetches.retain_mut(|fetch| fetch.as_mut().poll(cx).is_pending());

@@ -124,7 +124,7 @@ fn key_ring(issuer: &IssuerConfig, i: usize, env: &Env) -> Result<KeyRing, Probl
     let meters = Meters {
         keys: env.metrics.gauge("jwt_keys", label),
         unreadable: env.metrics.counter("jwt_keys_unreadable_total", label),
-        asked: env.metrics.counter("jwt_keys_asked_total", label),
+        refreshes: env.metrics.counter("jwt_keys_asked_total", label),
         metrics: env.metrics.clone(),
     };
     let ring = KeyRing::new(&issuer.issuer, sources, issuer.max_age.0, meters, env.clock.instant());

@@ -9,7 +9,7 @@ use tollgate_filter_api::{Counter, Document, Gauge, Metrics};
 use tollgate_jose::{Dropped, Format, Key, KeySet, parse};
 
 /// Keys that were told to be left out are remembered in this number: as many as two versions of a set may have.
-const TOLD: usize = 128;
+const LOGGED: usize = 128;
 
 /// One place that keys come from.
 pub(crate) struct Source {
@@ -28,7 +28,7 @@ pub(crate) struct Meters {
     /// Versions that did not take the place of the one before.
     pub unreadable: Counter,
     /// Refreshes asked for because of a token.
-    pub asked: Counter,
+    pub refreshes: Counter,
     /// Keys that were left out are counted here, by why.
     pub metrics: Metrics,
 }
@@ -44,8 +44,8 @@ pub(crate) struct Loaded {
     pub confirmed: Option<Instant>,
     /// Why the last version is not in use.
     broken: Option<String>,
-    /// Keys that the log was told of.
-    told: VecDeque<Dropped>,
+    /// Keys that were logged as left out.
+    logged: VecDeque<Dropped>,
 }
 
 impl Loaded {
@@ -90,13 +90,13 @@ impl Loaded {
 
     /// Once for each key, however often the set comes again.
     fn tell(&mut self, dropped: Dropped, source: &Source) {
-        if self.told.iter().any(|told| told.is_same(&dropped)) {
+        if self.logged.iter().any(|logged| logged.is_same(&dropped)) {
             return;
         }
         log::warn!("{}: {dropped}; it is left out", source.place);
-        if self.told.len() == TOLD {
-            self.told.pop_front();
+        if self.logged.len() == LOGGED {
+            self.logged.pop_front();
         }
-        self.told.push_back(dropped);
+        self.logged.push_back(dropped);
     }
 }

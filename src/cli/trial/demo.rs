@@ -81,14 +81,14 @@ fn backends_alone(format: Format) -> Result<(), Failure> {
 }
 
 /// The address asked for, or the default one, or a free port when that is taken.
-pub(in crate::cli) fn listen_address(asked: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
-    if let Some(asked) = asked.filter(|asked| asked.port() != 0) {
-        TcpListener::bind(asked).map_err(|error| Failure::io(format_args!("cannot listen on {asked}"), &error))?;
-        return Ok(asked);
+pub(in crate::cli) fn listen_address(wanted: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
+    if let Some(wanted) = wanted.filter(|wanted| wanted.port() != 0) {
+        TcpListener::bind(wanted).map_err(|error| Failure::io(format_args!("cannot listen on {wanted}"), &error))?;
+        return Ok(wanted);
     }
-    match asked {
+    match wanted {
         None if TcpListener::bind(LISTEN).is_ok() => Ok(LISTEN),
-        asked => free(asked.unwrap_or(LISTEN).ip()),
+        wanted => free(wanted.unwrap_or(LISTEN).ip()),
     }
 }
 

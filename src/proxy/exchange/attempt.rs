@@ -109,7 +109,7 @@ pub fn broke_off(gateway: &Gateway, session: &Session, exchange: &mut Exchange, 
         return not_connected(gateway, exchange, error);
     }
     exchange.upstream_ended = Some(Instant::now());
-    let asked = std::mem::take(&mut exchange.status_retry);
+    let status_retry = std::mem::take(&mut exchange.status_retry);
     let of_upstream = *error.esource() == ErrorSource::Upstream;
     let failures = &gateway.kernel.telemetry.upstream_failures;
     if let Some(spent) = exchange.patience.spent().filter(|_| of_upstream && exchange.reason.is_none()) {
@@ -120,7 +120,7 @@ pub fn broke_off(gateway: &Gateway, session: &Session, exchange: &mut Exchange, 
     }
     let silent = exchange.flow().is_some_and(Flow::was_silent);
     let timed_out = silent || matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
-    if of_upstream && !asked {
+    if of_upstream && !status_retry {
         if timed_out { failures.timeout.inc() } else { failures.broken.inc() }
     }
     if !of_upstream && *error.etype() == ErrorType::WriteTimedout {
@@ -130,7 +130,7 @@ pub fn broke_off(gateway: &Gateway, session: &Session, exchange: &mut Exchange, 
     let more = exchange.selection.as_ref().is_some_and(Selection::has_more);
     let reused = reused || exchange.dial.as_ref().is_some_and(|dial| dial.was_kept());
     let stale = reused && !timed_out && exchange.attempts < STALE_TRIES;
-    let again = of_upstream && untouched && exchange.reason.is_none() && (asked || (more && !timed_out) || stale);
+    let again = of_upstream && untouched && exchange.reason.is_none() && (status_retry || (more && !timed_out) || stale);
     if again && !more {
         exchange.selection.iter_mut().for_each(Selection::restart);
     }

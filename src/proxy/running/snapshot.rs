@@ -87,8 +87,8 @@ impl Snapshot {
         let factory = Arc::new(peer_settings(kernel, &config.gateway.limits).factory(kernel.resolver.clone()));
         let upstreams = Upstreams::build(&inputs, &factory).map_err(&mut gather).ok();
         let listener_tls = listener_tls(&config, &kernel.env.metrics).map_err(&mut gather).ok();
-        let asked = client_certificates::check(plan, &config.gateway, kernel.kinds).map_err(&mut gather).ok();
-        let (Some(judge), Some(upstreams), Some(listener_tls), Some(())) = (judge, upstreams, listener_tls, asked) else {
+        let checked = client_certificates::check(plan, &config.gateway, kernel.kinds).map_err(&mut gather).ok();
+        let (Some(judge), Some(upstreams), Some(listener_tls), Some(())) = (judge, upstreams, listener_tls, checked) else {
             config.locate(&mut problems);
             return Err(problems.sorted());
         };

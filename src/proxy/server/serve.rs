@@ -187,11 +187,11 @@ impl Service for Attendant {
 const READ_ALONG: Duration = Duration::from_millis(100);
 
 /// How often the log says of a journal that it cannot be read.
-const TELL_AGAIN: Duration = Duration::from_secs(60);
+const LOG_AGAIN: Duration = Duration::from_secs(60);
 
 /// Reads along in the journal until it is this process's own, and keeps the list tidy.
 async fn attend_revocations(gateway: Arc<Gateway>) {
-    let (mut turn, mut told) = (0_u32, None::<std::time::Instant>);
+    let (mut turn, mut last_logged) = (0_u32, None::<std::time::Instant>);
     loop {
         let book = gateway.revocations.clone();
         let tidy = turn.is_multiple_of(10);
@@ -203,8 +203,8 @@ async fn attend_revocations(gateway: Arc<Gateway>) {
         });
         match done.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) if told.is_none_or(|last| last.elapsed() >= TELL_AGAIN) => {
-                told = Some(std::time::Instant::now());
+            Ok(Err(error)) if last_logged.is_none_or(|last| last.elapsed() >= LOG_AGAIN) => {
+                last_logged = Some(std::time::Instant::now());
                 log::error!("the revocation journal: {error}");
             }
             Ok(Err(_)) => {}

@@ -126,10 +126,10 @@ impl<'a> Builder<'a> {
 
     /// Says who is to blame for what is wrong with URLs; a time that is not kept is one problem, however many URLs do not keep it.
     fn blame(&mut self, group: &str, urls: &[Said<'_, String>], blamed: &Blamed<'_>, unfit: &[(usize, Unfit)]) {
-        let mut told = false;
+        let mut reported = false;
         for (index, reason) in unfit {
             let by = match reason {
-                Unfit::HeadTimeout if std::mem::replace(&mut told, true) => continue,
+                Unfit::HeadTimeout if std::mem::replace(&mut reported, true) => continue,
                 Unfit::HeadTimeout => blamed.head_timeout.as_ref(),
                 Unfit::ServerName(_) => blamed.server_name.as_ref(),
                 Unfit::Url(_) => None,

@@ -6,7 +6,7 @@
 /// What is known of the messages that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
-    asked: bool,
+    pending: bool,
     /// The last count was none, and another answer is to follow what was on its way then.
     none_waits: bool,
     /// How many messages are to be heard before it is worth while to ask again.
@@ -17,16 +17,16 @@ pub(crate) struct Backlog {
 impl Backlog {
     /// A count was asked for.
     pub fn ask(&mut self) {
-        self.asked = true;
+        self.pending = true;
     }
 
     /// Whether a count is on its way.
-    pub fn is_asked(&self) -> bool {
-        self.asked
+    pub fn is_pending(&self) -> bool {
+        self.pending
     }
 
     /// A message was heard. Whether a count should be asked for now.
-    pub fn heard(&mut self) -> bool {
+    pub fn received(&mut self) -> bool {
         self.ahead = self.ahead.saturating_sub(1);
         self.is_due()
     }
@@ -38,12 +38,12 @@ impl Backlog {
 
     /// Whether a count would tell something.
     pub fn wants_count(&self) -> bool {
-        !self.asked && !self.drained
+        !self.pending && !self.drained
     }
 
     /// So many waited. Whether everything that the queue held was heard by now; that is said once.
     pub fn answered(&mut self, waiting: u32) -> bool {
-        self.asked = false;
+        self.pending = false;
         if std::mem::replace(&mut self.none_waits, waiting == 0) && !self.drained {
             self.drained = true;
             return true;
@@ -63,15 +63,15 @@ mod tests {
         backlog.ask();
         assert!(!backlog.answered(2));
         assert!(!backlog.is_due(), "two messages first");
-        assert!(!backlog.heard());
-        assert!(backlog.heard());
+        assert!(!backlog.received());
+        assert!(backlog.received());
         backlog.ask();
-        assert!(!backlog.heard(), "one that was on its way; an answer is too");
+        assert!(!backlog.received(), "one that was on its way; an answer is too");
         assert!(!backlog.answered(0));
         assert!(backlog.is_due());
         backlog.ask();
         assert!(backlog.answered(7), "those came since");
-        assert!(!backlog.is_due() && !backlog.wants_count() && !backlog.heard());
+        assert!(!backlog.is_due() && !backlog.wants_count() && !backlog.received());
     }
 
     #[test]

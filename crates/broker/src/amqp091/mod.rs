@@ -97,7 +97,7 @@ impl Session<'_> {
                             fields.short()?;
                             partial = Some(Partial { tag: fields.u64()?, content: None });
                         }
-                        (50, 11) if self.backlog.is_asked() => {
+                        (50, 11) if self.backlog.is_pending() => {
                             fields.short()?;
                             self.counted(fields.u32()?).await?;
                         }
@@ -147,9 +147,9 @@ impl Session<'_> {
         }
         match partial.content {
             Some(Content { missing: 0, read }) => {
-                self.peer.heard(read.map(|(properties, body)| message(properties, body.freeze())))?;
+                self.peer.message(read.map(|(properties, body)| message(properties, body.freeze())))?;
                 self.peer.wire.queue(&Method::new(1, 60, 80).u64(partial.tag).u8(0).frame()).await?;
-                if self.counts && self.backlog.heard() {
+                if self.counts && self.backlog.received() {
                     self.count().await?;
                 }
                 Ok(None)
@@ -236,10 +236,10 @@ fn method(frame: Frame) -> Result<((u16, u16), Fields), Broken> {
 fn ended(method: (u16, u16), fields: &mut Fields) -> Lost {
     match method {
         (10, 50) | (20, 40) => match (fields.u16(), fields.short()) {
-            (Ok(code), Ok(text)) => Lost::Told(quoted(&format!("{code} {text}"))),
+            (Ok(code), Ok(text)) => Lost::Refused(quoted(&format!("{code} {text}"))),
             _ => Broken("a goodbye that cannot be read").into(),
         },
-        (60, 30) => Lost::Told("the queue is gone".to_owned()),
+        (60, 30) => Lost::Refused("the queue is gone".to_owned()),
         _ => Broken("a method out of turn").into(),
     }
 }
@@ -247,7 +247,7 @@ fn ended(method: (u16, u16), fields: &mut Fields) -> Lost {
 /// Between user name and tuning the only thing a broker has to refuse is the user.
 fn credentials(lost: Lost) -> Lost {
     match lost {
-        Lost::Told(text) => Lost::Credentials(text),
+        Lost::Refused(text) => Lost::Credentials(text),
         Lost::Closed => Lost::Credentials("it closed the connection without a word".to_owned()),
         other => other,
     }

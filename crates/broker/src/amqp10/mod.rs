@@ -126,7 +126,7 @@ impl Session<'_> {
         match self.expect(0x44).await?.field(0).uint() {
             Some(0) => Ok(()),
             Some(1) => Err(Lost::Credentials(format!("SASL {mechanism} failed"))),
-            _ => Err(Lost::Told("SASL failed for a reason of its own".to_owned())),
+            _ => Err(Lost::Refused("SASL failed for a reason of its own".to_owned())),
         }
     }
 
@@ -234,7 +234,7 @@ impl Session<'_> {
     /// A message that cannot be read is passed on as the bytes it is: one bad message ends no subscription.
     async fn delivery(&mut self, partial: Partial) -> Result<(), Lost> {
         let read = |payload: Bytes| frame::message(payload.clone()).unwrap_or(Message::Bytes(payload));
-        self.peer.heard(partial.payload.map(|payload| read(payload.freeze())))?;
+        self.peer.message(partial.payload.map(|payload| read(payload.freeze())))?;
         if partial.settled {
             return Ok(());
         }
@@ -306,10 +306,10 @@ fn ended(frame: &Performative) -> Lost {
         0x18 => ("connection", frame.field(0)),
         _ => return Broken("a frame out of turn").into(),
     };
-    let Value::Described(0x1d, error) = error else { return Lost::Told(format!("{what} closed")) };
-    let Value::List(fields) = &**error else { return Lost::Told(format!("{what} closed")) };
+    let Value::Described(0x1d, error) = error else { return Lost::Refused(format!("{what} closed")) };
+    let Value::List(fields) = &**error else { return Lost::Refused(format!("{what} closed")) };
     let text = |place: usize| fields.get(place).and_then(Value::text).unwrap_or("");
-    Lost::Told(quoted(&format!("{what} closed: {} {}", text(0), text(1))))
+    Lost::Refused(quoted(&format!("{what} closed: {} {}", text(0), text(1))))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::{
 use super::*;
 use crate::{
     settings::Settings,
-    testing::{Recorder, Told},
+    testing::{Event, Recorder},
 };
 
 struct Connection(TcpStream, BytesMut);
@@ -87,7 +87,7 @@ fn running(listener: &TcpListener) -> Arc<Recorder> {
 }
 
 fn is_drained(recorder: &Recorder) -> bool {
-    recorder.all().contains(&Told::Drained)
+    recorder.all().contains(&Event::Drained)
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ impl Session<'_> {
         match frame.command {
             Command::Connected if frame.header("version") == Some("1.2") => (),
             Command::Connected => return Err(Lost::Unfit("it does not speak STOMP 1.2")),
-            Command::Error => return Err(Lost::Told(format!("connection refused: {}", words(&frame)))),
+            Command::Error => return Err(Lost::Refused(format!("connection refused: {}", words(&frame)))),
             _ => return Err(Broken("an answer to CONNECT that is none").into()),
         }
         let (ours, theirs) = heartbeats(&frame, period)?;
@@ -180,7 +180,7 @@ impl Session<'_> {
                     Rest::Bytes(count) => self.peer.wire.skip(count).await?,
                     Rest::UntilNul => self.peer.wire.skip_past(0, MAX_SKIPPED).await?,
                 }
-                self.heard(&frame, Err(Broken("a body that is too long"))).await?;
+                self.deliver(&frame, Err(Broken("a body that is too long"))).await?;
                 Ok(None)
             }
         }
@@ -195,12 +195,12 @@ impl Session<'_> {
         {
             message = Message::Map(fields);
         }
-        self.heard(frame, Ok(message)).await
+        self.deliver(frame, Ok(message)).await
     }
 
-    async fn heard(&mut self, frame: &Frame, message: Result<Message, Broken>) -> Result<(), Lost> {
+    async fn deliver(&mut self, frame: &Frame, message: Result<Message, Broken>) -> Result<(), Lost> {
         let ack = frame.header("ack").ok_or(Broken("a message that cannot be acknowledged"))?;
-        self.peer.heard(message)?;
+        self.peer.message(message)?;
         self.probed = self.probed.map(|_| (0, Instant::now()));
         self.peer.wire.queue(&encode("ACK", &[("id", ack)])).await
     }
@@ -222,7 +222,7 @@ fn heartbeats(connected: &Frame, period: Duration) -> Result<(Option<Duration>, 
 
 fn unexpected(frame: &Frame) -> Lost {
     match frame.command {
-        Command::Error => Lost::Told(words(frame)),
+        Command::Error => Lost::Refused(words(frame)),
         _ => Broken("a frame out of turn").into(),
     }
 }

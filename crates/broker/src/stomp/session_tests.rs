@@ -13,7 +13,7 @@ use tollgate_filter_api::Secret;
 use super::*;
 use crate::{
     settings::Settings,
-    testing::{Random, Recorder, Told},
+    testing::{Event, Random, Recorder},
 };
 
 const CONNECTED: &str = "CONNECTED\nversion:1.2\nheart-beat:1000,1000\n\n\0";
@@ -99,7 +99,7 @@ async fn a_message_is_heard_and_then_acknowledged() {
     connection.say("MESSAGE\nack:m\\c1\nmessage-id:1\n\nrevoked\0").await;
     assert_eq!(connection.frame().await, "ACK\nid:m\\c1\n\n");
     assert_eq!(running.recorder.messages(), [Message::Text("revoked".into())]);
-    assert_eq!(running.recorder.all()[0], Told::Connected);
+    assert_eq!(running.recorder.all()[0], Event::Connected);
     running.stop().await;
 }
 
@@ -142,7 +142,7 @@ async fn a_message_that_is_too_long_is_acknowledged_unread_and_the_next_one_is_h
         assert_eq!(connection.frame().await, format!("ACK\nid:{id}\n\n"));
     }
     let recorder = running.stop().await;
-    assert_eq!(recorder.all().iter().filter(|told| matches!(told, Told::Unread(_))).count(), 2);
+    assert_eq!(recorder.all().iter().filter(|events| matches!(events, Event::Unread(_))).count(), 2);
     assert_eq!(recorder.messages(), [Message::Text("short".into())]);
 }
 
@@ -172,9 +172,9 @@ async fn heartbeats_are_signs_of_life_and_silence_is_a_loss() {
     let broker = Broker::start().await;
     let running = broker.subscriber();
     let mut connection = broker.confirmed().await;
-    running.recorder.until("the confirmation", |r| r.all().contains(&Told::Connected)).await;
+    running.recorder.until("the confirmation", |r| r.all().contains(&Event::Connected)).await;
     connection.say("\n").await;
-    running.recorder.until("a sign of life", |r| r.all().contains(&Told::Alive)).await;
+    running.recorder.until("a sign of life", |r| r.all().contains(&Event::Alive)).await;
     running.recorder.until("the loss", |r| !r.causes().is_empty()).await;
     assert_eq!(running.stop().await.causes(), ["nothing was heard for 2s, not even a heartbeat"]);
 }
@@ -199,9 +199,9 @@ async fn nothing_is_confirmed_before_the_receipt() {
     connection.frame().await;
     connection.say("\nMESSAGE\nack:1\n\nkept\0").await;
     assert_eq!(connection.frame().await, "ACK\nid:1\n\n");
-    assert_eq!(running.recorder.all(), [Told::Message(Message::Text("kept".into()))]);
+    assert_eq!(running.recorder.all(), [Event::Message(Message::Text("kept".into()))]);
     connection.say(CONFIRMED).await;
-    running.recorder.until("the confirmation", |r| r.all().contains(&Told::Connected)).await;
+    running.recorder.until("the confirmation", |r| r.all().contains(&Event::Connected)).await;
     running.stop().await;
 }
 
@@ -237,7 +237,7 @@ async fn after_a_loss_the_subscription_is_made_again() {
     second.say("MESSAGE\nack:1\n\nagain\0").await;
     running.recorder.until("the message", |r| !r.messages().is_empty()).await;
     let recorder = running.stop().await;
-    assert_eq!(recorder.all().iter().filter(|told| **told == Told::Connected).count(), 2);
+    assert_eq!(recorder.all().iter().filter(|events| **events == Event::Connected).count(), 2);
     assert_eq!(recorder.causes(), ["the broker closed the connection"]);
 }
 
@@ -246,7 +246,7 @@ async fn nobody_who_is_asked_to_stop_stays_or_says_it_was_lost() {
     let broker = Broker::start().await;
     let running = broker.subscriber();
     let mut connection = broker.confirmed().await;
-    running.recorder.until("the confirmation", |r| r.all().contains(&Told::Connected)).await;
+    running.recorder.until("the confirmation", |r| r.all().contains(&Event::Connected)).await;
     let (recorder, goodbye) = tokio::join!(running.stop(), connection.frame());
     assert_eq!(goodbye, "DISCONNECT\n\n");
     assert!(recorder.causes().is_empty());
@@ -272,7 +272,7 @@ async fn what_was_kept_is_heard_when_answers_come_and_messages_do_not() {
     broker.settings.subscription = Some("gateway-1".into());
     let running = broker.subscriber();
     let mut connection = broker.confirmed().await;
-    let is_drained = || running.recorder.all().contains(&Told::Drained);
+    let is_drained = || running.recorder.all().contains(&Event::Drained);
     let answer = "RECEIPT\nreceipt-id:kept\n\n\0";
     for _ in 0..2 {
         connection.say("MESSAGE\nack:1\n\nrevoked\0").await;

@@ -6,7 +6,7 @@ use tollgate_broker::{Message, Settings};
 use tollgate_filter_api::Secret;
 use tollgate_tests::parts::{RabbitMq, rabbitmq::Publisher};
 
-use super::subscriber::{Subscriber, Told, print_latency, settings};
+use super::subscriber::{Event, Subscriber, print_latency, settings};
 
 fn stomp(broker: &RabbitMq) -> Settings {
     settings(format!("stomp://127.0.0.1:{}", broker.stomp), "revoked")
@@ -119,7 +119,7 @@ fn a_message_that_is_too_long_does_not_keep_back_those_after_it() {
         publisher.publish(&"x".repeat(2 << 20));
         publisher.publish("short");
         assert_eq!(subscriber.messages(1)[0].1, Message::Text("short".to_owned()));
-        let unread = subscriber.all().iter().filter(|(_, told)| matches!(told, Told::Unread(_))).count();
+        let unread = subscriber.all().iter().filter(|(_, event)| matches!(event, Event::Unread(_))).count();
         assert_eq!(unread, 1);
     }
 }

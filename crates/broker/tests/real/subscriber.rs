@@ -13,7 +13,7 @@ use tollgate_tests::{
 };
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Told {
+pub enum Event {
     Connected,
     Alive,
     Drained,
@@ -23,38 +23,38 @@ pub enum Told {
 }
 
 #[derive(Default)]
-struct Recorder(Mutex<Vec<(Instant, Told)>>);
+struct Recorder(Mutex<Vec<(Instant, Event)>>);
 
 impl Recorder {
-    fn add(&self, told: Told) {
-        self.0.lock().unwrap().push((Instant::now(), told));
+    fn add(&self, event: Event) {
+        self.0.lock().unwrap().push((Instant::now(), event));
     }
 }
 
 impl Listener for Recorder {
     fn connected(&self, _exact: bool) {
-        self.add(Told::Connected);
+        self.add(Event::Connected);
     }
 
     fn alive(&self) {
-        self.add(Told::Alive);
+        self.add(Event::Alive);
     }
 
     fn drained(&self) {
-        self.add(Told::Drained);
+        self.add(Event::Drained);
     }
 
     fn message(&self, message: Message) -> Result<(), NotNow> {
-        self.add(Told::Message(message));
+        self.add(Event::Message(message));
         Ok(())
     }
 
     fn unread(&self, why: &str) {
-        self.add(Told::Unread(why.to_owned()));
+        self.add(Event::Unread(why.to_owned()));
     }
 
     fn lost(&self, cause: &str) {
-        self.add(Told::Lost(cause.to_owned()));
+        self.add(Event::Lost(cause.to_owned()));
     }
 }
 
@@ -87,20 +87,20 @@ impl Subscriber {
         subscriber
     }
 
-    pub fn all(&self) -> Vec<(Instant, Told)> {
+    pub fn all(&self) -> Vec<(Instant, Event)> {
         self.recorder.0.lock().unwrap().clone()
     }
 
     /// Waits until it was connected so many times.
     pub fn connections(&self, count: usize) {
         until(&format!("{count} connections"), || {
-            (self.all().iter().filter(|(_, told)| *told == Told::Connected).count() >= count).then_some(())
+            (self.all().iter().filter(|(_, event)| *event == Event::Connected).count() >= count).then_some(())
         });
     }
 
     /// Waits for so many messages.
     pub fn messages(&self, count: usize) -> Vec<(Instant, Message)> {
-        let message = |(at, told)| if let Told::Message(message) = told { Some((at, message)) } else { None };
+        let message = |(at, event)| if let Event::Message(message) = event { Some((at, message)) } else { None };
         until(&format!("{count} messages"), || {
             let messages: Vec<_> = self.all().into_iter().filter_map(message).collect();
             (messages.len() >= count).then_some(messages)
@@ -109,33 +109,33 @@ impl Subscriber {
 
     /// Waits until the broker has said what it had kept, and says how many messages came before.
     pub fn drained(&self) -> usize {
-        let before = |all: Vec<(Instant, Told)>| {
-            let end = all.iter().position(|(_, told)| *told == Told::Drained)?;
-            Some(all[..end].iter().filter(|(_, told)| matches!(told, Told::Message(_))).count())
+        let before = |all: Vec<(Instant, Event)>| {
+            let end = all.iter().position(|(_, event)| *event == Event::Drained)?;
+            Some(all[..end].iter().filter(|(_, event)| matches!(event, Event::Message(_))).count())
         };
         until("the broker to have said what it kept", || before(self.all()))
     }
 
     /// Waits for a text. Whatever came before it may have come twice: a broker that was killed need not know of an acknowledgement.
     pub fn hears(&self, text: &str) {
-        let wanted = Told::Message(Message::Text(text.to_owned()));
-        until(text, || self.all().into_iter().find(|(_, told)| *told == wanted));
+        let wanted = Event::Message(Message::Text(text.to_owned()));
+        until(text, || self.all().into_iter().find(|(_, event)| *event == wanted));
     }
 
     /// Waits for a loss.
     pub fn cause(&self) -> String {
-        until("a loss", || self.all().into_iter().find_map(|(_, told)| if let Told::Lost(cause) = told { Some(cause) } else { None }))
+        until("a loss", || self.all().into_iter().find_map(|(_, event)| if let Event::Lost(cause) = event { Some(cause) } else { None }))
     }
 
     /// Waits for a loss of this cause; a broker that still holds the last connection may have caused another one before.
     pub fn caused(&self, cause: &str) {
-        until(cause, || self.all().into_iter().find(|(_, told)| *told == Told::Lost(cause.to_owned())));
+        until(cause, || self.all().into_iter().find(|(_, event)| *event == Event::Lost(cause.to_owned())));
     }
 
     /// Waits until something later than now was heard.
     pub fn lives(&self) {
         let now = Instant::now();
-        until("a sign of life", || self.all().into_iter().find(|(at, told)| *at > now && *told == Told::Alive));
+        until("a sign of life", || self.all().into_iter().find(|(at, event)| *at > now && *event == Event::Alive));
     }
 }
 

@@ -123,9 +123,9 @@ impl<'a> Judge<'a> {
         if self.lenient && super::forgivable(&problem) {
             problem.severity = Severity::Warning;
         }
-        let told = if problem.severity == Severity::Error { &mut self.errors } else { &mut self.warnings };
-        *told += 1;
-        if *told <= MAX_PROBLEMS {
+        let count = if problem.severity == Severity::Error { &mut self.errors } else { &mut self.warnings };
+        *count += 1;
+        if *count <= MAX_PROBLEMS {
             self.problems.push(problem);
         }
     }

@@ -37,7 +37,8 @@ fn verifies(keys: &Value, token: &str) -> bool {
     let second = Duration::from_secs(1);
     let policy = DocumentPolicy { refresh: second, least_gap: second, timeout: second, max_bytes: 1 << 20 };
     let document = env.world.document(&Location::Url(SET.to_owned()), policy).unwrap();
-    let meters = Meters { keys: Gauge::default(), unreadable: Counter::default(), asked: Counter::default(), metrics: Metrics::default() };
+    let meters =
+        Meters { keys: Gauge::default(), unreadable: Counter::default(), refreshes: Counter::default(), metrics: Metrics::default() };
     let now = env.clock.moment();
     let source = Source { document, format: Format::Jwks, place: SET.to_owned() };
     let ring = Arc::new(KeyRing::new("issuer", vec![source], Duration::from_secs(100), meters, now.instant));
