@@ -1,6 +1,6 @@
 //! What nobody should forward: refused before anything else looks at a request.
 //!
-//! The engine's parser has refused malformed messages by now (RFC 9112), and [`wire`](crate::proxy::wire) has found the end of the message. What
+//! The engine's parser has refused malformed messages by now (RFC 9112), and `proxy::wire` has found the end of the message. What
 //! is left is what they accept and an upstream may read otherwise, for instance a second spelling of a field the gateway owns.
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! etcd as an input: keys below a prefix, each of which revokes something as long as it is there.
 //!
-//! The last segment of a key names a token, unless the value says something else (see [`pair`](crate::pair)). Two keys may say
+//! The last segment of a key names a token, unless the value says something else (see [`pair`]). Two keys may say
 //! the same, and a deletion does not say what the value was. So only what nothing else can have said is taken back at once: what
 //! values said of clients and subjects; and tokens where every key stands directly below the prefix and names its token as it is. The
 //! rest stays until everything is read again: too long rather than too short.

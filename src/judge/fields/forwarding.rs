@@ -1,6 +1,6 @@
 //! Forwarding fields of requests: which proxies are trusted, and what is removed before the first filter runs.
 //!
-//! The gateway writes these fields anew when the request goes upstream ([`forward`](crate::proxy::exchange::forward)).
+//! The gateway writes these fields anew when the request goes upstream (`proxy::exchange::forward`).
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,5 +1,5 @@
 //! One request, from its head to its log line: the engine's phases, the way upstream, the rules for an upstream's answers, and the
-//! gateway's own answers. What becomes of a request is asked of [`decision`](super::decision).
+//! gateway's own answers. [`judge`](crate::judge) decides what becomes of a request.
 //!
 //! What outlives a request does not live here.
 

@@ -1,7 +1,7 @@
 //! Connections to upstreams that speak HTTP/1 without TLS, under the engine's exchange.
 //!
 //! The engine reads an answer as fast as the upstream sends it, in pieces of up to 64 KiB, of which ten wait between upstream and
-//! client: a client that takes nothing costs 640 KiB. A [`Link`] hands over one small piece, and the next one when
+//! client: a client that takes nothing costs 640 KiB. A [`Link`](link::Link) hands over one small piece, and the next one when
 //! that was passed on ([`Flow`]). It limits the silence of the upstream itself, because the engine's clock would also run while the client
 //! is waited for.
 //!

@@ -1,4 +1,4 @@
-//! A project: which files it has. The only place that looks at a file system, besides [`Folder`](crate::Folder).
+//! A project: which files it has. The only place that looks at a file system, besides [`Folder`].
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! Makes a TLS acceptor from a listener's files.
 //!
 //! A trust store that is missing, empty or unreadable, or a key that does not belong to its certificate, stops the load. With
-//! `optional`, a certificate that does not verify counts as none. [`trust`](super::trust) says which certificates are trusted.
+//! `optional`, a certificate that does not verify counts as none. [`trust`] says which certificates are trusted.
 
 use openssl::{
     error::ErrorStack,
