@@ -170,7 +170,7 @@ impl World {
             cases.extend(passwords(api, &scopes));
         }
         for credential in asked.iter().filter(|credential| credential["filter"] == "api_key") {
-            cases.extend(self.keys(api, &credential["settings"]));
+            cases.extend(self.keys(api, &credential["declared"]));
         }
         cases
     }

@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 
 use openssl::sha::Sha256;
 use serde_json::Value;
-use tollgate_filter_api::Kind;
+use tollgate_filter_api::{Kind, hex};
 
 use super::Config;
 
@@ -29,7 +29,7 @@ impl ConfigurationId {
         part(&canonical(&config.written()));
         part(env!("CARGO_PKG_VERSION"));
         kinds.iter().for_each(|kind| part(kind.id));
-        Self(hash.finish()[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+        Self(hex(&hash.finish()[..16]).into())
     }
 
     /// In hex.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use tollgate_filter_api::{Method, OperationInfo, Principal, Reason, RequestId};
+use tollgate_filter_api::{Method, OperationInfo, Principal, Reason, RequestId, hex};
 
 use crate::chain::Explanation;
 
@@ -105,19 +105,14 @@ impl Serialize for Line {
         optional(&mut map, "filter", principal.map(|principal| principal.filter))?;
         optional(&mut map, "client_id", principal.and_then(|principal| principal.client.as_ref()).or(self.refused_client.as_ref()))?;
         optional(&mut map, "claimed_client_id", self.claimed_client.as_deref())?;
-        optional(&mut map, "certificate_sha256", self.certificate.map(hex))?;
-        optional(&mut map, "untrusted_certificate_sha256", self.untrusted_certificate.map(hex))?;
+        optional(&mut map, "certificate_sha256", self.certificate.map(|digest| hex(&digest)))?;
+        optional(&mut map, "untrusted_certificate_sha256", self.untrusted_certificate.map(|digest| hex(&digest)))?;
         map.end()
     }
 }
 
 fn optional<M: SerializeMap>(map: &mut M, key: &str, value: Option<impl Serialize>) -> Result<(), M::Error> {
     value.map_or(Ok(()), |value| map.serialize_entry(key, &value))
-}
-
-/// Lower case, as `openssl x509 -fingerprint` has it but for colons.
-pub fn hex(digest: [u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Milliseconds, to the microsecond.

@@ -25,7 +25,6 @@ pub mod token;
 pub mod upstream;
 
 use std::{
-    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -58,12 +57,4 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The shared test material, or a line that says it is absent.
-pub fn shared_cases(folder: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases").join(folder);
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("../shared/cases/{folder} is absent: what depends on it was not tried");
-    None
-}
+pub use tollgate_testkit::shared_case as shared_cases;

@@ -193,5 +193,5 @@ fn documents(sources: &Sources) -> Vec<Document> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    openssl::sha::sha256(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    tollgate_filter_api::hex(&openssl::sha::sha256(bytes))
 }

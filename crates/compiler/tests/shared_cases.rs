@@ -7,12 +7,7 @@ use tollgate_filter_api::Severity;
 use tollgate_plan::{Operation, Strategy};
 
 fn cases() -> Option<PathBuf> {
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases");
-    if !cases.is_dir() {
-        println!("the shared cases are absent: nothing is judged here");
-        return None;
-    }
-    cases.canonicalize().ok()
+    tollgate_testkit::shared_case("")
 }
 
 /// Files below a folder whose path has `part` as a folder.

@@ -8,6 +8,8 @@ mod cpu;
 pub mod folder;
 pub mod forms;
 mod identity;
+mod shared;
 
 pub use cpu::cpu_time;
 pub use folder::Folder;
+pub use shared::shared_case;

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::SystemTime};
 
 use openssl::sha::sha256;
 use serde_json::{Map, Value};
-use tollgate_filter_api::{Call, KeyType, Principal, PrincipalParts, Reason, Token};
+use tollgate_filter_api::{Call, KeyType, Principal, PrincipalParts, Reason, Token, unhex};
 
 use crate::{
     config::StoredKey,
@@ -27,7 +27,8 @@ impl Keys {
         let mut all = HashMap::new();
         let mut ids: Vec<String> = Vec::new();
         for (number, key) in keys.into_iter().enumerate() {
-            let digest = unhex(&key.sha256).ok_or((number, "sha256", "expected 64 hexadecimal digits"))?;
+            let digest =
+                unhex(&key.sha256).and_then(|digest| digest.try_into().ok()).ok_or((number, "sha256", "expected 64 hexadecimal digits"))?;
             if key.apis.is_empty() {
                 return Err((number, "apis", "expected at least one API, or `*`"));
             }
@@ -79,10 +80,4 @@ impl Stored {
         };
         Self { parts, apis: key.apis, expires: key.expires }
     }
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks(2).filter_map(|pair| if let [high, low] = *pair { Some(high << 4 | low) } else { None }).collect();
-    if digits.len() == 64 { bytes.try_into().ok() } else { None }
 }

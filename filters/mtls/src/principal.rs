@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use serde_json::{Map, Value, json};
-use tollgate_filter_api::{Certificate, Principal, PrincipalParts};
+use tollgate_filter_api::{Certificate, Principal, PrincipalParts, hex};
 
 /// Who says so.
 pub(crate) const ID: &str = "mtls";
@@ -72,8 +72,4 @@ fn claims(certificate: &Certificate, fingerprint: &str) -> Map<String, Value> {
         put("ip", json!(certificate.ip_names.iter().map(ToString::to_string).collect::<Vec<_>>()));
     }
     claims
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,6 +2,7 @@
 
 pub mod declared;
 pub mod decode;
+pub mod hex;
 pub mod pointer;
 pub mod problem;
 pub mod secret;

@@ -18,12 +18,7 @@ use crate::{
 };
 
 fn vectors(folder: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases/03-jose").join(folder);
-    if !path.is_dir() {
-        println!("absent: shared/cases/03-jose/{folder}; nothing was checked");
-        return None;
-    }
-    Some(path)
+    tollgate_testkit::shared_case(&format!("03-jose/{folder}"))
 }
 
 fn read(path: PathBuf) -> Value {

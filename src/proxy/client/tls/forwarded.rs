@@ -9,7 +9,7 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use openssl::{sha::sha256, x509::X509};
-use tollgate_filter_api::{Certificate, NoCertificate, Peer, Problem, percent_decoded};
+use tollgate_filter_api::{Certificate, NoCertificate, Peer, Problem, percent_decoded, unhex};
 use tollgate_recent::Recent;
 
 use super::{
@@ -51,7 +51,7 @@ impl Forwarded {
         if TAKEN.contains(&header.as_str()) || header.as_str().starts_with("x-forwarded-") {
             return Err(wrong(format!("expected a header that means nothing else, found `{header}`")));
         }
-        let balancers: Option<Vec<_>> = settings.balancers.iter().map(|digest| unhex(digest)).collect();
+        let balancers: Option<Vec<_>> = settings.balancers.iter().map(|text| digest(text)).collect();
         match balancers {
             Some(balancers) if !balancers.is_empty() => Ok(Self { header, balancers, judged: Recent::new(REMEMBERED) }),
             Some(_) => Err(wrong("expected at least one balancer, found none".to_owned())),
@@ -121,11 +121,9 @@ fn read(value: &[u8]) -> Option<Vec<X509>> {
     X509::stack_from_pem(&percent_decoded(text)?).ok()
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> =
-        text.chars().filter(|c| *c != ':').map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
-    if digits.len() == 64 { bytes.try_into().ok() } else { None }
+/// With or without colons.
+fn digest(text: &str) -> Option<[u8; 32]> {
+    unhex(&text.replace(':', ""))?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use pingora::protocols::{
 };
 
 use super::certificate::thumbprint;
-use crate::telemetry::{CLIENTS, hex};
+use tollgate_filter_api::hex;
+
+use crate::telemetry::CLIENTS;
 
 /// An encrypted stream; nothing when the handshake fails.
 pub async fn handshake(acceptor: &SslAcceptor, stream: Stream, client: IpAddr) -> Option<SslStream<Stream>> {
@@ -30,5 +32,5 @@ fn tell(ssl: &SslRef, client: IpAddr, error: &Error) {
     let leaf = ssl.verified_chain().and_then(|chain| chain.get(0));
     let Some(digest) = leaf.and_then(thumbprint) else { return log::debug!("handshake with {client}: {error}") };
     let verdict = ssl.verify_result();
-    log::warn!(target: CLIENTS, "the handshake with {client} failed, who showed the certificate {}: {verdict}: {error}", hex(digest));
+    log::warn!(target: CLIENTS, "the handshake with {client} failed, who showed the certificate {}: {verdict}: {error}", hex(&digest));
 }

@@ -21,12 +21,7 @@ use super::ClientTrust;
 use crate::config::{ClientAuth, ClientAuthMode, CrlStale};
 
 fn cases() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases/07-tls");
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("../shared/cases/07-tls is absent: what depends on it was not tried");
-    None
+    tollgate_testkit::shared_case("07-tls")
 }
 
 fn lines(path: &Path) -> Vec<Value> {
