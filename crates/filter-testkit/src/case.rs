@@ -268,6 +268,8 @@ pub struct Passed {
     /// Parts of the principal that is known then: `subject`, `issuer`, `client`, `scopes`, `sandbox`.
     #[serde(default)]
     pub principal: BTreeMap<String, Value>,
+    /// The body, when the filter puts another in its place.
+    pub body: Option<String>,
 }
 
 /// A request that ends in the gateway.
@@ -294,6 +296,25 @@ pub struct CaseResponse {
     /// Every header that the filter changed, `null` for one that is gone. No other may change.
     #[serde(default)]
     pub expect: BTreeMap<String, HeaderText>,
+    /// The upstream's body, for a filter that reads such an answer whole.
+    pub body: Option<String>,
+    /// What the filter makes of status and body. What is not listed stays.
+    #[serde(default)]
+    pub becomes: Becomes,
+    /// The filter refuses the answer.
+    pub refused: Option<Refused>,
+    /// The filter cannot decide about the answer.
+    pub fault: Option<String>,
+}
+
+/// What a filter makes of an answer that it reads whole.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Becomes {
+    /// Another status.
+    pub status: Option<u16>,
+    /// Another body.
+    pub body: Option<String>,
 }
 
 fn ok() -> u16 {

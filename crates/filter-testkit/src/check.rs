@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use serde_json::{Value, json};
-use tollgate_filter_api::{Answer, HeaderName, HeaderValue, KeyType, Meaning, Principal, ResponseHead};
+use tollgate_filter_api::{Answer, AnswerHead, Body, Bytes, HeaderName, HeaderValue, KeyType, Meaning, Principal, ResponseHead};
 
 use crate::{
     Harness, Request, Run,
@@ -66,6 +66,7 @@ fn decision(run: &mut Run, expected: &Expected) -> Verdict {
 fn pass(run: &mut Run, passed: &Passed) -> Verdict {
     let head = run.try_upstream().map_err(|fault| format!("it does not go upstream: {fault}"))?;
     changes(&run.before, head.fields(), &passed.headers).map_err(|error| format!("on the way upstream, {error}"))?;
+    same_body(run.body.as_ref(), passed.body.as_deref()).map_err(|error| format!("on the way upstream, {error}"))?;
     if passed.principal.is_empty() {
         return Ok(());
     }
@@ -105,15 +106,52 @@ fn answered(answer: &Answer, expected: &Refused) -> Verdict {
 }
 
 fn back(run: &mut Run, response: &CaseResponse) -> Verdict {
-    let mut head = ResponseHead::build(response.status).map_err(|_| format!("{} is no status", response.status))?;
+    let mut head = AnswerHead::build(response.status).map_err(|_| format!("{} is no status", response.status))?;
     for (name, text) in &response.headers {
         for value in text.values() {
             head.append(header_name(name)?, HeaderValue::from_str(value).map_err(|_| format!("`{name}` has no legal value"))?);
         }
     }
     let before = head.fields().clone();
+    if let Some(body) = &response.body
+        && !judged(run, response, &mut head, body)?
+    {
+        return Ok(());
+    }
     run.try_response(&mut head).map_err(|fault| format!("the response is held back: {fault}"))?;
     changes(&before, head.fields(), &response.expect).map_err(|error| format!("on the way back, {error}"))
+}
+
+/// Whether the filter lets a whole answer go on, where the case says so.
+fn judged(run: &mut Run, response: &CaseResponse, head: &mut AnswerHead, body: &str) -> Result<bool, String> {
+    let mut body = Body::from(Bytes::copy_from_slice(body.as_bytes()));
+    match (run.try_answer(head, &mut body), &response.refused, &response.fault) {
+        (Ok(Some(answer)), Some(refused), _) => answered(&answer, refused).map(|()| false),
+        (Err(fault), _, Some(id)) if fault.id == id => Ok(false),
+        (Ok(None), None, None) => {
+            let status = response.becomes.status.unwrap_or(response.status);
+            if head.status() != status {
+                return Err(format!("the answer's status is {}, expected {status}", head.status()));
+            }
+            same_body(Some(&body), response.becomes.body.as_deref()).map_err(|error| format!("in the answer, {error}"))?;
+            Ok(true)
+        }
+        (outcome, ..) => Err(format!("the answer came to {outcome:?}")),
+    }
+}
+
+/// A body that was replaced is as the case says, and one that the case says nothing of was not.
+fn same_body(body: Option<&Body>, expected: Option<&str>) -> Verdict {
+    let text = |body: &Body| String::from_utf8_lossy(body).into_owned();
+    match (body, expected) {
+        (Some(body), Some(expected)) if !body.is_replaced() || **body != *expected.as_bytes() => {
+            let replaced = if body.is_replaced() { "another one" } else { "as it came" };
+            Err(format!("the body is {replaced}, {:?}, expected {expected:?}", text(body)))
+        }
+        (None, Some(expected)) => Err(format!("the filter reads no body, expected {expected:?}")),
+        (Some(body), None) if body.is_replaced() => Err(format!("the body was replaced by {:?}, which is not listed", text(body))),
+        _ => Ok(()),
+    }
 }
 
 /// A header that takes the place of another one that was judged before is given the same fields.
@@ -163,4 +201,20 @@ fn changes(before: &HeaderMap, after: &HeaderMap, listed: &BTreeMap<String, Head
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replaced_body_must_be_listed_and_a_listed_one_replaced() {
+        let came = Body::from(Bytes::from_static(b"a"));
+        let mut replaced = came.clone();
+        replaced.replace("b");
+        assert!(same_body(Some(&came), None).is_ok() && same_body(Some(&replaced), Some("b")).is_ok() && same_body(None, None).is_ok());
+        for (body, expected) in [(Some(&came), Some("a")), (Some(&replaced), None), (Some(&replaced), Some("a")), (None, Some("a"))] {
+            assert!(same_body(body, expected).is_err(), "{body:?} {expected:?}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use tollgate_filter_api::{Bytes, Filter, Kind};
 
 use crate::{
     Setup,
-    case::{CaseFile, Expected},
+    case::{Case, CaseFile, Expected},
     check, hostile,
     options::{Tree, options},
     world::{Answerer, Failure},
@@ -141,7 +141,7 @@ impl<F: Filter> Conformance<F> {
             match CaseFile::parse(name, &text) {
                 Err(error) => wrong.push(format!("cases/{name}: {error}")),
                 Ok(file) => {
-                    shown.extend(file.cases.iter().filter_map(|case| reason_of(&case.expect)));
+                    shown.extend(file.cases.iter().flat_map(reasons_of));
                     self.case_file(name, &file, wrong);
                 }
             }
@@ -246,11 +246,14 @@ impl<F: Filter> Conformance<F> {
     }
 }
 
-fn reason_of(expected: &Expected) -> Option<String> {
-    match expected {
-        Expected::Refused(refused) | Expected::Reply(refused) => Some(refused.reason.clone()),
+/// Reasons that a case shows, of the request and of its answer.
+fn reasons_of(case: &Case) -> impl Iterator<Item = String> {
+    let request = match &case.expect {
+        Expected::Refused(refused) | Expected::Reply(refused) => Some(refused),
         Expected::Pass(_) | Expected::Fault(_) => None,
-    }
+    };
+    let answer = case.response.as_ref().and_then(|response| response.refused.as_ref());
+    request.into_iter().chain(answer).map(|refused| refused.reason.clone()).collect::<Vec<_>>().into_iter()
 }
 
 /// Turns a panic into a sentence, so that the other checks go on.

@@ -6,10 +6,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Map, Value};
-use tollgate_filter_api::{Bytes, HeaderName, HeaderValue, Kind, NoCertificate, Peer, Principal, PrincipalParts, ResponseHead};
+use tollgate_filter_api::{AnswerHead, Body, Bytes, HeaderName, HeaderValue, Kind, NoCertificate, Peer, Principal, PrincipalParts};
 
 use crate::{
-    Harness, Request, Setup,
+    Harness, Request, Run, Setup,
     case::{Case, CaseFile},
     check,
 };
@@ -23,10 +23,14 @@ pub fn hostile(kind: &Kind, seed: u64, rounds: u64) -> u64 {
     let mut sent = 0;
     for (name, text) in kind.cases {
         let file = CaseFile::parse(name, text).unwrap_or_else(|error| panic!("cases/{name}: {error}"));
-        sent +=
-            file_rounds(|| Setup::new(*kind), &file, seed, rounds).unwrap_or_else(|error| panic!("`{}`: cases/{name}: {error}", kind.id));
+        sent += file_rounds(|| declared(kind, &file), &file, seed, rounds)
+            .unwrap_or_else(|error| panic!("`{}`: cases/{name}: {error}", kind.id));
     }
     sent
+}
+
+fn declared(kind: &Kind, file: &CaseFile) -> Setup {
+    Setup::new(*kind).declared(file.declared.clone()).declared_once(file.declared_once.clone())
 }
 
 /// The rounds of one file.
@@ -51,6 +55,7 @@ fn one_round(mut setup: Setup, file: &CaseFile, dice: &mut Dice) -> u64 {
         let _ = run.try_upstream();
         let _ = run.try_upstream();
         let mut response = answer(case, dice);
+        whole(&mut run, case, &mut response, dice);
         let _ = run.try_response(&mut response);
         run.chunk_if_it_may(dice.bytes(100));
         run.done(response.status());
@@ -103,8 +108,25 @@ fn stranger(dice: &mut Dice) -> Principal {
     Principal::new(PrincipalParts { filter: "test", subject, issuer, client, scopes, claims, ..PrincipalParts::default() })
 }
 
-fn answer(case: &Case, dice: &mut Dice) -> ResponseHead {
-    let mut head = ResponseHead::build([200, 204, 304, 401, 502][dice.below(5)]).expect("a known status is legal");
+/// Shows a filter that reads answers a bent one.
+fn whole(run: &mut Run, case: &Case, head: &mut AnswerHead, dice: &mut Dice) {
+    if !run.reads(head) {
+        return;
+    }
+    let shown = case.response.as_ref().and_then(|response| response.body.as_ref());
+    let bytes = match shown {
+        Some(body) if dice.below(2) == 0 => body.as_bytes()[..dice.below(body.len() + 1)].to_vec(),
+        _ => dice.bytes(300),
+    };
+    let limit = run.filter.answer_body().map_or(0, |answers| answers.limit);
+    let mut body = Body::from(Bytes::from(bytes));
+    if body.len() <= limit {
+        let _ = run.try_answer(head, &mut body);
+    }
+}
+
+fn answer(case: &Case, dice: &mut Dice) -> AnswerHead {
+    let mut head = AnswerHead::build([200, 204, 304, 401, 502][dice.below(5)]).expect("a known status is legal");
     let names: Vec<&String> = case.response.iter().flat_map(|response| response.headers.keys().chain(response.expect.keys())).collect();
     for _ in 0..dice.below(5) {
         let name = if names.is_empty() { dice.name() } else { names[dice.below(names.len())].clone() };

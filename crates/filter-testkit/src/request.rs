@@ -179,9 +179,10 @@ impl<'h> Request<'h> {
             state,
             head: self.head,
             before,
+            body: self.body,
             outcome,
         };
-        run.check_reason();
+        run.check_reason(&run.outcome);
         check_metrics(self.core);
         run
     }

@@ -4,9 +4,11 @@ use std::{any::Any, sync::Arc};
 
 use http::HeaderMap;
 use tollgate_filter_api::{
-    Answer, Bytes, Call, DynChunk, DynDone, DynFilter, DynResponse, DynUpstream, Fact, Facts, Fault, HeaderName, HeaderValue, Kind,
-    Meaning, Outcome, RequestHead, ResponseHead,
+    Answer, AnswerHead, Body, Bytes, Call, DynAnswer, DynChunk, DynDone, DynFilter, DynResponse, DynUpstream, Fact, Facts, Fault,
+    HeaderName, HeaderValue, Kind, Meaning, Outcome, RequestHead, ResponseHead, StatusCode,
 };
+
+use crate::poll::drive;
 
 /// A request after its first phase.
 pub struct Run {
@@ -17,6 +19,7 @@ pub struct Run {
     pub(crate) state: Box<dyn Any + Send + Sync>,
     pub(crate) head: RequestHead,
     pub(crate) before: HeaderMap,
+    pub(crate) body: Option<Body>,
     pub(crate) outcome: Result<Option<Answer>, Fault>,
 }
 
@@ -30,8 +33,8 @@ fn describe(outcome: &Result<Option<Answer>, Fault>) -> String {
 
 impl Run {
     #[track_caller]
-    pub(crate) fn check_reason(&self) {
-        if let Ok(Some(answer)) = &self.outcome {
+    pub(crate) fn check_reason(&self, outcome: &Result<Option<Answer>, Fault>) {
+        if let Ok(Some(answer)) = outcome {
             let id = answer.reason().id;
             let listed = self.kind.reasons.iter().any(|reason| reason == answer.reason());
             assert!(listed, "`{}` ends a request for `{id}` and does not list it in REASONS", self.kind.id);
@@ -190,6 +193,55 @@ impl Run {
     /// The filter's.
     pub fn try_response(&mut self, resp: &mut ResponseHead) -> Result<(), Fault> {
         self.filter.on_response(DynResponse { resp, call: &self.call, state: &mut *self.state })
+    }
+
+    /// The body as it goes upstream, when the filter reads it.
+    pub fn body(&self) -> Option<&[u8]> {
+        self.body.as_deref()
+    }
+
+    /// Whether the filter reads an answer with such a head whole.
+    pub fn reads(&self, head: &ResponseHead) -> bool {
+        let status = StatusCode::from_u16(head.status()).expect("a head has a legal status");
+        let media_type = head.get(&http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        self.filter.answer_body().is_some_and(|answers| answers.covers(status, media_type))
+    }
+
+    /// Shows the filter a whole answer. What it makes of head and body is in them then.
+    ///
+    /// # Errors
+    /// The filter's.
+    ///
+    /// # Panics
+    /// When the filter does not read such an answer, accepts fewer bytes, never comes to a decision, or ends the request for a reason that
+    /// it does not list.
+    #[track_caller]
+    pub fn try_answer(&mut self, head: &mut AnswerHead, body: &mut Body) -> Result<Option<Answer>, Fault> {
+        let id = self.kind.id;
+        assert!(self.reads(head), "`{id}` does not read an answer with such a status and media type");
+        let limit = self.filter.answer_body().map_or(0, |answers| answers.limit);
+        assert!(body.len() <= limit, "`{id}` accepts {limit} bytes, and would never see this answer");
+        let cx = DynAnswer { head, body, call: &self.call, state: &mut *self.state };
+        let Some((outcome, _)) = drive(self.filter.on_answer(cx)) else { panic!("`{id}` never came to a decision about an answer") };
+        self.check_reason(&outcome);
+        outcome
+    }
+
+    /// The head and the body of an answer with this status, these headers and this body as the filter leaves them.
+    ///
+    /// # Panics
+    /// When the filter does not let it go on, and as [`Run::try_answer`] does.
+    #[track_caller]
+    pub fn answer_with(&mut self, status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> (AnswerHead, Body) {
+        let mut head = AnswerHead::build(status).expect("the status of a test is legal");
+        for (name, value) in headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("the header name of a test is legal");
+            head.append(name, HeaderValue::from_str(value).expect("the header value of a test is legal"));
+        }
+        let mut body = Body::from(body.into());
+        let outcome = self.try_answer(&mut head, &mut body);
+        assert!(matches!(outcome, Ok(None)), "`{}` {}", self.kind.id, describe(&outcome));
+        (head, body)
     }
 
     /// A piece of the response body as the client gets it.
