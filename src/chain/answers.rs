@@ -63,11 +63,7 @@ fn status(head: &AnswerHead) -> StatusCode {
 }
 
 /// An answer with several media types is one of each of them.
-fn covers(answers: &AnswerUse, status: StatusCode, fields: &HeaderMap) -> bool {
+pub(super) fn covers(answers: &AnswerUse, status: StatusCode, fields: &HeaderMap) -> bool {
     let mut types = fields.get_all(header::CONTENT_TYPE).iter().map(HeaderValue::to_str).peekable();
     if types.peek().is_none() { answers.covers(status, None) } else { types.any(|text| answers.covers(status, text.ok())) }
 }
-
-#[cfg(test)]
-#[path = "tests/answers.rs"]
-mod tests;

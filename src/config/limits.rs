@@ -44,7 +44,8 @@ pub struct Limits {
     /// Bytes that all answers together may take for larger pieces: three for each byte by which a piece has grown. When they are used up,
     /// large answers go in small pieces.
     pub answer_buffers: ByteSize,
-    /// Bytes that all answers together may have which filters read whole. One that would need more is refused with 503.
+    /// Bytes that all answers together may have which filters read whole, as their upstreams sent them. One that would need more is refused
+    /// with 503.
     pub whole_answers: ByteSize,
     /// Bytes of memory the process may have. At 80 % of it, clients who take nothing of their answers are given a tenth of `write_time`;
     /// at 90 % new connections and streams are refused; at 95 % requests are answered 503. The same holds for open files. Absent: the

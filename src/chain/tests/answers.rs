@@ -1,9 +1,110 @@
 //! Which answers filters read, and in which order.
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use tollgate_filter_api::AnswerUse;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tollgate_filter_api::{
+    AnswerCx, AnswerHead, AnswerUse, Body, Cx, Env, Fault, Filter, Flow, Kind, NoCertificate, Peer, Problem, Reason, RequestHead,
+};
 
-use super::covers;
+use super::{env, running::call};
+use crate::chain::{Chain, Run, answers::covers};
+
+static NO: Reason = Reason::refused("reader.no", 502, 0, "No", "Told to.");
+const SEEN: HeaderName = HeaderName::from_static("x-seen");
+
+/// Leaves its name, and does what its settings say.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Reader {
+    name: String,
+    limit: usize,
+    status: Option<u16>,
+    replace: Option<String>,
+    refuse: bool,
+    passes: bool,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { name: String::new(), limit: 9, status: None, replace: None, refuse: false, passes: true }
+    }
+}
+
+impl Filter for Reader {
+    const ID: &'static str = "reader";
+    type Config = Self;
+    type Declared = ();
+    type Needs = ();
+    type Gives = ();
+    type State = ();
+
+    fn build(settings: Self, (): (), _: &Env) -> Result<Self, Problem> {
+        Ok(settings)
+    }
+
+    fn answer_body(&self) -> Option<AnswerUse> {
+        Some(AnswerUse { limit: self.limit, statuses: vec![2], media_types: Vec::new() })
+    }
+
+    async fn on_request(&self, _: Cx<'_, Self>) -> Result<Flow, Fault> {
+        Ok(if self.passes { Flow::Next(()) } else { Flow::Stop(NO.answer()) })
+    }
+
+    async fn on_answer(&self, cx: AnswerCx<'_, Self>) -> Result<Flow, Fault> {
+        cx.head.append(SEEN, HeaderValue::from_str(&self.name).unwrap());
+        self.status.into_iter().for_each(|status| cx.head.set_status(status).unwrap());
+        self.replace.iter().for_each(|text| cx.body.replace(text.clone()));
+        Ok(if self.refuse { Flow::Stop(NO.answer()) } else { Flow::Next(()) })
+    }
+}
+
+/// What becomes of an answer of 200 behind filters with these settings: the names of those that saw it, and its status or why there is
+/// none.
+async fn judged(settings: &[Value]) -> (String, String) {
+    let mut chain = Chain::default();
+    for settings in settings {
+        chain.push((Kind::of::<Reader>("", &[]).build)(settings, &Value::Null, &env()).unwrap().unwrap(), None, false);
+    }
+    let mut run = Run::new(&chain, Peer::Anonymous(NoCertificate::Plain));
+    run.request(&chain, &mut RequestHead::build("GET", "/").unwrap(), &call(), None).await;
+    let (mut head, mut body) = (AnswerHead::build(200).unwrap(), Body::from(Bytes::from_static(b"{}")));
+    let outcome = match run.answer(&chain, &mut head, &mut body, &call()).await {
+        Ok(None) => head.status().to_string(),
+        Ok(Some(answer)) => answer.reason().id.to_owned(),
+        Err(fault) => fault.id.to_owned(),
+    };
+    let seen: Vec<_> = head.get_all(&SEEN).map(|value| value.to_str().unwrap()).collect();
+    (seen.join(" "), outcome)
+}
+
+#[tokio::test]
+async fn filters_judge_an_answer_in_reverse_order_as_the_one_before_left_it() {
+    let case = |seen: &str, outcome: &str| (seen.to_owned(), outcome.to_owned());
+    let (a, b) = (json!({ "name": "a" }), json!({ "name": "b" }));
+    assert_eq!(judged(&[a.clone(), b.clone()]).await, case("b a", "200"));
+    assert_eq!(judged(&[a.clone(), json!({ "name": "b", "status": 404 })]).await, case("b", "404"));
+    assert_eq!(judged(&[a.clone(), json!({ "name": "b", "refuse": true })]).await, case("b", "reader.no"));
+    assert_eq!(judged(&[a.clone(), json!({ "name": "b", "replace": "0123456789" })]).await, case("b", "chain.answer_bytes"));
+    // Who did not let the request pass has no say.
+    assert_eq!(judged(&[a, json!({ "name": "b", "passes": false })]).await, case("a", "200"));
+}
+
+#[test]
+fn the_least_limit_of_those_that_read_an_answer_holds() {
+    let mut chain = Chain::default();
+    for limit in [70, 50, 60] {
+        chain.push((Kind::of::<Reader>("", &[]).build)(&json!({ "limit": limit }), &Value::Null, &env()).unwrap().unwrap(), None, false);
+    }
+    let mut run = Run::new(&chain, Peer::Anonymous(NoCertificate::Plain));
+    assert!(!run.reads_answers(&chain));
+    run.ran = vec![0, 2];
+    assert!(run.reads_answers(&chain) && !run.reads_all_answers(&chain));
+    assert_eq!(run.covers(&chain, StatusCode::OK, &HeaderMap::new()).map(|covered| covered.limit), Some(60));
+    assert!(run.covers(&chain, StatusCode::NOT_FOUND, &HeaderMap::new()).is_none());
+}
 
 fn fields(types: &[&'static str]) -> HeaderMap {
     let mut fields = HeaderMap::new();

@@ -2,6 +2,7 @@
 //! reads the body.
 
 mod alternatives;
+mod answers;
 mod building;
 mod filters;
 mod listing;

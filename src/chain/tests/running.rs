@@ -15,7 +15,7 @@ use crate::chain::{Run, Verdict};
 
 const BOTH: &str = "chain: [key_a, key_b]\n";
 
-fn call() -> Call {
+pub fn call() -> Call {
     Call {
         operation: Arc::default(),
         client: IpAddr::from([192, 0, 2, 1]),

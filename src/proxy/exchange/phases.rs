@@ -24,8 +24,7 @@ use super::{
     outcome::{count, faulted, line, may_repeat, reason_of},
     response_rules::{self, AnswerFields},
     state::Exchange,
-    subrequest::{self, Back},
-    whole_answer, whole_body,
+    subrequest, whole_answer, whole_body,
 };
 use crate::{
     chain::gateway as reasons,
@@ -323,7 +322,7 @@ impl ProxyHttp for Phases {
         if is_answered || exchange.back.is_some() {
             exchange.reason = Some(reason);
             exchange.note.get_or_insert_with(|| error.to_string().into());
-            exchange.back.iter().filter(|_| !is_answered).for_each(Back::hold);
+            exchange.back.iter().filter(|_| !is_answered).for_each(|back| back.hold(true));
             return failed;
         }
         let note = exchange.note.clone().unwrap_or_else(|| error.to_string().into());

@@ -44,9 +44,10 @@ pub struct Back {
 }
 
 impl Back {
-    /// From now on, nothing of the answer goes to the client: whoever waits for the sub-request answers.
-    pub fn hold(&self) {
-        self.holds.store(true, Relaxed);
+    /// Whether nothing of the answer that follows goes to the client, because whoever waits for the sub-request answers. Said anew for
+    /// each attempt.
+    pub fn hold(&self, holds: bool) {
+        self.holds.store(holds, Relaxed);
     }
 }
 

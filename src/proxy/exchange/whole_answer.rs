@@ -112,7 +112,15 @@ pub fn ask(req: &mut RequestHeader) -> pingora::Result<()> {
 /// # Errors
 /// The answer would have to be read, and cannot be.
 pub fn hold(exchange: &mut Exchange, room: &Arc<Room>, method: &Method, resp: &mut ResponseHeader) -> pingora::Result<bool> {
+    // Of an attempt before this one.
     exchange.held = None;
+    exchange.back.iter().for_each(|back| back.hold(false));
+    let holds = decide(exchange, room, method, resp)?;
+    exchange.back.iter().for_each(|back| back.hold(holds));
+    Ok(holds)
+}
+
+fn decide(exchange: &mut Exchange, room: &Arc<Room>, method: &Method, resp: &mut ResponseHeader) -> pingora::Result<bool> {
     let (Some(chain), Some(run)) = (exchange.running(), &exchange.run) else { return Ok(false) };
     if resp.status == StatusCode::SWITCHING_PROTOCOLS {
         return if run.reads_all_answers(&chain) { Err(refused(exchange, &reasons::ANSWER_ENDLESS)) } else { Ok(false) };
@@ -133,7 +141,6 @@ pub fn hold(exchange: &mut Exchange, room: &Arc<Room>, method: &Method, resp: &m
         None => Held::new(std::mem::replace(resp, unframed(resp)?), covered.limit, room),
     };
     exchange.held = Some(Box::new(held.map_err(|reason| refused(exchange, reason))?));
-    exchange.back.iter().for_each(super::subrequest::Back::hold);
     Ok(true)
 }
 

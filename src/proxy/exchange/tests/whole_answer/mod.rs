@@ -223,6 +223,23 @@ fn an_old_client_gets_its_answer_with_a_length() {
 }
 
 #[test]
+fn another_target_is_tried_as_for_any_other_request() {
+    each("GET", "json", "failing", |got, name| {
+        assert_eq!((got.status, got.text().as_str(), got.field("x-seen")), (200, "{\"a\":1}", Some("7")), "{name}");
+        assert_eq!(ended(name).status, 200);
+    });
+}
+
+#[test]
+fn a_filter_that_wants_to_read_what_has_no_end_does_not_start() {
+    for media_type in ["text/event-stream", "application/grpc+proto"] {
+        let refusal = world::refusal(serde_json::json!({ "limit": 9, "media_types": [media_type] }));
+        assert!(refusal.contains("chain.answers") && refusal.contains(media_type), "{refusal}");
+    }
+    assert!(world::refusal(serde_json::json!({ "limit": 9, "statuses": [101] })).contains("chain.answers"));
+}
+
+#[test]
 fn a_client_that_leaves_while_its_answer_is_held_ends_its_request_once() {
     let mut stream = WORLD.connect();
     write!(stream, "GET /b/json?awaited HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();

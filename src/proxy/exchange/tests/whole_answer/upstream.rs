@@ -31,6 +31,8 @@ pub fn answer(head: &str, stream: &mut TcpStream) -> Option<()> {
     let end = |stream: &mut TcpStream| said(stream, "0\r\n\r\n".into());
     match name.split('-').next()? {
         "good" => with(stream, "201 Created", JSON, "{\"a\":1}"),
+        "failing" if target.starts_with("/spare/") => with(stream, "200 OK", JSON, "{\"a\":1}"),
+        "failing" => with(stream, "503 Service Unavailable", JSON, "bad"),
         "missing" => with(stream, "404 Not Found", JSON, "{\"a\":1}"),
         "empty" => with(stream, "200 OK", JSON, ""),
         "untyped" => with(stream, "200 OK", "", "{\"a\":1}"),

@@ -72,11 +72,12 @@ fn plan(upstream: SocketAddr) -> Plan {
         operations,
         source: source.clone(),
     };
-    let urls = vec![EndpointUrl { url: format!("http://{upstream}"), etcd_key: None, source: source.clone() }];
+    let url = |url: String| EndpointUrl { url, etcd_key: None, source: source.clone() };
+    let urls = vec![url(format!("http://{upstream}")), url(format!("http://{upstream}/spare"))];
     let group = EndpointGroup {
         name: "g".into(),
         environment: Environment::Production,
-        strategy: Strategy::Single,
+        strategy: Strategy::Failover,
         urls,
         basic: None,
         advanced: None,
@@ -124,6 +125,16 @@ pub fn body(stream: &mut impl Read, head: &str) -> Option<Vec<u8>> {
         }
     }
     Some(all)
+}
+
+/// What is wrong with a filter that has such settings.
+pub fn refusal(settings: Value) -> String {
+    let source = Source::default();
+    let mut plan = plan(SocketAddr::from(([127, 0, 0, 1], 9)));
+    plan.apis[0].operations[0].demands = vec![Demand { filter: "reader".into(), settings, source }];
+    let text = "listeners: [{ address: '127.0.0.1:0' }]\nchain: [reader]\n".to_owned();
+    let config = ConfigSource::Text { name: "test".into(), text, base: std::path::PathBuf::new() };
+    Gateway::load(Arc::new(Fixed(plan)), config, &filter::KINDS).err().map(|problems| problems.to_string()).unwrap_or_default()
 }
 
 /// Runs a gateway over an upstream that answers each connection's requests one after the other.
