@@ -75,10 +75,14 @@ pub async fn go_out(gateway: &Gateway, session: &mut Session, exchange: &mut Box
         // What the sub-request finds out about the connection does not come to the client's.
         session.set_keepalive(None);
     }
-    if forward(session, exchange, may_hold).await? == Answered::Not {
-        judged::deliver(gateway, session, exchange).await?;
-    }
-    Ok(true)
+    // Boxed: what it holds is large, and every request would carry it.
+    Box::pin(async {
+        if forward(session, exchange, may_hold).await? == Answered::Not {
+            judged::deliver(gateway, session, exchange).await?;
+        }
+        Ok(true)
+    })
+    .await
 }
 
 /// Sends a request as a sub-request, with the body that was read or else the one that the client still sends.
