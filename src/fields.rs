@@ -3,6 +3,9 @@
 //! An upstream that gets a field of one of these [`FAMILIES`] believes that a proxy before it wrote the field. From a client it is
 //! a forgery. Does **not** know the field that one upstream alone believes: let the `headers` filter set or remove such a field.
 
+/// Fields that say something of the bytes of a body, and of no other body (RFC 9530, RFC 3230, RFC 1864).
+pub const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
+
 /// Fields in which upstreams read who the client is, how it came and what it first asked for, by what they tell. A name with `*` at
 /// its end stands for all that begin so.
 pub const FAMILIES: &[(&str, &[&str])] = &[

@@ -33,17 +33,14 @@ impl Declarations {
         self.0.push(Declaration { filter: filter.to_owned(), content, demanded: true, source });
     }
 
-    /// The list of that name in a filter's section, which is made when there is none.
-    fn list(&mut self, filter: &str, name: &str, source: impl FnOnce() -> Source) -> &mut Vec<Value> {
-        let at = self.0.iter().position(|declaration| declaration.filter == filter).unwrap_or_else(|| {
-            self.demand(filter, json!({}), source());
-            self.0.len() - 1
-        });
-        let content = self.0[at].content.as_object_mut();
-        let list = content.map(|content| content.entry(name).or_insert_with(|| json!([])));
-        match list {
-            Some(Value::Array(list)) => list,
-            _ => unreachable!("every section is an object of lists where lists are asked for"),
+    /// Adds to the list of that name in a filter's section, which begins with the first entry.
+    fn append(&mut self, filter: &str, name: &str, entry: Value, source: Source) {
+        let Some(section) = self.0.iter_mut().find(|declaration| declaration.filter == filter) else {
+            return self.demand(filter, json!({ name: [entry] }), source);
+        };
+        match section.content.get_mut(name) {
+            Some(Value::Array(list)) => list.push(entry),
+            _ => section.content[name] = json!([entry]),
         }
     }
 
@@ -70,7 +67,7 @@ impl Declarations {
     /// `advanceEndpointConfig` of a group that the operation uses.
     pub(crate) fn resilience(&mut self, group: &EndpointGroup, advanced: &Value) {
         let entry = json!({"group": group.name, "environment": group.environment, "advanced": advanced});
-        self.list(RESILIENCE, "groups", || group.source.clone()).push(entry);
+        self.append(RESILIENCE, "groups", entry, group.source.clone());
     }
 
     /// Interceptors of one level. Both levels run; the same function at both levels runs once.
@@ -81,10 +78,11 @@ impl Declarations {
                 problems.push(value.error("extension.value", format!("`{key}` must be the name of a function")));
                 continue;
             };
-            let list = self.list(INTERCEPTOR, phase, || value.source());
-            if list.iter().all(|known| known["reference"] != reference) {
+            let known = self.0.iter().filter(|declaration| declaration.filter == INTERCEPTOR);
+            if !known.filter_map(|known| known.content[phase].as_array()).flatten().any(|known| known["reference"] == reference) {
                 let level = if level == Level::Api { "api" } else { "resource" };
-                list.push(json!({"level": level, "reference": reference, "source": value.written()}));
+                let entry = json!({"level": level, "reference": reference, "source": value.written()});
+                self.append(INTERCEPTOR, phase, entry, value.source());
             }
         }
     }

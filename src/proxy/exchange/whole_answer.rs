@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use pingora::{
     Error, ErrorType,
     http::{RequestHeader, ResponseHeader},
@@ -21,25 +21,17 @@ use tollgate_filter_api::{Reason, essence, is_endless};
 use super::state::Exchange;
 use crate::{
     chain::gateway as reasons,
+    fields::DIGESTS,
     proxy::running::room::{Room, Share},
 };
 
 /// First room for a body of unknown length.
 const ROOM: usize = 16 << 10;
 
-/// What says something of a body that may be another one by now (RFC 9110 §8.8.3, §14.3, RFC 9530, RFC 3230, RFC 1864).
-const OF_BODY: [HeaderName; 6] = [
-    header::ETAG,
-    header::ACCEPT_RANGES,
-    HeaderName::from_static("content-md5"),
-    HeaderName::from_static("digest"),
-    HeaderName::from_static("content-digest"),
-    HeaderName::from_static("repr-digest"),
-];
-
-/// Takes them out.
+/// Takes out what says something of a body that may be another one by now (RFC 9110 §8.8.3, §14.3).
 pub fn drop_digests(resp: &mut ResponseHeader) {
-    OF_BODY.iter().for_each(|name| drop(resp.remove_header(name)));
+    let of_body = DIGESTS.iter().copied().chain(["etag", "accept-ranges"]);
+    of_body.for_each(|name| drop(resp.remove_header(name)));
 }
 
 /// An answer that is held.

@@ -13,12 +13,10 @@ use tollgate_filter_api::Reason;
 use super::state::Exchange;
 use crate::{
     chain::gateway as reasons,
+    fields::DIGESTS,
     proxy::client::{connection::connection_of, paced::allowance},
     telemetry::LimitCounters,
 };
-
-/// What says something of a body that is another one now (RFC 9530, RFC 3230, RFC 1864).
-const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
 
 /// Reads a body to its end. It must keep the pace, in bytes a second, on HTTP/2 too, whose streams have no deadline of their own.
 ///
