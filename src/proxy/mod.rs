@@ -14,6 +14,7 @@
 //! The gateway accepts connections itself rather than through the engine's listeners, because the engine has no limit of
 //! connections, a fixed handshake time, and no deadline for a header. Everything else of HTTP is the engine's.
 
+mod budget;
 mod client;
 mod exchange;
 mod running;

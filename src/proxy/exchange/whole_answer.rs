@@ -22,7 +22,7 @@ use super::state::Exchange;
 use crate::{
     chain::gateway as reasons,
     fields::DIGESTS,
-    proxy::running::room::{Room, Share},
+    proxy::budget::{Budget, Share},
 };
 
 /// First room for a body of unknown length.
@@ -47,12 +47,12 @@ pub struct Held {
 
 impl Held {
     /// Nothing yet. Room is made for what the head announces.
-    fn new(head: ResponseHeader, limit: usize, room: &Arc<Room>) -> Result<Self, &'static Reason> {
+    fn new(head: ResponseHeader, limit: usize, budget: &Arc<Budget>) -> Result<Self, &'static Reason> {
         let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| length > limit) {
             return Err(&reasons::ANSWER_BYTES);
         }
-        let mut held = Self { head, body: BytesMut::new(), limit, share: Share::of(room) };
+        let mut held = Self { head, body: BytesMut::new(), limit, share: Share::of(budget) };
         held.make_room(length.unwrap_or(0))?;
         Ok(held)
     }
@@ -103,16 +103,16 @@ pub fn ask(req: &mut RequestHeader) -> pingora::Result<()> {
 ///
 /// # Errors
 /// The answer would have to be read, and cannot be.
-pub fn hold(exchange: &mut Exchange, room: &Arc<Room>, method: &Method, resp: &mut ResponseHeader) -> pingora::Result<bool> {
+pub fn hold(exchange: &mut Exchange, budget: &Arc<Budget>, method: &Method, resp: &mut ResponseHeader) -> pingora::Result<bool> {
     // Of an attempt before this one.
     exchange.held = None;
     exchange.back.iter().for_each(|back| back.hold(false));
-    let holds = decide(exchange, room, method, resp)?;
+    let holds = decide(exchange, budget, method, resp)?;
     exchange.back.iter().for_each(|back| back.hold(holds));
     Ok(holds)
 }
 
-fn decide(exchange: &mut Exchange, room: &Arc<Room>, method: &Method, resp: &mut ResponseHeader) -> pingora::Result<bool> {
+fn decide(exchange: &mut Exchange, budget: &Arc<Budget>, method: &Method, resp: &mut ResponseHeader) -> pingora::Result<bool> {
     let (Some(chain), Some(run)) = (exchange.running(), &exchange.run) else { return Ok(false) };
     if resp.status == StatusCode::SWITCHING_PROTOCOLS {
         return if run.reads_all_answers(&chain) { Err(refused(exchange, &reasons::ANSWER_ENDLESS)) } else { Ok(false) };
@@ -130,7 +130,7 @@ fn decide(exchange: &mut Exchange, room: &Arc<Room>, method: &Method, resp: &mut
     let held = match unreadable(resp) {
         Some(reason) => Err(reason),
         None if !may_hold => Err(&reasons::ANSWER_ENDLESS),
-        None => Held::new(std::mem::replace(resp, unframed(resp)?), covered.limit, room),
+        None => Held::new(std::mem::replace(resp, unframed(resp)?), covered.limit, budget),
     };
     exchange.held = Some(Box::new(held.map_err(|reason| refused(exchange, reason))?));
     Ok(true)

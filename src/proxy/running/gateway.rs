@@ -19,18 +19,16 @@ use tollgate_filter_api::{Declared, Env, Kind, MetricDoc, Metrics, Problem, Prob
 
 use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError};
 
-use super::{
-    room::Room,
-    snapshot::{Kernel, Snapshot},
-};
+use super::snapshot::{Kernel, Snapshot};
 use crate::{
     admin::{AdminView, BoxFuture, RevocationRefused},
     chain::GATEWAY_REASONS,
     config::{Config, Stores},
     proxy::{
+        budget::Budget,
         client::tls::listener,
         server::{pressure::Pressure, ready::Ready},
-        transport::{Budget, upstream_connections::UpstreamConnections},
+        transport::upstream_connections::UpstreamConnections,
     },
     routes::{host, normal},
     source::PlanSource,
@@ -112,8 +110,8 @@ impl Gateway {
         };
         let own = GATEWAY_REASONS.iter().copied().chain(normal::REASONS).chain([&host::HOST]);
         let telemetry = Arc::new(Telemetry::new(own.chain(kinds.iter().flat_map(|kind| kind.reasons))));
-        let buffers = Budget::new(loaded_config.gateway.limits.answer_buffers.0, telemetry.limits.clone());
-        let whole_answers = Room::new(loaded_config.gateway.limits.whole_answers.0, telemetry.limits.whole_answers.clone());
+        let buffers = Budget::new(loaded_config.gateway.limits.answer_buffers.0, telemetry.limits.answer_buffers.clone());
+        let whole_answers = Budget::new(loaded_config.gateway.limits.whole_answers.0, telemetry.limits.whole_answers.clone());
         let pressure = Arc::new(Pressure::new(telemetry.memory_pressure.clone(), telemetry.files_pressure.clone()));
         let kernel = Kernel {
             env,

@@ -1,10 +1,9 @@
 //! The configuration in force: how one is built and checked as a whole, and how the next one takes its place.
 //!
 //! What can refuse a configuration because of its operations has a file of its own here. Nothing in this room is asked to do
-//! anything for a single request but to hand out the current snapshot, and room for an answer that is held.
+//! anything for a single request but to hand out the current snapshot.
 
 mod client_certificates;
 mod faults;
 pub mod gateway;
-pub mod room;
 pub mod snapshot;

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use tollgate_filter_api::{Env, Kind, Metrics, Peer, Problems};
 
-use super::{client_certificates, faults::Faults, room::Room};
+use super::{client_certificates, faults::Faults};
 use crate::{
     chain::Waived,
     config::{Config, ConfigurationId, Limits},
     judge::Judge,
     proxy::{
+        budget::Budget,
         client::{
             connection::Connection,
             tls::listener::{Lapsed, ListenerTls},
         },
         server::pressure::Pressure,
         transport::{
-            Budget, Pools,
+            Pools,
             upstream_connections::UpstreamConnections,
             upstream_peer::{PeerSettings, UpstreamPeer},
         },
@@ -46,7 +47,7 @@ pub struct Kernel {
     /// Bytes of answers that may wait for their clients.
     pub buffers: Arc<Budget>,
     /// Bytes that answers may have which filters read whole.
-    pub whole_answers: Arc<Room>,
+    pub whole_answers: Arc<Budget>,
 }
 
 /// A configuration in force.
@@ -105,6 +106,7 @@ fn peer_settings(kernel: &Kernel, limits: &Limits) -> PeerSettings {
         connections: kernel.upstream_connections.clone(),
         pressure: kernel.pressure.clone(),
         budget: kernel.buffers.clone(),
+        filled: kernel.telemetry.limits.answer_buffer.clone(),
         write: limits.write_time.0,
         buffer: usize::try_from(limits.answer_buffer.0).unwrap_or(usize::MAX),
     }

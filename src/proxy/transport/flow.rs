@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_util::task::AtomicWaker;
 
-use crate::telemetry::LimitCounters;
+use crate::{proxy::budget::Budget, telemetry::IntCounter};
 
 /// Bytes of a piece that every answer may have, whatever the others do.
 pub const LEAST: usize = 4 << 10;
@@ -24,32 +24,6 @@ const BLOCKS: usize = 3;
 /// Pieces that a client takes before the next ones are larger.
 const TAKEN: u8 = 4;
 
-/// Bytes that all answers together may take for pieces that are larger than [`LEAST`].
-#[derive(Debug)]
-pub struct Budget {
-    left: AtomicUsize,
-    counters: LimitCounters,
-}
-
-impl Budget {
-    /// So many bytes.
-    pub fn new(bytes: u64, counters: LimitCounters) -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(usize::try_from(bytes).unwrap_or(usize::MAX)), counters })
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        let taken = self.left.try_update(Relaxed, Relaxed, |left| left.checked_sub(bytes)).is_ok();
-        if !taken {
-            self.counters.answer_buffers.inc();
-        }
-        taken
-    }
-
-    fn give(&self, bytes: usize) {
-        self.left.fetch_add(bytes, Relaxed);
-    }
-}
-
 /// What a connection to an upstream and the exchange over it tell each other. One exchange at a time.
 ///
 /// The connection counts what it hands over; the exchange says when a piece of the answer goes to the client, which is when the pieces
@@ -58,6 +32,8 @@ impl Budget {
 #[derive(Debug)]
 pub struct Flow {
     budget: Arc<Budget>,
+    /// Counts answers that have as much outstanding as one may have.
+    filled: IntCounter,
     most: usize,
     /// Most bytes of a piece.
     window: AtomicUsize,
@@ -73,9 +49,10 @@ pub struct Flow {
 
 impl Flow {
     /// A connection on which an answer may have up to `most` bytes outstanding.
-    pub fn new(most: usize, budget: Arc<Budget>) -> Self {
+    pub fn new(most: usize, budget: Arc<Budget>, filled: IntCounter) -> Self {
         Self {
             budget,
+            filled,
             most,
             window: AtomicUsize::new(LEAST),
             outstanding: AtomicUsize::new(0),
@@ -116,7 +93,7 @@ impl Flow {
     /// The client is waited for, with as much outstanding as there may ever be.
     pub(super) fn full(&self) {
         if self.window.load(Relaxed) >= self.most {
-            self.budget.counters.answer_buffer.inc();
+            self.filled.inc();
         }
     }
 

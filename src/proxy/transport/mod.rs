@@ -26,7 +26,7 @@ pub mod upstream_connections;
 pub mod upstream_peer;
 
 pub use dial::Dial;
-pub use flow::{Budget, Flow};
+pub use flow::Flow;
 pub use pool::{Limits as PoolLimits, Pool, Pools};
 
 /// Bytes that an upstream may send on one HTTP/2 stream before its client has taken some.

@@ -12,13 +12,11 @@ use std::{
 
 use tokio::net::TcpStream;
 
-use super::{
-    flow::{Budget, Flow},
-    link::Line,
-    registry::Registry,
-    upstream_connections::EngineConnections,
+use super::{flow::Flow, link::Line, registry::Registry, upstream_connections::EngineConnections};
+use crate::{
+    proxy::{budget::Budget, server::pressure::Pressure, transport::upstream_connections::UpstreamConnections},
+    telemetry::IntCounter,
 };
-use crate::proxy::{server::pressure::Pressure, transport::upstream_connections::UpstreamConnections};
 
 /// Each thread keeps what it used itself, so that two cores do not meet at one lock.
 const SHARDS: usize = 16;
@@ -48,6 +46,8 @@ pub struct Limits {
     pub buffer: usize,
     /// What all answers share.
     pub budget: Arc<Budget>,
+    /// Counts answers that fill what one may have.
+    pub filled: IntCounter,
     /// Those whose exchanges have deadlines.
     pub connections: Arc<UpstreamConnections>,
 }
@@ -88,7 +88,7 @@ impl Pool {
 
     pub(super) fn line(&self, stream: TcpStream) -> Line {
         let followed = self.limits.connections.followed(stream.as_raw_fd());
-        Line::new(stream, followed, Flow::new(self.limits.buffer, self.limits.budget.clone()))
+        Line::new(stream, followed, Flow::new(self.limits.buffer, self.limits.budget.clone(), self.limits.filled.clone()))
     }
 
     /// Closes what was not used for too long, and what the upstream has closed.

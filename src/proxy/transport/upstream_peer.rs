@@ -5,13 +5,14 @@ use std::{sync::Arc, time::Duration};
 use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
 
 use super::{
-    Budget, H2_WINDOW, Pool, PoolLimits, Pools, server_name,
+    H2_WINDOW, Pool, PoolLimits, Pools, server_name,
     upstream_connections::{Connector, UpstreamConnections},
 };
 use crate::{
     config::UpstreamHttp,
-    proxy::server::pressure::Pressure,
+    proxy::{budget::Budget, server::pressure::Pressure},
     stores,
+    telemetry::IntCounter,
     upstreams::{self, Factory, Upstream},
 };
 
@@ -36,6 +37,8 @@ pub struct PeerSettings {
     pub pressure: Arc<Pressure>,
     /// Bytes of answers that may wait for all clients.
     pub budget: Arc<Budget>,
+    /// Counts answers that fill what one may have.
+    pub filled: IntCounter,
     /// How long a client may take nothing.
     pub write: Duration,
     /// Most bytes of one answer that wait for its client.
@@ -61,6 +64,7 @@ impl PeerSettings {
             idle: upstream.timeouts.idle,
             buffer: self.buffer,
             budget: self.budget.clone(),
+            filled: self.filled.clone(),
             connections: self.connections.clone(),
         };
         // The connection keeps it, and the engine's clock would run while a client is waited for.

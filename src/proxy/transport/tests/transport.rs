@@ -17,7 +17,7 @@ use tokio::{
 };
 use tollgate_filter_api::{NoCertificate, Peer};
 
-use super::{Budget, Dial, Pool, PoolLimits, Pools, flow::LEAST};
+use super::{Dial, Pool, PoolLimits, Pools, flow::LEAST};
 use crate::{
     proxy::{client::connection::Connection, server::pressure::Pressure, transport::upstream_connections::UpstreamConnections},
     telemetry::Telemetry,
@@ -45,7 +45,8 @@ impl World {
             pressure: pressure.clone(),
             idle: Duration::from_secs(60),
             buffer: 8 * LEAST,
-            budget: Budget::new(buffers, Telemetry::new([]).limits.clone()),
+            budget: crate::proxy::budget::Budget::new(buffers, Telemetry::new([]).limits.answer_buffers.clone()),
+            filled: Telemetry::new([]).limits.answer_buffer.clone(),
             connections: UpstreamConnections::new(),
         };
         let pool = pools.of(7, limits);
