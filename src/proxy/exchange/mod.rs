@@ -18,5 +18,9 @@ mod whole_answer;
 mod whole_body;
 
 #[cfg(test)]
+#[path = "tests/served.rs"]
+mod served;
+
+#[cfg(test)]
 #[path = "tests/live_endpoints.rs"]
 mod live_endpoints_tests;

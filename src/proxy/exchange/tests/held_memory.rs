@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod served;
+
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -15,14 +17,13 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use served::{head, operation};
 use tollgate::{
     proxy::{ConfigSource, Gateway, serve},
     source::{Loaded, PlanSource},
 };
 use tollgate_filter_api::{AnswerCx, AnswerUse, Cx, Env, Fault, Filter, Flow, Kind, Problem, Problems};
-use tollgate_plan::{
-    Api, Demand, EndpointGroup, EndpointUrl, Environment, Operation, Plan, Security, Source, Strategy, Target, Transports,
-};
+use tollgate_plan::Plan;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -80,51 +81,6 @@ impl PlanSource for Fixed {
     }
 }
 
-fn plan(upstream: SocketAddr) -> Plan {
-    let source = Source::default();
-    let operation = Operation {
-        id: "get".into(),
-        method: "GET".into(),
-        template: "/x".into(),
-        target: Target::Endpoints { production: Some(0), sandbox: None },
-        security: Security { alternatives: Vec::new(), waived: Vec::new(), source: source.clone() },
-        demands: vec![Demand { filter: "reader".into(), settings: serde_json::json!({}), source: source.clone() }],
-        declarations: Vec::new(),
-        source: source.clone(),
-    };
-    let api = Api {
-        title: "t".into(),
-        version: "1".into(),
-        base_path: "/b".into(),
-        transports: Transports { http: true, https: true },
-        auth_header: None,
-        owner: None,
-        operations: vec![operation],
-        source: source.clone(),
-    };
-    let urls = vec![EndpointUrl { url: format!("http://{upstream}"), etcd_key: None, source: source.clone() }];
-    let group = EndpointGroup {
-        name: "g".into(),
-        environment: Environment::Production,
-        strategy: Strategy::Single,
-        urls,
-        basic: None,
-        advanced: None,
-        source,
-    };
-    Plan { apis: vec![api], endpoints: vec![group], ..Plan::default() }
-}
-
-fn head(stream: &mut impl Read) -> Option<String> {
-    let mut bytes = Vec::new();
-    while !bytes.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).ok()?;
-        bytes.push(byte[0]);
-    }
-    String::from_utf8(bytes).ok()
-}
-
 /// An upstream that answers briefly, or with a large body whose last byte waits until the test has looked at the memory.
 fn upstream(looked: Arc<Barrier>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -169,7 +125,7 @@ fn http1(address: SocketAddr, turn: &Barrier) -> Asked {
             turn.wait();
         }
         write!(stream, "GET /b/x?{query} HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-        let head = head(&mut stream).unwrap().to_ascii_lowercase();
+        let head = head(&mut stream).unwrap();
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
         let read = std::io::copy(&mut (&mut stream).take(length), &mut std::io::sink()).unwrap();
         asked = (head[9..12].parse().unwrap(), usize::try_from(read).unwrap());
@@ -247,7 +203,9 @@ fn sixty_four_answers_of_a_mebibyte_cost_no_more_than_a_fifth_above_their_size()
         "listeners: [{{ address: '{http1_at}' }}, {{ address: '{h2c_at}', h2c: true }}]\nadmin: {{ address: '{admin}' }}\naccess_log: {{ to: 'off' }}\n"
     );
     let config = ConfigSource::Text { name: "test".into(), text, base: std::path::PathBuf::new() };
-    let gateway = Gateway::load(Arc::new(Fixed(plan(upstream(looked.clone())))), config, &KINDS).unwrap();
+    let operations = vec![operation("GET", "/x", "reader", serde_json::json!({}))];
+    let plan = served::plan(operations, &[format!("http://{}", upstream(looked.clone()))]);
+    let gateway = Gateway::load(Arc::new(Fixed(plan)), config, &KINDS).unwrap();
     std::thread::spawn(move || serve(&gateway, false));
     for address in [http1_at, h2c_at] {
         while TcpStream::connect(address).is_err() {

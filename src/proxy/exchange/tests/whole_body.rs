@@ -10,13 +10,16 @@ use std::{
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 use tollgate_filter_api::{BodyUse, Cx, Env, Fault, Filter, Flow, Kind, Problem, Problems, Reason};
-use tollgate_plan::{
-    Api, Demand, EndpointGroup, EndpointUrl, Environment, Operation, Plan, Security, Source, Strategy, Target, Transports,
-};
+use tollgate_plan::Plan;
 
 use crate::{
-    proxy::{ConfigSource, Gateway, serve},
+    proxy::{
+        ConfigSource, Gateway,
+        exchange::served::{head, operation, plan},
+        serve,
+    },
     source::{Loaded, PlanSource},
 };
 
@@ -67,41 +70,6 @@ impl PlanSource for Fixed {
     }
 }
 
-fn plan(upstream: SocketAddr) -> Plan {
-    let source = Source::default();
-    let operation = Operation {
-        id: "post".into(),
-        method: "POST".into(),
-        template: "/in".into(),
-        target: Target::Endpoints { production: Some(0), sandbox: None },
-        security: Security { alternatives: Vec::new(), waived: Vec::new(), source: source.clone() },
-        demands: vec![Demand { filter: "body_reader".into(), settings: serde_json::json!({}), source: source.clone() }],
-        declarations: Vec::new(),
-        source: source.clone(),
-    };
-    let api = Api {
-        title: "t".into(),
-        version: "1".into(),
-        base_path: "/b".into(),
-        transports: Transports { http: true, https: true },
-        auth_header: None,
-        owner: None,
-        operations: vec![operation],
-        source: source.clone(),
-    };
-    let urls = vec![EndpointUrl { url: format!("http://{upstream}"), etcd_key: None, source: source.clone() }];
-    let group = EndpointGroup {
-        name: "g".into(),
-        environment: Environment::Production,
-        strategy: Strategy::Single,
-        urls,
-        basic: None,
-        advanced: None,
-        source,
-    };
-    Plan { apis: vec![api], endpoints: vec![group], ..Plan::default() }
-}
-
 /// An upstream that tells how many body bytes each request brought; answers 200 with the number.
 fn upstream() -> (SocketAddr, mpsc::Receiver<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -126,17 +94,6 @@ fn one(mut stream: &TcpStream, tell: &mpsc::Sender<usize>) -> Option<()> {
     write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len()).ok()
 }
 
-/// A head in lower case, up to its empty line.
-fn head(stream: &mut impl Read) -> Option<String> {
-    let mut bytes = Vec::new();
-    while !bytes.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).ok()?;
-        bytes.push(byte[0]);
-    }
-    Some(String::from_utf8(bytes).ok()?.to_ascii_lowercase())
-}
-
 struct Running {
     http1: SocketAddr,
     h2c: SocketAddr,
@@ -152,7 +109,12 @@ static RUNNING: LazyLock<Running> = LazyLock::new(|| {
         "listeners: [{{ address: '{http1}' }}, {{ address: '{h2c}', h2c: true }}]\nadmin: {{ address: '{admin}' }}\naccess_log: {{ to: 'off' }}\n"
     );
     let config = ConfigSource::Text { name: "test".into(), text, base: std::path::PathBuf::new() };
-    let gateway = Gateway::load(Arc::new(Fixed(plan(address))), config, &KINDS).unwrap();
+    let gateway = Gateway::load(
+        Arc::new(Fixed(plan(vec![operation("POST", "/in", "body_reader", json!({}))], &[format!("http://{address}")]))),
+        config,
+        &KINDS,
+    )
+    .unwrap();
     std::thread::spawn(move || serve(&gateway, false));
     for address in [http1, h2c] {
         while TcpStream::connect(address).is_err() {

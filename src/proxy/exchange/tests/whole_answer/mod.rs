@@ -9,6 +9,8 @@ use std::{io::Write, net::TcpStream, sync::LazyLock};
 use filter::ended;
 use world::{Got, LIMIT, World};
 
+use crate::proxy::exchange::served::head;
+
 static WORLD: LazyLock<World> = LazyLock::new(|| World::new("", upstream::answer));
 
 /// Asks over both versions, and looks at what each got.
@@ -209,7 +211,7 @@ fn a_chunked_upload_and_one_that_waits_for_100_are_streamed() {
     write!(stream, "0\r\n\r\n").unwrap();
     assert_eq!(Got::read(&mut stream, "POST").text(), "300000");
     write!(stream, "POST /b/json?count-100 HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n\r\n").unwrap();
-    assert!(world::head(&mut stream).unwrap().starts_with("http/1.1 100"));
+    assert!(head(&mut stream).unwrap().starts_with("http/1.1 100"));
     stream.write_all(&[b'x'; 100_000]).unwrap();
     assert_eq!(Got::read(&mut stream, "POST").text(), "100000");
 }

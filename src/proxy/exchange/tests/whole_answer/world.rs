@@ -11,13 +11,15 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use tollgate_filter_api::Problems;
-use tollgate_plan::{
-    Api, Demand, EndpointGroup, EndpointUrl, Environment, Operation, Plan, Security, Source, Strategy, Target, Transports,
-};
+use tollgate_plan::{Demand, Operation, Plan, Source};
 
 use super::filter;
 use crate::{
-    proxy::{ConfigSource, Gateway, serve},
+    proxy::{
+        ConfigSource, Gateway,
+        exchange::served::{self, head},
+        serve,
+    },
     source::{Loaded, PlanSource},
 };
 
@@ -36,21 +38,10 @@ impl PlanSource for Fixed {
 }
 
 fn operation(method: &str, template: &str, settings: Value) -> Operation {
-    let source = Source::default();
-    Operation {
-        id: format!("{method} {template}"),
-        method: method.into(),
-        template: template.into(),
-        target: Target::Endpoints { production: Some(0), sandbox: None },
-        security: Security { alternatives: Vec::new(), waived: Vec::new(), source: source.clone() },
-        demands: vec![Demand { filter: "reader".into(), settings, source: source.clone() }],
-        declarations: Vec::new(),
-        source,
-    }
+    served::operation(method, template, "reader", settings)
 }
 
 fn plan(upstream: SocketAddr) -> Plan {
-    let source = Source::default();
     let json = json!({ "limit": LIMIT, "media_types": ["application/json"] });
     let ok = json!({ "limit": LIMIT, "statuses": [200] });
     let with_body = json!({ "limit": LIMIT, "media_types": ["application/json"], "request_body": LIMIT });
@@ -62,39 +53,7 @@ fn plan(upstream: SocketAddr) -> Plan {
         operation("GET", "/ok", ok),
         operation("GET", "/all", json!({ "limit": LIMIT })),
     ];
-    let api = Api {
-        title: "t".into(),
-        version: "1".into(),
-        base_path: "/b".into(),
-        transports: Transports { http: true, https: true },
-        auth_header: None,
-        owner: None,
-        operations,
-        source: source.clone(),
-    };
-    let url = |url: String| EndpointUrl { url, etcd_key: None, source: source.clone() };
-    let urls = vec![url(format!("http://{upstream}")), url(format!("http://{upstream}/spare"))];
-    let group = EndpointGroup {
-        name: "g".into(),
-        environment: Environment::Production,
-        strategy: Strategy::Failover,
-        urls,
-        basic: None,
-        advanced: None,
-        source,
-    };
-    Plan { apis: vec![api], endpoints: vec![group], ..Plan::default() }
-}
-
-/// Reads a head, in lower case, up to its empty line.
-pub fn head(stream: &mut impl Read) -> Option<String> {
-    let mut bytes = Vec::new();
-    while !bytes.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).ok()?;
-        bytes.push(byte[0]);
-    }
-    Some(String::from_utf8(bytes).ok()?.to_ascii_lowercase())
+    served::plan(operations, &[format!("http://{upstream}"), format!("http://{upstream}/spare")])
 }
 
 fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
