@@ -3,8 +3,6 @@
 /// What a filter calls what is made here for it; each begins with its ID.
 #[derive(Debug)]
 pub struct Names {
-    /// Code of a problem with its settings.
-    pub settings: &'static str,
     /// Metric of proofs that were used twice.
     pub replays: &'static str,
     /// Metric of proofs for which there was no room.

@@ -54,7 +54,7 @@ pub(crate) enum Standing {
 impl Nonces {
     /// Nonces under the configured secret, or under one that this process makes once.
     pub(crate) fn new(config: &NonceConfig, names: &Names, env: &Env) -> Result<Self, Problem> {
-        let problem = |name: &str, message: String| Problem::error(names.settings, message).at("", 0, format!("/dpop/nonce/{name}"));
+        let problem = |name: &str, message: String| Problem::setting(format!("/dpop/nonce/{name}"), message);
         if config.period.0 < LEAST_PERIOD {
             return Err(problem("period", "a nonce would have changed before it could be used".to_owned()).hint("for instance `5m`"));
         }

@@ -61,15 +61,15 @@ impl Dpop {
     /// # Errors
     /// When no proof could be accepted, or a setting cannot be read.
     pub fn new(config: DpopConfig, names: &'static Names, env: &Env) -> Result<Self, Problem> {
-        let problem = |pointer: &str, message: String| Problem::error(names.settings, message).at("", 0, pointer);
         if config.algorithms.is_empty() || config.replay_entries == 0 || config.max_age.0.is_zero() {
-            return Err(problem("/dpop", "no proof could be accepted".to_owned())
+            return Err(Problem::setting("/dpop", "no proof could be accepted")
                 .hint("`algorithms`, `replay_entries` and `max_age` must not be empty or zero"));
         }
         let origins = Origins::parse(&config.origins).map_err(|url| {
-            problem("/dpop/origins", format!("{url:?} is not a URL of `https` or `http`")).hint("for instance `https://api.example.com`")
+            Problem::setting("/dpop/origins", format!("{url:?} is not a URL of `https` or `http`"))
+                .hint("for instance `https://api.example.com`")
         })?;
-        let store = format!("{}: DPoP proofs", names.settings);
+        let store = format!("DPoP proofs of {}", names.replays);
         let replays = env.shared.get_or_make(&store, || Ok(Replays::new(config.replay_entries)))?;
         replays.resize(config.replay_entries);
         let nonces = config.nonce.as_ref().map(|nonce| Nonces::new(nonce, names, env)).transpose()?;

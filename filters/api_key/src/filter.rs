@@ -27,20 +27,18 @@ pub struct ApiKey {
     forward: bool,
 }
 
-fn problem(pointer: impl Into<String>, message: impl Into<String>) -> Problem {
-    Problem::error("api_key.settings", message).at("", 0, pointer)
-}
-
 fn signer(config: &Config, env: &Env) -> Result<Option<Signer>, Problem> {
     const POINTER: &str = "/signed/certificate";
     let Some(signed) = &config.signed else { return Ok(None) };
     let policy = DocumentPolicy { refresh: REFRESH, least_gap: REFRESH, timeout: Duration::from_secs(3), max_bytes: MAX_FILE };
-    let document =
-        env.world.document(&Location::File(signed.certificate.clone()), policy).map_err(|found| problem(POINTER, found.message))?;
+    let document = env
+        .world
+        .document(&Location::File(signed.certificate.clone()), policy)
+        .map_err(|found| Problem::setting(POINTER, found.message))?;
     let content = document.version().map(|version| version.bytes.clone()).unwrap_or_default();
     match Signer::new(signed, &content) {
         Some(signer) => Ok(Some(signer)),
-        None => Err(problem(POINTER, "the file holds no certificate and no public key that can verify a key")
+        None => Err(Problem::setting(POINTER, "the file holds no certificate and no public key that can verify a key")
             .hint("RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519, in PEM")),
     }
 }
@@ -60,11 +58,13 @@ impl Filter for ApiKey {
         let place = declared.place.unwrap_or(config.place);
         let config = Config { place, name: declared.name.unwrap_or(config.name), ..config };
         if config.keys.is_empty() && config.signed.is_none() {
-            return Err(problem("", "no key could ever be accepted").hint("list `keys`, or say with `signed` who signs them"));
+            return Err(Problem::setting("", "no key could ever be accepted").hint("list `keys`, or say with `signed` who signs them"));
         }
         let signer = signer(&config, env)?;
-        let carrier = carrier(config.place, &config.name).ok_or_else(|| problem("/name", "expected a name that such a place can have"))?;
-        let keys = Keys::new(config.keys).map_err(|(number, member, message)| problem(format!("/keys/{number}/{member}"), message))?;
+        let carrier =
+            carrier(config.place, &config.name).ok_or_else(|| Problem::setting("/name", "expected a name that such a place can have"))?;
+        let keys =
+            Keys::new(config.keys).map_err(|(number, member, message)| Problem::setting(format!("/keys/{number}/{member}"), message))?;
         Ok(Self { carrier, keys, signer, forward: config.forward })
     }
 

@@ -48,16 +48,16 @@ impl Filter for BackendJwt {
 
     fn build(config: Config, (): (), env: &Env) -> Result<Self, Problem> {
         let header = HeaderName::from_bytes(config.header.as_bytes())
-            .map_err(|_| problem("/header", format!("{:?} is not the name of a header", config.header)))?;
+            .map_err(|_| Problem::setting("/header", format!("{:?} is not the name of a header", config.header)))?;
         if config.lifetime.0 <= 2 * MARGIN {
-            return Err(problem("/lifetime", "the token must be good for more than 20s").hint("leave it out for 5m"));
+            return Err(Problem::setting("/lifetime", "the token must be good for more than 20s").hint("leave it out for 5m"));
         }
         let document = env.world.document(&Location::File(config.key.clone()), POLICY).map_err(|mut problem| {
             problem.pointer = "/key".to_owned();
             problem
         })?;
-        let pem = document.version().ok_or_else(|| problem("/key", "the key cannot be read"))?;
-        let key = SigningKey::from_pem(&pem.bytes, config.algorithm).map_err(|error| problem("/key", error.to_string()))?;
+        let pem = document.version().ok_or_else(|| Problem::setting("/key", "the key cannot be read"))?;
+        let key = SigningKey::from_pem(&pem.bytes, config.algorithm).map_err(|error| Problem::setting("/key", error.to_string()))?;
         let mut head = Map::from_iter([("typ".to_owned(), Value::from("JWT"))]);
         head.extend(config.kid.iter().map(|kid| ("kid".to_owned(), Value::from(kid.as_str()))));
         let cache = Arc::new(Cache::new(config.cache_entries));
@@ -105,8 +105,4 @@ impl BackendJwt {
         self.cache.put(key, Made::new(token.clone(), now, until));
         Ok(token)
     }
-}
-
-fn problem(pointer: &str, message: impl Into<String>) -> Problem {
-    Problem::error("backend_jwt.settings", message).at("", 0, pointer)
 }

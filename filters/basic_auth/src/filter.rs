@@ -28,10 +28,6 @@ pub struct BasicAuth {
     hashes: Counter,
 }
 
-fn problem(pointer: impl Into<String>, message: impl Into<String>) -> Problem {
-    Problem::error("basic_auth.settings", message).at("", 0, pointer)
-}
-
 fn unavailable(error: &ErrorStack) -> Fault {
     Fault::new("basic_auth.unavailable", error.to_string())
 }
@@ -42,14 +38,14 @@ fn challenge(realm: &str) -> Result<HeaderValue, Problem> {
     let value = HeaderValue::try_from(format!("Basic realm=\"{realm}\", charset=\"UTF-8\""));
     match value {
         Ok(value) if legal => Ok(value),
-        _ => Err(problem("/realm", "expected printable ASCII without quotes and backslashes")),
+        _ => Err(Problem::setting("/realm", "expected printable ASCII without quotes and backslashes")),
     }
 }
 
 fn check(config: &Config) -> Result<(), Problem> {
     for name in config.users.keys() {
         if name.is_empty() || name.contains(':') || name.chars().any(char::is_control) {
-            return Err(problem("/users", format!("expected a name without colons and control characters, found {name:?}")));
+            return Err(Problem::setting("/users", format!("expected a name without colons and control characters, found {name:?}")));
         }
     }
     let weak: Vec<&str> = config.users.iter().filter(|(_, user)| user.hash.0.is_weak()).map(|(name, _)| name.as_str()).collect();
@@ -88,8 +84,9 @@ impl Filter for BasicAuth {
     fn build(config: Config, declared: DeclaredHeader, env: &Env) -> Result<Self, Problem> {
         let config = Config { header: declared.header.unwrap_or(config.header), ..config };
         check(&config)?;
-        let header = HeaderName::from_bytes(config.header.as_bytes()).map_err(|_| problem("/header", "not the name of a header"))?;
-        let known = Known::new(config.cache.entries, config.cache.ttl.0).map_err(|error| problem("/cache", error.to_string()))?;
+        let header =
+            HeaderName::from_bytes(config.header.as_bytes()).map_err(|_| Problem::setting("/header", "not the name of a header"))?;
+        let known = Known::new(config.cache.entries, config.cache.ttl.0).map_err(|error| Problem::setting("/cache", error.to_string()))?;
         let users: BTreeMap<_, _> = config
             .users
             .into_iter()
@@ -100,7 +97,7 @@ impl Filter for BasicAuth {
             .collect();
         let decoy = users.values().map(|(hash, _)| hash).max_by_key(|hash| hash.cost()).cloned();
         Ok(Self {
-            decoy: decoy.ok_or_else(|| problem("/users", "expected at least one user, found none"))?,
+            decoy: decoy.ok_or_else(|| Problem::setting("/users", "expected at least one user, found none"))?,
             users,
             header,
             forward: config.forward,

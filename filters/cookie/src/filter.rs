@@ -56,13 +56,13 @@ impl Filter for Cookie {
 
     fn build(config: Config, (): (), _env: &Env) -> Result<Self, Problem> {
         check(&config)?;
-        let seal = Seal::new(&config.keys, &config.name).map_err(|_| problem("/keys", "the keys cannot be used"))?;
+        let seal = Seal::new(&config.keys, &config.name).map_err(|_| Problem::setting("/keys", "the keys cannot be used"))?;
         let origins = Origins::parse(&config.origins).map_err(|origin| {
-            problem("/origins", format!("{origin:?} is not the origin of a page"))
+            Problem::setting("/origins", format!("{origin:?} is not the origin of a page"))
                 .hint("write it as https://app.example.com, without a path")
         })?;
         let header = |name: &str, pointer: &str| {
-            HeaderName::from_bytes(name.as_bytes()).map_err(|_| problem(pointer, format!("{name:?} is not the name of a header")))
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| Problem::setting(pointer, format!("{name:?} is not the name of a header")))
         };
         let (csrf_header, credential) = (header(&config.csrf_header, "/csrf_header")?, header(&config.header, "/header")?);
         Ok(Self {
@@ -179,33 +179,29 @@ fn bearer<'a>(req: &'a RequestHead, header: &HeaderName) -> Option<&'a str> {
 
 fn check(config: &Config) -> Result<(), Problem> {
     if config.keys.is_empty() && (config.fixed_session.is_none() || config.issue) {
-        return Err(problem("/keys", "there is no key to seal sessions with")
+        return Err(Problem::setting("/keys", "there is no key to seal sessions with")
             .hint("keys: [\"${file:cookie.key}\"], made by `openssl rand -base64 32`"));
     }
     if config.keys.iter().chain(&config.fixed_session).any(|secret| secret.expose().len() < LEAST_SECRET) {
-        return Err(problem("/keys", format!("a key, or the fixed session, has fewer than {LEAST_SECRET} characters")));
+        return Err(Problem::setting("/keys", format!("a key, or the fixed session, has fewer than {LEAST_SECRET} characters")));
     }
     if config.max_age.0.as_secs() == 0 {
-        return Err(problem("/max_age", "a session must be good for a second at least"));
+        return Err(Problem::setting("/max_age", "a session must be good for a second at least"));
     }
     if config.issue && config.clear {
-        return Err(problem("/clear", "one operation cannot both issue a session and end it"));
+        return Err(Problem::setting("/clear", "one operation cannot both issue a session and end it"));
     }
     for (name, pointer) in [(&config.name, "/name"), (&config.csrf_cookie, "/csrf_cookie")] {
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if !name.strip_prefix("__Host-").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(legal)) {
-            return Err(problem(pointer, format!("{name:?} is no name of a cookie that begins with `__Host-`")));
+            return Err(Problem::setting(pointer, format!("{name:?} is no name of a cookie that begins with `__Host-`")));
         }
     }
     if config.name == config.csrf_cookie {
-        return Err(problem("/csrf_cookie", "the session and its CSRF token cannot share one cookie"));
+        return Err(Problem::setting("/csrf_cookie", "the session and its CSRF token cannot share one cookie"));
     }
     if config.csrf_header.eq_ignore_ascii_case(&config.header) || config.csrf_header.eq_ignore_ascii_case(AUTHORIZATION.as_str()) {
-        return Err(problem("/csrf_header", "the CSRF token and the credential cannot share one header"));
+        return Err(Problem::setting("/csrf_header", "the CSRF token and the credential cannot share one header"));
     }
     Ok(())
-}
-
-fn problem(pointer: &str, message: impl Into<String>) -> Problem {
-    Problem::error("cookie.settings", message).at("", 0, pointer)
 }

@@ -226,17 +226,17 @@ fn vary(resp: &mut ResponseHead, on: HeaderValue) {
 fn check_wildcards(config: &Config) -> Result<(), Problem> {
     let any_origin = config.allow_origins.iter().any(|origin| origin == "*");
     if any_origin && config.allow_origins.len() > 1 {
-        let problem = Problem::error("cors.settings", "`*` stands beside other origins").at("", 0, "/allow_origins");
+        let problem = Problem::setting("/allow_origins", "`*` stands beside other origins");
         return Err(problem.hint("write `*` alone, or only the origins that are meant"));
     }
     if any_origin && config.allow_credentials {
         let message = "every origin would be allowed to send credentials, so any page could act for a visitor who is signed in";
-        let problem = Problem::error("cors.settings", message).at("", 0, "/allow_credentials");
+        let problem = Problem::setting("/allow_credentials", message);
         return Err(problem.hint("list the origins, or set allow_credentials to false"));
     }
     if config.allow_credentials && config.expose_headers.iter().any(|name| name == "*") {
-        let problem = Problem::error("cors.settings", "browsers take `*` for a header's name when credentials are allowed");
-        return Err(problem.at("", 0, "/expose_headers").hint("list the headers"));
+        let problem = Problem::setting("/expose_headers", "browsers take `*` for a header's name when credentials are allowed");
+        return Err(problem.hint("list the headers"));
     }
     Ok(())
 }
@@ -259,5 +259,5 @@ fn expose(list: &[String]) -> Result<Option<HeaderValue>, Problem> {
 }
 
 fn not_a_name(name: &str, key: &str, at: usize) -> Problem {
-    Problem::error("cors.settings", format!("`{name}` is not a name that HTTP allows")).at("", 0, format!("/{key}/{at}"))
+    Problem::setting(format!("/{key}/{at}"), format!("`{name}` is not a name that HTTP allows"))
 }

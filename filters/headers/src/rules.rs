@@ -139,7 +139,7 @@ struct Names<'c> {
 
 impl Names<'_> {
     fn problem(&self, list: &str, entry: &str, message: String) -> Problem {
-        Problem::error("headers.settings", message).at("", 0, pointer::join(&format!("/{}/{list}", self.key), entry))
+        Problem::setting(pointer::join(&format!("/{}/{list}", self.key), entry), message)
     }
 
     fn take(&mut self, name: &str, list: &str, entry: &str) -> Result<HeaderName, Problem> {

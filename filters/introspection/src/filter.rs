@@ -25,7 +25,6 @@ const LONGEST_TTL: Duration = Duration::from_secs(60);
 const MAX_ANSWER: usize = 64 << 10;
 
 static NAMES: Names = Names {
-    settings: "introspection.settings",
     replays: "introspection_dpop_replays_total",
     full: "introspection_dpop_store_full_total",
     no_room: "introspection.replay_store_full",
@@ -42,10 +41,6 @@ pub struct Introspection {
     challenge: Challenge,
     hits: Counter,
     misses: Counter,
-}
-
-fn problem(pointer: &str, message: impl Into<String>) -> Problem {
-    Problem::error("introspection.settings", message).at("", 0, pointer)
 }
 
 /// A name for what has the same answers: everything that an answer depends on, the secret by its digest.
@@ -67,7 +62,7 @@ fn is_safe(url: &str) -> bool {
 /// How it is asked, with these settings.
 fn issuer(config: &Config, env: &Env) -> Result<Issuer, Problem> {
     let policy = || RemotePolicy { timeout: config.timeout.0, max_bytes: MAX_ANSWER, ca: config.ca.clone() };
-    let remote = |pointer: &str, url: &str| env.world.remote(url, policy()).map_err(|found| problem(pointer, found.message));
+    let remote = |pointer: &str, url: &str| env.world.remote(url, policy()).map_err(|found| Problem::setting(pointer, found.message));
     let place = |url: &str| url.split('?').next().unwrap_or_default().to_owned();
     let proof = Proof::new(&config.client)?;
     let own = config.client.token.as_ref().map(|token| {
@@ -99,16 +94,19 @@ impl Filter for Introspection {
 
     fn build(config: Config, declared: DeclaredHeader, env: &Env) -> Result<Self, Problem> {
         let config = Config { header: declared.header.unwrap_or(config.header), ..config };
-        let header = HeaderName::from_bytes(config.header.as_bytes()).map_err(|_| problem("/header", "not the name of a header"))?;
+        let header =
+            HeaderName::from_bytes(config.header.as_bytes()).map_err(|_| Problem::setting("/header", "not the name of a header"))?;
         let token_url = config.client.token.as_ref().map(|token| ("/client/token/url", &token.url));
         for (pointer, url) in [("/url", &config.url)].into_iter().chain(token_url) {
             if !is_safe(url) {
-                return Err(problem(pointer, "tokens and the client's secret would be sent without encryption").hint("use an `https` URL"));
+                return Err(
+                    Problem::setting(pointer, "tokens and the client's secret would be sent without encryption").hint("use an `https` URL")
+                );
             }
         }
         for (pointer, ttl) in [("/cache/ttl", config.cache.ttl), ("/cache/negative_ttl", config.cache.negative_ttl)] {
             if ttl.0 > LONGEST_TTL {
-                return Err(problem(pointer, "at most 60s").hint("a revoked token passes for as long"));
+                return Err(Problem::setting(pointer, "at most 60s").hint("a revoked token passes for as long"));
             }
         }
         Ok(Self {

@@ -56,7 +56,7 @@ impl Proof {
             return Ok(Self { authorization: None, members: format!("&client_id={id}&client_secret={secret}") });
         }
         let basic = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))));
-        let mut basic = basic.map_err(|_| Problem::error("introspection.settings", "cannot be sent").at("", 0, "/client"))?;
+        let mut basic = basic.map_err(|_| Problem::setting("/client", "cannot be sent"))?;
         basic.set_sensitive(true);
         Ok(Self { authorization: Some(basic), members: String::new() })
     }

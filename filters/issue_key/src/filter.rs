@@ -37,10 +37,6 @@ pub struct IssueKey {
     plain_http: bool,
 }
 
-fn problem(pointer: &str, message: impl Into<String>) -> Problem {
-    Problem::error("issue_key.settings", message).at("", 0, pointer)
-}
-
 /// What a caller may ask for. Other members are for somebody else.
 #[derive(Deserialize)]
 struct Wish {
@@ -66,17 +62,17 @@ impl Filter for IssueKey {
 
     fn build(config: Config, (): (), env: &Env) -> Result<Self, Problem> {
         if config.issuer.is_empty() {
-            return Err(problem("/issuer", "expected the issuer of the keys, found none"));
+            return Err(Problem::setting("/issuer", "expected the issuer of the keys, found none"));
         }
         if config.apis.is_empty() {
-            return Err(problem("/apis", "expected at least one API, found none: the keys would be for nothing"));
+            return Err(Problem::setting("/apis", "expected at least one API, found none: the keys would be for nothing"));
         }
         let document = env.world.document(&Location::File(config.key.clone()), POLICY).map_err(|mut problem| {
             problem.pointer = "/key".to_owned();
             problem
         })?;
-        let pem = document.version().ok_or_else(|| problem("/key", "the key cannot be read"))?;
-        let signer = SigningKey::from_pem(&pem.bytes, None).map_err(|error| problem("/key", error.to_string()))?;
+        let pem = document.version().ok_or_else(|| Problem::setting("/key", "the key cannot be read"))?;
+        let signer = SigningKey::from_pem(&pem.bytes, None).map_err(|error| Problem::setting("/key", error.to_string()))?;
         let mut header = Map::from_iter([("typ".to_owned(), Value::from("JWT"))]);
         header.extend(config.kid.map(|kid| ("kid".to_owned(), Value::from(kid))));
         let apis = config.apis.iter().map(|api| json!({ "name": api.name, "version": api.version })).collect();

@@ -54,7 +54,7 @@ impl Filter for Jwt {
     fn build(config: Config, declared: DeclaredHeader, env: &Env) -> Result<Self, Problem> {
         let config = Config { header: declared.header.unwrap_or(config.header), ..config };
         let header = HeaderName::from_bytes(config.header.as_bytes())
-            .map_err(|_| Problem::error("jwt.settings", format!("{:?} is not the name of a header", config.header)).at("", 0, "/header"))?;
+            .map_err(|_| Problem::setting("/header", format!("{:?} is not the name of a header", config.header)))?;
         Ok(Self {
             verifier: setup::verifier(&config, env)?,
             header,
@@ -127,12 +127,11 @@ impl Jwt {
 /// What `WWW-Authenticate` says (RFC 6750 §3).
 fn challenge(config: &Config) -> Result<Challenge, Problem> {
     let plain = |c: char| (' '..='~').contains(&c) && c != '"' && c != '\\';
-    let at = |name: &str, message: &str| Problem::error("jwt.settings", message).at("", 0, name);
     if !config.realm.chars().all(plain) {
-        return Err(at("/realm", "the realm holds a character that a header cannot carry"));
+        return Err(Problem::setting("/realm", "the realm holds a character that a header cannot carry"));
     }
     if !config.scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        return Err(at("/scheme", "the scheme is not one word"));
+        return Err(Problem::setting("/scheme", "the scheme is not one word"));
     }
     let scheme = if config.scheme.is_empty() { "Bearer" } else { &config.scheme };
     Ok(Challenge::new(scheme, &config.realm, config.dpop.as_ref()))

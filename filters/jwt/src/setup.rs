@@ -27,7 +27,6 @@ const MAX_DOCUMENT: usize = 512 << 10;
 const MIN_REFRESH: Duration = Duration::from_secs(1);
 
 static NAMES: Names = Names {
-    settings: "jwt.settings",
     replays: "jwt_dpop_replays_total",
     full: "jwt_dpop_store_full_total",
     no_room: "jwt.replay_store_full",
@@ -37,14 +36,14 @@ static NAMES: Names = Names {
 /// The verifier of these settings, made once for all operations that have the same.
 pub(crate) fn verifier(config: &Config, env: &Env) -> Result<Arc<Verifier>, Problem> {
     if config.issuers.is_empty() {
-        return Err(problem("/issuers", "no issuer is configured, so no token could ever be accepted")
+        return Err(Problem::setting("/issuers", "no issuer is configured, so no token could ever be accepted")
             .hint("name at least one issuer with its audiences and keys, or take `jwt` out of the chain"));
     }
     let config = &narrowed(config)?;
     for (i, issuer) in config.issuers.iter().enumerate() {
         check(issuer, i)?;
         if config.issuers[..i].iter().any(|other| other.issuer == issuer.issuer) {
-            return Err(problem(format!("/issuers/{i}/issuer"), format!("the issuer {:?} is configured twice", issuer.issuer))
+            return Err(Problem::setting(format!("/issuers/{i}/issuer"), format!("the issuer {:?} is configured twice", issuer.issuer))
                 .hint("write one entry with all audiences and a list of keys"));
         }
     }
@@ -59,7 +58,7 @@ fn narrowed(config: &Config) -> Result<Config, Problem> {
     for issuer in &mut config.issuers {
         issuer.algorithms.retain(|algorithm| accepted.contains(algorithm));
         if issuer.algorithms.is_empty() {
-            return Err(problem("/algorithms", format!("none of them is among the `algorithms` of {:?}", issuer.issuer))
+            return Err(Problem::setting("/algorithms", format!("none of them is among the `algorithms` of {:?}", issuer.issuer))
                 .hint("list one that the issuer signs with, or leave `algorithms` out"));
         }
     }
@@ -70,7 +69,9 @@ fn narrowed(config: &Config) -> Result<Config, Problem> {
 pub(crate) fn dpop(config: &Config, env: &Env) -> Result<Option<Dpop>, Problem> {
     let Some(dpop) = config.dpop.clone() else { return Ok(None) };
     if config.scheme.is_empty() {
-        return Err(problem("/dpop", "without a scheme it cannot be told which tokens come with a proof").hint("leave `scheme` as it is"));
+        return Err(
+            Problem::setting("/dpop", "without a scheme it cannot be told which tokens come with a proof").hint("leave `scheme` as it is")
+        );
     }
     Dpop::new(dpop, &NAMES, env).map(Some)
 }
@@ -130,7 +131,7 @@ fn key_ring(issuer: &IssuerConfig, i: usize, env: &Env) -> Result<KeyRing, Probl
     let ring = KeyRing::new(&issuer.issuer, sources, issuer.max_age.0, meters, env.clock.instant());
     for (k, location) in files {
         if !ring.has_keys_of(k) {
-            return Err(problem(format!("/issuers/{i}/keys/{k}"), format!("`{location}` holds no key that can verify a token"))
+            return Err(Problem::setting(format!("/issuers/{i}/keys/{k}"), format!("`{location}` holds no key that can verify a token"))
                 .hint("RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519; public, for signatures, in the format that is named"));
         }
     }
@@ -164,34 +165,32 @@ fn is_url(text: &str) -> bool {
 fn check(issuer: &IssuerConfig, i: usize) -> Result<(), Problem> {
     let at = |name: &str| format!("/issuers/{i}/{name}");
     if issuer.issuer.is_empty() {
-        return Err(problem(at("issuer"), "the issuer is empty").hint("write the `iss` of its tokens, byte for byte"));
+        return Err(Problem::setting(at("issuer"), "the issuer is empty").hint("write the `iss` of its tokens, byte for byte"));
     }
     if issuer.audiences.is_empty() && !issuer.any_audience {
-        return Err(problem(at("audiences"), format!("no audience is configured for {:?}", issuer.issuer))
+        return Err(Problem::setting(at("audiences"), format!("no audience is configured for {:?}", issuer.issuer))
             .hint("list what `aud` names this API by, or say `any_audience: true` to accept tokens made for others"));
     }
     if !issuer.audiences.is_empty() && issuer.any_audience {
-        return Err(problem(at("any_audience"), "`any_audience` makes `audiences` meaningless").hint("leave out one of the two"));
+        return Err(Problem::setting(at("any_audience"), "`any_audience` makes `audiences` meaningless").hint("leave out one of the two"));
     }
     if issuer.algorithms.is_empty() {
-        return Err(problem(at("algorithms"), "no algorithm is accepted").hint("leave it out to accept every asymmetric one"));
+        return Err(Problem::setting(at("algorithms"), "no algorithm is accepted").hint("leave it out to accept every asymmetric one"));
     }
     if issuer.typ.is_empty() {
-        return Err(
-            problem(at("typ"), "no `typ` is accepted").hint("leave it out, or list values; an empty one stands for a token without `typ`")
-        );
+        return Err(Problem::setting(at("typ"), "no `typ` is accepted")
+            .hint("leave it out, or list values; an empty one stands for a token without `typ`"));
     }
     if let Some(t) = issuer.typ.iter().position(|typ| kinds::is_other_type(&normal_type(typ))) {
-        return Err(problem(at(&format!("typ/{t}")), format!("{:?} is the `typ` of tokens that let nobody in", issuer.typ[t]))
+        return Err(Problem::setting(at(&format!("typ/{t}")), format!("{:?} is the `typ` of tokens that let nobody in", issuer.typ[t]))
             .hint("list the `typ` of access tokens: `at+jwt`, `JWT`, or an empty one"));
     }
     if issuer.keys.0.is_empty() {
-        return Err(
-            problem(at("keys"), "no key source is configured").hint("for instance `keys: { jwks: https://issuer.example/jwks.json }`")
-        );
+        return Err(Problem::setting(at("keys"), "no key source is configured")
+            .hint("for instance `keys: { jwks: https://issuer.example/jwks.json }`"));
     }
     if issuer.refresh.0 < MIN_REFRESH || issuer.max_age.0 < issuer.refresh.0.saturating_mul(2) {
-        return Err(problem(at("max_age"), "`refresh` must be at least 1s, and `max_age` at least twice `refresh`")
+        return Err(Problem::setting(at("max_age"), "`refresh` must be at least 1s, and `max_age` at least twice `refresh`")
             .hint("one fetch that is late or fails must not make the keys too old"));
     }
     issuer.keys.0.iter().enumerate().try_for_each(|(k, source)| check_source(issuer, source, &at(&format!("keys/{k}"))))
@@ -207,13 +206,15 @@ fn check_source(issuer: &IssuerConfig, source: &KeySource, pointer: &str) -> Res
 
 /// Whether keys, or what says where they are, may be fetched from there.
 fn check_url(issuer: &IssuerConfig, text: &str, pointer: &str) -> Result<(), Problem> {
-    let url: http::Uri = text.parse().map_err(|error| problem(pointer, format!("{text:?} is not a URL: {error}")))?;
+    let url: http::Uri = text.parse().map_err(|error| Problem::setting(pointer, format!("{text:?} is not a URL: {error}")))?;
     match url.scheme_str() {
         Some("https") => Ok(()),
         Some("http") if issuer.plain_http || url.host().is_some_and(is_loopback) => Ok(()),
-        Some("http") => Err(problem(pointer, format!("{text:?} is fetched without encryption: whoever is on the way can put in keys"))
-            .hint("use `https`, or say `plain_http: true`")),
-        _ => Err(problem(pointer, format!("{text:?} is neither `https` nor `http`")).hint("a file is written as a plain path")),
+        Some("http") => {
+            Err(Problem::setting(pointer, format!("{text:?} is fetched without encryption: whoever is on the way can put in keys"))
+                .hint("use `https`, or say `plain_http: true`"))
+        }
+        _ => Err(Problem::setting(pointer, format!("{text:?} is neither `https` nor `http`")).hint("a file is written as a plain path")),
     }
 }
 
@@ -226,8 +227,4 @@ fn is_loopback(host: &str) -> bool {
 fn key(kind: &str, settings: &impl Serialize) -> String {
     let settings = serde_json::to_string(settings).expect("settings came out of JSON");
     format!("{kind} {settings}")
-}
-
-fn problem(pointer: impl Into<String>, message: impl Into<String>) -> Problem {
-    Problem::error("jwt.settings", message).at("", 0, pointer)
 }

@@ -99,8 +99,8 @@ impl Types {
     fn read(list: &[String], key: &str) -> Result<Self, Problem> {
         let parse = |(at, text): (usize, &String)| {
             MediaType::parse(text).ok_or_else(|| {
-                let problem = Problem::error("media_types.settings", format!("{text:?} is not a media type, so no request could have it"));
-                problem.at("", 0, format!("/{key}/{at}")).hint(format!(
+                let message = format!("{text:?} is not a media type, so no request could have it");
+                Problem::setting(format!("/{key}/{at}"), message).hint(format!(
                     "mend the definition, or write `x-tollgate-media_types: {{ {key}: [..] }}` at the operation, the path or the API"
                 ))
             })

@@ -29,8 +29,8 @@ impl Allowed {
             let place = format!("/apis/{index}/allow");
             let compiled = compile(&api.allow, &place, env)?;
             if compiled.is_empty() {
-                let problem = Problem::error("mtls.settings", format!("no rule says which certificates the API {:?} accepts", api.name));
-                return Err(problem.at("", 0, place).hint("list subjects, issuers, names, fingerprints or certificates"));
+                let problem = Problem::setting(place, format!("no rule says which certificates the API {:?} accepts", api.name));
+                return Err(problem.hint("list subjects, issuers, names, fingerprints or certificates"));
             }
             apis.push((api.name.clone(), api.version.clone(), compiled));
         }
@@ -55,9 +55,10 @@ fn compile(rules: &Rules, place: &str, env: &Env) -> Result<Compiled, Problem> {
     })?;
     let mut fingerprints = Vec::new();
     for (index, text) in rules.fingerprints.iter().enumerate() {
-        fingerprints.push(fingerprint(text).ok_or_else(|| {
-            Problem::error("mtls.settings", "a fingerprint is SHA-256: 64 hex digits").at("", 0, format!("{place}/fingerprints/{index}"))
-        })?);
+        fingerprints.push(
+            fingerprint(text)
+                .ok_or_else(|| Problem::setting(format!("{place}/fingerprints/{index}"), "a fingerprint is SHA-256: 64 hex digits"))?,
+        );
     }
     let mut files = Vec::new();
     for (index, path) in rules.certificates.iter().enumerate() {

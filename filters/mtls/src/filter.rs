@@ -63,5 +63,5 @@ impl Mtls {
 fn challenge(realm: &str) -> Result<HeaderValue, Problem> {
     let plain = realm.chars().all(|c| (' '..='~').contains(&c) && c != '"' && c != '\\');
     let value = HeaderValue::try_from(format!("MutualTLS realm=\"{realm}\"")).ok().filter(|_| plain);
-    value.ok_or_else(|| Problem::error("mtls.settings", "the realm holds a character that a header cannot carry").at("", 0, "/realm"))
+    value.ok_or_else(|| Problem::setting("/realm", "the realm holds a character that a header cannot carry"))
 }

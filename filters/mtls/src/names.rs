@@ -22,10 +22,8 @@ impl Names {
         for (index, rule) in self.dns.iter().enumerate() {
             let rest = rule.strip_prefix("*.").unwrap_or(rule);
             if rest.contains('*') || rest.is_empty() {
-                let problem = Problem::error("mtls.settings", format!("{rule:?} is no DNS name"));
-                return Err(problem
-                    .at("", 0, format!("/names/dns/{index}"))
-                    .hint("a `*` stands for the whole first label: `*.example.com`"));
+                let problem = Problem::setting(format!("/names/dns/{index}"), format!("{rule:?} is no DNS name"));
+                return Err(problem.hint("a `*` stands for the whole first label: `*.example.com`"));
             }
         }
         Ok(())

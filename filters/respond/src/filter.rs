@@ -42,12 +42,12 @@ impl Filter for Respond {
 
     fn build(config: Config, (): (), _env: &Env) -> Result<Self, Problem> {
         let status = config.status.filter(|status| (200..=599).contains(status));
-        let status = status.ok_or_else(|| problem("/status", "there is no status of 200 to 599"))?;
+        let status = status.ok_or_else(|| Problem::setting("/status", "there is no status of 200 to 599"))?;
         if config.body.len() > MAX_BODY {
-            return Err(problem("/body", format!("the body has more than {MAX_BODY} bytes")).hint("serve it from an upstream"));
+            return Err(Problem::setting("/body", format!("the body has more than {MAX_BODY} bytes")).hint("serve it from an upstream"));
         }
         if matches!(status, 204 | 205 | 304) && !config.body.is_empty() {
-            return Err(problem("/body", format!("an answer with status {status} has no body")));
+            return Err(Problem::setting("/body", format!("an answer with status {status} has no body")));
         }
         let answer = FIXED.answer().with_status(status).body(Bytes::from(config.body));
         let answer = config.headers.iter().try_fold(answer, |answer, (name, value)| {
@@ -63,14 +63,10 @@ impl Filter for Respond {
 }
 
 fn field(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Problem> {
-    let wrong = |message: String| problem(&pointer::join("/headers", name), message);
+    let wrong = |message: String| Problem::setting(pointer::join("/headers", name), message);
     let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(format!("{name:?} is not the name of a header")))?;
     if FRAMING.contains(&header.as_str()) {
         return Err(wrong(format!("`{header}` is the gateway's to write")));
     }
     Ok((header, HeaderValue::from_str(value).map_err(|_| wrong("the value is not one that a header can carry".to_owned()))?))
-}
-
-fn problem(pointer: &str, message: impl Into<String>) -> Problem {
-    Problem::error("respond.settings", message).at("", 0, pointer)
 }

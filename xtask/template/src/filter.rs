@@ -30,7 +30,7 @@ impl Filter for __Name__ {
     fn build(config: Config, (): (), _env: &Env) -> Result<Self, Problem> {
         let header = config.header.parse().map_err(|_| {
             let message = format!("`{}` is not a name that HTTP allows", config.header);
-            Problem::error("__name__.settings", message).at("", 0, "/header")
+            Problem::setting("/header", message)
         })?;
         Ok(Self { header })
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     Answer, AnswerCx, AnswerHead, AnswerUse, Body, BodyUse, Call, Carrier, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow,
-    Outcome, Posture, Problem, Reason, RequestHead, ResponseCx, ResponseHead, UpstreamCx, decode,
+    Outcome, Posture, Problem, Reason, RequestHead, ResponseCx, ResponseHead, UpstreamCx, decode, settings::problem::SETTINGS,
 };
 
 /// A series a filter writes.
@@ -113,7 +113,32 @@ fn build<F: Filter>(settings: &Value, declared: &Value, env: &Env) -> Result<Opt
     if F::is_idle(&config, &declared) {
         return Ok(None);
     }
-    Ok(Some(Arc::new(Typed::<F>(F::build(config, declared, env)?, PhantomData))))
+    let filter = F::build(config, declared, env).map_err(coded::<F>)?;
+    Ok(Some(Arc::new(Typed::<F>(filter, PhantomData))))
+}
+
+/// What a filter complains of has its name in the code.
+fn coded<F: Filter>(problem: Problem) -> Problem {
+    if problem.code == SETTINGS { Problem { code: SettingsCode::<F>::TEXT, ..problem } } else { problem }
+}
+
+/// `ID.settings`, put together when the gateway is compiled.
+struct SettingsCode<F>(PhantomData<F>);
+
+impl<F: Filter> SettingsCode<F> {
+    const SUFFIX: &'static [u8] = b".settings";
+    /// An ID that leaves no room does not compile.
+    const BYTES: &'static [u8; 64] = &{
+        let mut bytes = [0; 64];
+        let (id, rest) = bytes.split_at_mut(F::ID.len());
+        id.copy_from_slice(F::ID.as_bytes());
+        rest.split_at_mut(Self::SUFFIX.len()).0.copy_from_slice(Self::SUFFIX);
+        bytes
+    };
+    const TEXT: &'static str = match std::str::from_utf8(Self::BYTES.split_at(F::ID.len() + Self::SUFFIX.len()).0) {
+        Ok(text) => text,
+        Err(_) => panic!("two texts make a text"),
+    };
 }
 
 /// Decodes what the definition says; null is nothing.
@@ -131,11 +156,7 @@ fn declaration<F: Filter>(declared: &Value) -> Result<F::Declared, Problem> {
 
 /// Decodes the settings.
 fn read<F: Filter>(settings: &Value) -> Result<F::Config, Problem> {
-    decode(settings.clone()).map_err(|problem| Problem {
-        code: "filter.settings",
-        message: format!("`{}`: {}", F::ID, problem.message),
-        ..problem
-    })
+    decode(settings.clone()).map_err(|problem| Problem { code: SETTINGS, message: format!("`{}`: {}", F::ID, problem.message), ..problem })
 }
 
 /// Judges what is written. What is missing may yet come from a definition.

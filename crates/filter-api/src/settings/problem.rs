@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+/// Code of what is wrong with a filter's settings, as long as nobody has said which filter's.
+pub(crate) const SETTINGS: &str = "filter.settings";
+
 /// How bad a [`Problem`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,6 +57,12 @@ impl Problem {
     /// A warning that belongs to no file yet.
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, message) }
+    }
+
+    /// An error in the settings that a filter is built from, at a pointer relative to them. Whoever builds the filter puts the
+    /// filter's own code in place of this one: `ID.settings`.
+    pub fn setting(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), ..Self::error(SETTINGS, message) }
     }
 
     /// Says where.
