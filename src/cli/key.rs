@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use openssl::{rand::rand_bytes, sha::sha256};
 use serde_json::{Value, json};
-use tollgate_filter_api::{Interval, Problem, hex};
+use tollgate_filter_api::{Interval, Problem};
 use tollgate_jose::SigningKey;
 
 use super::{
@@ -84,7 +84,7 @@ fn random<const N: usize>() -> Result<[u8; N], Problem> {
 
 fn opaque(new: &New, format: Format) -> Result<(), Failure> {
     let key = format!("tg_{}", URL_SAFE_NO_PAD.encode(random::<32>()?));
-    let digest = hex(&sha256(key.as_bytes()));
+    let digest = hex::encode(sha256(key.as_bytes()));
     let entry = json!({ "id": new.id, "sha256": digest, "apis": new.apis });
     match format {
         Format::Json => print_json(&json!({ "key": key, "entry": entry })),
@@ -98,7 +98,7 @@ fn signed(issue: &Issue) -> Result<String, Failure> {
     let signer = SigningKey::from_pem(&pem, None)
         .map_err(|error| Problem::error("key.file", error.to_string()).at(issue.key.display().to_string(), 0, ""))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let jti = hex(&random::<16>()?);
+    let jti = hex::encode(random::<16>()?);
     let mut claims = json!({
         "sub": issue.subject, "iss": issue.issuer, "jti": jti, "iat": now.as_secs(),
         "keytype": if issue.sandbox { "SANDBOX" } else { "PRODUCTION" },

@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 
 use openssl::sha::Sha256;
 use serde_json::Value;
-use tollgate_filter_api::{Kind, hex};
+use tollgate_filter_api::Kind;
 
 use super::Config;
 
@@ -29,7 +29,7 @@ impl ConfigurationId {
         part(&canonical(&config.written()));
         part(env!("CARGO_PKG_VERSION"));
         kinds.iter().for_each(|kind| part(kind.id));
-        Self(hex(&hash.finish()[..16]).into())
+        Self(hex::encode(&hash.finish()[..16]).into())
     }
 
     /// In hex.

@@ -7,8 +7,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serde::{Serialize, Serializer, ser::SerializeMap};
-use tollgate_filter_api::{Method, OperationInfo, Principal, Reason, RequestId, hex};
+use serde::{
+    Serialize, Serializer,
+    ser::{Error, SerializeMap},
+};
+use tollgate_filter_api::{Method, OperationInfo, Principal, Reason, RequestId};
 
 use crate::chain::Explanation;
 
@@ -105,9 +108,20 @@ impl Serialize for Line {
         optional(&mut map, "filter", principal.map(|principal| principal.filter))?;
         optional(&mut map, "client_id", principal.and_then(|principal| principal.client.as_ref()).or(self.refused_client.as_ref()))?;
         optional(&mut map, "claimed_client_id", self.claimed_client.as_deref())?;
-        optional(&mut map, "certificate_sha256", self.certificate.map(|digest| hex(&digest)))?;
-        optional(&mut map, "untrusted_certificate_sha256", self.untrusted_certificate.map(|digest| hex(&digest)))?;
+        optional(&mut map, "certificate_sha256", self.certificate.map(HexDigest))?;
+        optional(&mut map, "untrusted_certificate_sha256", self.untrusted_certificate.map(HexDigest))?;
         map.end()
+    }
+}
+
+/// A digest in hexadecimal digits, without an allocation.
+struct HexDigest([u8; 32]);
+
+impl Serialize for HexDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut digits = [0; 64];
+        hex::encode_to_slice(self.0, &mut digits).map_err(S::Error::custom)?;
+        serializer.serialize_str(std::str::from_utf8(&digits).map_err(S::Error::custom)?)
     }
 }
 

@@ -193,5 +193,5 @@ fn documents(sources: &Sources) -> Vec<Document> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    tollgate_filter_api::hex(&openssl::sha::sha256(bytes))
+    hex::encode(openssl::sha::sha256(bytes))
 }

@@ -34,7 +34,6 @@ pub use request::request_id::RequestId;
 pub use request::scheme::{NoCredential, behind_scheme, bytes_behind_scheme, has_scheme};
 pub use settings::declared::{Declared, DeclaredHeader, RequiredScopes, ScopeAlternatives};
 pub use settings::decode::decode;
-pub use settings::hex::{hex, unhex};
 pub use settings::pointer;
 pub use settings::problem::{Problem, Problems, Severity};
 pub use settings::secret::Secret;

@@ -51,9 +51,11 @@ fn is_of_small_order(point: &[u8]) -> bool {
         "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
         "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
     ];
-    let last = point.len().saturating_sub(1);
-    let y: String = point.iter().enumerate().map(|(at, byte)| format!("{:02x}", if at == last { byte & 0x7f } else { *byte })).collect();
-    POINTS.contains(&y.as_str())
+    let mut y = point.to_vec();
+    if let Some(last) = y.last_mut() {
+        *last &= 0x7f;
+    }
+    POINTS.contains(&hex::encode(y).as_str())
 }
 
 fn is_strong(key: &Rsa<Public>) -> bool {

@@ -34,18 +34,18 @@ impl Hash {
         if text.starts_with("$2") {
             return bcrypt(text);
         }
-        let digest = |digest: MessageDigest, hex: &str| {
-            let bytes = unhex(hex).filter(|bytes| bytes.len() == digest.size());
+        let digest = |digest: MessageDigest, digits: &str| {
+            let bytes = hex::decode(digits).ok().filter(|bytes| bytes.len() == digest.size());
             bytes.map(|bytes| Self(Kind::Digest(digest, bytes))).ok_or(NotAHash("expected as many hexadecimal digits as the digest has"))
         };
         let reference = |name: &str| text.strip_prefix(name)?.strip_prefix(":{")?.strip_suffix('}');
-        if let Some(hex) = reference("@sha256") {
-            digest(MessageDigest::sha256(), hex)
-        } else if let Some(hex) = reference("@sha384") {
-            digest(MessageDigest::sha384(), hex)
-        } else if let Some(hex) = reference("@sha512") {
-            digest(MessageDigest::sha512(), hex)
-        } else if text.len() == 40 && unhex(text).is_some() {
+        if let Some(digits) = reference("@sha256") {
+            digest(MessageDigest::sha256(), digits)
+        } else if let Some(digits) = reference("@sha384") {
+            digest(MessageDigest::sha384(), digits)
+        } else if let Some(digits) = reference("@sha512") {
+            digest(MessageDigest::sha512(), digits)
+        } else if text.len() == 40 && hex::decode(text).is_ok() {
             digest(MessageDigest::sha1(), text)
         } else {
             Err(NotAHash("expected a hash: $argon2id$…, $2b$…, @sha256:{…}, @sha384:{…}, @sha512:{…} or 40 hexadecimal digits of SHA-1"))
@@ -103,12 +103,6 @@ fn bcrypt(text: &str) -> Result<Hash, NotAHash> {
 /// Two digits.
 fn cost_is_written_so(text: &str, cost: u32) -> bool {
     text.get(4..6).is_some_and(|digits| digits == format!("{cost:02}"))
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| if let [high, low] = *pair { Some(digit(high)? << 4 | digit(low)?) } else { None }).collect()
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ impl Artifact {
 
     /// SHA-256 over everything but the signatures, in hex.
     pub fn digest(&self) -> String {
-        keys::hex(&self.digest)
+        hex::encode(self.digest)
     }
 
     /// The Plan.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::SystemTime};
 
 use openssl::sha::sha256;
 use serde_json::{Map, Value};
-use tollgate_filter_api::{Call, KeyType, Principal, PrincipalParts, Reason, Token, unhex};
+use tollgate_filter_api::{Call, KeyType, Principal, PrincipalParts, Reason, Token};
 
 use crate::{
     config::StoredKey,
@@ -27,8 +27,11 @@ impl Keys {
         let mut all = HashMap::new();
         let mut ids: Vec<String> = Vec::new();
         for (number, key) in keys.into_iter().enumerate() {
-            let digest =
-                unhex(&key.sha256).and_then(|digest| digest.try_into().ok()).ok_or((number, "sha256", "expected 64 hexadecimal digits"))?;
+            let digest = hex::decode(&key.sha256).ok().and_then(|digest| digest.try_into().ok()).ok_or((
+                number,
+                "sha256",
+                "expected 64 hexadecimal digits",
+            ))?;
             if key.apis.is_empty() {
                 return Err((number, "apis", "expected at least one API, or `*`"));
             }

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
-use tollgate_filter_api::{Call, Certificate, KeyType, Peer, Principal, hex};
+use tollgate_filter_api::{Call, Certificate, KeyType, Peer, Principal};
 
 use crate::text::Text;
 
@@ -107,7 +107,7 @@ impl Fact {
         match self {
             Self::CertificateSubject => text.value(&certificate.subject),
             Self::CertificateIssuer => text.value(&certificate.issuer),
-            Self::CertificateDigest => text.value(&hex(&certificate.sha256)),
+            Self::CertificateDigest => text.value(&hex::encode(certificate.sha256)),
             Self::CertificateWhole => text.value(&format!(":{}:", STANDARD.encode(&certificate.der))),
             _ => false,
         }

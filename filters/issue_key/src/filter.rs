@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tollgate_filter_api::{
     AllCredentials, BodyUse, Bytes, Call, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderValue, KeyType, Location, Posture, Problem,
-    Reason, hex,
+    Reason,
 };
 use tollgate_jose::SigningKey;
 
@@ -117,7 +117,7 @@ impl IssueKey {
     fn issue(&self, subject: &str, kind: KeyType, wish: Option<Duration>, call: &Call) -> Result<String, Fault> {
         let mut jti = [0; 16];
         rand_bytes(&mut jti).map_err(|error| Fault::new("issue_key.random", error.to_string()))?;
-        let jti = hex(&jti);
+        let jti = hex::encode(jti);
         let now = call.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         // Whoever may use the sandbox only gets no key for more.
         let kind = if kind == KeyType::Sandbox { "SANDBOX" } else { "PRODUCTION" };

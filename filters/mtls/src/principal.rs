@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use serde_json::{Map, Value, json};
-use tollgate_filter_api::{Certificate, Principal, PrincipalParts, hex};
+use tollgate_filter_api::{Certificate, Principal, PrincipalParts};
 
 /// Who says so.
 pub(crate) const ID: &str = "mtls";
@@ -42,7 +42,7 @@ impl Principals {
 }
 
 fn parts(certificate: &Certificate) -> PrincipalParts {
-    let fingerprint = hex(&certificate.sha256);
+    let fingerprint = hex::encode(certificate.sha256);
     let named = certificate.dns_names.first().or(certificate.uri_names.first());
     let client = named.cloned().unwrap_or_else(|| fingerprint.clone());
     let subject = if certificate.subject.is_empty() { &client } else { &certificate.subject };

@@ -2,7 +2,6 @@
 
 pub mod declared;
 pub mod decode;
-pub mod hex;
 pub mod pointer;
 pub mod problem;
 pub mod secret;

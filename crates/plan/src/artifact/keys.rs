@@ -69,7 +69,7 @@ impl VerifyingKey {
 
     /// The raw 32 bytes in lower-case hex.
     pub fn to_hex(self) -> String {
-        hex(&self.0)
+        hex::encode(self.0)
     }
 
     fn from_raw(raw: &[u8]) -> Result<Self, ArtifactError> {
@@ -102,12 +102,4 @@ impl Signature {
 
 fn message(digest: &[u8; 32]) -> Vec<u8> {
     [DOMAIN, digest].concat()
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-        text
-    })
 }

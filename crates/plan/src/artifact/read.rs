@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use openssl::sha::Sha256;
 
-use super::{Artifact, ArtifactError, FORMAT_VERSION, MAGIC, MAX_SIGNATURES, Signature, VerifyingKey, keys};
+use super::{Artifact, ArtifactError, FORMAT_VERSION, MAGIC, MAX_SIGNATURES, Signature, VerifyingKey};
 
 const PIECE: usize = 64 << 10;
 
@@ -16,7 +16,7 @@ pub(super) fn artifact(reader: impl Read, size: u64, keep: bool) -> Result<Artif
     let digest = input.hash.clone().finish();
     let stored: [u8; 32] = input.array("the digest")?;
     if stored != digest {
-        return Err(ArtifactError::DigestDiffers { stored: keys::hex(&stored), computed: keys::hex(&digest) });
+        return Err(ArtifactError::DigestDiffers { stored: hex::encode(stored), computed: hex::encode(digest) });
     }
     let signatures = signatures(&mut input, &digest)?;
     if input.left > 0 {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use openssl::{sha::sha256, x509::X509};
-use tollgate_filter_api::{Certificate, NoCertificate, Peer, Problem, percent_decoded, unhex};
+use tollgate_filter_api::{Certificate, NoCertificate, Peer, Problem, percent_decoded};
 use tollgate_recent::Recent;
 
 use super::{
@@ -123,7 +123,7 @@ fn read(value: &[u8]) -> Option<Vec<X509>> {
 
 /// With or without colons.
 fn digest(text: &str) -> Option<[u8; 32]> {
-    unhex(&text.replace(':', ""))?.try_into().ok()
+    hex::decode(text.replace(':', "")).ok()?.try_into().ok()
 }
 
 #[cfg(test)]

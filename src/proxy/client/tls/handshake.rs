@@ -9,7 +9,6 @@ use pingora::protocols::{
 };
 
 use super::certificate::thumbprint;
-use tollgate_filter_api::hex;
 
 use crate::telemetry::CLIENTS;
 
@@ -32,5 +31,5 @@ fn tell(ssl: &SslRef, client: IpAddr, error: &Error) {
     let leaf = ssl.verified_chain().and_then(|chain| chain.get(0));
     let Some(digest) = leaf.and_then(thumbprint) else { return log::debug!("handshake with {client}: {error}") };
     let verdict = ssl.verify_result();
-    log::warn!(target: CLIENTS, "the handshake with {client} failed, who showed the certificate {}: {verdict}: {error}", hex(&digest));
+    log::warn!(target: CLIENTS, "the handshake with {client} failed, who showed the certificate {}: {verdict}: {error}", hex::encode(digest));
 }
