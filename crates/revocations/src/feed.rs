@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tollgate_filter_api::{Clock, Counter, Gauge, Metrics};
+use tollgate_filter_api::{Clock, Counter, Gauge, LogLimiter, Metrics};
 
 use crate::{
     Bad, Differences, Full, List, Statement,
@@ -29,9 +29,6 @@ pub enum FeedError {
 
 /// The view was not complete yet.
 const NEVER: i64 = i64::MIN;
-
-/// One line in the log for so long, however much is bad.
-const LOG_GAP: Duration = Duration::from_secs(60);
 
 /// Milliseconds; a length that does not fit is longer than any process lives.
 fn millis(length: Duration) -> i64 {
@@ -85,8 +82,8 @@ pub struct Feed {
     complete: AtomicI64,
     /// Something may be missing that nothing has made up for yet; until then no later time is known to be complete.
     torn: AtomicBool,
-    /// When something bad was last logged.
-    logged: Mutex<Option<Instant>>,
+    /// Of what cannot be understood.
+    reports: LogLimiter,
     /// More was gathered than the list can hold.
     too_much: AtomicBool,
     connected: AtomicBool,
@@ -109,7 +106,7 @@ impl Feed {
             clock,
             complete: AtomicI64::new(NEVER),
             torn: AtomicBool::new(false),
-            logged: Mutex::default(),
+            reports: LogLimiter::default(),
             too_much: AtomicBool::new(false),
             connected: AtomicBool::new(false),
             sequence: AtomicI64::new(0),
@@ -226,10 +223,7 @@ impl Feed {
     /// Counts something that cannot be understood.
     pub fn bad(&self, bad: &Bad) {
         self.series.bad.inc();
-        let now = self.clock.instant();
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        if logged.is_none_or(|last| now.saturating_duration_since(last) >= LOG_GAP) {
-            *logged = Some(now);
+        if self.reports.allow(self.clock.instant()).is_some() {
             log::warn!("an entry for the revocation list from {} is refused ({} so far): {bad}", self.input.name(), self.series.bad.get());
         }
     }

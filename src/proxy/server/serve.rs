@@ -1,6 +1,11 @@
 //! The process around the gateway: threads, sockets, and what goes on beside requests. [`signals`](super::signals) says how it ends.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use pingora::{
@@ -17,6 +22,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
+use tollgate_filter_api::LogLimiter;
 use tollgate_revocations::Book;
 
 use super::{
@@ -186,12 +192,9 @@ impl Service for Attendant {
 /// How often a journal that another process writes is looked at: what that one acknowledged is in force here by then.
 const READ_ALONG: Duration = Duration::from_millis(100);
 
-/// How often the log says of a journal that it cannot be read.
-const LOG_AGAIN: Duration = Duration::from_secs(60);
-
 /// Reads along in the journal until it is this process's own, and keeps the list tidy.
 async fn attend_revocations(gateway: Arc<Gateway>) {
-    let (mut turn, mut last_logged) = (0_u32, None::<std::time::Instant>);
+    let (mut turn, unreadable) = (0_u32, LogLimiter::default());
     loop {
         let book = gateway.revocations.clone();
         let tidy = turn.is_multiple_of(10);
@@ -203,11 +206,11 @@ async fn attend_revocations(gateway: Arc<Gateway>) {
         });
         match done.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) if last_logged.is_none_or(|last| last.elapsed() >= LOG_AGAIN) => {
-                last_logged = Some(std::time::Instant::now());
-                log::error!("the revocation journal: {error}");
+            Ok(Err(error)) => {
+                if unreadable.allow(Instant::now()).is_some() {
+                    log::error!("the revocation journal: {error}");
+                }
             }
-            Ok(Err(_)) => {}
             Err(error) => log::error!("the revocation list was not attended to: {error}"),
         }
         turn = turn.wrapping_add(1);

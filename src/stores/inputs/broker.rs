@@ -7,14 +7,15 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{oneshot, watch};
 use tollgate_broker::{ClientCertificate, Listener, Message, NotNow, Settings};
+use tollgate_filter_api::LogLimiter;
 use tollgate_revocations::{Bad, Book, Input, Missed, Statement, Subscription, text, wire_map};
 
-use super::{quiet::Quiet, supervisor::supervise};
+use super::supervisor::supervise;
 use crate::config::{self, Broker, Stores};
 
 /// How often the view is looked at.
@@ -138,13 +139,13 @@ async fn tick(ear: Arc<Ear>) -> std::convert::Infallible {
 struct Ear {
     subscription: Arc<Subscription>,
     there: AtomicBool,
-    quiet: Quiet,
-    quiet_about_losses: Quiet,
+    arrivals: LogLimiter,
+    losses: LogLimiter,
 }
 
 impl Ear {
     fn new(subscription: Arc<Subscription>) -> Self {
-        Self { subscription, there: AtomicBool::new(false), quiet: Quiet::default(), quiet_about_losses: Quiet::default() }
+        Self { subscription, there: AtomicBool::new(false), arrivals: LogLimiter::default(), losses: LogLimiter::default() }
     }
 }
 
@@ -160,12 +161,15 @@ impl Listener for Ear {
     fn connected(&self, exact: bool) {
         let gap = self.subscription.connected(exact);
         let news = !self.there.swap(true, Ordering::Relaxed);
-        if news && gap && self.quiet.may_log() {
+        if !news || self.arrivals.allow(Instant::now()).is_none() {
+            return;
+        }
+        if gap {
             log::warn!(
                 "the broker that says what is revoked is there, but what it said before is not known, so the list is not complete: \
                  set `subscription` and `revocations.journal`, or `missed: etcd`"
             );
-        } else if news && self.quiet.may_log() {
+        } else {
             log::info!("the broker that says what is revoked is there");
         }
     }
@@ -189,7 +193,7 @@ impl Listener for Ear {
     fn lost(&self, cause: &str) {
         self.there.store(false, Ordering::Relaxed);
         self.subscription.lost(cause);
-        if self.quiet_about_losses.may_log() {
+        if self.losses.allow(Instant::now()).is_some() {
             log::warn!("the broker that says what is revoked is away: {cause}");
         }
     }

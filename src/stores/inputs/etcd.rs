@@ -6,13 +6,15 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use tokio::sync::watch;
 use tollgate_etcd::{ClientCertificate, Full, Mirror, Settings};
+use tollgate_filter_api::LogLimiter;
 use tollgate_revocations::{Book, Feed, Input, Mirrored};
 
-use super::{quiet::Quiet, supervisor::supervise};
+use super::supervisor::supervise;
 use crate::config::{Etcd, Stores};
 
 /// What the client wants to know.
@@ -70,8 +72,8 @@ struct Eye {
     feed: Arc<Feed>,
     mirrored: Mirrored,
     there: AtomicBool,
-    quiet: Quiet,
-    quiet_about_losses: Quiet,
+    arrivals: LogLimiter,
+    losses: LogLimiter,
 }
 
 impl Eye {
@@ -80,13 +82,13 @@ impl Eye {
             mirrored: Mirrored::new(feed.clone()),
             feed,
             there: AtomicBool::new(false),
-            quiet: Quiet::default(),
-            quiet_about_losses: Quiet::default(),
+            arrivals: LogLimiter::default(),
+            losses: LogLimiter::default(),
         }
     }
 
     fn is_there(&self) {
-        if !self.there.swap(true, Ordering::Relaxed) && self.quiet.may_log() {
+        if !self.there.swap(true, Ordering::Relaxed) && self.arrivals.allow(Instant::now()).is_some() {
             log::info!("the etcd that says what is revoked is there");
         }
     }
@@ -123,7 +125,7 @@ impl Mirror for Eye {
     fn lost(&self, cause: &str) {
         self.mirrored.lost(cause);
         self.there.store(false, Ordering::Relaxed);
-        if self.quiet_about_losses.may_log() {
+        if self.losses.allow(Instant::now()).is_some() {
             log::warn!("the etcd that says what is revoked is away: {cause}");
         }
     }

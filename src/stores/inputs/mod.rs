@@ -5,7 +5,6 @@
 
 mod broker;
 mod etcd;
-mod quiet;
 mod supervisor;
 
 use std::{io, sync::Arc};

@@ -8,12 +8,12 @@ use std::{
     os::unix::fs::MetadataExt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName};
-use tollgate_filter_api::{Gauge, MetricDoc, Metrics, NoCertificate, Peer, Problem};
+use tollgate_filter_api::{Gauge, LogLimiter, MetricDoc, Metrics, NoCertificate, Peer, Problem};
 
 use super::{
     acceptor::{self, State},
@@ -32,9 +32,6 @@ pub const METRICS: &[MetricDoc] = &[
     },
 ];
 
-/// Shortest time between two log lines about one listener's files.
-const QUIET: Duration = Duration::from_secs(60);
-
 type Stamp = Option<(u64, u64, u64, i64, i64, i64, i64)>;
 
 /// The TLS of a listener.
@@ -51,7 +48,7 @@ pub struct ListenerTls {
 struct Files {
     stamps: Vec<Stamp>,
     broken: bool,
-    reported: Option<Instant>,
+    reports: LogLimiter,
 }
 
 impl ListenerTls {
@@ -70,7 +67,7 @@ impl ListenerTls {
             crl_ends: metrics.gauge("tls_crl_next_update_timestamp_seconds", Some(("listener", &address))),
             address,
             state: ArcSwap::from_pointee(state),
-            files: Mutex::new(Files { stamps, broken: false, reported: None }),
+            files: Mutex::new(Files { stamps, broken: false, reports: LogLimiter::default() }),
         };
         listener.record(false);
         Ok(listener)
@@ -92,13 +89,12 @@ impl ListenerTls {
             Ok(state) => {
                 self.state.store(Arc::new(state));
                 files.broken = false;
-                files.reported = None;
+                files.reports = LogLimiter::default();
                 log::info!("the TLS files of {} were read again", self.address);
             }
             Err(problem) => {
                 files.broken = true;
-                if files.reported.is_none_or(|at| at.elapsed() >= QUIET) {
-                    files.reported = Some(Instant::now());
+                if files.reports.allow(Instant::now()).is_some() {
                     log::error!("the TLS files of {} cannot be used, the old ones stay: {problem}", self.address);
                 }
             }
