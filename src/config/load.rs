@@ -6,10 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use tollgate_document::{Document, Limits as DocumentLimits, pointer};
+use tollgate_document::{Document, Limits as DocumentLimits};
 use tollgate_filter_api::{Kind, Problem, Problems};
 
-use super::{ChainSpec, Gateway, Limits, Listener, TrustedProxies, Upstream};
+use super::{
+    AccessLog, ArtifactTrust, ChainSpec, ClientAuth, EndpointOverride, Gateway, KeyPair, Listener, OutgoingTrust, Process, Tls,
+    TrustedProxies, Upstream, check::check,
+};
 
 /// A configuration that is complete in itself.
 #[derive(Clone, Debug)]
@@ -89,111 +92,94 @@ impl Config {
     }
 }
 
-fn check(gateway: &Gateway, document: &Document, problems: &mut Problems) {
-    let mut refuse = |pointer: String, problem: Problem| problems.push(document.locate(problem, &pointer));
-    if gateway.listeners.is_empty() {
-        refuse("/listeners".into(), Problem::error("config.listeners", "there must be at least one listener"));
-    }
-    if !gateway.admin.public && !gateway.admin.address.ip().is_loopback() {
-        let problem = Problem::error("config.admin", "the admin port has no authentication and its address is not loopback");
-        refuse("/admin/address".into(), problem.hint("use 127.0.0.1, or say `public: true` when something else protects it"));
-    }
-    for (index, listener) in gateway.listeners.iter().enumerate() {
-        if listener.h2c && listener.tls.is_some() {
-            let problem = Problem::error("config.listener", "`h2c` is HTTP/2 without TLS; this listener has `tls`");
-            refuse(format!("/listeners/{index}"), problem.hint("with TLS, HTTP/2 is negotiated; leave `h2c` out"));
-        }
-        if listener.connections == Some(0) {
-            let problem = Problem::error("config.limits", "`connections` is 0, so that nobody could connect");
-            refuse(format!("/listeners/{index}/connections"), problem.hint("leave it out, or leave the listener out"));
-        }
-        let twice = |other: &Listener| other.address == listener.address && listener.address.port() != 0;
-        if gateway.listeners[..index].iter().any(twice) || gateway.admin.address == listener.address {
-            let message = format!("the address {} is used twice", listener.address);
-            refuse(format!("/listeners/{index}/address"), Problem::error("config.listener", message));
-        }
-    }
-    if let Err(problem) = gateway.request_id.field() {
-        refuse("/request_id/header".into(), problem);
-    }
-    for (index, problem) in gateway.forwarding.passing().err().into_iter().flatten() {
-        refuse(format!("/forwarding/pass/{index}"), problem);
-    }
-    if let Some(problem) = gateway.forwarding.judge_pseudonym() {
-        refuse("/forwarding/pseudonym".into(), problem);
-    }
-    let upstream = never(&gateway.upstream).map(|name| format!("/upstream/{name}"));
-    let limits = zeros(&gateway.limits).map(|name| format!("/limits/{name}"));
-    let overridden = gateway.endpoints.iter().filter(|(_, endpoint)| endpoint.read_timeout.is_some_and(|time| time.0.is_zero()));
-    let overridden = overridden.map(|(name, _)| pointer::join(&pointer::join("/endpoints", name), "read_timeout"));
-    for place in limits.chain(upstream).chain(overridden) {
-        let name = place.rsplit('/').next().unwrap_or_default();
-        let problem = Problem::error("config.limits", format!("`{name}` is 0, so that no request could be served"));
-        refuse(place, problem.hint("leave it out for the default"));
-    }
-    if gateway.process.threads > MOST_THREADS {
-        let message = format!("expected at most {MOST_THREADS} threads, found {}", gateway.process.threads);
-        refuse("/process/threads".into(), Problem::error("config.threads", message).hint("0 takes one for each core"));
-    }
-}
-
-/// More than the largest machines have cores; the engine starts all of them and ends the process when it gets no more.
-const MOST_THREADS: usize = 1024;
-
-/// Times that would be over before anything could come, and a pause that would be none. An `idle_timeout` of 0 keeps nothing.
-fn never(upstream: &Upstream) -> impl Iterator<Item = &'static str> {
-    let times = [
-        ("connect_timeout", upstream.connect_timeout),
-        ("read_timeout", upstream.read_timeout),
-        ("write_timeout", upstream.write_timeout),
-        ("dns_refresh", upstream.dns_refresh),
-    ];
-    times.into_iter().filter_map(|(name, time)| time.0.is_zero().then_some(name))
-}
-
-/// Limits that would refuse everything. A `body_pace` of 0 asks for none, a `body_bytes` of 0 allows requests without a body.
-fn zeros(limits: &Limits) -> impl Iterator<Item = &'static str> {
-    let never = [
-        ("connections", limits.connections == 0),
-        ("connections_per_client", limits.connections_per_client == 0),
-        ("handshake_time", limits.handshake_time.0.is_zero()),
-        ("header_time", limits.header_time.0.is_zero()),
-        ("header_bytes", limits.header_bytes.0 == 0),
-        ("header_fields", limits.header_fields == 0),
-        ("target_bytes", limits.target_bytes.0 == 0),
-        ("idle_time", limits.idle_time.0.is_zero()),
-        ("write_time", limits.write_time.0.is_zero()),
-        ("requests_per_connection", limits.requests_per_connection == 0),
-        ("h2_streams", limits.h2_streams == 0),
-        ("h2_control_frames", limits.h2_control_frames == 0),
-    ];
-    never.into_iter().filter_map(|(name, zero)| zero.then_some(name))
-}
-
-/// Relative paths start at the configuration's folder.
+/// Relative paths start at the configuration's folder. Every setting is named here, so that a new one does not compile before somebody
+/// has said whether it is a path.
 fn resolve(gateway: &mut Gateway, base: &Path) {
-    let join = |path: &mut PathBuf| *path = base.join(&*path);
-    for tls in gateway.listeners.iter_mut().filter_map(|listener| listener.tls.as_mut()) {
-        join(&mut tls.certificate);
-        join(&mut tls.key);
-        if let Some(client_auth) = &mut tls.client_auth {
-            join(&mut client_auth.ca);
-            client_auth.crl.iter_mut().for_each(join);
-        }
+    let Gateway {
+        listeners,
+        upstream,
+        endpoints,
+        access_log,
+        artifact: ArtifactTrust { trusted_keys },
+        trust: OutgoingTrust { ca },
+        stores,
+        process: Process { upgrade_socket, threads: _, grace: _, ready_after: _ },
+        admin: _,
+        // Paths in settings of filters start there too, when the filter's document is asked for.
+        chain: _,
+        limits: _,
+        paths: _,
+        trusted_proxies: _,
+        forwarding: _,
+        errors: _,
+        request_id: _,
+        security: _,
+        waive: _,
+        waive_to_open: _,
+    } = gateway;
+    for Listener { tls, address: _, h2c: _, connections: _ } in listeners {
+        tls.iter_mut().for_each(|tls| resolve_tls(tls, base));
     }
-    let pairs = gateway.endpoints.values_mut().filter_map(|endpoint| endpoint.client_certificate.as_mut());
-    for pair in pairs.chain(&mut gateway.upstream.client_certificate) {
-        join(&mut pair.certificate);
-        join(&mut pair.key);
+    resolve_upstream(upstream, base);
+    endpoints.values_mut().for_each(|endpoint| resolve_endpoint(endpoint, base));
+    let AccessLog { to } = access_log;
+    if !matches!(to.as_str(), "stdout" | "off") {
+        *to = base.join(&*to).display().to_string();
     }
-    gateway.endpoints.values_mut().filter_map(|endpoint| endpoint.ca.as_mut()).chain(&mut gateway.upstream.ca).for_each(join);
-    gateway.artifact.trusted_keys.iter_mut().for_each(join);
-    gateway.trust.ca.iter_mut().for_each(join);
-    gateway.process.upgrade_socket.iter_mut().for_each(join);
-    gateway.stores.resolve(base);
-    if !matches!(gateway.access_log.to.as_str(), "stdout" | "off") {
-        gateway.access_log.to = base.join(&gateway.access_log.to).display().to_string();
+    start_at(base, trusted_keys.iter_mut().chain(ca).chain(upgrade_socket));
+    stores.resolve(base);
+}
+
+/// Relative ones start at `base`.
+pub(super) fn start_at<'p>(base: &Path, paths: impl IntoIterator<Item = &'p mut PathBuf>) {
+    paths.into_iter().for_each(|path| *path = base.join(&*path));
+}
+
+/// The files of a key pair, if there is one.
+pub(super) fn files(pair: &mut Option<KeyPair>) -> impl Iterator<Item = &mut PathBuf> {
+    pair.iter_mut().flat_map(|KeyPair { certificate, key }| [certificate, key])
+}
+
+fn resolve_tls(tls: &mut Tls, base: &Path) {
+    let Tls { certificate, key, client_auth, profile: _, refresh: _, http2: _ } = tls;
+    start_at(base, [certificate, key]);
+    if let Some(ClientAuth { ca, crl, mode: _, crl_stale: _, depth: _, forwarded: _ }) = client_auth {
+        start_at(base, crl.iter_mut().chain([ca]));
     }
+}
+
+fn resolve_upstream(upstream: &mut Upstream, base: &Path) {
+    let Upstream {
+        ca,
+        client_certificate,
+        http: _,
+        preserve_host: _,
+        connect_timeout: _,
+        read_timeout: _,
+        write_timeout: _,
+        response_header_timeout: _,
+        request_timeout: _,
+        idle_timeout: _,
+        dns_refresh: _,
+    } = upstream;
+    start_at(base, files(client_certificate).chain(ca));
+}
+
+fn resolve_endpoint(endpoint: &mut EndpointOverride, base: &Path) {
+    let EndpointOverride {
+        ca,
+        client_certificate,
+        production: _,
+        sandbox: _,
+        basic: _,
+        http: _,
+        server_name: _,
+        preserve_host: _,
+        read_timeout: _,
+        response_header_timeout: _,
+        request_timeout: _,
+    } = endpoint;
+    start_at(base, files(client_certificate).chain(ca));
 }
 
 #[cfg(test)]

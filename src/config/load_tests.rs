@@ -96,7 +96,8 @@ fn a_file_that_cannot_be_read_is_one_problem() {
 fn relative_paths_start_at_the_folder_of_the_file() {
     let text = "listeners:\n  - address: 127.0.0.1:9090\n    tls:\n      certificate: certs/a.pem\n      key: /keys/a.pem\n      \
                 client_auth: { mode: required, ca: ca.pem }\nupstream: { ca: up.pem }\naccess_log: { to: log/access }\n\
-                artifact: { trusted_keys: [ sign.pem ] }\nendpoints: { '*': { ca: up2.pem } }\n";
+                artifact: { trusted_keys: [ sign.pem ] }\nendpoints: { '*': { ca: up2.pem } }\n\
+                trust: { ca: out.pem }\nprocess: { upgrade_socket: up.sock }\nstores: { revocations: { journal: revoked } }\n";
     let gateway = parse(text).unwrap().gateway;
     let tls = gateway.listeners[0].tls.as_ref().unwrap();
     assert_eq!(tls.certificate, Path::new("/etc/tollgate/certs/a.pem"));
@@ -106,6 +107,9 @@ fn relative_paths_start_at_the_folder_of_the_file() {
     assert_eq!(gateway.access_log.to, "/etc/tollgate/log/access");
     assert_eq!(gateway.artifact.trusted_keys, [Path::new("/etc/tollgate/sign.pem")]);
     assert_eq!(gateway.endpoints["*"].ca.as_ref().unwrap(), Path::new("/etc/tollgate/up2.pem"));
+    assert_eq!(gateway.trust.ca.unwrap(), Path::new("/etc/tollgate/out.pem"));
+    assert_eq!(gateway.process.upgrade_socket.unwrap(), Path::new("/etc/tollgate/up.sock"));
+    assert_eq!(gateway.stores.revocations.journal.unwrap(), Path::new("/etc/tollgate/revoked"));
 }
 
 #[test]
@@ -122,13 +126,15 @@ fn a_problem_that_knows_only_its_pointer_gets_its_line() {
 
 #[test]
 fn times_that_are_over_at_once_and_threads_that_nobody_has_are_refused() {
-    for name in ["connect_timeout", "read_timeout", "write_timeout", "dns_refresh"] {
+    for name in ["connect_timeout", "read_timeout", "write_timeout", "response_header_timeout", "dns_refresh"] {
         let text = format!("{LISTENERS}upstream:\n  {name}: 0s\n");
         assert_eq!(wrong(&text), at("config.limits", 4, &format!("/upstream/{name}")));
     }
-    assert!(parse(&format!("{LISTENERS}upstream: {{ idle_timeout: 0s }}\n")).is_ok());
-    let text = format!("{LISTENERS}endpoints:\n  a/b:\n    read_timeout: 0s\n");
-    assert_eq!(wrong(&text), at("config.limits", 5, "/endpoints/a~1b/read_timeout"));
+    for name in ["read_timeout", "response_header_timeout"] {
+        let text = format!("{LISTENERS}endpoints:\n  a/b:\n    {name}: 0s\n");
+        assert_eq!(wrong(&text), at("config.limits", 5, &format!("/endpoints/a~1b/{name}")));
+    }
+    assert!(parse(&format!("{LISTENERS}upstream: {{ idle_timeout: 0s, request_timeout: 0s }}\n")).is_ok());
     assert_eq!(wrong(&format!("{LISTENERS}process: {{ threads: 100000 }}\n")), at("config.threads", 3, "/process/threads"));
 }
 

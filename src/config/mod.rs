@@ -4,6 +4,7 @@
 //! that the configuration names are read when it is put to use, not here.
 
 mod chain;
+mod check;
 mod forwarding;
 mod identity;
 mod limits;

@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tollgate_filter_api::{Interval, Secret};
 
-use super::KeyPair;
+use super::{
+    KeyPair,
+    load::{files, start_at},
+};
 
 /// What the gateway keeps, and where it looks things up. A reload takes new settings of a source, but can add or remove none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -135,22 +138,27 @@ fn ten_seconds() -> Interval {
 }
 
 impl Stores {
-    /// Relative paths start at the configuration's folder.
+    /// Relative paths start at the configuration's folder. Every setting is named here, so that a new one does not compile before
+    /// somebody has said whether it is a path.
     pub(super) fn resolve(&mut self, base: &Path) {
-        let join = |path: &mut PathBuf| *path = base.join(&*path);
-        self.revocations.journal.iter_mut().for_each(join);
-        let files = |ca: &mut Option<PathBuf>, pair: &mut Option<KeyPair>| {
-            ca.iter_mut().for_each(join);
-            if let Some(pair) = pair {
-                join(&mut pair.certificate);
-                join(&mut pair.key);
-            }
-        };
-        if let Some(broker) = &mut self.broker {
-            files(&mut broker.ca, &mut broker.client_certificate);
+        let Self { revocations: RevocationList { journal, max_entries: _, catch_up: _ }, broker, etcd } = self;
+        start_at(base, journal);
+        if let Some(Broker {
+            ca,
+            client_certificate,
+            url: _,
+            topic: _,
+            subscription: _,
+            username: _,
+            password: _,
+            heartbeat: _,
+            missed: _,
+        }) = broker
+        {
+            start_at(base, files(client_certificate).chain(ca));
         }
-        if let Some(etcd) = &mut self.etcd {
-            files(&mut etcd.ca, &mut etcd.client_certificate);
+        if let Some(Etcd { ca, client_certificate, endpoints: _, username: _, password: _, prefix: _, relist: _, heartbeat: _ }) = etcd {
+            start_at(base, files(client_certificate).chain(ca));
         }
     }
 }

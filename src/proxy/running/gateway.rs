@@ -19,7 +19,10 @@ use tollgate_filter_api::{Declared, Env, Kind, MetricDoc, Metrics, Problem, Prob
 
 use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError};
 
-use super::snapshot::{Kernel, Snapshot};
+use super::{
+    fixed::fixed,
+    snapshot::{Kernel, Snapshot},
+};
 use crate::{
     admin::{AdminView, BoxFuture, RevocationRefused},
     chain::GATEWAY_REASONS,
@@ -201,40 +204,6 @@ impl Gateway {
     pub(in crate::proxy) fn listening(&self) {
         self.ready.listening();
     }
-}
-
-/// What a running process cannot change.
-fn fixed(running: &Config, next: &Config) -> Result<(), Problems> {
-    let mut problems = Problems::default();
-    let shape = |config: &Config| -> Vec<_> {
-        config.gateway.listeners.iter().map(|listener| (listener.address, listener.h2c, listener.tls.is_some())).collect()
-    };
-    let mut refuse = |changed: bool, pointer: &str| {
-        if changed {
-            let problem = Problem::error("reload.needs_restart", format!("`{}` cannot be changed while the gateway runs", &pointer[1..]));
-            problems.push(problem.at(next.file(), 0, pointer).hint("start a new process with `--upgrade` and send QUIT to this one"));
-        }
-    };
-    refuse(shape(running) != shape(next), "/listeners");
-    refuse(running.gateway.admin != next.gateway.admin, "/admin");
-    refuse(running.gateway.process != next.gateway.process, "/process");
-    refuse(running.gateway.access_log != next.gateway.access_log, "/access_log");
-    refuse(running.gateway.trust != next.gateway.trust, "/trust");
-    let (old, new) = (&running.gateway.stores, &next.gateway.stores);
-    refuse(old.revocations != new.revocations, "/stores/revocations");
-    refuse(old.broker.is_some() != new.broker.is_some(), "/stores/broker");
-    refuse(old.etcd.is_some() != new.etcd.is_some(), "/stores/etcd");
-    // The engine takes these once: its HTTP/2 settings, the names' refresh, the bundle that stands for the system's.
-    let (old, new) = (&running.gateway, &next.gateway);
-    refuse(old.limits.h2_streams != new.limits.h2_streams, "/limits/h2_streams");
-    refuse(old.limits.header_bytes != new.limits.header_bytes, "/limits/header_bytes");
-    refuse(old.limits.idle_time != new.limits.idle_time, "/limits/idle_time");
-    refuse(old.limits.answer_buffers != new.limits.answer_buffers, "/limits/answer_buffers");
-    refuse(old.limits.whole_answers != new.limits.whole_answers, "/limits/whole_answers");
-    refuse(old.upstream.dns_refresh != new.upstream.dns_refresh, "/upstream/dns_refresh");
-    refuse(old.upstream.ca.is_some() != new.upstream.ca.is_some(), "/upstream/ca");
-    next.locate(&mut problems);
-    if problems.has_errors() { Err(problems) } else { Ok(()) }
 }
 
 /// The message names the file that is wrong, the place is where the configuration names it.

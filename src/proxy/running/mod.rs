@@ -5,5 +5,6 @@
 
 mod client_certificates;
 mod faults;
+mod fixed;
 pub mod gateway;
 pub mod snapshot;
