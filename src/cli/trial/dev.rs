@@ -70,7 +70,7 @@ pub(in crate::cli) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     let mut seen = watched.look();
     let source = ProjectDir { folder: args.folder.clone(), options: args.options.clone() };
     let gateway = Gateway::load(Arc::new(source), config, FILTERS)?;
-    watched.written = written(&gateway.current().config.gateway);
+    watched.written = written(&gateway.current().config().gateway);
     seen.retain(|path, _| !watched.is_written(path));
     let reloading = gateway.clone();
     std::thread::spawn(move || watched.follow(seen, || drop(reloading.reload())));

@@ -51,7 +51,7 @@ fn respond_filters(exchange: &mut Exchange, header: &mut ResponseHeader) {
 }
 
 fn body(session: &Session, exchange: &Exchange, answer: &Answer) -> Rendered {
-    let style = exchange.snapshot.as_ref().map_or(Errors::Problem, |snapshot| snapshot.config.gateway.errors);
+    let style = exchange.snapshot.as_ref().map_or(Errors::Problem, |snapshot| snapshot.config().gateway.errors);
     let request_id = exchange.id.to_string();
     let mention = Mention {
         path: session.req_header().uri.path(),

@@ -75,6 +75,6 @@ async fn judged(gateway: &Gateway, session: &mut Session, exchange: &mut Exchang
 
 async fn read_body(gateway: &Gateway, session: &mut Session, limit: usize, snapshot: &Snapshot) -> Result<Bytes, &'static Reason> {
     let counters = &gateway.kernel.telemetry.limits;
-    let pace = snapshot.config.gateway.limits.body_pace.0;
+    let pace = snapshot.config().gateway.limits.body_pace.0;
     whole_body::read(session, limit.min(snapshot.body_limit()), pace, counters).await
 }

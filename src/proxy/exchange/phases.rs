@@ -49,7 +49,7 @@ impl Phases {
     /// ended by the upstream's read time, which begins anew with each piece.
     fn keeps_pace(&self, exchange: &mut Exchange) -> pingora::Result<()> {
         let Some(snapshot) = exchange.snapshot.as_ref().filter(|_| exchange.version == http::Version::HTTP_2) else { return Ok(()) };
-        let allowed = allowance(exchange.body_in, snapshot.config.gateway.limits.body_pace.0);
+        let allowed = allowance(exchange.body_in, snapshot.config().gateway.limits.body_pace.0);
         if allowed.is_none_or(|allowed| exchange.begun.elapsed() <= allowed) {
             return Ok(());
         }
@@ -94,7 +94,7 @@ impl ProxyHttp for Phases {
         if exchange.version == http::Version::HTTP_2 {
             connection.iter().for_each(|connection| connection.request_begins());
             // A stream stands still in its window, which the connection does not see.
-            session.set_write_timeout(Some(pressure.patience(snapshot.config.gateway.limits.write_time.0)));
+            session.set_write_timeout(Some(pressure.patience(snapshot.config().gateway.limits.write_time.0)));
         }
         exchange.connection = connection;
         exchange.snapshot = Some(snapshot.clone());
@@ -191,7 +191,7 @@ impl ProxyHttp for Phases {
         }
         self.keeps_pace(exchange)?;
         exchange.body_in += body.as_ref().map_or(0, |body| body.len() as u64);
-        let limit = exchange.snapshot.as_ref().map_or(0, |snapshot| snapshot.config.gateway.limits.body_bytes.0);
+        let limit = exchange.snapshot.as_ref().map_or(0, |snapshot| snapshot.config().gateway.limits.body_bytes.0);
         if exchange.body_in > limit {
             self.0.kernel.telemetry.limits.body_bytes.inc();
             exchange.reason = Some(&reasons::BODY_BYTES);

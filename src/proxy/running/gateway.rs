@@ -176,7 +176,7 @@ impl Gateway {
     fn next(&self) -> Result<u64, Problems> {
         let running = self.current();
         let config = self.config.load(self.kernel.kinds)?;
-        fixed(&running.config, &config)?;
+        fixed(running.config(), &config)?;
         inputs::check(&config)?;
         let stores = config.gateway.stores.clone();
         let generation = running.generation + 1;

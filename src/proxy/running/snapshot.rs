@@ -66,8 +66,6 @@ pub struct Snapshot {
     pub metrics: Operations,
     /// TLS of each listener; `None` for one without.
     pub listener_tls: Vec<Option<ListenerTls>>,
-    /// The environment.
-    pub config: Arc<Config>,
     /// The Plan and its origin.
     pub loaded: Loaded,
 }
@@ -96,7 +94,7 @@ impl Snapshot {
         let metrics = kernel.telemetry.operations(plan);
         let faults = judge.operations.iter().map(|_| Faults::default()).collect();
         let id = ConfigurationId::new(&loaded.digest, &config, kernel.kinds);
-        Ok(Self { generation, id, judge, faults, upstreams, metrics, listener_tls, config, loaded })
+        Ok(Self { generation, id, judge, faults, upstreams, metrics, listener_tls, loaded })
     }
 }
 
@@ -126,10 +124,15 @@ fn listener_tls(config: &Config, metrics: &Metrics) -> Result<Vec<Option<Listene
 }
 
 impl Snapshot {
+    /// The environment.
+    pub fn config(&self) -> &Config {
+        &self.judge.config
+    }
+
     /// Says in the log what is served from now on, and what nobody enforces.
     pub fn announce(&self, kinds: &[Kind]) {
         let apis = &self.loaded.plan.apis;
-        let listeners: Vec<String> = self.config.gateway.listeners.iter().map(|listener| listener.address.to_string()).collect();
+        let listeners: Vec<String> = self.config().gateway.listeners.iter().map(|listener| listener.address.to_string()).collect();
         log::info!(
             "configuration {} ({}): {} operations of {} APIs on {}; admin on {}; sha256 {}",
             self.generation,
@@ -137,10 +140,10 @@ impl Snapshot {
             apis.iter().map(|api| api.operations.len()).sum::<usize>(),
             apis.len(),
             listeners.join(", "),
-            self.config.gateway.admin.address,
+            self.config().gateway.admin.address,
             self.loaded.digest
         );
-        for (filter, api) in client_certificates::unserved_apis(&self.loaded.plan, &self.config.chain, kinds) {
+        for (filter, api) in client_certificates::unserved_apis(&self.loaded.plan, &self.config().chain, kinds) {
             log::warn!("`{filter}` has rules for the API `{api}`, which is not served here: they hold for nobody");
         }
         for Waived { filter, opened, named } in &self.judge.waived {
@@ -169,6 +172,6 @@ impl Snapshot {
 
     /// Most bytes of a request body.
     pub fn body_limit(&self) -> usize {
-        usize::try_from(self.config.gateway.limits.body_bytes.0).unwrap_or(usize::MAX)
+        usize::try_from(self.config().gateway.limits.body_bytes.0).unwrap_or(usize::MAX)
     }
 }

@@ -62,7 +62,7 @@ impl Slot {
     /// A place for one more connection, or `None` at a limit, which is counted.
     pub fn take(gateway: &Arc<Gateway>, connections: &Arc<Connections>, listener: usize, address: IpAddr) -> Option<Self> {
         let snapshot = gateway.current();
-        let (config, client) = (&snapshot.config.gateway, one_client(address));
+        let (config, client) = (&snapshot.config().gateway, one_client(address));
         let telemetry = &gateway.kernel.telemetry;
         if gateway.kernel.pressure.step() >= Step::Refuse {
             telemetry.limits.memory.inc();

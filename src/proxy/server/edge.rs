@@ -52,7 +52,7 @@ impl Service for Edge {
     async fn start_service(&mut self, fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
         let snapshot = self.gateway.current();
         let mut loops = tokio::task::JoinSet::new();
-        for (index, listener) in snapshot.config.gateway.listeners.iter().enumerate() {
+        for (index, listener) in snapshot.config().gateway.listeners.iter().enumerate() {
             let opened = self.sockets.take(listener.address, fds.as_ref()).and_then(tokio::net::TcpListener::from_std);
             match opened {
                 Ok(socket) => {
@@ -61,7 +61,7 @@ impl Service for Edge {
                         proxy: self.proxy.clone(),
                         connections: self.connections.clone(),
                         stop: self.stop.subscribe(),
-                        first_request: first_request(&snapshot.config.gateway),
+                        first_request: first_request(&snapshot.config().gateway),
                         accepted: self.gateway.kernel.telemetry.listener(&listener.address.to_string()),
                         index,
                     };
@@ -89,7 +89,7 @@ impl Service for Edge {
 
     fn listen_addresses(&self) -> Option<Vec<String>> {
         let snapshot = self.gateway.current();
-        Some(snapshot.config.gateway.listeners.iter().map(|listener| listener.address.to_string()).collect())
+        Some(snapshot.config().gateway.listeners.iter().map(|listener| listener.address.to_string()).collect())
     }
 }
 
@@ -160,8 +160,8 @@ impl Accepting {
         let mut stream = L4Stream::from(stream);
         stream.set_socket_digest(digest);
         let snapshot = self.gateway.current();
-        let listener = &snapshot.config.gateway.listeners[self.index];
-        let limits = &snapshot.config.gateway.limits;
+        let listener = &snapshot.config().gateway.listeners[self.index];
+        let limits = &snapshot.config().gateway.limits;
         let client = address.ip().to_canonical();
         let (stream, mut connection): (Stream, Connection) = match &snapshot.listener_tls[self.index] {
             None => (boxed(stream), Connection::new(client, false, Peer::Anonymous(NoCertificate::Plain), None, false)),

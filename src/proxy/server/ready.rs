@@ -61,7 +61,7 @@ fn waited_for(gateway: &Gateway) -> Vec<String> {
     if !gateway.documents.settled() {
         missing.push("a document, such as an issuer's keys, was not fetched yet".to_owned());
     }
-    let over = gateway.begun.elapsed() >= gateway.current().config.gateway.process.ready_after.0;
+    let over = gateway.begun.elapsed() >= gateway.current().config().gateway.process.ready_after.0;
     if over && !missing.is_empty() && readiness.is_partly_there() {
         log::warn!("ready without all that is needed, after `process.ready_after`: {}", missing.join("; "));
         return Vec::new();

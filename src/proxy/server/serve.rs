@@ -61,7 +61,7 @@ const LOOK: Duration = Duration::from_secs(60);
 /// When an address cannot be had. Nothing was started by then.
 pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     let snapshot = gateway.current();
-    let config = &snapshot.config.gateway;
+    let config = &snapshot.config().gateway;
     let addresses = config.listeners.iter().map(|listener| listener.address).chain([config.admin.address]);
     let sockets = Arc::new(if upgrade { Sockets::default() } else { Sockets::open(addresses)? });
     gateway.kernel.telemetry.count_panics();
@@ -142,7 +142,7 @@ struct Attendant {
 #[async_trait]
 impl Service for Attendant {
     async fn start_service(&mut self, fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
-        let address = self.gateway.current().config.gateway.admin.address;
+        let address = self.gateway.current().config().gateway.admin.address;
         let listener = self.sockets.take(address, fds.as_ref()).unwrap_or_else(|error| {
             log::error!("{error}");
             std::process::exit(2);
@@ -185,7 +185,7 @@ impl Service for Attendant {
     }
 
     fn listen_addresses(&self) -> Option<Vec<String>> {
-        Some(vec![self.gateway.current().config.gateway.admin.address.to_string()])
+        Some(vec![self.gateway.current().config().gateway.admin.address.to_string()])
     }
 }
 
@@ -240,7 +240,7 @@ async fn close_idle(gateway: Arc<Gateway>) {
 async fn watch_resources(gateway: Arc<Gateway>) {
     let (container, files) = (pressure::of_container(), descriptors::limit());
     loop {
-        let memory = gateway.current().config.gateway.limits.memory.map_or(container, |bytes| bytes.0);
+        let memory = gateway.current().config().gateway.limits.memory.map_or(container, |bytes| bytes.0);
         gateway.kernel.pressure.look(memory, files);
         tokio::time::sleep(MEASURE).await;
     }
@@ -250,7 +250,7 @@ async fn watch_resources(gateway: Arc<Gateway>) {
 async fn keep_files_fresh(gateway: Arc<Gateway>) {
     loop {
         let snapshot = gateway.current();
-        let tls = snapshot.config.gateway.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+        let tls = snapshot.config().gateway.listeners.iter().filter_map(|listener| listener.tls.as_ref());
         let pause = tls.map(|tls| tls.refresh.0).min().unwrap_or(LOOK);
         drop(snapshot);
         tokio::time::sleep(pause.max(Duration::from_millis(50))).await;

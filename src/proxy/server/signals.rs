@@ -87,7 +87,7 @@ impl Signals {
         self.empty_before(begun + GOODBYE.min(self.process.grace.0)).await;
         self.connections.ask_to_leave(false);
         // The engine's own cleanup would drop connections whose request lies unread.
-        self.empty_before(begun + first_request(&self.gateway.current().config.gateway)).await;
+        self.empty_before(begun + first_request(&self.gateway.current().config().gateway)).await;
         self.connections.ask_to_leave(true);
         self.empty_before(begun + self.process.grace.0).await;
     }
