@@ -17,7 +17,7 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use served::{head, operation};
+use served::{free_address, head, operation};
 use tollgate::{
     proxy::{ConfigSource, Gateway, serve},
     source::{Loaded, PlanSource},
@@ -196,8 +196,7 @@ fn peak(address: SocketAddr, looked: &Barrier, client: fn(SocketAddr, &Barrier) 
 
 #[test]
 fn sixty_four_answers_of_a_mebibyte_cost_no_more_than_a_fifth_above_their_size() {
-    let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
-    let (http1_at, h2c_at, admin) = (free(), free(), free());
+    let (http1_at, h2c_at, admin) = (free_address(), free_address(), free_address());
     let looked = Arc::new(Barrier::new(CONNECTIONS + 1));
     let text = format!(
         "listeners: [{{ address: '{http1_at}' }}, {{ address: '{h2c_at}', h2c: true }}]\nadmin: {{ address: '{admin}' }}\naccess_log: {{ to: 'off' }}\n"

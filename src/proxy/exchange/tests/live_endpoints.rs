@@ -16,7 +16,7 @@ use tollgate_filter_api::Problems;
 use tollgate_plan::Plan;
 
 use crate::{
-    proxy::{ConfigSource, Gateway, serve},
+    proxy::{ConfigSource, Gateway, exchange::served::free_address, serve},
     source::{Loaded, PlanSource},
     upstreams::Supply,
 };
@@ -61,8 +61,7 @@ struct Running {
 
 impl Running {
     fn new(upstream: SocketAddr, more: &str) -> Self {
-        let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
-        let (address, admin) = (free(), free());
+        let (address, admin) = (free_address(), free_address());
         let text = format!("listeners: [{{ address: '{address}' }}]\nadmin: {{ address: '{admin}' }}\naccess_log: {{ to: 'off' }}\n{more}");
         let config = ConfigSource::Text { name: "test".into(), text, base: std::path::PathBuf::new() };
         let gateway = Gateway::load(Arc::new(Fixed(plan(upstream))), config, &[]).unwrap();
@@ -276,7 +275,7 @@ fn a_connection_to_an_endpoint_that_stays_outlives_a_reload_and_a_supply() {
 
 #[test]
 fn a_group_without_endpoints_answers_as_one_that_cannot_be_reached_until_there_is_one_again() {
-    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refusing = free_address();
     let backend = Backend::new(1, || ());
     let running = Running::new(refusing, "");
     let mut client = running.client();

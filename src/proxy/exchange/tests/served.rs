@@ -1,11 +1,27 @@
 //! What tests serve: the operations of one API below `/b`, each with a filter, before an upstream on this machine.
 
-use std::io::Read;
+use std::{
+    collections::BTreeSet,
+    io::Read,
+    net::{SocketAddr, TcpListener},
+    sync::Mutex,
+};
 
 use serde_json::Value;
 use tollgate_plan::{
     Api, Demand, EndpointGroup, EndpointUrl, Environment, Operation, Plan, Security, Source, Strategy, Target, Transports,
 };
+
+/// An address of this machine on which nobody listens. The system may name a port again once it is let go, so each is given to one caller only.
+pub fn free_address() -> SocketAddr {
+    static GIVEN: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
+    loop {
+        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
+        if GIVEN.lock().unwrap().insert(address) {
+            return address;
+        }
+    }
+}
 
 /// An operation that is open to everybody, and the settings of its filter.
 pub fn operation(method: &str, template: &str, filter: &str, settings: Value) -> Operation {

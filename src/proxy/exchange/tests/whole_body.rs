@@ -17,7 +17,7 @@ use tollgate_plan::Plan;
 use crate::{
     proxy::{
         ConfigSource, Gateway,
-        exchange::served::{head, operation, plan},
+        exchange::served::{free_address, head, operation, plan},
         serve,
     },
     source::{Loaded, PlanSource},
@@ -102,8 +102,7 @@ struct Running {
 
 /// One gateway for all tests of this file; they take turns, because it tells of bodies in order.
 static RUNNING: LazyLock<Running> = LazyLock::new(|| {
-    let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
-    let (http1, h2c, admin) = (free(), free(), free());
+    let (http1, h2c, admin) = (free_address(), free_address(), free_address());
     let (address, told) = upstream();
     let text = format!(
         "listeners: [{{ address: '{http1}' }}, {{ address: '{h2c}', h2c: true }}]\nadmin: {{ address: '{admin}' }}\naccess_log: {{ to: 'off' }}\n"

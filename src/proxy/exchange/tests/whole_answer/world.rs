@@ -17,7 +17,7 @@ use super::filter;
 use crate::{
     proxy::{
         ConfigSource, Gateway,
-        exchange::served::{self, head},
+        exchange::served::{self, free_address, head},
         serve,
     },
     source::{Loaded, PlanSource},
@@ -106,8 +106,7 @@ pub struct World {
 
 impl World {
     pub fn new(more: &str, answers: impl Fn(&str, &mut TcpStream) -> Option<()> + Send + Sync + 'static) -> Self {
-        let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
-        let (http1, h2c, admin) = (free(), free(), free());
+        let (http1, h2c, admin) = (free_address(), free_address(), free_address());
         let heads: Arc<Mutex<Vec<String>>> = Arc::default();
         let upstream = upstream(Arc::new(answers), heads.clone());
         let text = format!(
