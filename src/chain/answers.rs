@@ -45,8 +45,8 @@ impl Run {
             if body.len() > answers.limit {
                 return Err(Fault::new("chain.answer_bytes", "another filter made the answer longer than this one accepts"));
             }
-            let state = self.states[*index].as_mut();
-            if let Some(answer) = chain.filters[*index].on_answer(DynAnswer { head, body, call, state }).await? {
+            let (views, state) = (&mut self.views, self.states[*index].as_mut());
+            if let Some(answer) = chain.filters[*index].on_answer(DynAnswer { head, body, call, views, state }).await? {
                 return Ok(Some(answer));
             }
         }

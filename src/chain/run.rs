@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
 use tollgate_filter_api::{
     Answer, Body, BodyUse, Call, DynChunk, DynCx, DynDone, DynResponse, DynUpstream, Facts, Fault, Meaning, Outcome, Peer, Principal,
-    RequestHead, ResponseHead,
+    RequestHead, ResponseHead, Views,
 };
 
 use super::{
@@ -31,6 +31,8 @@ pub enum Verdict {
 pub struct Run {
     /// What is known of the request.
     pub facts: Facts,
+    /// What it may ask.
+    pub views: Views,
     pub(super) states: Vec<Box<dyn Any + Send + Sync>>,
     /// Filters that let the request pass, in order.
     pub(super) ran: Vec<usize>,
@@ -42,14 +44,15 @@ pub struct Run {
 
 impl Run {
     /// Begins at the first step.
-    pub fn new(chain: &Chain, peer: Peer) -> Self {
+    pub fn new(chain: &Chain, peer: Peer, views: Views) -> Self {
         let mut facts = Facts::default();
         facts.set(peer);
         if chain.open {
             facts.set(Principal::anonymous());
         }
         let states = chain.filters.iter().map(|filter| filter.state()).collect();
-        Self { facts, states, ran: Vec::with_capacity(chain.filters.len()), at: 0, attempts: Attempts::default(), refused: false }
+        let ran = Vec::with_capacity(chain.filters.len());
+        Self { facts, views, states, ran, at: 0, attempts: Attempts::default(), refused: false }
     }
 
     /// Whether no filter let the request pass yet, so that none has a say in what comes after.
@@ -113,8 +116,8 @@ impl Run {
         call: &Call,
         body: Option<&mut Body>,
     ) -> Result<Option<Answer>, Fault> {
-        let state = self.states[index].as_mut();
-        chain.filters[index].on_request(DynCx { req, call, facts: &mut self.facts, body, state }).await
+        let (facts, views, state) = (&mut self.facts, &mut self.views, self.states[index].as_mut());
+        chain.filters[index].on_request(DynCx { req, call, facts, body, views, state }).await
     }
 
     /// The first alternative that finds its credential decides; when none does, the first one's answer is given with the

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, header};
 use pingora_http::RequestHeader;
-use tollgate_filter_api::{Body, Call, KeyType, Principal, RequestHead, RequestId};
+use tollgate_filter_api::{Body, Call, KeyType, Principal, RequestHead, RequestId, Views};
 use tollgate_plan::Target;
 
 use super::{Facts, Refusal, admit::FieldsPresent, head};
@@ -59,12 +59,13 @@ pub enum Step {
 pub struct Case<'a> {
     judge: &'a Judge,
     facts: Facts<'a>,
+    views: Views,
     decision: Decision,
 }
 
 impl<'a> Case<'a> {
-    /// A request of which nothing was looked at but what goes beside its head.
-    pub fn new(judge: &'a Judge, facts: Facts<'a>) -> Self {
+    /// A request of which nothing was looked at but what goes beside its head. Its filters ask these views.
+    pub fn new(judge: &'a Judge, facts: Facts<'a>, views: Views) -> Self {
         let decision = Decision {
             id: RequestId::fresh(facts.number, false),
             place: Place::Nowhere,
@@ -76,7 +77,7 @@ impl<'a> Case<'a> {
             run: None,
             group: None,
         };
-        Self { judge, facts, decision }
+        Self { judge, facts, views, decision }
     }
 
     /// What was found out.
@@ -160,7 +161,7 @@ impl<'a> Case<'a> {
             forwarded: forwarded.map_err(|_| &reasons::FIELD)?,
         };
         self.decision.call = Some(call);
-        self.decision.run = Some(Run::new(&served.chain, peer));
+        self.decision.run = Some(Run::new(&served.chain, peer, std::mem::take(&mut self.views)));
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use openssl::{sha::sha256, ssl::SslConnector};
 use tollgate_filter_api::{
-    Clock, Document, DocumentPolicy, Judgement, Location, Metrics, Problem, Remote, RemotePolicy, Revocations, World,
+    Clock, Document, DocumentPolicy, Judgement, Location, Metrics, Problem, Remote, RemotePolicy, Revocations, View, World,
 };
 
 use super::{
@@ -103,8 +103,9 @@ impl World for Documents {
         self.slow.judge(work)
     }
 
-    fn revocations(&self) -> Result<Arc<dyn Revocations>, Problem> {
-        self.revocations.get().cloned().ok_or_else(|| Problem::error("world.revocations", "there is no revocation list here"))
+    fn revocations(&self) -> Result<View<Arc<dyn Revocations>>, Problem> {
+        let list = self.revocations.get().ok_or_else(|| Problem::error("world.revocations", "there is no revocation list here"))?;
+        Ok(View::new("revocations", list.clone()))
     }
 
     /// A file is read now, also when it is already known, so that a reload sees what is there.

@@ -5,7 +5,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
-use tollgate_filter_api::{Call, HeaderValue, Peer, RequestHead};
+use tollgate_filter_api::{Call, HeaderValue, Peer, RequestHead, Views};
 
 use crate::{
     config::SenderConstrained,
@@ -63,9 +63,9 @@ impl Confirmation {
     ///
     /// # Errors
     /// When it has not, or that cannot be told.
-    pub fn check(&self, bringer: &Bringer<'_>, rule: SenderConstrained) -> Result<Option<HeaderValue>, Failure> {
+    pub fn check(&self, bringer: &Bringer<'_>, rule: SenderConstrained, views: &mut Views) -> Result<Option<HeaderValue>, Failure> {
         let Bringer { req, call, token, .. } = *bringer;
-        let proved = bringer.proving.map(|dpop| dpop.prove(req, call, token, self.key)).transpose()?;
+        let proved = bringer.proving.map(|dpop| dpop.prove(req, call, token, self.key, views)).transpose()?;
         self.compare(bringer.peer, proved.as_ref().map(|proved| proved.key), rule)?;
         Ok(proved.and_then(|proved| proved.next_nonce))
     }

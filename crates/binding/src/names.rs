@@ -3,6 +3,8 @@
 /// What a filter calls what is made here for it; each begins with its ID.
 #[derive(Debug)]
 pub struct Names {
+    /// View of the proofs that were used.
+    pub proofs: &'static str,
     /// Metric of proofs that were used twice.
     pub replays: &'static str,
     /// Metric of proofs for which there was no room.

@@ -14,14 +14,14 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::header::CACHE_CONTROL;
 use openssl::sha::sha256;
 use serde_json::{Map, Value};
-use tollgate_filter_api::{Answer, Call, Counter, Env, Fault, HeaderName, HeaderValue, Problem, RequestHead, ResponseHead};
+use tollgate_filter_api::{Answer, Call, Counter, Env, Fault, HeaderName, HeaderValue, Problem, RequestHead, ResponseHead, View, Views};
 use tollgate_jose::{Jws, Key, normal_type, private_member};
 
 use crate::{
     config::DpopConfig,
     names::Names,
     nonce::{NONCE, Nonces, Standing},
-    replay::{ProofUse, Replays},
+    replay::{ProofName, ProofUse, Replays},
     target::Origins,
     unfit::{Failure, Unfit, Why},
 };
@@ -40,7 +40,7 @@ pub struct Dpop {
     /// Where clients see this gateway.
     origins: Origins,
     /// Proofs that were used, one store for all operations.
-    replays: Arc<Replays>,
+    replays: View<Arc<Replays>>,
     /// Nonces, where they are demanded.
     nonces: Option<Nonces>,
     replayed: Counter,
@@ -72,6 +72,7 @@ impl Dpop {
         let store = format!("DPoP proofs of {}", names.replays);
         let replays = env.shared.get_or_make(&store, || Ok(Replays::new(config.replay_entries)))?;
         replays.resize(config.replay_entries);
+        let replays = View::new(names.proofs, replays);
         let nonces = config.nonce.as_ref().map(|nonce| Nonces::new(nonce, names, env)).transpose()?;
         let (replayed, full) = (env.metrics.counter(names.replays, None), env.metrics.counter(names.full, None));
         Ok(Self { config, names, origins, replays, nonces, replayed, full })
@@ -106,7 +107,14 @@ impl Dpop {
     }
 
     /// Checks the proof of a request against the key that its token is bound to.
-    pub(crate) fn prove(&self, req: &RequestHead, call: &Call, token: &[u8], key: Option<[u8; 32]>) -> Result<Proved, Failure> {
+    pub(crate) fn prove(
+        &self,
+        req: &RequestHead,
+        call: &Call,
+        token: &[u8],
+        key: Option<[u8; 32]>,
+        views: &mut Views,
+    ) -> Result<Proved, Failure> {
         let key = key.ok_or_else(|| Why::Binding.because("the token is bound to no key, and came under the scheme `DPoP`"))?;
         let proof = self.only(req)?;
         let jws = Jws::parse(proof, false).map_err(|malformed| Why::Proof.because(malformed.to_string()))?;
@@ -114,7 +122,9 @@ impl Dpop {
         let claims = tollgate_jose::members(&jws.payload).map_err(|_| Why::Proof.because("the payload is not one strict JSON object"))?;
         let (id, until) = self.check_claims(&claims, req, call, token)?;
         let next_nonce = self.check_nonce(&claims, call.now)?;
-        match self.replays.insert(&key, id, until, call.moment()) {
+        let (name, now) = (ProofName::of(&key, id), call.moment());
+        let use_of = views.take(&self.replays, "its use", |known| known.look(name, now), |known| known.insert(name, until, now));
+        match use_of.map_err(Failure::Undecided)? {
             ProofUse::First => Ok(Proved { key, next_nonce }),
             ProofUse::Replay => {
                 self.replayed.inc();

@@ -9,13 +9,14 @@
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant, SystemTime},
 };
 
 use openssl::sha::Sha256;
+use serde::{Deserialize, Serialize};
 use tollgate_filter_api::Moment;
 
 const SHARDS: usize = 16;
@@ -25,12 +26,30 @@ const FIRST_SWEEP: usize = 1024;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether a proof is used for the first time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ProofUse {
     First,
     Replay,
     /// The store is full, so that nobody can say.
     NoRoom,
+}
+
+/// A proof under the name that it is remembered by.
+#[derive(Clone, Copy)]
+pub(crate) struct ProofName {
+    shard: usize,
+    digest: u128,
+}
+
+impl ProofName {
+    /// The proof of that key with that `jti`.
+    pub(crate) fn of(key: &[u8; 32], id: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(key);
+        hash.update(id.as_bytes());
+        let [digest @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = hash.finish();
+        Self { shard: usize::from(key[0]) % SHARDS, digest: u128::from_le_bytes(digest) }
+    }
 }
 
 /// At its last moment a proof can still be used.
@@ -62,28 +81,42 @@ impl Replays {
         self.capacity.store(entries, Ordering::Relaxed);
     }
 
-    /// Remembers the proof of that key and name until it could no longer be used.
-    pub(crate) fn insert(&self, key: &[u8; 32], id: &str, until: SystemTime, now: Moment) -> ProofUse {
-        let mut hash = Sha256::new();
-        hash.update(key);
-        hash.update(id.as_bytes());
-        let [name @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = hash.finish();
-        let name = u128::from_le_bytes(name);
-        let room = (self.capacity.load(Ordering::Relaxed) / SHARDS).max(1);
-        let mut shard = self.shards[usize::from(key[0]) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
-        if shard.until.get(&name).is_some_and(|until| !is_over(until, now)) {
-            return ProofUse::Replay;
+    /// Whether the proof was used. Remembers nothing.
+    pub(crate) fn look(&self, name: ProofName, now: Moment) -> ProofUse {
+        let room = self.room();
+        self.shard(name).use_of(name, room, now)
+    }
+
+    /// The same, and remembers the proof until it could no longer be used. Of two requests that bring it at once, one is the first.
+    pub(crate) fn insert(&self, name: ProofName, until: SystemTime, now: Moment) -> ProofUse {
+        let room = self.room();
+        let mut shard = self.shard(name);
+        let use_of = shard.use_of(name, room, now);
+        if use_of == ProofUse::First {
+            shard.until.insert(name.digest, Moment { wall: until, instant: now.when(until) });
         }
-        shard.sweep(room, now);
-        if shard.until.len() >= room {
-            return ProofUse::NoRoom;
-        }
-        shard.until.insert(name, Moment { wall: until, instant: now.when(until) });
-        ProofUse::First
+        use_of
+    }
+
+    /// Proofs for which a shard has room.
+    fn room(&self) -> usize {
+        (self.capacity.load(Ordering::Relaxed) / SHARDS).max(1)
+    }
+
+    fn shard(&self, name: ProofName) -> MutexGuard<'_, Shard> {
+        self.shards[name.shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Shard {
+    fn use_of(&mut self, name: ProofName, room: usize, now: Moment) -> ProofUse {
+        if self.until.get(&name.digest).is_some_and(|until| !is_over(until, now)) {
+            return ProofUse::Replay;
+        }
+        self.sweep(room, now);
+        if self.until.len() >= room { ProofUse::NoRoom } else { ProofUse::First }
+    }
+
     /// Forgets what expired.
     fn sweep(&mut self, room: usize, now: Moment) {
         let due = self.until.len() >= self.sweep_at.max(FIRST_SWEEP) || self.until.len() >= room;
@@ -119,12 +152,16 @@ mod tests {
     #[test]
     fn b09_a_full_store_takes_nothing_until_something_expires() {
         let (replays, clock) = (Replays::new(16 * 3), Clock(Instant::now()));
-        let insert = |id: &str, now: u64| replays.insert(&[0; 32], id, at(now + 10), clock.now(now));
+        let insert = |id: &str, now: u64| replays.insert(ProofName::of(&[0; 32], id), at(now + 10), clock.now(now));
         for id in ["a", "b", "c"] {
             assert_eq!(insert(id, 100), ProofUse::First);
         }
         assert_eq!((insert("d", 105), insert("a", 110)), (ProofUse::NoRoom, ProofUse::Replay));
-        assert_eq!(replays.insert(&[1; 32], "a", at(120), clock.now(110)), ProofUse::First, "another client is not concerned");
+        assert_eq!(
+            replays.insert(ProofName::of(&[1; 32], "a"), at(120), clock.now(110)),
+            ProofUse::First,
+            "another client is not concerned"
+        );
         assert_eq!(
             (insert("d", 110), insert("a", 110)),
             (ProofUse::NoRoom, ProofUse::Replay),
@@ -138,16 +175,16 @@ mod tests {
         let (replays, clock) = (Replays::new(16 * 10), Clock(Instant::now()));
         // Two keys of one shard.
         for key in [[0; 32], [16; 32]] {
-            assert_eq!(replays.insert(&key, "a", at(110), clock.now(100)), ProofUse::First);
-            assert_eq!(replays.insert(&key, "a", at(121), clock.now(110)), ProofUse::Replay);
-            assert_eq!(replays.insert(&key, "a", at(121), clock.now(111)), ProofUse::First);
+            assert_eq!(replays.insert(ProofName::of(&key, "a"), at(110), clock.now(100)), ProofUse::First);
+            assert_eq!(replays.insert(ProofName::of(&key, "a"), at(121), clock.now(110)), ProofUse::Replay);
+            assert_eq!(replays.insert(ProofName::of(&key, "a"), at(121), clock.now(111)), ProofUse::First);
         }
     }
 
     #[test]
     fn a_clock_that_is_stepped_makes_no_proof_usable_again() {
         let (replays, clock) = (Replays::new(16), Clock(Instant::now()));
-        let insert = |id: &str, now: Moment| replays.insert(&[0; 32], id, now.wall + Duration::from_secs(10), now);
+        let insert = |id: &str, now: Moment| replays.insert(ProofName::of(&[0; 32], id), now.wall + Duration::from_secs(10), now);
         assert_eq!(insert("a", clock.now(100)), ProofUse::First);
         // A day ahead; another proof takes the chance to have the shard swept.
         assert_eq!(insert("b", clock.wrong(102, 90_000)), ProofUse::NoRoom);

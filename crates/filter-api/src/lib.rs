@@ -41,8 +41,11 @@ pub use settings::suggest::{edits, nearest};
 pub use settings::units::{ByteSize, Interval};
 pub use world::env::{Clock, Counter, Document, DocumentPolicy, Env, Gauge, Judgement, Location, Metrics, Moment, Shared, Version, World};
 pub use world::log_limiter::LogLimiter;
-pub use world::outside::{Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest, RemoteResponse, Revocations, RevokedBy};
+pub use world::outside::{
+    Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest, RemoteResponse, Revocations, RevokedBy, Standing,
+};
 pub use world::readiness::{Awaited, Readiness};
+pub use world::views::{Note, View, Views};
 
 pub use bytes::Bytes;
 pub use http::{HeaderName, HeaderValue, Method, StatusCode};

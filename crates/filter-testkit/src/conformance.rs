@@ -3,11 +3,12 @@
 use std::{
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
 };
 
 use serde_json::Value;
 use tollgate_document::{Document, Limits};
-use tollgate_filter_api::{Bytes, Filter, Kind};
+use tollgate_filter_api::{Answer, Bytes, Fault, Filter, Kind, Views};
 
 use crate::{
     Setup,
@@ -168,6 +169,7 @@ impl<F: Filter> Conformance<F> {
         }
         self.unknown_keys(name, file, wrong);
         self.failures(name, file, wrong);
+        self.again(name, file, wrong);
         if let Err(error) = hostile::file_rounds(|| self.world(file), file, SEED, ROUNDS) {
             wrong.push(format!("cases/{name}: {error}"));
         }
@@ -199,6 +201,28 @@ impl<F: Filter> Conformance<F> {
             }
             if self.world(file).build(&config).is_ok() {
                 wrong.push(format!("cases/{name}: an unknown key at `{place}/` is not refused"));
+            }
+        }
+    }
+
+    /// Every decision follows from the request and the notes of what was asked: it is the same a year later, where the environment fails.
+    fn again(&self, name: &str, file: &CaseFile, wrong: &mut Vec<String>) {
+        const YEAR: Duration = Duration::from_secs(365 * 86_400);
+        let (setup, later) = (self.world(file), self.world(file));
+        let (Ok(Some(first)), Ok(Some(second))) = (setup.build(&file.config), later.build(&file.config)) else { return };
+        later.world.fail(Some(Failure::From(1)));
+        second.advance(YEAR);
+        for case in &file.cases {
+            first.advance(case.after.0);
+            let same = guarded(|| {
+                let mut run = check::request(&first, file, case).may_wait().run();
+                let views = Views::answering(run.take_notes());
+                let again = check::request(&second, file, case).at(run.moment()).views(views).run();
+                let (before, after) = (decided(run.outcome()), decided(again.outcome()));
+                if before == after { Ok(()) } else { Err(format!("it came to {before}, and by the notes of it to {after}")) }
+            });
+            if let Err(error) = same {
+                wrong.push(format!("cases/{name}: {}: {error}; it asks something past `cx.views`", case.name));
             }
         }
     }
@@ -243,6 +267,15 @@ impl<F: Filter> Conformance<F> {
             };
             Ok((passed, setup.world.uses()))
         })
+    }
+}
+
+/// What a decision came to.
+fn decided(outcome: &Result<Option<Answer>, Fault>) -> String {
+    match outcome {
+        Ok(None) => "pass".to_owned(),
+        Ok(Some(answer)) => format!("{} {}", answer.status(), answer.reason().id),
+        Err(fault) => fault.id.to_owned(),
     }
 }
 

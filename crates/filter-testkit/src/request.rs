@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use tollgate_filter_api::{
-    Body, Bytes, Call, Clock, DynCx, Fact, Facts, Forwarded, HeaderName, HeaderValue, NoCertificate, OperationInfo, Peer, Principal,
-    RequestHead, RequestId,
+    Body, Bytes, Call, Clock, DynCx, Fact, Facts, Forwarded, HeaderName, HeaderValue, Moment, NoCertificate, OperationInfo, Peer,
+    Principal, RequestHead, RequestId, Views,
 };
 
 use crate::{harness::Core, poll::drive, run::Run};
@@ -18,6 +18,7 @@ pub struct Request<'h> {
     facts: Facts,
     given: Vec<&'static str>,
     body: Option<Body>,
+    views: Views,
     has_body: bool,
     may_wait: bool,
 }
@@ -44,8 +45,8 @@ impl<'h> Request<'h> {
         // The gateway knows it of every request.
         facts.set(Peer::Anonymous(NoCertificate::NotAsked));
         let given = vec![Peer::NAME];
-        let request =
-            Self { core, head, call, operation: operation(method, path), facts, given, body: None, has_body: false, may_wait: false };
+        let (operation, views) = (operation(method, path), Views::noting());
+        let request = Self { core, head, call, operation, facts, given, body: None, views, has_body: false, may_wait: false };
         request.header("host", "api.example.com")
     }
 
@@ -148,6 +149,20 @@ impl<'h> Request<'h> {
         self
     }
 
+    /// It came at this moment, whatever the clock shows.
+    #[must_use]
+    pub fn at(mut self, moment: Moment) -> Self {
+        (self.call.now, self.call.instant) = (moment.wall, moment.instant);
+        self
+    }
+
+    /// The filter sees these views; unless a test says otherwise, it is answered by the world, and what it asks is noted.
+    #[must_use]
+    pub fn views(mut self, views: Views) -> Self {
+        self.views = views;
+        self
+    }
+
     /// The filter may wait for something.
     #[must_use]
     pub fn may_wait(mut self) -> Self {
@@ -167,7 +182,8 @@ impl<'h> Request<'h> {
         self.call.has_body = self.has_body || self.body.as_ref().is_some_and(|body| !body.is_empty()) || announces_body(&self.head);
         let mut state = self.core.filter.state();
         let before = self.head.fields().clone();
-        let cx = DynCx { req: &mut self.head, call: &self.call, facts: &mut self.facts, body: self.body.as_mut(), state: &mut *state };
+        let (body, views) = (self.body.as_mut(), &mut self.views);
+        let cx = DynCx { req: &mut self.head, call: &self.call, facts: &mut self.facts, body, views, state: &mut *state };
         let id = self.core.kind.id;
         let Some((outcome, at_once)) = drive(self.core.filter.on_request(cx)) else { panic!("`{id}` never came to a decision") };
         assert!(at_once || self.may_wait, "`{id}` waited; say .may_wait() if it may");
@@ -180,6 +196,7 @@ impl<'h> Request<'h> {
             head: self.head,
             before,
             body: self.body,
+            views: self.views,
             outcome,
         };
         run.check_reason(&run.outcome);

@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc};
 use http::HeaderMap;
 use tollgate_filter_api::{
     Answer, AnswerHead, Body, Bytes, Call, DynAnswer, DynChunk, DynDone, DynFilter, DynResponse, DynUpstream, Fact, Facts, Fault,
-    HeaderName, HeaderValue, Kind, Meaning, Outcome, RequestHead, ResponseHead, StatusCode,
+    HeaderName, HeaderValue, Kind, Meaning, Moment, Note, Outcome, RequestHead, ResponseHead, StatusCode, Views,
 };
 
 use crate::poll::drive;
@@ -20,6 +20,7 @@ pub struct Run {
     pub(crate) head: RequestHead,
     pub(crate) before: HeaderMap,
     pub(crate) body: Option<Body>,
+    pub(crate) views: Views,
     pub(crate) outcome: Result<Option<Answer>, Fault>,
 }
 
@@ -100,6 +101,16 @@ impl Run {
     /// What the filter came to, untouched.
     pub fn outcome(&self) -> &Result<Option<Answer>, Fault> {
         &self.outcome
+    }
+
+    /// When the request came.
+    pub fn moment(&self) -> Moment {
+        self.call.moment()
+    }
+
+    /// What the filter asked of views so far, and was answered.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.views).into_notes()
     }
 
     /// The answer.
@@ -221,7 +232,7 @@ impl Run {
         assert!(self.reads(head), "`{id}` does not read an answer with such a status and media type");
         let limit = self.filter.answer_body().map_or(0, |answers| answers.limit);
         assert!(body.len() <= limit, "`{id}` accepts {limit} bytes, and would never see this answer");
-        let cx = DynAnswer { head, body, call: &self.call, state: &mut *self.state };
+        let cx = DynAnswer { head, body, call: &self.call, views: &mut self.views, state: &mut *self.state };
         let Some((outcome, _)) = drive(self.filter.on_answer(cx)) else { panic!("`{id}` never came to a decision about an answer") };
         self.check_reason(&outcome);
         outcome

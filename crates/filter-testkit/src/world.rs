@@ -13,8 +13,8 @@ use std::{
 };
 
 use tollgate_filter_api::{
-    Bytes, Clock, Document, DocumentPolicy, Location, Principal, Problem, Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest,
-    RemoteResponse, Revocations, RevokedBy, Version, World,
+    Bytes, Clock, Document, DocumentPolicy, Location, Moment, Principal, Problem, Remote, RemoteError, RemoteFuture, RemotePolicy,
+    RemoteRequest, RemoteResponse, Revocations, RevokedBy, Standing, Version, View, World,
 };
 
 /// The time at which every fake clock starts, in seconds since 1970: 2027-01-15 08:00:00 UTC.
@@ -192,11 +192,11 @@ impl World for FakeWorld {
     }
 
     /// The list is the document [`REVOCATIONS`].
-    fn revocations(&self) -> Result<Arc<dyn Revocations>, Problem> {
+    fn revocations(&self) -> Result<View<Arc<dyn Revocations>>, Problem> {
         if self.uses.fails() {
             return Err(Problem::error("testkit.failed", "the test made this use of the environment fail"));
         }
-        Ok(Arc::new(FakeRevocations(self.document(REVOCATIONS))))
+        Ok(View::new(REVOCATIONS, Arc::new(FakeRevocations(self.document(REVOCATIONS)))))
     }
 }
 
@@ -218,7 +218,7 @@ impl FakeRevocations {
 }
 
 impl Revocations for FakeRevocations {
-    fn find(&self, credential: &Principal) -> Option<RevokedBy> {
+    fn find(&self, credential: &Principal, _: Moment) -> Option<RevokedBy> {
         let token = credential.token.as_ref();
         let names = [
             ("jti", token.and_then(|token| token.id.clone()), RevokedBy::TokenId),
@@ -232,15 +232,13 @@ impl Revocations for FakeRevocations {
         names.into_iter().find(|(word, name, _)| listed(word, name)).map(|(.., by)| by)
     }
 
-    fn age(&self) -> Option<Duration> {
-        match self.lines().into_iter().find(|(word, _)| word == "age") {
+    fn standing(&self, _: Moment) -> Standing {
+        let lines = self.lines();
+        let age = match lines.iter().find(|(word, _)| word == "age") {
             Some((_, age)) => age.parse().ok().map(Duration::from_secs),
             None => Some(Duration::ZERO),
-        }
-    }
-
-    fn has_caught_up(&self) -> bool {
-        !self.lines().iter().any(|(word, _)| word == "behind")
+        };
+        Standing { age, has_caught_up: !lines.iter().any(|(word, _)| word == "behind") }
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
-use tollgate_filter_api::{Clock, MetricDoc, Metrics, Principal, Revocations, RevokedBy};
+use tollgate_filter_api::{Clock, MetricDoc, Metrics, Moment, Principal, Revocations, RevokedBy, Standing};
 
 use crate::{
     Feed, Full, Input, Journal, JournalError, JournalState, List, Seed, Statement, entry::Entry, feed::seconds, past::Past, shard::Change,
@@ -212,16 +212,28 @@ impl Book {
     /// Once a second: lets go of what is over, and brings the gauges up to date.
     pub fn tick(&self) {
         self.admin().complete();
-        self.has_caught_up();
-        let past = self.past.lock().unwrap_or_else(PoisonError::into_inner).reckon(self.now(), self.clock.instant());
+        let now = self.clock.instant();
+        self.has_caught_up(now);
+        let past = self.past.lock().unwrap_or_else(PoisonError::into_inner).reckon(self.now(), now);
         self.list.set_past(past);
         self.list.sweep(self.turn.fetch_add(1, Ordering::Relaxed), past);
         self.feeds.iter().for_each(|feed| feed.publish());
     }
 
+    /// Of the least fresh source; see [`Standing::age`].
+    fn age(&self, now: Instant) -> Option<Duration> {
+        let sources = self.feeds.iter().filter(|feed| feed.input() != Input::Admin);
+        sources.map(|feed| feed.age(now)).try_fold(Duration::ZERO, |oldest, age| Some(oldest.max(age?)))
+    }
+
+    /// One load, once it is so.
+    fn has_caught_up(&self, now: Instant) -> bool {
+        self.caught_up.load(Ordering::Acquire) || self.catch_up(now)
+    }
+
     /// What is missing before requests may come: what the sources held when this process began.
     pub fn missing(&self) -> Vec<&'static str> {
-        if self.has_caught_up() { Vec::new() } else { self.behind().collect() }
+        if self.has_caught_up(self.clock.instant()) { Vec::new() } else { self.behind().collect() }
     }
 
     fn behind(&self) -> impl Iterator<Item = &'static str> {
@@ -233,8 +245,8 @@ impl Book {
     }
 
     /// Whether the sources have caught up by now, or their time is over.
-    fn catch_up(&self) -> bool {
-        let waited = self.clock.instant().saturating_duration_since(self.begun) >= self.patience;
+    fn catch_up(&self, now: Instant) -> bool {
+        let waited = now.saturating_duration_since(self.begun) >= self.patience;
         let behind: Vec<_> = self.behind().collect();
         if !behind.is_empty() && !waited {
             return false;
@@ -254,10 +266,11 @@ impl Book {
             JournalState::Reading => "reading along",
             JournalState::Failed => "failed",
         });
+        let standing = self.standing(self.clock.moment());
         json!({
             "entries": self.list.len(),
-            "age_seconds": self.age().map(|age| age.as_millis() as f64 / 1000.0),
-            "caught_up": self.has_caught_up(),
+            "age_seconds": standing.age.map(|age| age.as_millis() as f64 / 1000.0),
+            "caught_up": standing.has_caught_up,
             "journal": journal,
             "inputs": inputs,
         })
@@ -279,19 +292,29 @@ pub enum RevokeError {
 }
 
 impl Revocations for Book {
-    fn find(&self, credential: &Principal) -> Option<RevokedBy> {
+    fn find(&self, credential: &Principal, now: Moment) -> Option<RevokedBy> {
         // Not what the clock shows: were it ahead for a moment, what was revoked would pass meanwhile.
-        self.list.find(credential, || self.list.past(self.now()))
+        self.list.find(credential, || self.list.past(seconds(now.wall)))
     }
 
-    fn age(&self) -> Option<Duration> {
-        let sources = self.feeds.iter().filter(|feed| feed.input() != Input::Admin);
-        sources.map(|feed| feed.age()).try_fold(Duration::ZERO, |oldest, age| Some(oldest.max(age?)))
+    fn standing(&self, now: Moment) -> Standing {
+        Standing { age: self.age(now.instant), has_caught_up: self.has_caught_up(now.instant) }
+    }
+}
+
+/// Asked at the moment that the book's own clock shows.
+#[cfg(test)]
+impl Book {
+    pub(crate) fn find_now(&self, credential: &Principal) -> Option<RevokedBy> {
+        self.find(credential, self.clock.moment())
     }
 
-    /// One load, once it is so.
-    fn has_caught_up(&self) -> bool {
-        self.caught_up.load(Ordering::Acquire) || self.catch_up()
+    pub(crate) fn age_now(&self) -> Option<Duration> {
+        self.age(self.clock.instant())
+    }
+
+    pub(crate) fn has_caught_up_now(&self) -> bool {
+        self.has_caught_up(self.clock.instant())
     }
 }
 

@@ -302,29 +302,35 @@ impl Feed {
     }
 
     /// How long ago the view was last known to be complete; `None` when it never was, or is known not to be.
-    pub fn age(&self) -> Option<Duration> {
+    pub fn age(&self, now: Instant) -> Option<Duration> {
         let complete = self.completed()?;
         if self.overflowed.load(Ordering::Relaxed) {
             return None;
         }
-        Some(self.clock.instant().saturating_duration_since(complete))
+        Some(now.saturating_duration_since(complete))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn age_now(&self) -> Option<Duration> {
+        self.age(self.clock.instant())
     }
 
     pub(crate) fn publish(&self) {
         self.series.entries.set(i64::try_from(self.list.count(self.input)).unwrap_or(i64::MAX));
-        let age = self.age().map_or(-1, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        let age = self.age(self.clock.instant()).map_or(-1, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         self.series.age.set(age);
     }
 
     /// For the operator.
     pub(crate) fn show(&self) -> Value {
+        let age = self.age(self.clock.instant());
         let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner).clone();
         json!({
             "connected": self.connected.load(Ordering::Relaxed),
             "caught_up": self.has_caught_up(),
-            "complete": self.age().is_some() && !self.is_torn(),
+            "complete": age.is_some() && !self.is_torn(),
             "gap": self.is_torn(),
-            "age_seconds": self.age().map(|age| age.as_millis() as f64 / 1000.0),
+            "age_seconds": age.map(|age| age.as_millis() as f64 / 1000.0),
             "sequence": self.sequence.load(Ordering::Relaxed),
             "entries": self.list.count(self.input),
             "bad_entries": self.series.bad.get(),

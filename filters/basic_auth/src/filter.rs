@@ -1,12 +1,16 @@
 //! The filter: finds the credential, compares or remembers, answers.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::header;
 use openssl::error::ErrorStack;
 use serde_json::{Map, Value};
 use tollgate_filter_api::{
-    Answer, Carrier, Clock, Counter, Cx, DeclaredHeader, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Posture, Principal,
+    Answer, Carrier, Counter, Cx, DeclaredHeader, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Posture, Principal,
     PrincipalParts, Problem, Reason, World,
 };
 use tollgate_password::Hash;
@@ -22,7 +26,6 @@ pub struct BasicAuth {
     forward: bool,
     challenge: HeaderValue,
     known: Known,
-    clock: Arc<dyn Clock>,
     world: Arc<dyn World>,
     wrong: Counter,
     hashes: Counter,
@@ -103,7 +106,6 @@ impl Filter for BasicAuth {
             forward: config.forward,
             challenge: challenge(&config.realm)?,
             known,
-            clock: env.clock.clone(),
             world: env.world.clone(),
             wrong: env.metrics.counter("basic_auth_wrong_total", None),
             hashes: env.metrics.counter("basic_auth_hashes_total", None),
@@ -121,7 +123,7 @@ impl Filter for BasicAuth {
         };
         let user = self.users.get(credential.name());
         let hash = user.map_or(&self.decoy, |(hash, _)| hash);
-        let matches = self.compare(hash, &credential).await?;
+        let matches = self.compare(hash, &credential, cx.call.instant).await?;
         let Some((_, principal)) = user.filter(|_| matches) else {
             self.wrong.inc();
             return Ok(Flow::Stop(self.refuse(&reasons::WRONG)));
@@ -135,14 +137,14 @@ impl Filter for BasicAuth {
 
 impl BasicAuth {
     /// Whether the password matches. Of a name that nobody has the answer means nothing.
-    async fn compare(&self, hash: &Arc<Hash>, credential: &Credential) -> Result<bool, Fault> {
+    async fn compare(&self, hash: &Arc<Hash>, credential: &Credential, now: Instant) -> Result<bool, Fault> {
         if !self.decoy.is_slow() {
             return Ok(hash.matches(credential.password().as_bytes()));
         }
         // Beside slow hashes a plain digest takes as long as they do, so that the time does not say whose is one.
         let cover = hash.is_weak().then(|| self.decoy.clone());
         let digest = self.known.digest(credential.whole()).map_err(|error| unavailable(&error))?;
-        if let Some(known) = self.known.find(&digest, self.clock.instant()) {
+        if let Some(known) = self.known.find(&digest, now) {
             return Ok(known);
         }
         self.hashes.inc();
@@ -156,7 +158,7 @@ impl BasicAuth {
         let matches = self.world.judge(Box::new(compare)).await;
         let busy = || Fault::new("basic_auth.busy", "too many passwords are being compared").retry_after(Duration::from_secs(1));
         let matches = matches.ok_or_else(busy)?;
-        self.known.remember(digest, matches, self.clock.instant());
+        self.known.remember(digest, matches, now);
         Ok(matches)
     }
 

@@ -26,10 +26,14 @@ pub(crate) struct Grant {
 pub(crate) fn read(response: &RemoteResponse, token: &str, config: &Config) -> Result<Option<Arc<Grant>>, String> {
     let claims = tollgate_jose::members(response.json()?).map_err(|_| "expected one JSON object, no name twice".to_owned())?;
     match claims.get("active") {
-        Some(Value::Bool(true)) => {}
-        Some(Value::Bool(false)) => return Ok(None),
-        _ => return Err("expected `active` to be true or false".to_owned()),
+        Some(Value::Bool(true)) => grant(claims, token, config).map(Some),
+        Some(Value::Bool(false)) => Ok(None),
+        _ => Err("expected `active` to be true or false".to_owned()),
     }
+}
+
+/// What the claims of an active token come to; an error when they are no answer.
+pub(crate) fn grant(claims: Map<String, Value>, token: &str, config: &Config) -> Result<Arc<Grant>, String> {
     let scopes = scopes(claims.get("scope"))?;
     let subject = text(&claims, "sub")?.or(text(&claims, "username")?);
     let issuer = config.issuer.clone().or(text(&claims, "iss")?);
@@ -38,7 +42,7 @@ pub(crate) fn read(response: &RemoteResponse, token: &str, config: &Config) -> R
     let (client, not_before) = (text(&claims, "client_id")?, time(&claims, "nbf")?);
     let key_type = key_type(&claims, &config.key_type_claim)?;
     let parts = PrincipalParts { filter: "introspection", subject, issuer, client, scopes, key_type, claims, token };
-    Ok(Some(Arc::new(Grant { principal: Principal::new(parts), not_before, expires })))
+    Ok(Arc::new(Grant { principal: Principal::new(parts), not_before, expires }))
 }
 
 /// What the token can be revoked by besides: a JWT by its signature, any other as a whole.

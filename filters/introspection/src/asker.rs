@@ -66,11 +66,11 @@ impl Asker {
     }
 
     /// What is remembered of a token, else the question on its way, else this one.
-    pub(crate) fn find<Q>(self: &Arc<Self>, key: Key, question: impl FnOnce() -> Q) -> Lookup
+    pub(crate) fn find<Q>(self: &Arc<Self>, key: Key, now: Instant, question: impl FnOnce() -> Q) -> Lookup
     where
         Q: Future<Output = Said> + Send + 'static,
     {
-        if let Some(known) = self.remembered(&key) {
+        if let Some(known) = self.remembered(&key, now) {
             return Lookup::Known(known);
         }
         let mut flights = self.flights();
@@ -78,7 +78,7 @@ impl Asker {
             return Lookup::Pending(flight);
         }
         // It may have landed since; answers are remembered before their flight leaves the list.
-        if let Some(known) = self.remembered(&key) {
+        if let Some(known) = self.remembered(&key, now) {
             return Lookup::Known(known);
         }
         flights.number += 1;
@@ -100,8 +100,7 @@ impl Asker {
         Lookup::Started(flight)
     }
 
-    fn remembered(&self, key: &Key) -> Option<Known> {
-        let now = self.clock.instant();
+    fn remembered(&self, key: &Key, now: Instant) -> Option<Known> {
         let good = self.good.find(key, |(grant, until)| (now < *until).then(|| Some(grant.clone())));
         good.or_else(|| self.bad.find(key, |until| (now < *until).then_some(None)))
     }

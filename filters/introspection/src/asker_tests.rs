@@ -18,6 +18,10 @@ fn asker(entries: usize) -> Arc<Asker> {
     Arc::new(Asker::new(&cache, Arc::new(FakeClock::new(START))))
 }
 
+fn now(asker: &Asker) -> Instant {
+    asker.clock.instant()
+}
+
 fn key(n: usize) -> Key {
     openssl::sha::sha256(&n.to_be_bytes())
 }
@@ -49,14 +53,14 @@ fn flight(found: Lookup) -> Shared<Question> {
 #[test]
 fn a_question_outlives_the_one_who_asked_first() {
     let (asker, go) = (asker(10), Arc::default());
-    let first = flight(asker.find(key(1), || when(&go)));
+    let first = flight(asker.find(key(1), now(&asker), || when(&go)));
     assert!(first.clone().now_or_never().is_none());
-    let second = flight(asker.find(key(1), never));
+    let second = flight(asker.find(key(1), now(&asker), never));
     drop(first);
     assert!(second.clone().now_or_never().is_none());
     go.store(true, Ordering::Relaxed);
     assert!(matches!(second.now_or_never(), Some(Ok(None))));
-    assert!(matches!(asker.find(key(1), never), Lookup::Known(None)));
+    assert!(matches!(asker.find(key(1), now(&asker), never), Lookup::Known(None)));
     assert!(asker.flights().flying.is_empty());
 }
 
@@ -64,7 +68,7 @@ fn a_question_outlives_the_one_who_asked_first() {
 fn a_question_that_everybody_left_is_asked_anew_and_leaves_nothing_behind() {
     let (asker, go) = (asker(10), Arc::default());
     for _ in 0..3 {
-        let flight = asker.find(key(1), || when(&go));
+        let flight = asker.find(key(1), now(&asker), || when(&go));
         assert!(matches!(flight, Lookup::Started(_)));
         drop(flight);
         assert!(asker.flights().flying.is_empty());
@@ -75,7 +79,7 @@ fn a_question_that_everybody_left_is_asked_anew_and_leaves_nothing_behind() {
 fn no_answer_is_not_remembered() {
     let asker = asker(10);
     for _ in 0..2 {
-        let said = flight(asker.find(key(1), || ready(Err("away".to_owned())))).now_or_never();
+        let said = flight(asker.find(key(1), now(&asker), || ready(Err("away".to_owned())))).now_or_never();
         assert!(matches!(said, Some(Err(_))));
     }
 }
@@ -84,16 +88,16 @@ fn no_answer_is_not_remembered() {
 fn a_flood_of_bad_tokens_is_bounded_and_drives_out_no_good_one() {
     let asker = asker(100);
     for n in 0..100 {
-        flight(asker.find(key(n), || ready(Ok(grant())))).now_or_never().unwrap().unwrap();
+        flight(asker.find(key(n), now(&asker), || ready(Ok(grant())))).now_or_never().unwrap().unwrap();
     }
     for n in 1000..20_000 {
-        flight(asker.find(key(n), || ready(Ok(None)))).now_or_never().unwrap().unwrap();
+        flight(asker.find(key(n), now(&asker), || ready(Ok(None)))).now_or_never().unwrap().unwrap();
     }
     assert!(asker.bad.len() <= 100);
     // Shards are not filled evenly; what the good ones lost, they lost to each other.
     let kept = asker.good.len();
     assert!(kept > 50);
-    assert_eq!((0..100).filter(|n| matches!(asker.remembered(&key(*n)), Some(Some(_)))).count(), kept);
+    assert_eq!((0..100).filter(|n| matches!(asker.remembered(&key(*n), now(&asker)), Some(Some(_)))).count(), kept);
 }
 
 /// Four threads ask the same in the same order, so that they often meet just when an answer comes.
@@ -106,7 +110,7 @@ fn however_close_the_askers_are_there_is_one_question() {
             asked.fetch_add(1, Ordering::Relaxed);
             ready(Ok(None))
         };
-        if let Lookup::Started(flight) | Lookup::Pending(flight) = asker.find(key(n), question) {
+        if let Lookup::Started(flight) | Lookup::Pending(flight) = asker.find(key(n), now(&asker), question) {
             // When another thread is just polling it, it ends there.
             let _ = flight.now_or_never();
         }

@@ -1,14 +1,18 @@
 //! The filter: finds the token, asks or remembers, judges, answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::{Either, ready};
 use openssl::sha::sha256;
+use serde_json::{Map, Value};
 use tollgate_binding::{Bringer, Challenge, Confirmation, Dpop, Names, SCHEME};
 use tollgate_filter_api::{
     Call, Carrier, Counter, Cx, DeclaredHeader, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal,
-    Problem, Reason, RemotePolicy, RequestHead, ResponseCx, has_scheme,
+    Problem, Reason, RemotePolicy, RequestHead, ResponseCx, View, Views, has_scheme,
 };
 
 use crate::{
@@ -25,6 +29,7 @@ const LONGEST_TTL: Duration = Duration::from_secs(60);
 const MAX_ANSWER: usize = 64 << 10;
 
 static NAMES: Names = Names {
+    proofs: "introspection.dpop_proofs",
     replays: "introspection_dpop_replays_total",
     full: "introspection_dpop_store_full_total",
     no_room: "introspection.replay_store_full",
@@ -36,7 +41,7 @@ pub struct Introspection {
     config: Arc<Config>,
     header: HeaderName,
     issuer: Arc<Issuer>,
-    asker: Arc<Asker>,
+    asker: View<Arc<Asker>>,
     dpop: Option<Dpop>,
     challenge: Challenge,
     hits: Counter,
@@ -109,11 +114,12 @@ impl Filter for Introspection {
                 return Err(Problem::setting(pointer, "at most 60s").hint("a revoked token passes for as long"));
             }
         }
+        let asker = env.shared.get_or_make(&same(&config), || Ok(Asker::new(&config.cache, env.clock.clone())))?;
         Ok(Self {
             issuer: Arc::new(issuer(&config, env)?),
             dpop: config.dpop.clone().map(|dpop| Dpop::new(dpop, &NAMES, env)).transpose()?,
             challenge: Challenge::new("Bearer", "api", config.dpop.as_ref()),
-            asker: env.shared.get_or_make(&same(&config), || Ok(Asker::new(&config.cache, env.clock.clone())))?,
+            asker: View::new("introspection.answers", asker),
             hits: env.metrics.counter("introspection_cache_hits_total", None),
             misses: env.metrics.counter("introspection_cache_misses_total", None),
             header,
@@ -127,7 +133,7 @@ impl Filter for Introspection {
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
         let proving = self.dpop.as_ref().filter(|_| has_scheme(cx.req, &self.header, SCHEME));
-        match self.known(cx.req, cx.call, cx.given, proving).await {
+        match self.known(cx.req, cx.call, cx.given, proving, cx.views).await {
             Ok((grant, next_nonce)) => {
                 *cx.state = next_nonce;
                 if !self.config.forward {
@@ -162,23 +168,37 @@ impl Introspection {
         call: &Call,
         peer: &Peer,
         proving: Option<&Dpop>,
+        views: &mut Views,
     ) -> Result<(Arc<Grant>, Option<HeaderValue>), Failure> {
         let token = token(req, &self.config, &self.header, if proving.is_some() { SCHEME } else { "Bearer" })?;
         let unavailable = |cause| Fault::new("introspection.unavailable", cause).retry_after(Duration::from_secs(1));
-        let grant = self.ask(token).await.map_err(|cause| Failure::Undecided(unavailable(cause)))?.ok_or(&reasons::INACTIVE)?;
+        let said = self.ask(token, call, views).await.map_err(Failure::Undecided)?;
+        let grant = said.map_err(|cause| Failure::Undecided(unavailable(cause)))?.ok_or(&reasons::INACTIVE)?;
         let bringer = Bringer { req, call, peer, token: token.as_bytes(), proving };
-        let judged = self.judge(&grant, &bringer);
+        let judged = self.judge(&grant, &bringer, views);
         let next_nonce = judged.map_err(|failure| failure.of(grant.principal.client.as_deref()))?;
         Ok((grant, next_nonce))
     }
 
-    fn judge(&self, grant: &Grant, bringer: &Bringer<'_>) -> Result<Option<HeaderValue>, Failure> {
+    fn judge(&self, grant: &Grant, bringer: &Bringer<'_>, views: &mut Views) -> Result<Option<HeaderValue>, Failure> {
         grant.judge(&self.config, bringer.call.now, bringer.proving.is_some())?;
         let confirmation = Confirmation::of(&grant.principal.claims)?;
-        Ok(confirmation.check(bringer, self.config.sender_constrained)?)
+        Ok(confirmation.check(bringer, self.config.sender_constrained, views)?)
     }
 
-    async fn ask(&self, token: &str) -> Said {
+    /// What the issuer says of the token. Noted are the claims of a token that is active.
+    async fn ask(&self, token: &str, call: &Call, views: &mut Views) -> Result<Said, Fault> {
+        let note = |said: &Said| -> Result<Option<Map<String, Value>>, String> {
+            said.as_ref().map(|known| known.as_ref().map(|grant| grant.principal.claims.clone())).map_err(Clone::clone)
+        };
+        let read =
+            |noted: Result<Option<Map<String, Value>>, String>| noted?.map(|claims| answer::grant(claims, token, &self.config)).transpose();
+        let ask = |asker| self.said(asker, token, call.instant);
+        views.await_noted(&self.asker, &self.issuer.place, ask, note, read).await
+    }
+
+    /// What is remembered, or comes back.
+    async fn said(&self, asker: &Arc<Asker>, token: &str, now: Instant) -> Said {
         let question = || {
             let (issuer, config, token) = (self.issuer.clone(), self.config.clone(), token.to_owned());
             async move {
@@ -186,7 +206,7 @@ impl Introspection {
                 answer::read(&response, &token, &config).map_err(|why| format!("{}: {why}", issuer.place))
             }
         };
-        let (said, series) = match self.asker.find(sha256(token.as_bytes()), question) {
+        let (said, series) = match asker.find(sha256(token.as_bytes()), now, question) {
             Lookup::Known(known) => (Either::Left(ready(Ok(known))), &self.hits),
             Lookup::Pending(flight) => (Either::Right(flight), &self.hits),
             Lookup::Started(flight) => (Either::Right(flight), &self.misses),

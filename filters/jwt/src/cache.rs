@@ -14,7 +14,7 @@ use tollgate_binding::Confirmation;
 use tollgate_filter_api::Principal;
 use tollgate_recent::Recent;
 
-use crate::claims::Window;
+use crate::{claims::Window, snapshot::Proof};
 
 /// Verified tokens.
 pub(crate) type Cache = Recent<Kept, Entry>;
@@ -63,8 +63,8 @@ pub(crate) struct Entry {
     pub until: Instant,
     /// Place of its issuer in the verifier's list.
     pub issuer: usize,
-    /// Generation of the keys it was verified with.
-    pub generation: u64,
+    /// What the keys said of its signature.
+    pub proof: Proof,
 }
 
 #[cfg(test)]

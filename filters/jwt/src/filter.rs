@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tollgate_binding::{Bringer, Challenge, Dpop, SCHEME, SenderConstrained};
 use tollgate_filter_api::{
     Answer, Call, Carrier, Cx, DeclaredHeader, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal,
-    Problem, Reason, RequestHead, ResponseCx, has_scheme,
+    Problem, Reason, RequestHead, ResponseCx, Views, has_scheme,
 };
 
 use crate::{
@@ -72,7 +72,7 @@ impl Filter for Jwt {
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
         let proving = self.dpop.as_ref().filter(|_| has_scheme(cx.req, &self.header, SCHEME));
-        match self.verified(cx.req, cx.call, cx.given, proving).await {
+        match self.verified(cx.req, cx.call, cx.given, proving, cx.views).await {
             Ok((principal, next_nonce)) => {
                 *cx.state = next_nonce;
                 if !self.forward_token {
@@ -104,11 +104,12 @@ impl Jwt {
         call: &Call,
         peer: &Peer,
         proving: Option<&Dpop>,
+        views: &mut Views,
     ) -> Result<(Principal, Option<HeaderValue>), Failure> {
         let token = token(req, &self.header, if proving.is_some() { SCHEME } else { &self.scheme })?;
-        let Verified { principal, confirmation } = self.verifier.verify(token, call.moment()).await?;
+        let Verified { principal, confirmation } = self.verifier.verify(token, call.moment(), views).await?;
         let bringer = Bringer { req, call, peer, token, proving };
-        let next_nonce = confirmation.check(&bringer, self.sender_constrained);
+        let next_nonce = confirmation.check(&bringer, self.sender_constrained, views);
         let next_nonce = next_nonce.map_err(|failure| Failure::from(failure).of(principal.client.as_deref()))?;
         Ok((principal, next_nonce))
     }

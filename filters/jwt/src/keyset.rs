@@ -17,8 +17,8 @@ use tollgate_filter_api::{Awaited, Fault, Moment};
 use tollgate_jose::Jws;
 
 use crate::{
-    reasons::{Failure, KEYS_UNAVAILABLE},
-    snapshot::{Proof, Snapshot},
+    reasons::{Failure, KEYS_UNAVAILABLE, Refuse, SIGNATURE, UNKNOWN_KEY},
+    snapshot::{NotProved, Proof, Snapshot},
     source::{Loaded, Meters, Source},
 };
 
@@ -61,7 +61,7 @@ impl KeyRing {
 
     /// Finds the key that made the token's signature. Asks the sources for newer content, once, when none of the keys at hand
     /// can be the one that is meant.
-    pub(crate) async fn prove(&self, jws: &Jws<'_>, now: Moment) -> Result<Proof, Failure> {
+    pub(crate) async fn prove(&self, jws: &Jws<'_>, now: Moment) -> Result<Proof, NotProved> {
         let snapshot = self.current(now.instant);
         if let Some(proof) = snapshot.prove(jws, now) {
             return Ok(proof);
@@ -83,15 +83,15 @@ impl KeyRing {
         Err(self.undecided("the token's is not known, and their source cannot be asked now"))
     }
 
-    fn undecided(&self, why: &str) -> Failure {
-        Failure::Undecided(Fault::new(KEYS_UNAVAILABLE, format!("the keys of {}: {why}", self.issuer)).retry_after(RETRY))
+    fn undecided(&self, why: &str) -> NotProved {
+        NotProved::Undecided(format!("the keys of {}: {why}", self.issuer))
     }
 
-    fn failure(&self, snapshot: &Snapshot, jws: &Jws<'_>, now: Moment) -> Failure {
+    fn failure(&self, snapshot: &Snapshot, jws: &Jws<'_>, now: Moment) -> NotProved {
         if !snapshot.complete && !snapshot.knows(jws.kid.as_deref()) {
             return self.undecided("a source has not loaded, or what it said is older than `max_age`");
         }
-        snapshot.refusal(jws, now).into()
+        snapshot.not_proved(jws, now)
     }
 
     /// Whether every source said since then what its keys are.
@@ -169,6 +169,20 @@ impl KeyRing {
         // A key that is missing with its whole source was not removed.
         let removed = if !same && complete && before.complete { before.removed_by(&keys) } else { before.removed.clone() };
         Snapshot { seen: loaded.iter().map(|loaded| loaded.seen).collect(), keys, removed, generation, complete, until }
+    }
+}
+
+impl NotProved {
+    /// What becomes of the token.
+    pub(crate) fn failure(self, jws: &Jws<'_>) -> Failure {
+        match self {
+            Self::Wrong => SIGNATURE.refusal().into(),
+            Self::UnknownKey => {
+                let kid: String = jws.kid.as_deref().unwrap_or_default().chars().take(64).collect();
+                UNKNOWN_KEY.because(format!("kid {kid:?}, algorithm {:?}", jws.algorithm)).into()
+            }
+            Self::Undecided(why) => Failure::Undecided(Fault::new(KEYS_UNAVAILABLE, why).retry_after(RETRY)),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use tollgate_binding::{Dpop, Names};
-use tollgate_filter_api::{DocumentPolicy, Env, Location, Problem};
+use tollgate_filter_api::{DocumentPolicy, Env, Location, Problem, View};
 use tollgate_jose::{Format, normal_type};
 
 use crate::{
@@ -27,6 +27,7 @@ const MAX_DOCUMENT: usize = 512 << 10;
 const MIN_REFRESH: Duration = Duration::from_secs(1);
 
 static NAMES: Names = Names {
+    proofs: "jwt.dpop_proofs",
     replays: "jwt_dpop_replays_total",
     full: "jwt_dpop_store_full_total",
     no_room: "jwt.replay_store_full",
@@ -96,7 +97,7 @@ fn make_issuer(config: &Config, issuer: &IssuerConfig, i: usize, env: &Env) -> R
         name: issuer.issuer.clone(),
         algorithms: issuer.algorithms.clone(),
         types: issuer.typ.iter().map(|typ| normal_type(typ)).collect(),
-        keys,
+        keys: View::new("jwt.keys", keys),
         rules: Rules::new(issuer.clone(), config.iat_in_ms),
     })
 }

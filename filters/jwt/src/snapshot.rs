@@ -1,11 +1,13 @@
 //! The keys of one issuer at one moment.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
+use serde::{Deserialize, Serialize};
 use tollgate_filter_api::Moment;
 use tollgate_jose::{Jws, Key};
-
-use crate::reasons::{Refusal, Refuse, SIGNATURE, UNKNOWN_KEY};
 
 /// Names of removed keys that are remembered: as many as a set may have.
 const REMOVED: usize = 64;
@@ -26,13 +28,24 @@ pub(crate) struct Snapshot {
     pub until: Instant,
 }
 
-/// The key that made a signature, and the generation it is of.
-#[derive(Debug)]
+/// A key of the issuer made the signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Proof {
-    /// The key.
-    pub key: Arc<Key>,
+    /// Until when the key can be used, when its source says so.
+    pub until: Option<SystemTime>,
     /// See [`Snapshot::generation`].
     pub generation: u64,
+}
+
+/// No key of the issuer is known to have made the signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum NotProved {
+    /// None of those that may be meant did.
+    Wrong,
+    /// None is there that may be meant.
+    UnknownKey,
+    /// The keys are not at hand, and why.
+    Undecided(String),
 }
 
 impl Snapshot {
@@ -51,7 +64,7 @@ impl Snapshot {
 
     pub(crate) fn prove(&self, jws: &Jws<'_>, now: Moment) -> Option<Proof> {
         let key = self.candidates(jws, now).find(|key| key.verify(jws.algorithm, jws.input, &jws.signature))?;
-        Some(Proof { key: key.clone(), generation: self.generation })
+        Some(Proof { until: key.validity.map(|(_, end)| end), generation: self.generation })
     }
 
     /// Whether a key of that name is there, so that asking again would bring nothing.
@@ -81,11 +94,8 @@ impl Snapshot {
         names.into()
     }
 
-    pub(crate) fn refusal(&self, jws: &Jws<'_>, now: Moment) -> Refusal {
-        if self.candidates(jws, now).next().is_some() {
-            return SIGNATURE.refusal();
-        }
-        let kid: String = jws.kid.as_deref().unwrap_or_default().chars().take(64).collect();
-        UNKNOWN_KEY.because(format!("kid {kid:?}, algorithm {:?}", jws.algorithm))
+    /// Why none of the keys proves anything.
+    pub(crate) fn not_proved(&self, jws: &Jws<'_>, now: Moment) -> NotProved {
+        if self.candidates(jws, now).next().is_some() { NotProved::Wrong } else { NotProved::UnknownKey }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ref_cast::RefCast;
 use serde_json::{Map, Value};
 use tollgate_binding::Confirmation;
-use tollgate_filter_api::{Counter, Moment, Principal};
+use tollgate_filter_api::{Counter, Moment, Principal, View, Views};
 use tollgate_jose::{Algorithm, Jws, normal_type};
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     keyset::KeyRing,
     kinds,
     reasons::{ALGORITHM, Failure, MALFORMED, Refusal, Refuse, TOO_LONG, TYPE, UNKNOWN_ISSUER},
+    snapshot::{NotProved, Proof},
 };
 
 /// An issuer, ready to judge.
@@ -27,7 +28,7 @@ pub(crate) struct Issuer {
     /// Values of `typ` accepted, in normal form.
     pub types: Vec<String>,
     /// Its keys, shared with every verifier that has the same sources.
-    pub keys: Arc<KeyRing>,
+    pub keys: View<Arc<KeyRing>>,
     /// What its tokens must say.
     pub rules: Rules,
 }
@@ -57,6 +58,9 @@ pub(crate) struct Verified {
     pub confirmation: Confirmation,
 }
 
+/// What the keys say of a signature.
+type Said = Result<Proof, NotProved>;
+
 /// The `typ` that only an access token has (RFC 9068 §2.1).
 const ACCESS_TOKEN: &str = "at+jwt";
 
@@ -66,31 +70,35 @@ fn kind(jws: &Jws<'_>) -> String {
 
 impl Verifier {
     /// What a good token says. Waits only when a key is not at hand.
-    pub(crate) async fn verify(&self, token: &[u8], now: Moment) -> Result<Verified, Failure> {
+    pub(crate) async fn verify(&self, token: &[u8], now: Moment, views: &mut Views) -> Result<Verified, Failure> {
         if token.len() > self.max_token_bytes {
             return Err(TOO_LONG.refusal().into());
         }
-        if let Some(verified) = self.remembered(token, now) {
+        if let Some(verified) = self.remembered(token, now, views) {
             self.hits.inc();
             return Ok(verified);
         }
         self.misses.inc();
-        let entry = self.examine(token, now).await?;
+        let entry = self.examine(token, now, views).await?;
         let verified = Verified { principal: entry.principal.clone(), confirmation: entry.confirmation };
         self.cache.put(Kept(token.into()), entry);
         Ok(verified)
     }
 
-    fn remembered(&self, token: &[u8], now: Moment) -> Option<Verified> {
+    fn remembered(&self, token: &[u8], now: Moment, views: &mut Views) -> Option<Verified> {
         let entry = self.cache.get(Wanted::ref_cast(token))?;
         let issuer = self.issuers.get(entry.issuer)?;
         let (window, wall) = (entry.window, now.wall);
         let in_time = wall < window.until && window.from.is_none_or(|from| from <= wall) && now.instant < entry.until;
-        let verified = Verified { principal: entry.principal, confirmation: entry.confirmation };
-        (in_time && issuer.keys.generation(now.instant) == entry.generation).then_some(verified)
+        if !in_time {
+            return None;
+        }
+        let holds = |ring: &Arc<KeyRing>| (ring.generation(now.instant) == entry.proof.generation).then_some(Said::Ok(entry.proof));
+        views.recall(&issuer.keys, &issuer.name, holds)?.ok()?;
+        Some(Verified { principal: entry.principal, confirmation: entry.confirmation })
     }
 
-    async fn examine(&self, token: &[u8], now: Moment) -> Result<Entry, Failure> {
+    async fn examine(&self, token: &[u8], now: Moment, views: &mut Views) -> Result<Entry, Failure> {
         let token = str::from_utf8(token).ok().filter(|token| token.is_ascii());
         let token = token.ok_or_else(|| MALFORMED.because("the header is not ASCII"))?;
         let jws = Jws::parse(token, self.padded)?;
@@ -98,19 +106,20 @@ impl Verifier {
         let (place, issuer) = self.issuer(&claims)?;
         let client = || issuer.rules.client(&claims).ok().flatten();
         issuer.check_header(&jws).map_err(|refusal| refusal.claimed_by(client()))?;
-        let proof = issuer.keys.prove(&jws, now).await.map_err(|failure| failure.claimed_by(client()))?;
+        let said: Said = views.await_answer(&issuer.keys, &issuer.name, |ring| ring.prove(&jws, now)).await.map_err(Failure::Undecided)?;
+        let proof = said.map_err(|not| not.failure(&jws).claimed_by(client()))?;
         // From here on the issuer's word is known to be its own.
         let judged = issuer.rules.check(&claims, now.wall).and_then(|window| {
             kinds::check(&claims, kind(&jws) == ACCESS_TOKEN)?;
             Ok((window, Confirmation::of(&claims)?))
         });
         let (mut window, confirmation) = judged.map_err(|refusal| refusal.of(client().as_deref()))?;
-        if let Some((_, end)) = proof.key.validity {
+        if let Some(end) = proof.until {
             window.until = window.until.min(end);
         }
         let principal = issuer.rules.principal(claims, token.rsplit('.').next(), jws.twin())?;
         let until = now.when(window.until);
-        Ok(Entry { principal, confirmation, window, until, issuer: place, generation: proof.generation })
+        Ok(Entry { principal, confirmation, window, until, issuer: place, proof })
     }
 
     fn issuer(&self, claims: &Map<String, Value>) -> Result<(usize, &Issuer), Refusal> {

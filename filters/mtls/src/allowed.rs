@@ -1,6 +1,6 @@
 //! Which of the trusted certificates an API accepts.
 
-use tollgate_filter_api::{Certificate, Env, Location, OperationInfo, Problem};
+use tollgate_filter_api::{Certificate, Env, Fault, Location, OperationInfo, Problem, View, Views};
 
 use crate::{
     config::{Config, Names, Rules},
@@ -18,7 +18,13 @@ struct Compiled {
     issuers: Vec<String>,
     names: Names,
     fingerprints: Vec<[u8; 32]>,
-    files: Vec<Pinned>,
+    files: Vec<File>,
+}
+
+/// Certificates in a file.
+struct File {
+    name: String,
+    pinned: View<Pinned>,
 }
 
 impl Allowed {
@@ -38,13 +44,18 @@ impl Allowed {
     }
 
     /// Whether the API of an operation accepts a certificate.
-    pub(crate) fn allows(&self, operation: &OperationInfo, certificate: &Certificate) -> bool {
-        let mut own =
-            self.apis.iter().filter(|(name, version, _)| *name == operation.api && (version == "*" || *version == operation.version));
-        match own.next() {
-            None => self.general.allows(certificate),
-            Some((_, _, first)) => first.allows(certificate) || own.any(|(_, _, more)| more.allows(certificate)),
+    pub(crate) fn allows(&self, operation: &OperationInfo, certificate: &Certificate, views: &mut Views) -> Result<bool, Fault> {
+        let is_own = |name: &str, version: &str| name == operation.api && (version == "*" || version == operation.version);
+        let mut own = self.apis.iter().filter(|(name, version, _)| is_own(name, version)).map(|(.., rules)| rules).peekable();
+        if own.peek().is_none() {
+            return self.general.allows(certificate, views);
         }
+        for rules in own {
+            if rules.allows(certificate, views)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -63,7 +74,8 @@ fn compile(rules: &Rules, place: &str, env: &Env) -> Result<Compiled, Problem> {
     let mut files = Vec::new();
     for (index, path) in rules.certificates.iter().enumerate() {
         let pinned = Pinned::new(Location::File(path.clone()), env);
-        files.push(pinned.map_err(|problem| problem.at("", 0, format!("{place}/certificates/{index}")))?);
+        let pinned = pinned.map_err(|problem| problem.at("", 0, format!("{place}/certificates/{index}")))?;
+        files.push(File { name: path.display().to_string(), pinned: View::new("mtls.certificates", pinned) });
     }
     Ok(Compiled { subjects: rules.subjects.clone(), issuers: rules.issuers.clone(), names: rules.names.clone(), fingerprints, files })
 }
@@ -74,14 +86,24 @@ impl Compiled {
         pins && self.subjects.is_empty() && self.issuers.is_empty() && self.names.is_empty()
     }
 
-    fn allows(&self, certificate: &Certificate) -> bool {
-        let unpinned = self.fingerprints.is_empty() && self.files.is_empty();
-        (self.subjects.is_empty() || self.subjects.contains(&certificate.subject))
+    fn allows(&self, certificate: &Certificate, views: &mut Views) -> Result<bool, Fault> {
+        let is_named = (self.subjects.is_empty() || self.subjects.contains(&certificate.subject))
             && (self.issuers.is_empty() || self.issuers.contains(&certificate.issuer))
-            && (self.names.is_empty() || self.names.allow(certificate))
-            && (unpinned
-                || self.fingerprints.contains(&certificate.sha256)
-                || self.files.iter().any(|file| file.contains(&certificate.sha256)))
+            && (self.names.is_empty() || self.names.allow(certificate));
+        Ok(is_named && self.pins(&certificate.sha256, views)?)
+    }
+
+    /// Whether no certificate is pinned, or this one.
+    fn pins(&self, sha256: &[u8; 32], views: &mut Views) -> Result<bool, Fault> {
+        if self.fingerprints.contains(sha256) || (self.fingerprints.is_empty() && self.files.is_empty()) {
+            return Ok(true);
+        }
+        for file in &self.files {
+            if views.ask(&file.pinned, &file.name, |pinned| pinned.contains(sha256))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

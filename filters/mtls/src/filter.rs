@@ -43,7 +43,7 @@ impl Filter for Mtls {
             Peer::Anonymous(NoCertificate::NotSent) => return Ok(self.stop(&reasons::MISSING, "")),
             Peer::Anonymous(NoCertificate::NotTrusted { .. }) => return Ok(self.stop(&reasons::UNTRUSTED, "")),
         };
-        if !self.allowed.allows(&cx.call.operation, certificate) {
+        if !self.allowed.allows(&cx.call.operation, certificate, cx.views)? {
             return Ok(self.stop(&reasons::NOT_ALLOWED, format!("subject {:?}", certificate.subject)));
         }
         Ok(Flow::Next(self.principals.of(certificate)))

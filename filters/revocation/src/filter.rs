@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tollgate_filter_api::{
-    AllCredentials, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Posture, Problem, Reason, Revocations, RevokedBy,
+    AllCredentials, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Posture, Problem, Reason, Revocations, RevokedBy, Standing, View,
 };
 
 use crate::{Config, Stale};
@@ -48,7 +48,7 @@ const RETRY_AFTER: HeaderName = HeaderName::from_static("retry-after");
 
 /// The `revocation` filter.
 pub struct Revocation {
-    list: Arc<dyn Revocations>,
+    list: View<Arc<dyn Revocations>>,
     max_age: Duration,
     stale: Stale,
 }
@@ -75,8 +75,9 @@ impl Filter for Revocation {
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
+        let now = cx.call.moment();
         for credential in cx.given.iter() {
-            if let Some(by) = self.list.find(credential) {
+            if let Some(by) = cx.views.ask(&self.list, credential.filter, |list| list.find(credential, now))? {
                 let note = match by {
                     RevokedBy::TokenId => "revoked by its jti",
                     RevokedBy::Signature => "revoked by its signature, or as a whole",
@@ -89,10 +90,11 @@ impl Filter for Revocation {
         if cx.given.iter().all(|credential| credential.is_anonymous()) {
             return Ok(Flow::Next(()));
         }
-        if !self.list.has_caught_up() {
+        let Standing { age, has_caught_up } = cx.views.ask(&self.list, "its standing", |list| list.standing(now))?;
+        if !has_caught_up {
             return Ok(Flow::Stop(CATCHING_UP.answer().header(RETRY_AFTER, SOON)));
         }
-        if self.stale == Stale::Open || self.list.age().is_some_and(|age| age <= self.max_age) {
+        if self.stale == Stale::Open || age.is_some_and(|age| age <= self.max_age) {
             return Ok(Flow::Next(()));
         }
         Ok(Flow::Stop(STALE.answer().header(RETRY_AFTER, RETRY)))

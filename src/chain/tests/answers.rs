@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tollgate_filter_api::{
-    AnswerCx, AnswerHead, AnswerUse, Body, Cx, Env, Fault, Filter, Flow, Kind, NoCertificate, Peer, Problem, Reason, RequestHead,
+    AnswerCx, AnswerHead, AnswerUse, Body, Cx, Env, Fault, Filter, Flow, Kind, NoCertificate, Peer, Problem, Reason, RequestHead, Views,
 };
 
 use super::{env, running::call};
@@ -68,7 +68,7 @@ async fn judged(settings: &[Value]) -> (String, String) {
     for settings in settings {
         chain.push((Kind::of::<Reader>("", &[]).build)(settings, &Value::Null, &env()).unwrap().unwrap(), None, false);
     }
-    let mut run = Run::new(&chain, Peer::Anonymous(NoCertificate::Plain));
+    let mut run = Run::new(&chain, Peer::Anonymous(NoCertificate::Plain), Views::serving());
     run.request(&chain, &mut RequestHead::build("GET", "/").unwrap(), &call(), None).await;
     let (mut head, mut body) = (AnswerHead::build(200).unwrap(), Body::from(Bytes::from_static(b"{}")));
     let outcome = match run.answer(&chain, &mut head, &mut body, &call()).await {
@@ -98,7 +98,7 @@ fn the_least_limit_of_those_that_read_an_answer_holds() {
     for limit in [70, 50, 60] {
         chain.push((Kind::of::<Reader>("", &[]).build)(&json!({ "limit": limit }), &Value::Null, &env()).unwrap().unwrap(), None, false);
     }
-    let mut run = Run::new(&chain, Peer::Anonymous(NoCertificate::Plain));
+    let mut run = Run::new(&chain, Peer::Anonymous(NoCertificate::Plain), Views::serving());
     assert!(!run.reads_answers(&chain));
     run.ran = vec![0, 2];
     assert!(run.reads_answers(&chain) && !run.reads_all_answers(&chain));

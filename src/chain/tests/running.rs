@@ -7,7 +7,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use serde_json::json;
-use tollgate_filter_api::{Answer, Body, Call, NoCertificate, Peer, Principal, RequestHead, RequestId, ResponseHead};
+use tollgate_filter_api::{Answer, Body, Call, NoCertificate, Peer, Principal, RequestHead, RequestId, ResponseHead, Views};
 use tollgate_plan::Target;
 
 use super::{Chain, any, built, credential, demand, plan};
@@ -38,7 +38,7 @@ fn head(fields: &[(&str, &str)]) -> RequestHead {
 }
 
 pub async fn run(chain: &Chain, fields: &[(&str, &str)], body: Option<&mut Body>) -> (Run, Verdict) {
-    let mut run = Run::new(chain, Peer::Anonymous(NoCertificate::Plain));
+    let mut run = Run::new(chain, Peer::Anonymous(NoCertificate::Plain), Views::serving());
     let verdict = run.request(chain, &mut head(fields), &call(), body).await;
     (run, verdict)
 }

@@ -16,7 +16,8 @@ use openssl::{
 };
 use pingora_http::RequestHeader;
 use tollgate_filter_api::{
-    Clock, Document, DocumentPolicy, Env, Location, NoCertificate, Peer, Principal, Problem, Revocations, RevokedBy, Version, World,
+    Clock, Document, DocumentPolicy, Env, Location, Moment, NoCertificate, Peer, Principal, Problem, Revocations, RevokedBy, Standing,
+    Version, View, Views, World,
 };
 use tollgate_filters::FILTERS;
 use tollgate_plan::{Artifact, Plan, SigningKey, Target};
@@ -134,7 +135,7 @@ fn judged(judge: &Judge, method: &str, target: &str) -> Result<u32, &'static str
         http1: None,
         has_body: false,
     };
-    let mut case = Case::new(judge, facts);
+    let mut case = Case::new(judge, facts, Views::serving());
     match case.judge(&mut head, None).now_or_never().expect("it waits for nobody") {
         Step::NeedBody(_) => panic!("no example reads the body of a GET"),
         Step::Done(Err(refusal)) => Err(refusal.answer.reason().id),
@@ -184,8 +185,8 @@ impl World for Paper {
         Ok(Arc::new(Sheet(Some(Arc::new(Version { number: 1, bytes: bytes.into() })))))
     }
 
-    fn revocations(&self) -> Result<Arc<dyn Revocations>, Problem> {
-        Ok(Arc::new(Nothing))
+    fn revocations(&self) -> Result<View<Arc<dyn Revocations>>, Problem> {
+        Ok(View::new("revocations", Arc::new(Nothing)))
     }
 }
 
@@ -211,16 +212,12 @@ impl Document for Sheet {
 struct Nothing;
 
 impl Revocations for Nothing {
-    fn find(&self, _: &Principal) -> Option<RevokedBy> {
+    fn find(&self, _: &Principal, _: Moment) -> Option<RevokedBy> {
         None
     }
 
-    fn age(&self) -> Option<Duration> {
-        Some(Duration::ZERO)
-    }
-
-    fn has_caught_up(&self) -> bool {
-        true
+    fn standing(&self, _: Moment) -> Standing {
+        Standing { age: Some(Duration::ZERO), has_caught_up: true }
     }
 }
 

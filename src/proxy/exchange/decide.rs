@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use pingora::proxy::Session;
-use tollgate_filter_api::{Answer, Moment, Reason};
+use tollgate_filter_api::{Answer, Moment, Reason, Views};
 
 use super::{state::Exchange, whole_body};
 use crate::{
@@ -50,7 +50,7 @@ async fn judged(gateway: &Gateway, session: &mut Session, exchange: &mut Exchang
         http1,
         has_body: !session.is_body_empty(),
     };
-    let mut case = Case::new(&snapshot.judge, facts);
+    let mut case = Case::new(&snapshot.judge, facts, Views::serving());
     let ended = loop {
         match case.judge(session.req_header_mut(), exchange.body.as_mut()).await {
             Step::Done(ended) => break ended,

@@ -7,7 +7,7 @@ use http::{HeaderName, StatusCode};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::{Answer, AnswerHead, Body, Call, Carrier, Env, FactSet, Fault, MetricDoc, Problem, Reason, RequestHead, ResponseHead};
+use crate::{Answer, AnswerHead, Body, Call, Carrier, Env, FactSet, Fault, MetricDoc, Problem, Reason, RequestHead, ResponseHead, Views};
 
 /// What a filter reads of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,7 +177,7 @@ pub trait Filter: Send + Sync + Sized + 'static {
         None
     }
 
-    /// Decides. May wait, but should not have to: the harness fails a filter that waits without saying so.
+    /// Decides, by what `cx` holds alone: what else changes it asks through [`Cx::views`], and the time is [`Call::now`]. May wait, but should not have to: the harness fails a filter that waits without saying so.
     ///
     /// # Errors
     /// When it could not decide; the chain answers 503.
@@ -242,6 +242,8 @@ pub struct Cx<'a, F: Filter> {
     pub given: <F::Needs as FactSet>::View<'a>,
     /// The whole body, when it asked for it. It may be replaced.
     pub body: Option<&'a mut Body>,
+    /// The views, to ask.
+    pub views: &'a mut Views,
     /// Its scratch.
     pub state: &'a mut F::State,
 }
@@ -276,6 +278,8 @@ pub struct AnswerCx<'a, F: Filter> {
     pub body: &'a mut Body,
     /// What is fixed about the request.
     pub call: &'a Call,
+    /// The views, to ask.
+    pub views: &'a mut Views,
     /// Its scratch.
     pub state: &'a mut F::State,
 }

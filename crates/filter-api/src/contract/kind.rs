@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     Answer, AnswerCx, AnswerHead, AnswerUse, Body, BodyUse, Call, Carrier, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow,
-    Outcome, Posture, Problem, Reason, RequestHead, ResponseCx, ResponseHead, UpstreamCx, decode, settings::problem::SETTINGS,
+    Outcome, Posture, Problem, Reason, RequestHead, ResponseCx, ResponseHead, UpstreamCx, Views, decode, settings::problem::SETTINGS,
 };
 
 /// A series a filter writes.
@@ -177,6 +177,7 @@ pub struct DynCx<'a> {
     pub call: &'a Call,
     pub facts: &'a mut Facts,
     pub body: Option<&'a mut Body>,
+    pub views: &'a mut Views,
     pub state: &'a mut (dyn Any + Send + Sync),
 }
 
@@ -203,6 +204,7 @@ pub struct DynAnswer<'a> {
     pub head: &'a mut AnswerHead,
     pub body: &'a mut Body,
     pub call: &'a Call,
+    pub views: &'a mut Views,
     pub state: &'a mut (dyn Any + Send + Sync),
 }
 
@@ -298,7 +300,7 @@ impl<F: Filter> DynFilter for Typed<F> {
         Box::pin(async move {
             let given = F::Needs::view(cx.facts).ok_or_else(|| Fault::new("chain.need", NO_NEED))?;
             let state = state::<F>(cx.state)?;
-            match self.0.on_request(Cx { req: cx.req, call: cx.call, given, body: cx.body, state }).await? {
+            match self.0.on_request(Cx { req: cx.req, call: cx.call, given, body: cx.body, views: cx.views, state }).await? {
                 Flow::Next(gives) => {
                     gives.store(cx.facts);
                     Ok(None)
@@ -320,7 +322,7 @@ impl<F: Filter> DynFilter for Typed<F> {
     fn on_answer<'a>(&'a self, cx: DynAnswer<'a>) -> FilterFuture<'a> {
         Box::pin(async move {
             let state = state::<F>(cx.state)?;
-            match self.0.on_answer(AnswerCx { head: cx.head, body: cx.body, call: cx.call, state }).await? {
+            match self.0.on_answer(AnswerCx { head: cx.head, body: cx.body, call: cx.call, views: cx.views, state }).await? {
                 Flow::Next(()) => Ok(None),
                 Flow::Stop(answer) => Ok(Some(answer)),
             }

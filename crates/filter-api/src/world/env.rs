@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::{Declared, Problem, Readiness, Remote, RemotePolicy, Revocations};
+use crate::{Declared, Problem, Readiness, Remote, RemotePolicy, Revocations, View};
 
 /// The time. Filters ask this one and no other.
 pub trait Clock: Send + Sync {
@@ -132,7 +132,7 @@ pub trait World: Send + Sync {
     ///
     /// # Errors
     /// When there is none.
-    fn revocations(&self) -> Result<Arc<dyn Revocations>, Problem> {
+    fn revocations(&self) -> Result<View<Arc<dyn Revocations>>, Problem> {
         Err(Problem::error("world.revocations", "there is no revocation list here"))
     }
 }

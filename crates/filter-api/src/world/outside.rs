@@ -4,8 +4,9 @@ use std::{future::Future, path::PathBuf, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
+use serde::{Deserialize, Serialize};
 
-use crate::Principal;
+use crate::{Moment, Principal};
 
 /// How a server is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -84,7 +85,8 @@ pub trait Remote: Send + Sync {
 }
 
 /// By what a credential was found on the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RevokedBy {
     /// Its `jti`.
     TokenId,
@@ -99,11 +101,18 @@ pub enum RevokedBy {
 /// What was revoked, as a snapshot that a request reads without waiting.
 pub trait Revocations: Send + Sync {
     /// Whether a credential is on the list.
-    fn find(&self, credential: &Principal) -> Option<RevokedBy>;
+    fn find(&self, credential: &Principal, now: Moment) -> Option<RevokedBy>;
+    /// How much the list is worth.
+    fn standing(&self, now: Moment) -> Standing;
+}
+
+/// How much the list of what was revoked is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
     /// How long ago the least fresh of the configured inputs was last known to be complete; `None` before the first time.
     /// Zero when nothing but the gateway itself fills the list.
-    fn age(&self) -> Option<Duration>;
+    pub age: Option<Duration>,
     /// Whether every source has said what it held when this process began, or was waited for long enough. False only in the time after a
     /// start; until then a credential may be revoked that is not on the list.
-    fn has_caught_up(&self) -> bool;
+    pub has_caught_up: bool,
 }

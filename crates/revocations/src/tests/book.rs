@@ -27,11 +27,11 @@ fn a_revocation_of_the_operators_is_in_force_and_known_after_a_restart() {
     let path = folder.join("journal");
     let first = book(Some(Journal::open(&path).unwrap()), &[], clock());
     assert_eq!(first.revoke(&said(r#"[{"jti":"a"},{"jti":"b"}]"#)).unwrap(), 2);
-    assert_eq!(first.find(&token("a")), Some(RevokedBy::TokenId));
+    assert_eq!(first.find_now(&token("a")), Some(RevokedBy::TokenId));
     assert_eq!(first.show()["inputs"]["admin"]["sequence"], 2);
     drop(first);
     let second = book(Some(Journal::open(&path).unwrap()), &[], clock());
-    assert!(second.find(&token("b")).is_some() && second.find(&token("c")).is_none());
+    assert!(second.find_now(&token("b")).is_some() && second.find_now(&token("c")).is_none());
     assert_eq!(second.show()["inputs"]["admin"]["sequence"], 2);
 }
 
@@ -60,10 +60,10 @@ fn a_clock_that_steps_ahead_and_back_takes_nothing_off_the_list_and_one_that_sta
         first.revoke(&said(&format!("[{}]", all.join(",")))).unwrap();
     }
     clock.goes_wrong_by(Duration::ZERO);
-    assert_eq!(first.find(&token("a")), Some(RevokedBy::TokenId));
+    assert_eq!(first.find_now(&token("a")), Some(RevokedBy::TokenId));
     drop(first);
     let second = Book::open(Some(Journal::open(&path).unwrap()), 5000, &[], clock.clone(), &Metrics::default()).unwrap();
-    assert_eq!(second.find(&token("a")), Some(RevokedBy::TokenId));
+    assert_eq!(second.find_now(&token("a")), Some(RevokedBy::TokenId));
     clock.goes_wrong_by(day);
     passes(&second, &clock, 1300);
     assert_eq!(second.show()["entries"], 0);
@@ -112,7 +112,7 @@ fn a_listing_that_begins_anew_holds_nothing_of_the_one_before() {
         assert!(feed.listed(&said(&format!(r#"{{"jti":"{id}"}}"#))));
     }
     feed.replace(false).unwrap();
-    assert!(book.find(&token("a")).is_none() && book.find(&token("b")).is_some());
+    assert!(book.find_now(&token("a")).is_none() && book.find_now(&token("b")).is_some());
 }
 
 #[test]
@@ -124,19 +124,19 @@ fn without_a_journal_the_port_takes_nothing() {
 fn the_horizon_is_that_of_the_least_fresh_source() {
     let clock = clock();
     let book = book(None, &[Input::Broker, Input::Etcd], clock.clone());
-    assert_eq!(book.age(), None);
+    assert_eq!(book.age_now(), None);
     assert_eq!(book.missing().len(), 2);
     book.feed(Input::Etcd).unwrap().complete();
-    assert_eq!(book.age(), None);
+    assert_eq!(book.age_now(), None);
     assert_eq!(book.missing().len(), 2, "nobody says that they have caught up");
     clock.pass(Duration::from_secs(5));
     book.feed(Input::Broker).unwrap().complete();
-    assert_eq!(book.age(), Some(Duration::from_secs(5)));
+    assert_eq!(book.age_now(), Some(Duration::from_secs(5)));
 }
 
 #[test]
 fn a_list_that_only_the_operator_fills_is_always_fresh() {
-    assert_eq!(book(None, &[], clock()).age(), Some(Duration::ZERO));
+    assert_eq!(book(None, &[], clock()).age_now(), Some(Duration::ZERO));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_source_that_said_more_than_fits_is_not_complete() {
     feed.complete();
     let many: Vec<String> = (0..101).map(|n| format!(r#"{{"jti":"t{n}"}}"#)).collect();
     assert!(feed.add(&said(&format!("[{}]", many.join(",")))).is_err());
-    assert_eq!(feed.age(), None);
+    assert_eq!(feed.age_now(), None);
 }
 
 #[test]
@@ -157,11 +157,11 @@ fn what_was_revoked_does_not_pass_while_the_clock_is_ahead_for_a_moment() {
     book.revoke(&hour).unwrap();
     clock.goes_wrong_by(Duration::from_secs(90_000));
     book.tick();
-    assert!(book.find(&token("a")).is_some());
+    assert!(book.find_now(&token("a")).is_some());
     // It stays where it is, so it was right.
     for _ in 0..1_300 {
         clock.pass(Duration::from_secs(1));
         book.tick();
     }
-    assert!(book.find(&token("a")).is_none());
+    assert!(book.find_now(&token("a")).is_none());
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tollgate_filter_api::{Metrics, Principal, PrincipalParts, Revocations, RevokedBy, Token};
+use tollgate_filter_api::{Metrics, Principal, PrincipalParts, RevokedBy, Token};
 
 use super::*;
 use crate::{Book, Input, book::testing::Moved};
@@ -14,7 +14,7 @@ fn book() -> (Arc<Book>, Mirrored, Arc<Moved>) {
 
 fn find(book: &Book, jti: &str, client: &str) -> Option<RevokedBy> {
     let token = Token { id: Some(jti.into()), ..Token::default() };
-    book.find(&Principal::new(PrincipalParts {
+    book.find_now(&Principal::new(PrincipalParts {
         filter: "test",
         token: Some(token),
         client: Some(client.into()),
@@ -31,9 +31,9 @@ fn list(mirrored: &Mirrored, keys: &[(&str, &str)], revision: i64) -> Difference
 #[test]
 fn a_listing_is_in_force_as_a_whole_and_what_it_does_not_say_is_gone() {
     let (book, mirrored, _) = book();
-    assert!(!book.missing().is_empty() && !book.has_caught_up());
+    assert!(!book.missing().is_empty() && !book.has_caught_up_now());
     list(&mirrored, &[("a", ""), ("deep/b", "3600")], 7);
-    assert!(book.missing().is_empty() && book.has_caught_up());
+    assert!(book.missing().is_empty() && book.has_caught_up_now());
     assert!(find(&book, "a", "").is_some() && find(&book, "b", "").is_some() && find(&book, "c", "").is_none());
     mirrored.begin();
     mirrored.listed(b"c", b"");
@@ -101,7 +101,7 @@ fn a_token_stays_when_one_of_two_keys_that_name_it_goes() {
             let (book, mirrored, _) = book();
             let signed = Token { signature: Some("a".into()), ..Token::default() };
             let signed = Principal::new(PrincipalParts { filter: "test", token: Some(signed), ..PrincipalParts::default() });
-            let revoked = || find(&book, "a", "").or_else(|| book.find(&signed));
+            let revoked = || find(&book, "a", "").or_else(|| book.find_now(&signed));
             if listed {
                 list(&mirrored, &[("a", ""), (other, value)], 1);
             } else {
@@ -126,9 +126,9 @@ fn a_difference_is_a_fault_only_while_the_source_was_followed_without_a_break() 
     mirrored.lost("gone");
     assert_eq!(book.show()["inputs"]["etcd"]["connected"], false);
     clock.pass(Duration::from_secs(3));
-    assert_eq!(book.age(), Some(Duration::from_secs(3)));
+    assert_eq!(book.age_now(), Some(Duration::from_secs(3)));
     assert_eq!(list(&mirrored, &[("b", "")], 2), Differences { missing: 1, surplus: 1 });
-    assert_eq!((differences(), book.age()), (0.into(), Some(Duration::ZERO)));
+    assert_eq!((differences(), book.age_now()), (0.into(), Some(Duration::ZERO)));
     list(&mirrored, &[("b", ""), ("c", "")], 3);
     assert_eq!(differences(), 1);
 }
@@ -144,9 +144,9 @@ fn a_listing_of_more_than_fits_is_not_gathered_and_the_view_is_not_complete() {
         mirrored.listed(format!("t{n}").as_bytes(), b"");
     }
     assert!(mirrored.replace(2, false).is_err());
-    assert!(book.age().is_none() && find(&book, "a", "").is_some());
+    assert!(book.age_now().is_none() && find(&book, "a", "").is_some());
     assert_eq!(list(&mirrored, &[("a", "")], 3), Differences::default());
-    assert!(book.age().is_some());
+    assert!(book.age_now().is_some());
 }
 
 #[test]

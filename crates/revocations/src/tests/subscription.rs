@@ -1,4 +1,4 @@
-use tollgate_filter_api::{Clock, Metrics, Principal, PrincipalParts, Revocations, Token};
+use tollgate_filter_api::{Clock, Metrics, Principal, PrincipalParts, Token};
 use tollgate_testkit::Folder;
 
 use super::*;
@@ -13,7 +13,7 @@ fn book(journal: Option<Journal>, clock: &Arc<Moved>) -> Arc<Book> {
 }
 
 fn age(book: &Book) -> Option<Duration> {
-    book.feed(Input::Broker).unwrap().age()
+    book.feed(Input::Broker).unwrap().age_now()
 }
 
 fn durable(book: &Arc<Book>) -> Subscription {
@@ -45,7 +45,7 @@ fn the_view_is_complete_when_the_broker_has_said_what_it_kept_and_not_with_a_sig
         subscription.tick();
         clock.pass(Duration::from_secs(1));
     }
-    assert_eq!((age(&book), book.has_caught_up()), (None, false));
+    assert_eq!((age(&book), book.has_caught_up_now()), (None, false));
     subscription.drained();
     assert_eq!(age(&book), Some(Duration::ZERO));
     assert_eq!(book.show()["inputs"]["broker"]["gaps"], 1, "nobody knows what was said before the first time");
@@ -72,7 +72,7 @@ fn a_broker_that_is_quiet_has_said_what_it_had_kept_also_where_it_has_no_word_fo
 }
 
 fn both(book: &Book) -> (bool, Vec<&'static str>) {
-    (book.has_caught_up(), book.missing())
+    (book.has_caught_up_now(), book.missing())
 }
 
 #[test]
@@ -101,10 +101,10 @@ fn sources_that_are_away_are_waited_for_no_longer_than_was_set() {
     let book = book.waiting(Duration::from_secs(7));
     clock.goes_wrong_by(Duration::from_secs(90_000));
     clock.pass(Duration::from_millis(6_999));
-    assert!(!book.has_caught_up());
+    assert!(!book.has_caught_up_now());
     clock.pass(Duration::from_millis(1));
-    assert!(book.has_caught_up() && book.missing().is_empty());
-    assert_eq!(book.age(), None, "and then it is as old as it is");
+    assert!(book.has_caught_up_now() && book.missing().is_empty());
+    assert_eq!(book.age_now(), None, "and then it is as old as it is");
 }
 
 #[test]
@@ -146,8 +146,8 @@ fn what_was_heard_and_until_when_is_known_after_a_restart() {
     let second = kept(&folder, &clock);
     let subscription = durable(&second);
     assert_eq!(age(&second), Some(Duration::from_secs(20)));
-    assert!(!second.has_caught_up(), "what was said meanwhile is with the broker");
-    assert!(second.find(&token("a")).is_some());
+    assert!(!second.has_caught_up_now(), "what was said meanwhile is with the broker");
+    assert!(second.find_now(&token("a")).is_some());
     assert_eq!((second.list().count(Input::Broker), second.list().count(Input::Admin)), (1, 0));
     subscription.connected(true);
     assert_eq!(second.show()["inputs"]["broker"]["gaps"], 0);
@@ -210,12 +210,12 @@ fn what_cannot_be_kept_is_in_force_and_left_with_the_broker_until_the_journal_is
     new.tick();
     assert_eq!(age(&second), Some(Duration::ZERO), "it reads along");
     assert!(new.hear(said("a", now(&clock))).is_err());
-    assert!(second.find(&token("a")).is_some());
+    assert!(second.find_now(&token("a")).is_some());
     first.hand_over();
     second.follow().unwrap();
     new.hear(said("a", now(&clock))).unwrap();
     first.follow().unwrap();
-    assert!(first.find(&token("a")).is_some(), "and now the other one does");
+    assert!(first.find_now(&token("a")).is_some(), "and now the other one does");
     assert_eq!(first.writes(), Some(false));
 }
 
@@ -239,7 +239,7 @@ fn while_the_list_is_full_it_is_not_complete_and_what_does_not_fit_is_left_with_
     }
     subscription.hear(said("more", now(&clock))).unwrap();
     subscription.alive();
-    assert!(book.find(&token("more")).is_some() && age(&book) == Some(Duration::ZERO));
+    assert!(book.find_now(&token("more")).is_some() && age(&book) == Some(Duration::ZERO));
 }
 
 #[test]
