@@ -222,7 +222,7 @@ impl<F: Filter> Conformance<F> {
                 if before == after { Ok(()) } else { Err(format!("it came to {before}, and by the notes of it to {after}")) }
             });
             if let Err(error) = same {
-                wrong.push(format!("cases/{name}: {}: {error}; it asks something past `cx.views`", case.name));
+                wrong.push(format!("cases/{name}: {}: {error}; it asks something past `cx.views`, or another clock", case.name));
             }
         }
     }

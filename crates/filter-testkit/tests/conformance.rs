@@ -3,13 +3,15 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{
-    Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Kind, Location, MetricDoc, Posture, Problem, Reason, ResponseCx,
+    Cx, Document, DocumentPolicy, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Kind, Location, MetricDoc, Posture, Problem, Reason,
+    ResponseCx, View,
 };
 use tollgate_filter_testkit::{Conformance, Harness};
 
@@ -46,6 +48,8 @@ const COUNTS_IN_SECRET: u8 = 4;
 const HIDES_A_REASON: u8 = 5;
 const FAILS_ONCE_WITH_A_PANIC: u8 = 6;
 const ANSWERS_ONCE: u8 = 7;
+const ASKS_PAST_ITS_VIEWS: u8 = 8;
+const READS_ANOTHER_CLOCK: u8 = 9;
 
 /// Settings.
 #[derive(Deserialize, JsonSchema)]
@@ -55,7 +59,8 @@ struct Config {
     list: PathBuf,
 }
 
-struct Gate<const WRONG: u8>(std::sync::Arc<dyn tollgate_filter_api::Document>, Env);
+/// The list, as a view and past it.
+struct Gate<const WRONG: u8>(View<Arc<dyn Document>>, Arc<dyn Document>, Env);
 
 impl<const WRONG: u8> Filter for Gate<WRONG> {
     const ID: &'static str = "gate";
@@ -71,28 +76,32 @@ impl<const WRONG: u8> Filter for Gate<WRONG> {
     fn build(config: Config, (): (), env: &Env) -> Result<Self, Problem> {
         let hour = Duration::from_secs(3600);
         let policy = DocumentPolicy { refresh: hour, least_gap: hour, timeout: hour, max_bytes: 1000 };
-        Ok(Self(env.world.document(&Location::File(config.list), policy)?, env.clone()))
+        let list = env.world.document(&Location::File(config.list), policy)?;
+        Ok(Self(View::new("gate.list", list.clone()), list, env.clone()))
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
         if WRONG == WAITS {
-            self.0.refresh().await;
+            self.1.refresh().await;
         }
         if WRONG == COUNTS_IN_SECRET {
-            self.1.metrics.counter("gate_secret_total", None).inc();
+            self.2.metrics.counter("gate_secret_total", None).inc();
         }
         let word = cx.req.get(&HeaderName::from_static("x-word"));
         if WRONG == PANICS_ON_LATIN {
             word.map(|word| word.to_str().expect("everybody writes ASCII"));
         }
-        let Some(list) = self.0.version() else {
+        let is_word = |list: &Arc<dyn Document>| list.version().map(|list| word.is_some_and(|word| word.as_bytes() == list.bytes));
+        let is_right = if WRONG == ASKS_PAST_ITS_VIEWS { is_word(&self.1) } else { cx.views.ask(&self.0, "the word", is_word)? };
+        let in_time = WRONG != READS_ANOTHER_CLOCK || self.2.clock.now() < cx.call.now + Duration::from_secs(60);
+        let Some(is_right) = is_right else {
             return match WRONG {
                 FAILS_OPEN => Ok(Flow::Next(())),
                 FAILS_ONCE_WITH_A_PANIC => panic!("no list"),
                 _ => Err(Fault::new("gate.no_list", "the list is gone")),
             };
         };
-        if word.is_none_or(|word| word.as_bytes() != list.bytes) {
+        if !is_right || !in_time {
             return Ok(Flow::Stop(CLOSED.answer()));
         }
         cx.req.set(HeaderName::from_static("x-gate"), HeaderValue::from_static("open"));
@@ -125,6 +134,14 @@ fn gate<const WRONG: u8>() -> String {
 #[test]
 fn a_filter_that_is_right_conforms() {
     assert_eq!(gate::<RIGHT>(), "");
+}
+
+#[test]
+fn a_filter_that_asks_past_its_views_or_another_clock_is_found() {
+    let found = gate::<ASKS_PAST_ITS_VIEWS>();
+    assert!(found.contains("The word opens: it came to pass, and by the notes of it to gate.no_list"), "{found}");
+    let found = gate::<READS_ANOTHER_CLOCK>();
+    assert!(found.contains("The word opens: it came to pass, and by the notes of it to 403 gate.closed"), "{found}");
 }
 
 #[test]
