@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use tollgate_pem::File;
 use tollgate_plan::SigningKey;
 
 use super::{
@@ -33,8 +34,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     let (mut artifact, warnings) = seal(&args.folder, &args.options)?;
     if let Some(path) = &args.sign {
-        let pem = std::fs::read(path).map_err(|error| Failure::io(path.display(), &error))?;
-        let key = SigningKey::from_pem(&pem).map_err(|error| refused(path, &error))?;
+        let file = File::read(path).map_err(|error| Failure::Cannot(error.to_string()))?;
+        let key = SigningKey::from_pem(file.content()).map_err(|error| refused(path, &error))?;
         artifact.sign(&key).map_err(|error| refused(path, &error))?;
     }
     let output = match &args.output {

@@ -10,6 +10,7 @@ use openssl::{rand::rand_bytes, sha::sha256};
 use serde_json::{Value, json};
 use tollgate_filter_api::{Interval, Problem};
 use tollgate_jose::SigningKey;
+use tollgate_pem::File;
 
 use super::{
     Format,
@@ -94,8 +95,8 @@ fn opaque(new: &New, format: Format) -> Result<(), Failure> {
 }
 
 fn signed(issue: &Issue) -> Result<String, Failure> {
-    let pem = std::fs::read(&issue.key).map_err(|error| Failure::io(issue.key.display(), &error))?;
-    let signer = SigningKey::from_pem(&pem, None)
+    let file = File::read(&issue.key).map_err(|error| Failure::Cannot(error.to_string()))?;
+    let signer = SigningKey::from_pem(file.content(), None)
         .map_err(|error| Problem::error("key.file", error.to_string()).at(issue.key.display().to_string(), 0, ""))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let jti = hex::encode(random::<16>()?);

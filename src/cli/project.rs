@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tollgate_compiler::{Options, Outcome, Project, compile};
 use tollgate_filter_api::{Problem, Problems};
 use tollgate_filters::FILTERS;
+use tollgate_pem::File;
 use tollgate_plan::{Artifact, ArtifactError, VerifyingKey};
 
 use super::report::{Failure, print_problems};
@@ -101,11 +102,9 @@ impl PlanSource for ArtifactFile {
 
 fn read_key(path: &Path) -> Result<VerifyingKey, Problem> {
     let place = path.display().to_string();
-    let pem = std::fs::read(path).map_err(|error| {
-        let message = format!("cannot read the trusted key: {error}");
-        Problem::error("artifact.trusted_key", message).at(&place, 0, "")
-    })?;
-    VerifyingKey::from_pem(&pem).map_err(|error| Problem::error("artifact.trusted_key", error.to_string()).at(&place, 0, ""))
+    let wrong = |message: String| Problem::error("artifact.trusted_key", message).at(&place, 0, "");
+    let file = File::read(path).map_err(|error| wrong(error.why.to_string()))?;
+    VerifyingKey::from_pem(file.content()).map_err(|error| wrong(error.to_string()))
 }
 
 /// A project folder or an artifact; without judging signatures.

@@ -23,11 +23,11 @@ use crate::{
 };
 
 /// Why a text is no key to sign with. Says nothing of the key itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableKey {
     /// Not PEM, no private key, or protected by a passphrase.
-    #[error("no private key in PEM without a passphrase")]
-    Unreadable,
+    #[error("the file {0}")]
+    Unreadable(#[from] tollgate_pem::Unusable),
     /// RSA below 2048 or above 8192 bits, or of another kind than RSA, P-256, P-384, P-521 and Ed25519.
     #[error("a key too weak, too long, or of a kind that signs no tokens here")]
     Unfit,
@@ -67,9 +67,8 @@ impl SigningKey {
     /// # Errors
     /// [`UnusableKey`].
     pub fn from_pem(pem: &[u8], algorithm: Option<Algorithm>) -> Result<Self, UnusableKey> {
-        // Without a callback the library asks the terminal for a passphrase, and the start hangs.
-        let private = PKey::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| UnusableKey::Unreadable)?;
-        let public = private.public_key_to_der().and_then(|der| PKey::public_key_from_der(&der)).map_err(|_| UnusableKey::Unreadable)?;
+        let private = tollgate_pem::private_key(pem)?;
+        let public = private.public_key_to_der().and_then(|der| PKey::public_key_from_der(&der)).map_err(|_| UnusableKey::Unfit)?;
         let family = Key::from_public(public).map_err(|_| UnusableKey::Unfit)?.family();
         let algorithm = algorithm.unwrap_or(usual(family));
         if algorithm.family() != family {
@@ -197,6 +196,8 @@ mod tests {
         symm::Cipher,
     };
 
+    use tollgate_pem::{Kind, Unusable};
+
     use super::*;
     use crate::Jws;
 
@@ -270,13 +271,16 @@ mod tests {
     #[test]
     fn keys_that_must_not_sign_are_refused() {
         let unusable = |pem: &[u8], algorithm| SigningKey::from_pem(pem, algorithm).unwrap_err();
-        assert_eq!(unusable(b"nothing", None), UnusableKey::Unreadable);
-        assert_eq!(unusable(&ec(Nid::SECP256K1).public_key_to_pem().unwrap(), None), UnusableKey::Unreadable);
+        assert_eq!(unusable(b"nothing", None), UnusableKey::Unreadable(Unusable::Nothing(Kind::PrivateKey)));
+        assert_eq!(
+            unusable(&ec(Nid::SECP256K1).public_key_to_pem().unwrap(), None),
+            UnusableKey::Unreadable(Unusable::Nothing(Kind::PrivateKey))
+        );
         assert_eq!(unusable(&pem(&rsa(1024)), None), UnusableKey::Unfit);
         assert_eq!(unusable(&pem(&ec(Nid::SECP256K1)), None), UnusableKey::Unfit);
         assert_eq!(unusable(&pem(&ec(Nid::SECP384R1)), Some(Algorithm::ES256)), UnusableKey::Algorithm);
         let locked = rsa(2048).private_key_to_pem_pkcs8_passphrase(Cipher::aes_128_cbc(), b"secret").unwrap();
-        assert_eq!(unusable(&locked, None), UnusableKey::Unreadable);
+        assert_eq!(unusable(&locked, None), UnusableKey::Unreadable(Unusable::Locked { line: 1 }));
     }
 
     #[test]

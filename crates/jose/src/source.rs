@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use openssl::{pkey::PKey, x509::X509};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
@@ -14,7 +13,6 @@ use crate::{
 
 /// A set with more keys is not read: a token without `kid` is tried against each of them.
 const MAX_KEYS: usize = 64;
-const PEM_END: &str = "-----END PUBLIC KEY-----";
 
 /// How keys are written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,14 +35,14 @@ pub struct KeySet {
 }
 
 /// Why a content as a whole is no set of keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Not an RFC 7517 set.
     #[error("it is not a JSON object with one list `keys`")]
     NotASet,
     /// Not PEM of that kind.
-    #[error("it is not PEM, or one of its blocks cannot be read")]
-    NotPem,
+    #[error("it {0}")]
+    Pem(#[from] tollgate_pem::Unusable),
     /// More keys than are tried.
     #[error("it has more than {MAX_KEYS} keys")]
     TooMany,
@@ -96,19 +94,11 @@ fn jwks(bytes: &[u8]) -> Result<Vec<Read>, Unreadable> {
 }
 
 fn pem(bytes: &[u8]) -> Result<Vec<Read>, Unreadable> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::NotPem)?;
-    let blocks = text.split_inclusive(PEM_END).filter(|block| block.contains(PEM_END));
-    let read = |block: &str| PKey::public_key_from_pem(block.as_bytes()).map(|key| (Key::from_public(key), None));
-    let keys: Vec<_> = blocks.map(read).collect::<Result<_, _>>().map_err(|_| Unreadable::NotPem)?;
-    if keys.is_empty() { Err(Unreadable::NotPem) } else { Ok(keys) }
+    Ok(tollgate_pem::public_keys(bytes)?.into_iter().map(|key| (Key::from_public(key), None)).collect())
 }
 
 fn certificates(bytes: &[u8]) -> Result<Vec<Read>, Unreadable> {
-    let certificates = X509::stack_from_pem(bytes).map_err(|_| Unreadable::NotPem)?;
-    if certificates.is_empty() {
-        return Err(Unreadable::NotPem);
-    }
-    Ok(certificates.iter().map(|certificate| (Key::from_certificate(certificate), None)).collect())
+    Ok(tollgate_pem::certificates(bytes)?.iter().map(|certificate| (Key::from_certificate(certificate), None)).collect())
 }
 
 #[cfg(test)]

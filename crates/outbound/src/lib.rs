@@ -5,7 +5,9 @@
 
 mod backoff;
 pub mod tls;
+mod trust;
 mod words;
 
 pub use backoff::Backoff;
+pub use trust::{INSTALL, TrustError, check_trust, connector};
 pub use words::quoted;

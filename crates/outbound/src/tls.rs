@@ -1,19 +1,18 @@
 //! TLS 1.2 and later, as a client: the certificate is verified against the configured authorities and the host's name.
 
-use std::{
-    path::{Path, PathBuf},
-    pin::Pin,
-};
+use std::{path::PathBuf, pin::Pin};
 
 use openssl::{
     error::ErrorStack,
-    pkey::{PKey, Private},
-    ssl::{Ssl, SslConnector, SslMethod, SslVersion},
-    x509::{X509, X509VerifyResult, store::X509StoreBuilder, verify::X509CheckFlags},
+    ssl::{Ssl, SslConnector},
+    x509::{X509VerifyResult, verify::X509CheckFlags},
 };
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 use tollgate_filter_api::Problem;
+use tollgate_pem::{FileError, KeyPair};
+
+use crate::trust::{INSTALL, TrustError, check_trust, connector};
 
 /// A certificate and its key, both PEM files.
 #[derive(Clone, Debug)]
@@ -47,14 +46,8 @@ pub enum Failure {
 /// # Errors
 /// The first that cannot be used: `tls.ca` or `tls.client_certificate`.
 pub fn check(files: &Files) -> Result<(), Problem> {
-    match &files.ca {
-        Some(path) => drop(certificates("tls.ca", path)?),
-        None => drop(system_bundle()?),
-    }
-    if let Some(identity) = &files.client_certificate {
-        load_identity(identity)?;
-    }
-    Ok(())
+    check_trust(files.ca.as_deref()).map_err(untrusted)?;
+    files.client_certificate.as_ref().map_or(Ok(()), |identity| load_identity(identity).map(drop))
 }
 
 /// Shakes hands with `host`. `alpn` are protocols as RFC 7301 writes them; empty: none are named. Reads the files anew, tens of
@@ -80,31 +73,14 @@ fn cause(stream: &SslStream<TcpStream>, error: &openssl::ssl::Error) -> String {
 }
 
 fn client(files: &Files, host: &str, alpn: &[u8]) -> Result<Ssl, Problem> {
-    let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(refused)?;
-    builder.set_min_proto_version(Some(SslVersion::TLS1_2)).map_err(refused)?;
+    let mut builder = connector(files.ca.as_deref()).map_err(untrusted)?;
     if !alpn.is_empty() {
         builder.set_alpn_protos(alpn).map_err(refused)?;
     }
-    match &files.ca {
-        Some(path) => {
-            let mut store = X509StoreBuilder::new().map_err(refused)?;
-            for certificate in certificates("tls.ca", path)? {
-                store.add_cert(certificate).map_err(refused)?;
-            }
-            builder.set_cert_store(store.build());
-        }
-        None => {
-            let (file, folder) = system_bundle()?;
-            builder.load_verify_locations(file.as_deref(), folder.as_deref()).map_err(refused)?;
-        }
-    }
     if let Some(identity) = &files.client_certificate {
-        let (chain, key) = load_identity(identity)?;
-        let mut chain = chain.into_iter();
-        if let Some(own) = chain.next() {
-            builder.set_certificate(&own).map_err(refused)?;
-        }
-        for intermediate in chain {
+        let KeyPair { leaf, intermediates, key } = load_identity(identity)?;
+        builder.set_certificate(&leaf).map_err(refused)?;
+        for intermediate in intermediates {
             builder.add_extra_chain_cert(intermediate).map_err(refused)?;
         }
         builder.set_private_key(&key).map_err(refused)?;
@@ -134,43 +110,18 @@ fn refused(error: ErrorStack) -> Problem {
     Problem::error("tls", format!("cannot set up TLS: {error}"))
 }
 
-type Bundle = (Option<PathBuf>, Option<PathBuf>);
+fn of_file(code: &'static str, error: &FileError) -> Problem {
+    Problem::error(code, error.why.to_string()).at(error.path.display().to_string(), error.line(), "")
+}
 
-fn system_bundle() -> Result<Bundle, Problem> {
-    let found = openssl_probe::probe();
-    if found.cert_file.is_none() && found.cert_dir.is_none() {
-        return Err(Problem::error("tls.ca", "this machine has no CA certificates, and none were configured"));
+fn untrusted(error: TrustError) -> Problem {
+    match error {
+        TrustError::File(error) => of_file("tls.ca", &error),
+        TrustError::Empty => Problem::error("tls.ca", error.to_string()).hint(INSTALL),
+        TrustError::Tls(error) => refused(error),
     }
-    Ok((found.cert_file, found.cert_dir))
 }
 
-fn file_problem(code: &'static str, path: &Path, message: String) -> Problem {
-    Problem::error(code, message).at(path.display().to_string(), 0, "")
-}
-
-fn read(code: &'static str, path: &Path) -> Result<Vec<u8>, Problem> {
-    std::fs::read(path).map_err(|error| file_problem(code, path, format!("cannot read the file: {error}")))
-}
-
-fn certificates(code: &'static str, path: &Path) -> Result<Vec<X509>, Problem> {
-    let read = read(code, path)?;
-    let certificates =
-        X509::stack_from_pem(&read).map_err(|error| file_problem(code, path, format!("expected PEM certificates: {error}")))?;
-    if certificates.is_empty() {
-        return Err(file_problem(code, path, "expected at least one PEM certificate, found none".to_owned()));
-    }
-    Ok(certificates)
-}
-
-fn load_identity(identity: &ClientCertificate) -> Result<(Vec<X509>, PKey<Private>), Problem> {
-    const CODE: &str = "tls.client_certificate";
-    let chain = certificates(CODE, &identity.certificate)?;
-    // The callback keeps OpenSSL from asking for a passphrase on the terminal.
-    let key = PKey::private_key_from_pem_callback(&read(CODE, &identity.key)?, |_| Ok(0))
-        .map_err(|error| file_problem(CODE, &identity.key, format!("expected a PEM private key without a passphrase: {error}")))?;
-    let fits = chain.first().and_then(|own| own.public_key().ok()).is_some_and(|public| public.public_eq(&key));
-    if !fits {
-        return Err(file_problem(CODE, &identity.key, format!("expected the key of {}", identity.certificate.display())));
-    }
-    Ok((chain, key))
+fn load_identity(identity: &ClientCertificate) -> Result<KeyPair, Problem> {
+    KeyPair::read(&identity.certificate, &identity.key).map_err(|error| of_file("tls.client_certificate", &error))
 }

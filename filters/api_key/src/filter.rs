@@ -36,11 +36,10 @@ fn signer(config: &Config, env: &Env) -> Result<Option<Signer>, Problem> {
         .document(&Location::File(signed.certificate.clone()), policy)
         .map_err(|found| Problem::setting(POINTER, found.message))?;
     let content = document.version().map(|version| version.bytes.clone()).unwrap_or_default();
-    match Signer::new(signed, &content) {
-        Some(signer) => Ok(Some(signer)),
-        None => Err(Problem::setting(POINTER, "the file holds no certificate and no public key that can verify a key")
-            .hint("RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519, in PEM")),
-    }
+    Signer::new(signed, &content).map(Some).map_err(|why| {
+        let message = format!("the file holds no certificate and no public key that can verify a key: {why}");
+        Problem::setting(POINTER, message).hint("RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519, in PEM")
+    })
 }
 
 impl Filter for ApiKey {

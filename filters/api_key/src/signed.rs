@@ -7,7 +7,8 @@ use std::{
 
 use serde_json::{Map, Value};
 use tollgate_filter_api::{Call, KeyType, Principal, PrincipalParts, Reason, Token};
-use tollgate_jose::{Format, Jws, Key, members, normal_type, parse};
+use tollgate_jose::{Format, Jws, Key, Unreadable, members, normal_type, parse};
+use tollgate_pem::Unusable;
 
 use crate::{
     config::Signed,
@@ -36,14 +37,19 @@ fn unknown(note: &'static str) -> Refusal {
 }
 
 impl Signer {
-    /// `None` when the file holds no key that can verify a signature.
-    pub(crate) fn new(settings: &Signed, pem: &[u8]) -> Option<Self> {
-        let keys = parse(Format::Certificate, pem).or_else(|_| parse(Format::Pem, pem)).ok()?.keys;
+    /// # Errors
+    /// Why no signature could be verified with what the file holds: certificates, or else public keys.
+    pub(crate) fn new(settings: &Signed, pem: &[u8]) -> Result<Self, String> {
+        let read = match parse(Format::Certificate, pem) {
+            Err(Unreadable::Pem(Unusable::Nothing(_))) => parse(Format::Pem, pem),
+            read => read,
+        };
+        let keys = read.map_err(|why| why.to_string())?.keys;
         if keys.is_empty() {
-            return None;
+            return Err("none of them is fit for that".to_owned());
         }
         let skew = settings.clock_skew.0.as_secs_f64();
-        Some(Self { issuer: settings.issuer.clone(), keys, any_api: settings.any_api, skew, padded: settings.padded })
+        Ok(Self { issuer: settings.issuer.clone(), keys, any_api: settings.any_api, skew, padded: settings.padded })
     }
 
     pub(crate) fn find(&self, key: &str, call: &Call) -> Result<Principal, Refusal> {

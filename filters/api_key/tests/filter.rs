@@ -285,4 +285,7 @@ fn settings_that_can_accept_nothing_are_refused() {
         let setup = Harness::<ApiKey>::setup().document("keys.pem", content);
         assert_eq!(setup.problem("{signed: {issuer: i, certificate: keys.pem}}").pointer, "/signed/certificate");
     }
+    let damaged = Harness::<ApiKey>::setup().document("keys.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let problem = damaged.problem("{signed: {issuer: i, certificate: keys.pem}}");
+    assert!(problem.message.contains("block 1 (CERTIFICATE, line 1) cannot be read"), "{problem}");
 }

@@ -99,9 +99,9 @@ impl KeyRing {
         self.sources.iter().all(|source| source.document.confirmed().is_some_and(|confirmed| confirmed >= time))
     }
 
-    /// Whether that source has said keys that can be used.
-    pub(crate) fn has_keys_of(&self, source: usize) -> bool {
-        self.loaded().get(source).is_some_and(|loaded| loaded.keys.is_some())
+    /// Why that source has said no key yet that can be used.
+    pub(crate) fn fault_of(&self, source: usize) -> Option<String> {
+        self.loaded().get(source).filter(|loaded| loaded.keys.is_none()).map(|loaded| loaded.why().to_owned())
     }
 
     fn loaded(&self) -> MutexGuard<'_, Vec<Loaded>> {

@@ -131,9 +131,12 @@ fn key_ring(issuer: &IssuerConfig, i: usize, env: &Env) -> Result<KeyRing, Probl
     };
     let ring = KeyRing::new(&issuer.issuer, sources, issuer.max_age.0, meters, env.clock.instant());
     for (k, location) in files {
-        if !ring.has_keys_of(k) {
-            return Err(Problem::setting(format!("/issuers/{i}/keys/{k}"), format!("`{location}` holds no key that can verify a token"))
-                .hint("RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519; public, for signatures, in the format that is named"));
+        if let Some(why) = ring.fault_of(k) {
+            return Err(Problem::setting(
+                format!("/issuers/{i}/keys/{k}"),
+                format!("`{location}` holds no key that can verify a token: {why}"),
+            )
+            .hint("RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519; public, for signatures, in the format that is named"));
         }
     }
     Ok(ring)

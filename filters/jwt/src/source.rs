@@ -65,6 +65,11 @@ impl Loaded {
         }
     }
 
+    /// Why there are no keys.
+    pub(crate) fn why(&self) -> &str {
+        self.broken.as_deref().unwrap_or("it was not read yet")
+    }
+
     fn take(&mut self, set: KeySet, source: &Source, meters: &Meters) {
         for dropped in set.dropped {
             meters.metrics.counter("jwt_keys_dropped_total", Some(("why", dropped.why.kind()))).inc();

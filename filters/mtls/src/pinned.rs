@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use openssl::{sha::sha256, x509::X509};
+use openssl::sha::sha256;
 use tollgate_filter_api::{Document, DocumentPolicy, Env, Interval, Location, Problem};
+use tollgate_pem::{Kind, Unusable, certificates};
 
 const MAX_BYTES: usize = 1 << 20;
 
 /// The certificates of one file.
 pub(crate) struct Pinned {
+    location: Location,
     source: Arc<dyn Document>,
     read: ArcSwap<Read>,
 }
@@ -28,12 +30,10 @@ impl Pinned {
             max_bytes: MAX_BYTES,
         };
         let source = env.world.document(&location, policy)?;
-        let version = source.version();
-        let read = version.and_then(|version| Some(Read { number: version.number, digests: digests(&version.bytes)? }));
-        let Some(read) = read else {
-            return Err(Problem::error("mtls.certificates", format!("{location} holds no certificate in PEM, or a broken one")));
-        };
-        Ok(Self { source, read: ArcSwap::from_pointee(read) })
+        let wrong = |why: &Unusable| Problem::error("mtls.certificates", format!("{location} {why}"));
+        let version = source.version().ok_or_else(|| wrong(&Unusable::Nothing(Kind::Certificate)))?;
+        let read = Read { number: version.number, digests: digests(&version.bytes).map_err(|why| wrong(&why))? };
+        Ok(Self { location, source, read: ArcSwap::from_pointee(read) })
     }
 
     /// Whether a certificate is in the file. A new version that cannot be read leaves the old one in force.
@@ -43,15 +43,17 @@ impl Pinned {
             return read.digests.contains(sha256);
         }
         if let Some(version) = self.source.version() {
-            let digests = digests(&version.bytes).unwrap_or_else(|| read.digests.clone());
+            let digests = digests(&version.bytes).unwrap_or_else(|why| {
+                log::warn!("{} {why}; the certificates that it held stay in force", self.location);
+                read.digests.clone()
+            });
             self.read.store(Arc::new(Read { number: version.number, digests }));
         }
         self.read.load().digests.contains(sha256)
     }
 }
 
-/// `None` for a file without a certificate.
-fn digests(pem: &[u8]) -> Option<Vec<[u8; 32]>> {
-    let certificates = X509::stack_from_pem(pem).ok().filter(|all| !all.is_empty())?;
-    certificates.iter().map(|certificate| certificate.to_der().ok().map(|der| sha256(&der))).collect()
+fn digests(pem: &[u8]) -> Result<Vec<[u8; 32]>, Unusable> {
+    let digest = |der: Vec<u8>| sha256(&der);
+    certificates(pem)?.iter().map(|certificate| certificate.to_der().map(digest).map_err(|_| Unusable::Der(Kind::Certificate))).collect()
 }

@@ -181,4 +181,7 @@ fn what_cannot_be_enforced_is_refused_at_load() {
     }
     let empty = Harness::<Mtls>::setup().document("empty.pem", "");
     assert_eq!(empty.problem("{allow: {certificates: [empty.pem]}}").pointer, "/allow/certificates/0");
+    let half = [certificate("bank").to_pem().unwrap(), b"-----BEGIN CERTIFICATE-----\nAAAA\n".to_vec()].concat();
+    let problem = Harness::<Mtls>::setup().document("half.pem", half).problem("{allow: {certificates: [half.pem]}}");
+    assert!(problem.message.starts_with("half.pem is cut off: block 2 (line "), "{problem}");
 }

@@ -4,6 +4,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use tollgate_document::nearest;
 use tollgate_filter_api::{Problem, Problems};
+use tollgate_pem::FileError;
 use tollgate_plan::{self as plan, EndpointGroup, Environment, Plan, Strategy};
 
 use super::{
@@ -94,8 +95,8 @@ fn known(name: &str, names: &[&str]) -> String {
 struct Builder<'a> {
     inputs: &'a Inputs<'a>,
     problems: Problems,
-    trusts: HashMap<PathBuf, Result<Arc<UpstreamTrust>, String>>,
-    identities: HashMap<(PathBuf, PathBuf), Result<Arc<Identity>, String>>,
+    trusts: HashMap<PathBuf, Result<Arc<UpstreamTrust>, FileError>>,
+    identities: HashMap<(PathBuf, PathBuf), Result<Arc<Identity>, FileError>>,
 }
 
 /// Who said what an endpoint may be unfit for.
@@ -176,7 +177,7 @@ impl<'a> Builder<'a> {
         self.or_blame(read, "upstream.client_certificate", &said.by)
     }
 
-    fn or_blame<T>(&mut self, read: Result<T, String>, code: &'static str, by: &Origin<'_>) -> Option<T> {
-        read.map_err(|complaint| self.problems.push(by.error(self.inputs, code, complaint))).ok()
+    fn or_blame<T>(&mut self, read: Result<T, FileError>, code: &'static str, by: &Origin<'_>) -> Option<T> {
+        read.map_err(|error| self.problems.push(by.error(self.inputs, code, error.to_string()))).ok()
     }
 }

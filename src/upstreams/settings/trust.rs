@@ -3,13 +3,13 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use openssl::{
-    hash::MessageDigest,
     pkey::{PKey, Private},
-    sha::Sha256,
+    sha::{Sha256, sha256},
     x509::X509,
 };
+use tollgate_pem::{File, FileError, KeyPair, Kind, Unusable};
 
-use crate::config::{KeyPair, UpstreamHttp};
+use crate::config::{self, UpstreamHttp};
 
 /// The certificates that an upstream's chain must end in; at least one.
 pub struct UpstreamTrust {
@@ -41,16 +41,13 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Why a file is not what it should be: a sentence without a full stop, naming the file.
-type Complaint = String;
-
 impl UpstreamTrust {
     /// Reads a PEM file.
     ///
     /// # Errors
-    /// When it cannot be read, is not PEM, or holds no certificate.
-    pub fn read(path: &Path) -> Result<Self, Complaint> {
-        let certificates = certificates(path)?;
+    /// When it cannot be used.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let certificates = File::read(path)?.certificates()?;
         let mut hash = Sha256::new();
         for certificate in &certificates {
             hash.update(&fingerprint(certificate, path)?);
@@ -63,37 +60,17 @@ impl Identity {
     /// Reads a chain and its key from PEM files.
     ///
     /// # Errors
-    /// When a file cannot be read or is not PEM, or the key is not the leaf's.
-    pub fn read(pair: &KeyPair) -> Result<Self, Complaint> {
-        let chain = certificates(&pair.certificate)?;
-        let shown = pair.key.display();
-        let pem = std::fs::read(&pair.key).map_err(|error| format!("cannot read {shown}: {error}"))?;
-        // A passphrase prompt would hang a server, so an encrypted key is refused.
-        let key = PKey::private_key_from_pem_callback(&pem, |_| Ok(0))
-            .map_err(|_| format!("{shown} holds no unencrypted private key in PEM form"))?;
-        let leaf = &chain[0];
-        if !leaf.public_key().is_ok_and(|public| public.public_eq(&key)) {
-            return Err(format!("the key {shown} does not belong to the first certificate of {}", pair.certificate.display()));
-        }
-        let digest = fingerprint(leaf, &pair.certificate)?;
-        Ok(Self { chain, key, digest })
+    /// When a file cannot be used, or the key is not the leaf's.
+    pub fn read(pair: &config::KeyPair) -> Result<Self, FileError> {
+        let KeyPair { leaf, intermediates, key } = KeyPair::read(&pair.certificate, &pair.key)?;
+        let digest = fingerprint(&leaf, &pair.certificate)?;
+        Ok(Self { chain: [leaf].into_iter().chain(intermediates).collect(), key, digest })
     }
 }
 
-/// At least one certificate, or why not.
-fn certificates(path: &Path) -> Result<Vec<X509>, Complaint> {
-    let shown = path.display();
-    let pem = std::fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-    let stack = X509::stack_from_pem(&pem).map_err(|_| format!("{shown} holds a damaged certificate"))?;
-    if stack.is_empty() {
-        return Err(format!("{shown} holds no certificate in PEM form"));
-    }
-    Ok(stack)
-}
-
-fn fingerprint(certificate: &X509, path: &Path) -> Result<[u8; 32], Complaint> {
-    let digest = certificate.digest(MessageDigest::sha256()).map_err(|_| format!("{} holds a damaged certificate", path.display()))?;
-    <[u8; 32]>::try_from(&*digest).map_err(|_| format!("{} holds a damaged certificate", path.display()))
+fn fingerprint(certificate: &X509, path: &Path) -> Result<[u8; 32], FileError> {
+    let wrong = |_| FileError { path: path.to_owned(), why: Unusable::Der(Kind::Certificate).into() };
+    certificate.to_der().map(|der| sha256(&der)).map_err(wrong)
 }
 
 /// What a pooled connection must have in common with a request to serve it.

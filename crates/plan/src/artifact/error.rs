@@ -67,10 +67,12 @@ pub enum ArtifactError {
     #[error("the artifact was read without its documents and cannot be written again")]
     DocumentsNotKept,
     /// Not an Ed25519 key in PEM.
-    #[error("this is not an Ed25519 {expected} key in PEM (`openssl genpkey -algorithm ed25519` makes a private one)")]
+    #[error("this is not an Ed25519 {expected} key in PEM: the file {why} (`openssl genpkey -algorithm ed25519` makes a private one)")]
     NotAKey {
         /// `private` or `public`.
         expected: &'static str,
+        /// What is wrong with the file; reads on after its name.
+        why: String,
     },
     /// OpenSSL refused to work.
     #[error("cryptography failed: {0}")]

@@ -9,6 +9,7 @@ use openssl::{
     pkey::{Id, PKey, Private},
     sign::{Signer, Verifier},
 };
+use tollgate_pem::{private_key, public_keys};
 
 use super::{ArtifactError, Signature};
 
@@ -23,10 +24,8 @@ impl SigningKey {
     /// # Errors
     /// [`ArtifactError::NotAKey`] for anything else, keys of other kinds included.
     pub fn from_pem(pem: &[u8]) -> Result<Self, ArtifactError> {
-        match PKey::private_key_from_pem(pem) {
-            Ok(key) if key.id() == Id::ED25519 => Ok(Self(key)),
-            _ => Err(ArtifactError::NotAKey { expected: "private" }),
-        }
+        let key = private_key(pem).map_err(|why| ArtifactError::NotAKey { expected: "private", why: why.to_string() })?;
+        if key.id() == Id::ED25519 { Ok(Self(key)) } else { Err(other("private")) }
     }
 
     /// The public half.
@@ -61,9 +60,10 @@ impl VerifyingKey {
     /// # Errors
     /// [`ArtifactError::NotAKey`] for anything else, keys of other kinds included.
     pub fn from_pem(pem: &[u8]) -> Result<Self, ArtifactError> {
-        match PKey::public_key_from_pem(pem) {
-            Ok(key) if key.id() == Id::ED25519 => Self::from_raw(&key.raw_public_key()?),
-            _ => Err(ArtifactError::NotAKey { expected: "public" }),
+        let keys = public_keys(pem).map_err(|why| ArtifactError::NotAKey { expected: "public", why: why.to_string() })?;
+        match &keys[..] {
+            [key] if key.id() == Id::ED25519 => Self::from_raw(&key.raw_public_key()?),
+            _ => Err(other("public")),
         }
     }
 
@@ -73,7 +73,7 @@ impl VerifyingKey {
     }
 
     fn from_raw(raw: &[u8]) -> Result<Self, ArtifactError> {
-        raw.try_into().map(Self).map_err(|_| ArtifactError::NotAKey { expected: "public" })
+        raw.try_into().map(Self).map_err(|_| other("public"))
     }
 
     pub(super) fn from_array(raw: [u8; 32]) -> Self {
@@ -98,6 +98,11 @@ impl Signature {
             .and_then(|key| Verifier::new_without_digest(&key)?.verify_oneshot(&self.bytes, &message(digest)))
             .unwrap_or(false)
     }
+}
+
+/// A key can be read, and is not the one that is needed.
+fn other(expected: &'static str) -> ArtifactError {
+    ArtifactError::NotAKey { expected, why: "holds a key of another kind, or several".to_owned() }
 }
 
 fn message(digest: &[u8; 32]) -> Vec<u8> {

@@ -336,6 +336,15 @@ fn keys_come_from_pem_whatever_the_token_calls_them() {
 }
 
 #[test]
+fn a_file_with_a_damaged_key_is_refused_and_the_block_is_named() {
+    let pem = [P256.public_pem(), b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n".to_vec()].concat();
+    let settings = settings(json!({ "keys": { "pem": "keys.pem" } }), none());
+    let problem = Harness::<Jwt>::setup().document("keys.pem", pem).problem(&settings);
+    let line = 1 + P256.public_pem().iter().filter(|byte| **byte == b'\n').count();
+    assert!(problem.message.contains(&format!("block 2 (PUBLIC KEY, line {line}) cannot be read")), "{problem}");
+}
+
+#[test]
 fn a_certificate_counts_within_its_validity_only() {
     let certificate = RSA.certificate(START + 100, START + 200);
     let settings = settings(json!({ "keys": { "certificate": "c.pem" } }), none());

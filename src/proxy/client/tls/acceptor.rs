@@ -5,7 +5,7 @@
 
 use openssl::{
     error::ErrorStack,
-    pkey::{Id, PKey},
+    pkey::Id,
     ssl::{
         AlpnError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslVerifyMode, SslVersion,
         select_next_proto,
@@ -13,9 +13,10 @@ use openssl::{
     x509::store::X509StoreBuilder,
 };
 use tollgate_filter_api::Problem;
+use tollgate_pem::KeyPair;
 
 use super::{
-    pem::{certificates, internal, problem, read},
+    problems::{internal, unusable},
     sessions,
     trust::{self, ClientTrust},
 };
@@ -58,24 +59,13 @@ fn acceptor(tls: &Tls, trust: Option<&ClientTrust>) -> Result<SslAcceptor, Probl
     builder.set_read_ahead(true);
     spoken(&mut builder, tls.profile).map_err(|error| internal(&error))?;
     builder.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
-    let chain = certificates(&tls.certificate)?;
-    let key = read(&tls.key)?;
-    // A prompt for the password would hang the start.
-    let key = PKey::private_key_from_pem_callback(&key, |_| Ok(0))
-        .map_err(|_| problem(&tls.key, "is not a private key in PEM, or is protected by a password"))?;
-    let Some((leaf, rest)) = chain.split_first() else { return Err(problem(&tls.certificate, "holds no certificate")) };
-    let matches = leaf.public_key().is_ok_and(|public| public.public_eq(&key));
-    if !matches {
-        return Err(
-            problem(&tls.key, "is not the key of the certificate").hint(format!("the certificate is {}", tls.certificate.display()))
-        );
-    }
+    let KeyPair { leaf, intermediates, key } = KeyPair::read(&tls.certificate, &tls.key).map_err(|error| unusable(&error))?;
     if tls.profile == TlsProfile::Fapi && key.id() != Id::RSA {
         log::warn!("{} is no RSA certificate, so that the profile `fapi` speaks TLS 1.3 alone", tls.certificate.display());
     }
-    builder.set_certificate(leaf).and_then(|()| builder.set_private_key(&key)).map_err(|error| internal(&error))?;
-    for certificate in rest {
-        builder.add_extra_chain_cert(certificate.clone()).map_err(|error| internal(&error))?;
+    builder.set_certificate(&leaf).and_then(|()| builder.set_private_key(&key)).map_err(|error| internal(&error))?;
+    for certificate in intermediates {
+        builder.add_extra_chain_cert(certificate).map_err(|error| internal(&error))?;
     }
     // RFC 7301 §3.2: who speaks something else only is told so, and is not taken for a client of HTTP (ALPACA).
     let protocols: &'static [u8] = if tls.http2 { b"\x02h2\x08http/1.1" } else { b"\x08http/1.1" };

@@ -3,7 +3,7 @@
 //! The same rules judge a chain in the handshake, when a session is resumed, and when the rules change under an open connection.
 //! Revocation lists come from files. Nothing is fetched, and OCSP is not supported.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use openssl::{
     asn1::{Asn1Time, Asn1TimeRef},
@@ -12,18 +12,18 @@ use openssl::{
     ssl::SslFiletype,
     stack::{Stack, StackRef},
     x509::{
-        X509, X509Crl, X509PurposeId, X509Ref, X509StoreContext, X509VerifyResult,
+        X509, X509PurposeId, X509Ref, X509StoreContext, X509VerifyResult,
         store::{X509Lookup, X509Store, X509StoreBuilder},
         verify::{X509VerifyFlags, X509VerifyParam},
     },
 };
 use tollgate_filter_api::Problem;
+use tollgate_pem::{File, is_pem};
 
 use super::{
     certificate::has_plain_names,
-    der,
-    pem::{certificates, internal, problem, read},
-    policy,
+    der, policy,
+    problems::{internal, problem, unusable},
 };
 use crate::config::{ClientAuth, CrlStale};
 
@@ -52,10 +52,7 @@ impl ClientTrust {
     /// # Errors
     /// A file that is missing, empty or broken.
     pub fn read(settings: &ClientAuth) -> Result<Self, Problem> {
-        let anchors = certificates(&settings.ca)?;
-        if anchors.is_empty() {
-            return Err(problem(&settings.ca, "holds no certificate; an empty trust store would trust nobody or everybody"));
-        }
+        let anchors = File::read(&settings.ca).and_then(|file| file.certificates()).map_err(|error| unusable(&error))?;
         if !anchors.iter().any(is_root) {
             let complaint = problem(&settings.ca, "holds no root: without a certificate that is its own issuer, no chain ends there");
             return Err(complaint.hint("add the root; the filter `mtls` bounds clients to one authority below it by `allow.issuers`"));
@@ -67,9 +64,10 @@ impl ClientTrust {
         }
         let mut ends = Vec::new();
         for path in &settings.crl {
-            let bytes = read(path)?;
-            digest.update(&sha256(&bytes));
-            ends.extend(next_updates(path, &bytes)?);
+            let file = File::read(path).map_err(|error| unusable(&error))?;
+            digest.update(&sha256(file.content()));
+            let lists = file.revocation_lists().map_err(|error| unusable(&error))?;
+            ends.extend(lists.iter().filter_map(|list| seconds(list.next_update()?)));
         }
         let store = store(settings, &anchors, false)?;
         let open = settings.crl_stale == CrlStale::Open && !settings.crl.is_empty();
@@ -176,35 +174,13 @@ fn is_root(certificate: &X509) -> bool {
 fn add_lists(builder: &mut X509StoreBuilder, paths: &[PathBuf]) -> Result<(), Problem> {
     let lookup = builder.add_lookup(X509Lookup::file()).map_err(|error| internal(&error))?;
     for path in paths {
-        let kind = if is_pem(&read(path)?) { SslFiletype::PEM } else { SslFiletype::ASN1 };
+        let kind = if is_pem(File::read(path).map_err(|error| unusable(&error))?.content()) { SslFiletype::PEM } else { SslFiletype::ASN1 };
         if path.to_str().is_none_or(|text| text.contains('\0')) {
             return Err(problem(path, "has a name that is not UTF-8"));
         }
         lookup.load_crl_file(path, kind).map_err(|_| problem(path, "is not a certificate revocation list"))?;
     }
     Ok(())
-}
-
-fn is_pem(bytes: &[u8]) -> bool {
-    bytes.windows(11).any(|window| window == b"-----BEGIN ")
-}
-
-/// When each list of a file ends; one without a next update never does.
-fn next_updates(path: &Path, bytes: &[u8]) -> Result<Vec<i64>, Problem> {
-    let broken = |_| problem(path, "is not a certificate revocation list");
-    let lists = if is_pem(bytes) {
-        let text = String::from_utf8_lossy(bytes);
-        let blocks = text.split("-----BEGIN X509 CRL-----").skip(1);
-        blocks
-            .map(|block| X509Crl::from_pem(format!("-----BEGIN X509 CRL-----{block}").as_bytes()).map_err(broken))
-            .collect::<Result<Vec<_>, _>>()?
-    } else {
-        vec![X509Crl::from_der(bytes).map_err(broken)?]
-    };
-    if lists.is_empty() {
-        return Err(problem(path, "holds no certificate revocation list"));
-    }
-    Ok(lists.iter().filter_map(|list| seconds(list.next_update()?)).collect())
 }
 
 /// The path that was found.

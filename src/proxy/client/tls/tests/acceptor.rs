@@ -146,7 +146,7 @@ fn t13_a_trust_store_that_is_missing_empty_broken_or_trusts_nobody_is_refused() 
     let stores = [
         (PathBuf::from("/nonexistent/ca.pem"), "cannot be read"),
         (world.folder.write("empty.pem", b""), "holds no certificate"),
-        (world.folder.write("broken.pem", broken), "is not a list of certificates"),
+        (world.folder.write("broken.pem", broken), "holds a damaged certificate: block 1 (CERTIFICATE, line 1) cannot be read"),
         (world.folder.write("between.pem", between.pem()), "holds no root"),
     ];
     for (ca, complaint) in stores {
@@ -162,8 +162,8 @@ fn t14_a_key_must_be_readable_without_a_password_and_belong_to_the_certificate()
     let other = Form::plain("other").self_signed();
     let sealed = other.key.private_key_to_pem_pkcs8_passphrase(openssl::symm::Cipher::aes_256_cbc(), b"secret").unwrap();
     let keys = [
-        (world.folder.write("other.key", other.key_pem()), "is not the key of the certificate"),
-        (world.folder.write("sealed.key", &sealed), "is not a private key in PEM, or is protected by a password"),
+        (world.folder.write("other.key", other.key_pem()), "is not the key of the first certificate in"),
+        (world.folder.write("sealed.key", &sealed), "holds a private key that a passphrase protects"),
         (PathBuf::from("/nonexistent/server.key"), "cannot be read"),
     ];
     for (key, complaint) in keys {
