@@ -18,7 +18,7 @@ use super::{
         sample,
     },
 };
-use crate::stores::{Client, Fetched, HttpUrl, ServerTrust};
+use crate::stores::{Client, Fetched, ServerTrust, parse_url};
 
 /// Time for a definition that is fetched.
 const FETCH_TIME: Duration = Duration::from_secs(30);
@@ -142,7 +142,7 @@ fn file_name(location: &str, json: bool) -> String {
 }
 
 fn fetch(url: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
-    let target = HttpUrl::parse(url)?;
+    let target = parse_url(url)?;
     let client = Client::new(ServerTrust::System);
     client.check(&target)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -22,10 +22,11 @@ use tokio::{
     time::Instant,
 };
 use tollgate_filter_api::{Clock, Counter, Document, DocumentPolicy, Gauge, Metrics, Version};
+use tollgate_url::Url;
 
 use super::{
     file::{self, Stamp},
-    http::{Client, Fetched, HttpUrl},
+    http::{Client, Fetched},
     jittered,
     tended::{Tended, lock},
 };
@@ -35,7 +36,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) enum Origin {
     File(PathBuf),
-    Url(HttpUrl, Client),
+    Url(Url, Client),
 }
 
 impl std::fmt::Display for Origin {

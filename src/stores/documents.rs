@@ -16,7 +16,7 @@ use tollgate_filter_api::{
 use super::{
     ServerTrust,
     document::{Entry, Origin},
-    http::{Client, HttpUrl},
+    http::{Client, parse_url},
     remote::HttpRemote,
     slow::Slow,
     tended::{Registry, lock},
@@ -90,7 +90,7 @@ impl Documents {
         match location {
             Location::File(path) => Ok(Origin::File(self.folder.join(path))),
             Location::Url(url) => {
-                let target = HttpUrl::parse(url)?;
+                let target = parse_url(url)?;
                 self.client.check(&target)?;
                 Ok(Origin::Url(target, self.client.clone()))
             }
@@ -120,7 +120,7 @@ impl World for Documents {
     }
 
     fn remote(&self, url: &str, policy: RemotePolicy) -> Result<Arc<dyn Remote>, Problem> {
-        let target = HttpUrl::parse(url)?;
+        let target = parse_url(url)?;
         let (client, content) = match &policy.ca {
             None => (self.client.clone(), None),
             Some(ca) => {

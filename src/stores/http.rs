@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::{
-    Request, Response, StatusCode, Uri,
+    Request, Response, StatusCode,
     body::Incoming,
     client::conn::http1,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HOST, HeaderValue, IF_NONE_MATCH, USER_AGENT},
@@ -28,73 +28,19 @@ use tokio::{
 };
 use tokio_openssl::SslStream;
 use tollgate_filter_api::Problem;
+use tollgate_url::{Url, redacted};
 
 use super::{ServerTrust, tended::lock};
 
 /// How servers are told who is asking.
 pub(super) const OUR_NAME: HeaderValue = HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
 
-/// An `http` or `https` URL, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpUrl {
-    host: String,
-    pub(super) authority: String,
-    port: u16,
-    pub(super) path: String,
-    secure: bool,
-}
-
-impl HttpUrl {
-    /// Takes an absolute `http` or `https` URL apart.
-    ///
-    /// # Errors
-    /// When it is none, or holds user information, which would end up in logs.
-    pub fn parse(url: &str) -> Result<Self, Problem> {
-        let wrong = |message: &str| Problem::error("document.url", format!("{message}, found `{}`", without_secrets(url)));
-        let uri: Uri = url.parse().map_err(|_| wrong("expected an absolute URL"))?;
-        let secure = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(wrong("expected a URL that begins with http:// or https://")),
-        };
-        let authority = uri.authority().ok_or_else(|| wrong("expected a URL with a host"))?;
-        if authority.as_str().contains('@') {
-            return Err(wrong("expected a URL without user information"));
-        }
-        if authority.host().is_empty() {
-            return Err(wrong("expected a URL with a host"));
-        }
-        Ok(Self {
-            host: authority.host().trim_matches(['[', ']']).to_owned(),
-            authority: authority.as_str().to_owned(),
-            port: authority.port_u16().unwrap_or(if secure { 443 } else { 80 }),
-            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-            secure,
-        })
-    }
-
-    /// Whether TLS is spoken.
-    pub fn is_secure(&self) -> bool {
-        self.secure
-    }
-}
-
-impl fmt::Display for HttpUrl {
-    /// The URL without its query, which may hold a secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.secure { "https" } else { "http" };
-        let path = self.path.split('?').next().unwrap_or("/");
-        write!(f, "{scheme}://{}{path}", self.authority)
-    }
-}
-
-/// The URL without user information and query.
-fn without_secrets(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or(url);
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
-        _ => url.to_owned(),
-    }
+/// Takes an absolute `http` or `https` URL apart.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_url(text: &str) -> Result<Url, Problem> {
+    Url::parse_http(text).map_err(|error| Problem::error("document.url", format!("the URL `{}` {error}", redacted(text))))
 }
 
 /// What came back.
@@ -177,25 +123,19 @@ impl Client {
     ///
     /// # Errors
     /// When the trust store is missing or empty.
-    pub fn check(&self, target: &HttpUrl) -> Result<(), Problem> {
-        if target.secure { self.trust.check() } else { Ok(()) }
+    pub fn check(&self, target: &Url) -> Result<(), Problem> {
+        if target.is_https() { self.trust.check() } else { Ok(()) }
     }
 
     /// Fetches the target, unless `known` still names its content.
     ///
     /// # Errors
     /// When no complete, plain 200 came within `timeout` and `max_bytes`.
-    pub async fn get(
-        &self,
-        target: &HttpUrl,
-        known: Option<&HeaderValue>,
-        timeout: Duration,
-        max_bytes: usize,
-    ) -> Result<Fetched, FetchError> {
+    pub async fn get(&self, target: &Url, known: Option<&HeaderValue>, timeout: Duration, max_bytes: usize) -> Result<Fetched, FetchError> {
         tokio::time::timeout(timeout, self.exchange(target, known, max_bytes)).await.unwrap_or(Err(FetchError::Late(timeout)))
     }
 
-    async fn exchange(&self, target: &HttpUrl, known: Option<&HeaderValue>, max_bytes: usize) -> Result<Fetched, FetchError> {
+    async fn exchange(&self, target: &Url, known: Option<&HeaderValue>, max_bytes: usize) -> Result<Fetched, FetchError> {
         let stream = self.connect(target).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let answer = async {
@@ -213,9 +153,9 @@ impl Client {
     }
 
     /// A connection to the target's server, whose certificate was verified.
-    pub(super) async fn connect(&self, target: &HttpUrl) -> Result<Box<dyn Io>, FetchError> {
-        let tcp = TcpStream::connect((target.host.as_str(), target.port)).await.map_err(FetchError::Connect)?;
-        if !target.secure {
+    pub(super) async fn connect(&self, target: &Url) -> Result<Box<dyn Io>, FetchError> {
+        let tcp = TcpStream::connect((target.host.as_str(), target.http_port())).await.map_err(FetchError::Connect)?;
+        if !target.is_https() {
             return Ok(Box::new(tcp));
         }
         let tls = |error: &dyn fmt::Display| FetchError::Tls(error.to_string());
@@ -240,10 +180,9 @@ impl Client {
     }
 }
 
-fn request(target: &HttpUrl, known: Option<&HeaderValue>) -> Request<Empty<Bytes>> {
+fn request(target: &Url, known: Option<&HeaderValue>) -> Request<Empty<Bytes>> {
     let mut request = Request::new(Empty::new());
-    // Both were parsed out of a URI, so both parse again.
-    *request.uri_mut() = target.path.parse().unwrap_or_default();
+    *request.uri_mut() = target.target.clone().into();
     let headers = request.headers_mut();
     if let Ok(host) = HeaderValue::from_str(&target.authority) {
         headers.insert(HOST, host);

@@ -27,7 +27,7 @@ use tollgate_filter_api::MetricDoc;
 
 pub use dns::{DnsError, Name, Resolver};
 pub use documents::{Documents, FreshTrust};
-pub use http::{Client, FetchError, Fetched, HttpUrl};
+pub use http::{Client, FetchError, Fetched, parse_url};
 pub use trust::ServerTrust;
 
 /// The series written here.

@@ -23,10 +23,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tollgate_filter_api::{Counter, Metrics, Remote, RemoteError, RemoteFuture, RemotePolicy, RemoteRequest, RemoteResponse};
+use tollgate_url::Url;
 
 use super::{
     breaker::Breaker,
-    http::{Client, FetchError, HttpUrl, OUR_NAME, collect},
+    http::{Client, FetchError, OUR_NAME, collect},
     tended::lock,
 };
 
@@ -41,7 +42,7 @@ const IDLE: Duration = Duration::from_secs(20);
 pub(super) struct HttpRemote(Arc<Inner>);
 
 struct Inner {
-    target: HttpUrl,
+    target: Url,
     client: Client,
     policy: RemotePolicy,
     kept: Mutex<Vec<(Connection, Instant)>>,
@@ -67,15 +68,15 @@ impl Drop for Connection {
 #[derive(Debug, thiserror::Error)]
 enum CallError {
     #[error("{0}: it failed several times in a row and is left alone for a moment")]
-    Open(HttpUrl),
+    Open(Url),
     #[error("{0}: too many questions at the same time")]
-    Busy(HttpUrl),
+    Busy(Url),
     #[error("{0}: {1}")]
-    Failed(HttpUrl, FetchError),
+    Failed(Url, FetchError),
 }
 
 impl HttpRemote {
-    pub(super) fn new(target: HttpUrl, client: Client, policy: RemotePolicy, metrics: &Metrics) -> Self {
+    pub(super) fn new(target: Url, client: Client, policy: RemotePolicy, metrics: &Metrics) -> Self {
         let name = target.to_string();
         let label = Some(("remote", name.as_str()));
         Self(Arc::new(Inner {
@@ -146,8 +147,7 @@ impl Inner {
     fn request(&self, question: &RemoteRequest) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(question.body.clone()));
         *request.method_mut() = question.method.clone();
-        // Both were parsed out of a URI, so both parse again.
-        *request.uri_mut() = self.target.path.parse().unwrap_or_default();
+        *request.uri_mut() = self.target.target.clone().into();
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, OUR_NAME);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -1,6 +1,7 @@
 //! The URL of a broker, taken apart.
 
 use tollgate_filter_api::{Problem, percent_decoded};
+use tollgate_url::{Url, UrlError, redacted};
 
 /// What is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,59 +23,48 @@ pub(crate) struct Endpoint {
     pub(crate) vhost: Option<String>,
 }
 
-impl Endpoint {
-    pub(crate) fn parse(url: &str) -> Result<Self, Problem> {
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("expected SCHEME://HOST[:PORT][/VHOST]", url))?;
-        let (protocol, secure, default) = match scheme {
-            "stomp" => (Protocol::Stomp, false, 61613),
-            "stomp+tls" => (Protocol::Stomp, true, 61614),
-            "amqp10" => (Protocol::Amqp10, false, 5672),
-            "amqp10+tls" => (Protocol::Amqp10, true, 5671),
-            "amqp" => (Protocol::Amqp091, false, 5672),
-            "amqps" => (Protocol::Amqp091, true, 5671),
-            _ => return Err(wrong("expected the scheme stomp, stomp+tls, amqp10, amqp10+tls, amqp or amqps", url)),
-        };
-        if rest.contains(['@', '?', '#']) {
-            return Err(wrong("expected a URL without user information, query or fragment", url)
-                .hint("credentials have settings of their own, so that they end up in no log"));
-        }
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (host, port) = host_and_port(authority).ok_or_else(|| wrong("expected HOST or HOST:PORT", url))?;
-        let vhost = if path.is_empty() { None } else { Some(decoded(path).ok_or_else(|| wrong("expected a percent-encoded name", url))?) };
-        Ok(Self { protocol, secure, host, port: port.unwrap_or(default), vhost })
+/// What the schemes stand for: the protocol, whether it is encrypted, and the usual port.
+const SCHEMES: [(&str, Protocol, bool, u16); 6] = [
+    ("stomp", Protocol::Stomp, false, 61613),
+    ("stomp+tls", Protocol::Stomp, true, 61614),
+    ("amqp10", Protocol::Amqp10, false, 5672),
+    ("amqp10+tls", Protocol::Amqp10, true, 5671),
+    ("amqp", Protocol::Amqp091, false, 5672),
+    ("amqps", Protocol::Amqp091, true, 5671),
+];
+const NAMES: [&str; 6] = {
+    let mut names = [""; 6];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = SCHEMES[i].0;
+        i += 1;
     }
-}
+    names
+};
 
-fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(literal) => {
-            let (host, rest) = literal.split_once(']')?;
-            host.parse::<std::net::Ipv6Addr>().ok()?;
-            (host, if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) })
+impl Endpoint {
+    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
+        let wrong = |what: &str| {
+            let message = format!("the URL `{}` {what}", redacted(text));
+            Problem::error("broker.url", message).hint("write SCHEME://HOST[:PORT][/VHOST]")
+        };
+        let url = Url::parse(text, &NAMES).map_err(|error| wrong(&error.to_string()))?;
+        if url.query.is_some() {
+            return Err(wrong(&UrlError::Query.to_string()));
         }
-        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
-    };
-    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':');
-    if host.is_empty() || !host.chars().all(known) {
-        return None;
+        let Some((_, protocol, secure, default)) = SCHEMES.into_iter().find(|(name, ..)| *name == url.scheme) else {
+            return Err(wrong(&UrlError::Scheme(&NAMES).to_string()));
+        };
+        let vhost = match url.path.strip_prefix('/').filter(|path| !path.is_empty()) {
+            None => None,
+            Some(path) => Some(decoded(path).ok_or_else(|| wrong("has a path that names no virtual host"))?),
+        };
+        Ok(Self { protocol, secure, host: url.host, port: url.port.unwrap_or(default), vhost })
     }
-    let port = port.map(|port| port.parse().ok().filter(|port| *port != 0)).map_or(Some(None), |port| port.map(Some))?;
-    Some((host.to_ascii_lowercase(), port))
 }
 
 fn decoded(path: &str) -> Option<String> {
     String::from_utf8(percent_decoded(path)?).ok().filter(|name| name.len() <= 255 && !name.chars().any(char::is_control))
-}
-
-/// The URL is repeated without what might be a password.
-fn wrong(expected: &str, url: &str) -> Problem {
-    let url = url.split(['?', '#']).next().unwrap_or(url);
-    let shown = match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://***@{rest}"),
-        (None, Some((_, rest))) => format!("***@{rest}"),
-        _ => url.to_owned(),
-    };
-    Problem::error("broker.url", format!("{expected}, found `{shown}`"))
 }
 
 #[cfg(test)]

@@ -139,9 +139,8 @@ impl<'a> Reader<'_, 'a> {
     /// The first server that is an absolute http URL.
     pub(crate) fn of_servers(&mut self, servers: &[Server<'a>], name: &str) -> Endpoints {
         let Some(server) = servers.iter().find(|s| url::is_absolute_http(&s.url)) else { return Endpoints::Nothing };
-        if let Err(reason) = url::check_endpoint(&server.url) {
-            let message = format!("the URL `{}` {reason}", short(&server.url));
-            self.problems.push(server.spot.error("endpoint.url", message));
+        if let Some(problem) = url::endpoint_problem(&server.url) {
+            self.problems.push(server.spot.place(problem));
             return Endpoints::Broken;
         }
         Endpoints::Group(self.single(&server.url, server.spot.source(), name))
@@ -252,10 +251,8 @@ impl<'a> Reader<'_, 'a> {
                 (Some(key.to_owned()), url)
             }
         };
-        if let Err(reason) = url::check_endpoint(address) {
-            let message = format!("the URL `{}` {reason}", short(address));
-            let problem = spot.error("endpoint.url", message);
-            self.problems.push(problem.hint("an endpoint reads `https://host:port/base`"));
+        if let Some(problem) = url::endpoint_problem(address) {
+            self.problems.push(spot.place(problem));
             return None;
         }
         Some(EndpointUrl { url: address.to_owned(), etcd_key, source: spot.source() })

@@ -26,7 +26,7 @@ mod structure;
 use std::collections::BTreeMap;
 
 use tollgate_document::{Limits, pointer};
-use tollgate_filter_api::{Problem, Problems, Severity};
+use tollgate_filter_api::{Problems, Severity};
 use tollgate_plan::{Document, Plan, Source};
 
 pub use input::files::{Files, Folder, Loose};
@@ -144,8 +144,7 @@ fn waived_at<'a>(root: Option<&Spot<'a>>, filter: &str) -> Option<Spot<'a>> {
 }
 
 fn usable_endpoint(url: &str, source: Option<&Source>, project: &Project, problems: &mut Problems) -> bool {
-    let Err(reason) = url::check_endpoint(url) else { return true };
-    let mut problem = Problem::error("endpoint.url", format!("the URL `{}` {reason}", sources::short(url)));
+    let Some(mut problem) = url::endpoint_problem(url) else { return true };
     if let (Some(source), Some(file)) = (source, &project.settings) {
         problem = problem.at(file, source.line, pointer::join("", "endpoint"));
     }

@@ -1,7 +1,7 @@
 //! The URL of a member, taken apart.
 
-use http::Uri;
 use tollgate_filter_api::Problem;
+use tollgate_url::{Url, UrlError, redacted};
 
 /// The port where etcd serves clients.
 const PORT: u16 = 2379;
@@ -18,36 +18,24 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn parse(url: &str) -> Result<Self, Problem> {
-        let uri: Uri = url.parse().map_err(|_| wrong(url))?;
-        let secure = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
-            _ => return Err(wrong(url)),
-        };
-        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(|| wrong(url))?;
-        let host = authority.host().trim_matches(['[', ']']).to_owned();
-        if host.is_empty() || uri.query().is_some() || !matches!(uri.path(), "" | "/") {
-            return Err(wrong(url));
-        }
-        let port = match authority.as_str().strip_prefix(authority.host()) {
-            Some("") => PORT,
-            _ => authority.port_u16().filter(|port| *port != 0).ok_or_else(|| wrong(url))?,
-        };
-        let base = format!("{}://{}:{port}", if secure { "https" } else { "http" }, authority.host());
-        Ok(Self { secure, host, port, base })
+    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
+        let url = Url::parse_http(text).and_then(bare).map_err(|error| {
+            let message = format!("the URL `{}` {error}", redacted(text));
+            Problem::error("etcd.endpoints", message).hint("write http://HOST[:PORT] or https://HOST[:PORT]")
+        })?;
+        let port = url.port.unwrap_or(PORT);
+        let base = format!("{}://{}:{port}", url.scheme, url.bracketed_host());
+        Ok(Self { secure: url.is_https(), host: url.host, port, base })
     }
 }
 
-/// What might be a password is not repeated.
-fn wrong(url: &str) -> Problem {
-    let shown = match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        (None, Some(_)) => "a text with `@`".to_owned(),
-        _ => url.split('?').next().unwrap_or_default().to_owned(),
-    };
-    Problem::error("etcd.endpoints", format!("expected http://HOST[:PORT] or https://HOST[:PORT], found `{shown}`"))
-        .hint("credentials have settings of their own, so that they end up in no log")
+/// A member is asked under paths of its own.
+fn bare(url: Url) -> Result<Url, UrlError> {
+    match url {
+        Url { query: Some(_), .. } => Err(UrlError::Query),
+        Url { ref path, .. } if !matches!(path.as_str(), "" | "/") => Err(UrlError::Path),
+        url => Ok(url),
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tollgate_filter_api::{
     Call, Carrier, Counter, Cx, DeclaredHeader, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal,
     Problem, Reason, RemotePolicy, RequestHead, ResponseCx, View, Views, has_scheme,
 };
+use tollgate_url::{Url, redacted};
 
 use crate::{
     answer::{self, Grant},
@@ -57,26 +58,27 @@ fn same(config: &Config) -> String {
     format!("introspection {endpoint:?} {read:?}")
 }
 
-fn is_safe(url: &str) -> bool {
-    let Ok(uri) = url.parse::<http::Uri>() else { return false };
-    let local =
-        |host: &str| host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && uri.host().is_some_and(local))
+/// Refuses to send secrets in the clear to another machine.
+fn check_url(pointer: &str, text: &str) -> Result<(), Problem> {
+    let url = Url::parse_http(text).map_err(|error| Problem::setting(pointer, format!("the URL `{}` {error}", redacted(text))))?;
+    if url.is_https() || url.is_loopback() {
+        return Ok(());
+    }
+    Err(Problem::setting(pointer, "tokens and the client's secret would be sent without encryption").hint("use an `https` URL"))
 }
 
 /// How it is asked, with these settings.
 fn issuer(config: &Config, env: &Env) -> Result<Issuer, Problem> {
     let policy = || RemotePolicy { timeout: config.timeout.0, max_bytes: MAX_ANSWER, ca: config.ca.clone() };
     let remote = |pointer: &str, url: &str| env.world.remote(url, policy()).map_err(|found| Problem::setting(pointer, found.message));
-    let place = |url: &str| url.split('?').next().unwrap_or_default().to_owned();
     let proof = Proof::new(&config.client)?;
     let own = config.client.token.as_ref().map(|token| {
         let form = token.scope.iter().fold("grant_type=client_credentials".to_owned(), |form, scope| form + "&scope=" + &encoded(scope));
         let made =
-            || Ok(OwnToken::new(remote("/client/token/url", &token.url)?, proof.request(form), place(&token.url), env.clock.clone()));
+            || Ok(OwnToken::new(remote("/client/token/url", &token.url)?, proof.request(form), redacted(&token.url), env.clock.clone()));
         env.shared.get_or_make(&format!("own token of {}", same(config)), made)
     });
-    Ok(Issuer { remote: remote("/url", &config.url)?, place: place(&config.url), own: own.transpose()?, proof })
+    Ok(Issuer { remote: remote("/url", &config.url)?, place: redacted(&config.url), own: own.transpose()?, proof })
 }
 
 impl Filter for Introspection {
@@ -103,11 +105,7 @@ impl Filter for Introspection {
             HeaderName::from_bytes(config.header.as_bytes()).map_err(|_| Problem::setting("/header", "not the name of a header"))?;
         let token_url = config.client.token.as_ref().map(|token| ("/client/token/url", &token.url));
         for (pointer, url) in [("/url", &config.url)].into_iter().chain(token_url) {
-            if !is_safe(url) {
-                return Err(
-                    Problem::setting(pointer, "tokens and the client's secret would be sent without encryption").hint("use an `https` URL")
-                );
-            }
+            check_url(pointer, url)?;
         }
         for (pointer, ttl) in [("/cache/ttl", config.cache.ttl), ("/cache/negative_ttl", config.cache.negative_ttl)] {
             if ttl.0 > LONGEST_TTL {

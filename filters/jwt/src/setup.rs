@@ -6,6 +6,7 @@ use serde::Serialize;
 use tollgate_binding::{Dpop, Names};
 use tollgate_filter_api::{DocumentPolicy, Env, Location, Problem, View};
 use tollgate_jose::{Format, normal_type};
+use tollgate_url::{Url, UrlError, redacted};
 
 use crate::{
     cache::Cache,
@@ -210,21 +211,16 @@ fn check_source(issuer: &IssuerConfig, source: &KeySource, pointer: &str) -> Res
 
 /// Whether keys, or what says where they are, may be fetched from there.
 fn check_url(issuer: &IssuerConfig, text: &str, pointer: &str) -> Result<(), Problem> {
-    let url: http::Uri = text.parse().map_err(|error| Problem::setting(pointer, format!("{text:?} is not a URL: {error}")))?;
-    match url.scheme_str() {
-        Some("https") => Ok(()),
-        Some("http") if issuer.plain_http || url.host().is_some_and(is_loopback) => Ok(()),
-        Some("http") => {
-            Err(Problem::setting(pointer, format!("{text:?} is fetched without encryption: whoever is on the way can put in keys"))
-                .hint("use `https`, or say `plain_http: true`"))
-        }
-        _ => Err(Problem::setting(pointer, format!("{text:?} is neither `https` nor `http`")).hint("a file is written as a plain path")),
+    let shown = redacted(text);
+    let url = Url::parse_http(text).map_err(|error| {
+        let problem = Problem::setting(pointer, format!("the URL `{shown}` {error}"));
+        if matches!(error, UrlError::Scheme(_)) { problem.hint("a file is written as a plain path") } else { problem }
+    })?;
+    if url.is_https() || issuer.plain_http || url.is_loopback() {
+        return Ok(());
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    Err(Problem::setting(pointer, format!("`{shown}` is fetched without encryption: whoever is on the way can put in keys"))
+        .hint("use `https`, or say `plain_http: true`"))
 }
 
 /// A name for what has these settings and no other.

@@ -6,7 +6,7 @@ use crate::stores::test_server::{Reply, TestServer, local};
 const SECOND: Duration = Duration::from_secs(1);
 
 async fn get(server: &TestServer, path: &str) -> Result<Fetched, FetchError> {
-    let target = HttpUrl::parse(&server.url(path)).unwrap();
+    let target = parse_url(&server.url(path)).unwrap();
     Client::new(ServerTrust::System).get(&target, None, 5 * SECOND, 1000).await
 }
 
@@ -24,7 +24,7 @@ async fn a_body_comes_back_with_its_tag() {
 async fn a_304_counts_only_when_it_was_asked_for() {
     let server = TestServer::start(|_| Reply::status("304 Not Modified", "", "")).await;
     assert!(matches!(get(&server, "/").await, Err(FetchError::Redirect(_))));
-    let target = HttpUrl::parse(&server.url("/")).unwrap();
+    let target = parse_url(&server.url("/")).unwrap();
     let known = HeaderValue::from_static("\"a\"");
     let again = Client::new(ServerTrust::System).get(&target, Some(&known), SECOND, 10).await.unwrap();
     assert_eq!(again, Fetched::Same);
@@ -71,7 +71,7 @@ async fn a_cut_off_body_is_no_document() {
 async fn the_deadline_covers_the_whole_exchange() {
     for part in ["", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel"] {
         let server = TestServer::start(move |_| Reply::hanging(part)).await;
-        let target = HttpUrl::parse(&server.url("/")).unwrap();
+        let target = parse_url(&server.url("/")).unwrap();
         let answer = Client::new(ServerTrust::System).get(&target, None, Duration::from_millis(100), 10).await;
         assert!(matches!(answer, Err(FetchError::Late(_))), "{answer:?}");
     }
@@ -90,7 +90,7 @@ async fn t16_the_certificate_must_be_trusted_and_name_the_host() {
     let ca = folder.write("ca.pem", identity.pem());
     let server = TestServer::start_tls(&identity, |_| Reply::ok("hello")).await;
     let ask = async |host: &str, trust: ServerTrust| {
-        let target = HttpUrl::parse(&format!("https://{host}:{}/", server.address.port())).unwrap();
+        let target = parse_url(&format!("https://{host}:{}/", server.address.port())).unwrap();
         Client::new(trust).get(&target, None, 5 * SECOND, 100).await
     };
     assert_eq!(ask("localhost", ServerTrust::File(ca.clone())).await.unwrap(), Fetched::New("hello".into(), None));
@@ -109,7 +109,7 @@ async fn t16_the_subject_is_no_name_of_the_host() {
     let identity = Form::plain("localhost").self_signed();
     let ca = folder.write("ca.pem", identity.pem());
     let server = TestServer::start_tls(&identity, |_| Reply::ok("hello")).await;
-    let target = HttpUrl::parse(&format!("https://localhost:{}/", server.address.port())).unwrap();
+    let target = parse_url(&format!("https://localhost:{}/", server.address.port())).unwrap();
     let found = Client::new(ServerTrust::File(ca)).get(&target, None, 5 * SECOND, 100).await;
     assert!(matches!(&found, Err(FetchError::Tls(why)) if why.contains("hostname mismatch")), "{found:?}");
     assert!(server.requests().is_empty());
@@ -118,10 +118,10 @@ async fn t16_the_subject_is_no_name_of_the_host() {
 #[test]
 fn a_url_must_be_absolute_http_and_without_user() {
     for url in ["", "/keys", "ftp://a/", "http://", "https://u:p@a/", "file:///etc/passwd", "http://:80/"] {
-        let problem = HttpUrl::parse(url).unwrap_err();
+        let problem = parse_url(url).unwrap_err();
         assert!(!problem.message.contains("u:p"), "{problem}");
     }
-    let target = HttpUrl::parse("https://Keys.example:8443/a?token=secret").unwrap();
+    let target = parse_url("https://Keys.example:8443/a?token=secret").unwrap();
     assert_eq!(target.to_string(), "https://Keys.example:8443/a");
-    assert_eq!(HttpUrl::parse("http://[::1]:81/").unwrap().host, "::1");
+    assert_eq!(parse_url("http://[::1]:81/").unwrap().host, "::1");
 }

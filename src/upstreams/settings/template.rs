@@ -7,6 +7,7 @@ use std::{
 
 use http::HeaderValue;
 use tollgate_filter_api::Problem;
+use tollgate_url::UrlError;
 
 use super::{
     said::pointer,
@@ -37,8 +38,8 @@ pub struct Template {
 /// Why a URL cannot be an endpoint of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// The URL itself, in words that follow `the URL …`.
-    Url(&'static str),
+    /// The URL itself.
+    Url(UrlError),
     /// There is no name that a certificate could be verified for.
     ServerName(String),
     /// Over HTTP/2 the time for the head of an answer would not be kept.

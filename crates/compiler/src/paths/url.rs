@@ -1,48 +1,18 @@
 //! URLs of endpoints and servers (RFC 3986), taken apart as far as routing needs it.
 
-use crate::structure::text::is_uri_reference;
+use tollgate_filter_api::Problem;
+use tollgate_url::{Url, UrlError, redacted};
 
-/// Why a text is no endpoint URL; reads on after "the URL".
-pub(crate) fn check_endpoint(url: &str) -> Result<(), &'static str> {
-    let (scheme, rest) = url.split_once("://").ok_or("has no `http://` or `https://` in front")?;
-    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-        return Err("is neither http nor https");
-    }
-    if !url.is_ascii() || !is_uri_reference(url) {
-        return Err("has characters that do not belong in a URL");
-    }
-    if url.contains('#') {
-        return Err("has a fragment, which is never sent");
-    }
-    let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
-    if authority.contains('@') {
-        return Err("has user information; write it under `securityConfig`");
-    }
-    check_authority(authority)
-}
+use crate::input::sources::short;
 
-fn check_authority(authority: &str) -> Result<(), &'static str> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (address, port) = rest.split_once(']').ok_or("has an IPv6 address without `]`")?;
-            address.parse::<std::net::Ipv6Addr>().map_err(|_| "has an IPv6 address that is none")?;
-            (address, port)
-        }
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-    };
-    if host.is_empty() {
-        return Err("has no host");
-    }
-    let in_host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b':');
-    if !host.bytes().all(in_host) {
-        return Err("has a host name with characters that do not belong there");
-    }
-    let good_port = match port.strip_prefix(':') {
-        None => port.is_empty(),
-        Some("") => true,
-        Some(digits) => digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|p| p > 0),
-    };
-    if good_port { Ok(()) } else { Err("has a port that is not a number from 1 to 65535") }
+/// What is wrong with a text that should be the URL of an endpoint, without its place.
+pub(crate) fn endpoint_problem(text: &str) -> Option<Problem> {
+    let error = Url::parse_http(text).err()?;
+    let problem = Problem::error("endpoint.url", format!("the URL `{}` {error}", short(&redacted(text))));
+    Some(problem.hint(match error {
+        UrlError::UserInformation => "write it under `securityConfig`, or under `endpoints` of the environment",
+        _ => "an endpoint reads `https://host:port/base`",
+    }))
 }
 
 /// Whether a server URL is absolute and http.
@@ -69,28 +39,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_is_an_absolute_http_url() {
-        for good in ["http://h", "https://h:8443/a?b=c&d", "http://[::1]:80/", "HTTP://h_1.x"] {
-            assert_eq!(check_endpoint(good), Ok(()), "{good}");
-        }
-        for bad in [
-            "h/a",
-            "ftp://h",
-            "http://",
-            "http://:80",
-            "http://h:0",
-            "http://h:99999",
-            "http://h:a",
-            "http://u:p@h",
-            "http://h/#f",
-            "http://h/a b",
-            "http://[::1",
-            "http://[x]/",
-            "http://h%20",
-            "http://h/{x}",
-        ] {
-            assert!(check_endpoint(bad).is_err(), "{bad}");
-        }
+    fn what_is_no_endpoint_is_named_without_its_secrets() {
+        assert_eq!(endpoint_problem("HTTP://h_1.x:8443/a?b=c&d"), None);
+        let problem = endpoint_problem("http://u:secret@h/a?b=secret").unwrap();
+        assert_eq!(
+            (problem.code, problem.hint.as_str()),
+            ("endpoint.url", "write it under `securityConfig`, or under `endpoints` of the environment")
+        );
+        assert!(problem.message.starts_with("the URL `http://***@h/a` holds user information"), "{problem}");
     }
 
     #[test]
