@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use tollgate_filter_api::{Problem, Secret};
 use tollgate_outbound::tls::{self, ClientCertificate, Files};
+use tollgate_url::redacted;
 
 use crate::endpoint::{Endpoint, Protocol};
 
@@ -92,8 +93,11 @@ pub fn check(settings: &Settings) -> Result<(), Problem> {
         return tls::check(&settings.files());
     }
     if settings.ca.is_some() || settings.client_certificate.is_some() {
-        return Err(Problem::error("broker.tls", format!("expected a URL that means TLS beside TLS files, found `{}`", settings.url))
-            .hint("write stomp+tls://, amqp10+tls:// or amqps://"));
+        return Err(Problem::error(
+            "broker.tls",
+            format!("expected a URL that means TLS beside TLS files, found `{}`", redacted(&settings.url)),
+        )
+        .hint("write stomp+tls://, amqp10+tls:// or amqps://"));
     }
     Ok(())
 }

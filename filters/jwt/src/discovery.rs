@@ -20,6 +20,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use serde_json::Value;
 use tollgate_filter_api::{Clock, Document, DocumentPolicy, Env, Location, Problem, Version, World};
+use tollgate_url::redacted;
 
 /// Where the document is, below the provider's URL.
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
@@ -37,6 +38,7 @@ pub(crate) struct Discovered(Arc<Inner>);
 struct Inner {
     about: Arc<dyn Document>,
     /// Where that is.
+    /// As logs say it.
     url: String,
     issuer: String,
     allowed: Allowed,
@@ -76,7 +78,19 @@ impl Discovered {
         let about = world.document(&Location::Url(url.clone()), policy)?;
         let (issuer, followed, keys) = (issuer.to_owned(), AtomicU64::new(0), ArcSwapOption::empty());
         let (following, confirmed) = (Mutex::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { about, url, issuer, allowed, world, clock, policy, followed, keys, following, confirmed })))
+        Ok(Self(Arc::new(Inner {
+            about,
+            url: redacted(&url),
+            issuer,
+            allowed,
+            world,
+            clock,
+            policy,
+            followed,
+            keys,
+            following,
+            confirmed,
+        })))
     }
 }
 

@@ -121,7 +121,7 @@ fn key_ring(issuer: &IssuerConfig, i: usize, env: &Env) -> Result<KeyRing, Probl
             problem.pointer = format!("/issuers/{i}/keys/{k}");
             problem
         })?;
-        sources.push(Source { document, format, place: location.to_string() });
+        sources.push(Source { document, format, place: shown(&location) });
     }
     let label = Some(("issuer", issuer.issuer.as_str()));
     let meters = Meters {
@@ -150,7 +150,7 @@ fn discovered(url: &str, issuer: &IssuerConfig, pointer: &str, env: &Env, policy
         problem.pointer = pointer.to_owned();
         problem
     })?;
-    Ok(Source { document: Arc::new(document), format: Format::Jwks, place: url.to_owned() })
+    Ok(Source { document: Arc::new(document), format: Format::Jwks, place: redacted(url) })
 }
 
 fn place(source: &KeySource) -> (Location, Format) {
@@ -159,6 +159,14 @@ fn place(source: &KeySource) -> (Location, Format) {
         KeySource::Jwks(text) | KeySource::Discovery(text) => (Location::File(PathBuf::from(text)), Format::Jwks),
         KeySource::Pem(path) => (Location::File(path.clone()), Format::Pem),
         KeySource::Certificate(path) => (Location::File(path.clone()), Format::Certificate),
+    }
+}
+
+/// What logs say of a location: the query of a URL may hold a secret.
+fn shown(location: &Location) -> String {
+    match location {
+        Location::Url(url) => redacted(url),
+        Location::File(_) => location.to_string(),
     }
 }
 

@@ -336,6 +336,17 @@ fn keys_come_from_pem_whatever_the_token_calls_them() {
 }
 
 #[test]
+fn what_is_shown_of_a_key_sets_url_has_no_query() {
+    let url = "https://issuer.example/jwks.json?key=hunter2";
+    let filter = Harness::<Jwt>::setup().unfetched(url).yaml(&settings(json!({ "keys": { "jwks": url } }), none()));
+    assert!(filter.missing()[0].ends_with("from https://issuer.example/jwks.json"), "{:?}", filter.missing());
+    for url in ["http://issuer.example/?key=hunter2", "https://u:hunter2@issuer.example/"] {
+        let problem = Harness::<Jwt>::problem(&settings(json!({ "keys": { "jwks": url } }), none()));
+        assert!(problem.pointer == "/issuers/0/keys/0" && !problem.to_string().contains("hunter2"), "{problem}");
+    }
+}
+
+#[test]
 fn a_file_with_a_damaged_key_is_refused_and_the_block_is_named() {
     let pem = [P256.public_pem(), b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n".to_vec()].concat();
     let settings = settings(json!({ "keys": { "pem": "keys.pem" } }), none());
