@@ -307,8 +307,9 @@ impl<'a> Builder<'a> {
         all
     }
 
-    /// `asked` is the line that asked for the filter, `declares` the one that says something to it.
-    fn filter(&mut self, settings: &Settings<'_>, spec: &FilterSpec, declared: &Value, (asked, declares): (&Source, &Source)) -> Built {
+    /// Builds it, or takes the one that was built from the same. A problem is placed by the demand for the filter, or by the declaration
+    /// that says something to it.
+    fn filter(&mut self, settings: &Settings<'_>, spec: &FilterSpec, declared: &Value, (demand, declaration): (&Source, &Source)) -> Built {
         let key = (spec.id.clone(), settings.merged.to_string(), declared.to_string());
         if let Some(built) = self.built.get(&key) {
             return built.clone();
@@ -317,8 +318,8 @@ impl<'a> Builder<'a> {
         let Some(kind) = self.kind(&spec.id) else { return Err(Reported) };
         let built = (kind.build)(&settings.merged, declared, self.environment(kind)).and_then(readable).map_err(|problem| {
             self.problems.push(match problem.declared {
-                true => self.at(problem, declares),
-                false => settings.place(problem, self.inputs.plan, asked),
+                true => self.at(problem, declaration),
+                false => settings.place(problem, self.inputs.plan, demand),
             });
             Reported
         });

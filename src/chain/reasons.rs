@@ -32,7 +32,7 @@ pub mod gateway {
         TARGET_BYTES = refused("limit.target_bytes", 414, 0, "The request target is too long", "More bytes than `limits.target_bytes`.");
         BODY_BYTES = refused("limit.body_bytes", 413, 0, "The request body is too large", "More bytes than `limits.body_bytes`, or than the filter that reads the body accepts.");
         BODY_READ = refused("request.body", 400, 0, "The request body could not be read", "The client broke off, or the body's framing is wrong.");
-        CONNECT = refused("upstream.connect", 502, 101_503, "The upstream cannot be reached", "No connection could be made to any target of the endpoint group.");
+        CONNECT = refused("upstream.connect", 502, 101_503, "The upstream cannot be reached", "No connection could be made to any endpoint of the group.");
         UPSTREAM_TIMEOUT = refused("upstream.timeout", 504, 101_504, "The upstream did not answer in time", "Connecting or reading took longer than the upstream's timeouts.");
         HEADER_TIMEOUT = refused("upstream.header_timeout", 504, 101_504, "The upstream did not begin its answer in time", "The head of the answer was not whole within `upstream.response_header_timeout`; interim answers do not prolong it.");
         REQUEST_TIMEOUT = refused("upstream.request_timeout", 504, 101_504, "The upstream did not finish its answer in time", "The exchange, with all its attempts, took longer than `upstream.request_timeout`. When the answer had begun, it ends incomplete.");

@@ -32,8 +32,8 @@ impl<'a> Settings<'a> {
     }
 
     /// Puts a problem where the setting was written: in the operator's file, or in the definition. What nobody wrote, a default for
-    /// instance, stands with what is written around it.
-    pub fn place(&self, problem: Problem, plan: &Plan, asked: &Source) -> Problem {
+    /// instance, stands with what is written around it, or else at the demand for the filter.
+    pub fn place(&self, problem: Problem, plan: &Plan, demand: &Source) -> Problem {
         let written = deepest(&self.merged, &problem.pointer);
         let here = |layer: &Value| layer.pointer(written).is_some();
         let in_definition = self.over.filter(|(over, _)| !written.is_empty() && here(over));
@@ -43,7 +43,7 @@ impl<'a> Settings<'a> {
         }
         let unset = self.spec.settings.as_object().is_none_or(Map::is_empty);
         if self.spec.pointer.is_empty() || (unset && self.over.is_some()) {
-            let source = self.over.map_or(asked, |(_, source)| source);
+            let source = self.over.map_or(demand, |(_, source)| source);
             return at(problem, plan, source, source.pointer.clone());
         }
         let pointer = format!("{}{}", self.spec.pointer, problem.pointer);

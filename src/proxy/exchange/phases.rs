@@ -230,7 +230,7 @@ impl ProxyHttp for Phases {
         self.0.kernel.telemetry.upstream_failures.status.inc();
         if selection.has_more() && may_repeat(session) {
             exchange.status_retry = true;
-            let mut error = Error::explain(ErrorType::HTTPStatus(status), "the next target is tried").into_up();
+            let mut error = Error::explain(ErrorType::HTTPStatus(status), "the next endpoint is tried").into_up();
             error.set_retry(true);
             return Err(error);
         }

@@ -40,7 +40,7 @@ use crate::{
     stores::inputs,
 };
 
-/// Rounds of upstream choice; each target of a group is tried once, and a stale pooled connection costs one more.
+/// Rounds of upstream choice; each endpoint of a group is tried once, and a stale pooled connection costs one more.
 const ROUNDS: usize = 64;
 
 /// Bytes that wait in the library for the window of an HTTP/2 stream; unless told, it takes 400 KiB.
