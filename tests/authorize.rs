@@ -291,7 +291,12 @@ fn the_log_explains_a_missing_and_a_bad_credential_too() {
     let reasons: Vec<&Value> = missing["alternatives"].as_array().unwrap().iter().map(|one| &one["reason"]).collect();
     assert_eq!(reasons, ["mtls.missing", "jwt.missing"], "{missing}");
     let bad = world.line(&world.ask("/shop/token", Some(json!({ "exp": 1 })), false));
-    let expected = json!([{ "credentials": ["jwt"], "refused_by": "jwt", "reason": "jwt.expired", "code": 900_901, "asked_by": line_of("/token", "oauth") }]);
+    let note = "claim `exp` is not valid at this time; seen 1, wanted a time after the request's (setting /issuers/0/clock_skew)";
+    let expected = json!([{
+        "credentials": ["jwt"], "refused_by": "jwt", "reason": "jwt.expired", "code": 900_901, "cause": "time",
+        "asked_by": line_of("/token", "oauth"), "note": note,
+    }]);
+    assert_eq!((&bad["cause"], &bad["detail"]), (&"time".into(), &note.into()));
     assert_eq!((&bad["alternatives"], &bad["asked_by"]), (&expected, &line_of("/token", "oauth").into()));
     assert_eq!(world.status("/shop/token", some(""), false), 200);
     let good = until("the line of the request that passed", || world.gateway.log().into_iter().find(|line| line["status"] == 200));

@@ -88,7 +88,7 @@ fn a_provider_that_is_down_is_a_503_and_never_a_401<P: OpenId>() {
     assert!(asked.elapsed() >= SHORT, "it was remembered for {:?} only", asked.elapsed());
     let line = world.line(&world.ask("/a/read", &token));
     let named = format!("introspection.unavailable: {}", world.provider.server().url("introspection_endpoint"));
-    assert!(line["detail"].as_str().is_some_and(|detail| detail.starts_with(&named)), "{line}");
+    assert!(line["detail"].as_str().is_some_and(|detail| detail.contains(&named)), "{line}");
 }
 
 fn a_revoked_token_is_refused_once_its_answer_is_forgotten<P: OpenId>() {

@@ -1,7 +1,9 @@
 //! The alternatives of one request: which were tried, how each ended, and how the operator learns of it.
 
+use std::sync::Arc;
+
 use serde::Serialize;
-use tollgate_filter_api::{Answer, Principal, Reason};
+use tollgate_filter_api::{Answer, Cause, Principal, Reason};
 
 use super::steps::{Chain, Part, Step};
 
@@ -35,7 +37,7 @@ struct Failed {
     alternative: usize,
     part: usize,
     reason: &'static Reason,
-    note: Option<String>,
+    cause: Option<Arc<Cause>>,
 }
 
 /// Why a request was refused, for the operator.
@@ -59,10 +61,13 @@ pub struct Failure {
     /// The reference product's code for it.
     #[serde(skip_serializing_if = "is_none")]
     pub code: u32,
+    /// What was wrong, in a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<&'static str>,
     /// `file:line` that asked for the filter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_by: Option<String>,
-    /// Its note.
+    /// What was wrong, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -74,13 +79,12 @@ fn is_none(code: &u32) -> bool {
 impl Attempts {
     /// Remembers a refusal. `part` counts within an alternative, or is 0.
     pub fn failed(&mut self, step: usize, alternative: usize, part: usize, answer: &Answer) {
-        let note = answer.get_log().map(str::to_owned);
-        self.failed.push(Failed { step, alternative, part, reason: answer.reason(), note });
+        self.failed.push(Failed { step, alternative, part, reason: answer.reason(), cause: answer.cause().cloned() });
     }
 
     /// The same, for a refusal that another alternative met before.
     pub fn failed_again(&mut self, step: usize, alternative: usize, part: usize, reason: &'static Reason) {
-        self.failed.push(Failed { step, alternative, part, reason, note: None });
+        self.failed.push(Failed { step, alternative, part, reason, cause: None });
     }
 
     /// Whom a filter has vouched for.
@@ -115,8 +119,8 @@ impl Failed {
             Step::One(part) => vec![id(part)],
             Step::AnyOf(any) => any.branches.get(self.alternative)?.iter().map(id).collect(),
         };
-        let Self { reason, note, .. } = self;
-        let (refused_by, asked_by) = (id(by), by.asked_by.clone());
-        Some(Failure { credentials, refused_by, reason: reason.id, code: reason.code, asked_by, note: note.clone() })
+        let (refused_by, reason, asked_by) = (id(by), self.reason, by.asked_by.clone());
+        let (cause, note) = (self.cause.as_ref().map(|cause| cause.kind().name()), self.cause.as_ref().map(|cause| cause.to_string()));
+        Some(Failure { credentials, refused_by, reason: reason.id, code: reason.code, cause, asked_by, note })
     }
 }

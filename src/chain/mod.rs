@@ -24,7 +24,7 @@ pub use build::build;
 pub use inputs::Inputs;
 pub use opened::{Waived, waived};
 pub use reasons::{GATEWAY_REASONS, gateway};
-pub use render::{Mention, Rendered, render, render_fault};
+pub use render::{Mention, Rendered, render, render_fault, undecided};
 pub use run::{Run, Verdict};
 pub use steps::Chain;
 

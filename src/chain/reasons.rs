@@ -4,12 +4,20 @@ use tollgate_filter_api::Reason;
 
 /// The gateway's own reasons.
 pub mod gateway {
-    use tollgate_filter_api::Reason;
+    use tollgate_filter_api::{Reason, Reply};
+
+    /// The answer of a synthetic OPTIONS.
+    pub static OPTIONS: Reply = Reply::new(
+        "route.options",
+        204,
+        "The methods of this path",
+        "OPTIONS on a path that does not declare it; `Allow` lists the methods.",
+    );
 
     macro_rules! reasons {
         ($($name:ident = $kind:ident($($arg:expr),*);)*) => {
             $(#[doc = "See `help`."] pub static $name: Reason = Reason::$kind($($arg),*);)*
-            pub(super) static ALL: &[&Reason] = &[$(&$name),*];
+            pub(super) static ALL: &[&Reason] = &[OPTIONS.reason(), $(&$name),*];
         };
     }
 
@@ -25,7 +33,6 @@ pub mod gateway {
         NOT_FOUND = refused("route.not_found", 404, 0, "No API is served under this path", "No base path matches. Never forwarded.");
         NO_RESOURCE = refused("route.no_resource", 404, 0, "The API has no such resource", "The base path matches, no path template does. Never forwarded.");
         METHOD = refused("route.method", 405, 0, "The method is not allowed here", "The path is known, the method is not declared; `Allow` lists those that are.");
-        OPTIONS = reply("route.options", 204, "The methods of this path", "OPTIONS on a path that does not declare it; `Allow` lists the methods.");
         NO_ENDPOINT = refused("endpoint.none", 403, 900_901, "There is no endpoint for this kind of key", "A sandbox key on an operation without sandbox endpoints, or a production key without production endpoints.");
         HEADER_BYTES = refused("limit.header_bytes", 431, 0, "The header is too large", "More bytes of header than `limits.header_bytes`.");
         HEADER_FIELDS = refused("limit.header_fields", 431, 0, "The header has too many fields", "More fields than `limits.header_fields`, cookie crumbs counted one by one.");

@@ -3,8 +3,10 @@
 //! Nothing the client sent is repeated in a problem document. The reference product's plain-text 404 repeats the path; it is
 //! the normal form, which holds no control bytes.
 
+use std::borrow::Cow;
+
 use serde_json::json;
-use tollgate_filter_api::{Answer, Fault, KeyType, Meaning, Reason};
+use tollgate_filter_api::{Answer, Cause, CauseKind, Fault, KeyType, Meaning, Reason, Rule};
 
 use super::gateway;
 use crate::config::Errors;
@@ -54,11 +56,18 @@ pub fn render(answer: &Answer, style: Errors, mention: Mention<'_>) -> Rendered 
 
 /// The answer for a request nobody could decide about.
 pub fn render_fault(fault: &Fault) -> Answer {
-    let answer = gateway::FAULT.answer().log(fault.to_string());
+    let answer = gateway::FAULT.because(undecided(fault.to_string()));
     match fault.retry_after {
         Some(after) => answer.header(http::header::RETRY_AFTER, http::HeaderValue::from(after.as_secs().max(1))),
         None => answer,
     }
+}
+
+/// Why nobody could decide, of a fault in words. One of the chain itself is the gateway's own.
+pub fn undecided(fault: impl Into<Cow<'static, str>>) -> Cause {
+    let fault = fault.into();
+    let kind = if fault.starts_with("chain.") { CauseKind::Internal } else { CauseKind::Unavailable };
+    Cause::new(kind, "decision", Rule::Fixed("what cannot be decided is refused")).detail(fault)
 }
 
 fn problem(reason: &Reason, detail: Option<&str>, mention: Mention<'_>) -> Rendered {
@@ -142,7 +151,8 @@ mod tests {
         Mention { path: "/a/b", method: "GET", request_id: "0", auth_header: "Authorization", key_type: KeyType::Sandbox };
 
     fn body(reason: &'static Reason, style: Errors) -> (u16, String) {
-        let rendered = render(&reason.answer(), style, MENTION);
+        let cause = Cause::new(CauseKind::Internal, "test", Rule::Fixed("a test"));
+        let rendered = render(&reason.because(cause), style, MENTION);
         (rendered.status, String::from_utf8(rendered.body).unwrap())
     }
 

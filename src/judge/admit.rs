@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Method, Uri, Version, header};
 use pingora_http::RequestHeader;
-use tollgate_filter_api::Reason;
+use tollgate_filter_api::{Answer, Cause, CauseKind, Reason, Rule, Shown};
 
 use super::refusal::Refusal;
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         via::Via,
     },
     routes::{
+        Rejection,
         host::{self, LastHost},
         normal,
     },
@@ -65,19 +66,23 @@ pub fn admit(req: &RequestHeader, rules: Rules<'_>, last_host: Option<&LastHost>
     let target = req.raw_path().len();
     let limits = rules.limits;
     if target as u64 > limits.target_bytes.0 {
-        return Err(Refusal::over(&reasons::TARGET_BYTES, |limits| &limits.target_bytes));
+        let cause = Cause::new(CauseKind::OverLimit, "request target", Rule::Gateway("/limits/target_bytes"));
+        let cause = cause.seen(Shown::Bytes(target as u64)).wanted(Shown::Bytes(limits.target_bytes.0));
+        return Err(Refusal::over(&reasons::TARGET_BYTES, |limits| &limits.target_bytes, cause));
     }
     let fields = Fields::read(req, rules);
     fields.size(target, limits)?;
     fields.framing(req.version)?;
     if fields.illegal {
-        return Err((&reasons::FIELD).into());
+        return Err(reasons::FIELD.because(illegal(req, rules)).into());
     }
     if fields.overridden {
-        return Err((&reasons::OVERRIDE).into());
+        let cause = Cause::new(CauseKind::Ambiguous, "method", Rule::Fixed("the method is not overridden"));
+        return Err(reasons::OVERRIDE.because(cause.wanted(Shown::sent(req.method.as_str()))).into());
     }
     if fields.visits > 0 && rules.via.is_circle(fields.visits) {
-        return Err((&reasons::LOOP).into());
+        let cause = Cause::new(CauseKind::Replayed, "request", Rule::Gateway("/forwarding/returns"));
+        return Err(reasons::LOOP.because(cause.detail("`Via` names this gateway").seen(fields.visits)).into());
     }
     fields.expectation()?;
     Ok((host_of(req, &fields.host, last_host)?, fields.present))
@@ -87,7 +92,7 @@ pub fn admit(req: &RequestHeader, rules: Rules<'_>, last_host: Option<&LastHost>
 ///
 /// # Errors
 /// When it is neither a path nor an absolute URI of HTTP.
-pub fn absolute(req: &mut RequestHeader) -> Result<(), &'static Reason> {
+pub fn absolute(req: &mut RequestHeader) -> Result<(), &'static Rejection> {
     if req.uri.authority().is_some() || req.raw_path().first() == Some(&b'/') {
         return Ok(());
     }
@@ -191,28 +196,59 @@ impl<'h> Fields<'h> {
 
     fn size(&self, target: usize, limits: &Limits) -> Result<(), Refusal> {
         if self.count > limits.header_fields {
-            return Err(Refusal::over(&reasons::HEADER_FIELDS, |limits| &limits.header_fields));
+            let cause = Cause::new(CauseKind::OverLimit, "number of fields", Rule::Gateway("/limits/header_fields"));
+            let cause = cause.seen(self.count).wanted(limits.header_fields);
+            return Err(Refusal::over(&reasons::HEADER_FIELDS, |limits| &limits.header_fields, cause));
         }
-        if (self.bytes + target) as u64 > limits.header_bytes.0 {
-            return Err(Refusal::over(&reasons::HEADER_BYTES, |limits| &limits.header_bytes));
+        let bytes = (self.bytes + target) as u64;
+        if bytes > limits.header_bytes.0 {
+            let cause = Cause::new(CauseKind::OverLimit, "header", Rule::Gateway("/limits/header_bytes"));
+            let cause = cause.seen(Shown::Bytes(bytes)).wanted(Shown::Bytes(limits.header_bytes.0));
+            return Err(Refusal::over(&reasons::HEADER_BYTES, |limits| &limits.header_bytes, cause));
         }
         Ok(())
     }
 
     /// RFC 9112 §6: one way to tell where a message ends.
-    fn framing(&self, version: Version) -> Result<(), &'static Reason> {
+    fn framing(&self, version: Version) -> Result<(), Answer> {
         let number = |value: &HeaderValue| !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit);
         let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
         let (length, coding) = (&self.length, &self.coding);
         let told_twice = length.twice || coding.twice || (length.value.is_some() && coding.value.is_some());
         let unknown = !length.value.is_none_or(number) || !coding.value.is_none_or(chunked);
         let too_old = coding.value.is_some() && version != Version::HTTP_11;
-        if told_twice || unknown || too_old { Err(&reasons::FRAMING) } else { Ok(()) }
+        match () {
+            () if told_twice => Err(misframed("`Content-Length` and `Transfer-Encoding` say it more than once")),
+            () if unknown => Err(misframed("a `Content-Length` that is not one number, or another coding than `chunked`")),
+            () if too_old => Err(misframed("a `Transfer-Encoding` where HTTP/1.1 is not spoken")),
+            () => Ok(()),
+        }
     }
 
-    fn expectation(&self) -> Result<(), &'static Reason> {
+    fn expectation(&self) -> Result<(), Answer> {
         let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-        if self.expect.twice || !self.expect.value.is_none_or(known) { Err(&reasons::EXPECT) } else { Ok(()) }
+        let Some(value) = self.expect.value.filter(|value| self.expect.twice || !known(value)) else { return Ok(()) };
+        let cause = Cause::new(CauseKind::NotAllowed, "field `Expect`", Rule::Fixed("RFC 9110 §10.1.1"));
+        Err(reasons::EXPECT.because(cause.seen(Shown::bytes_sent(value.as_bytes())).wanted("100-continue, once")))
+    }
+}
+
+/// Two readers could find different ends of a message.
+pub fn misframed(detail: &'static str) -> Answer {
+    reasons::FRAMING.because(Cause::new(CauseKind::Ambiguous, "end of the message", Rule::Fixed("RFC 9112 §6.3")).detail(detail))
+}
+
+/// The first field that is illegal.
+fn illegal(req: &RequestHeader, rules: Rules<'_>) -> Cause {
+    let imitates = |name: &str| matches!(rules.families.kind_of(name), Some(Kind::Own | Kind::Id | Kind::Framing)) && !is_plain(name);
+    let wrong = req.headers.iter().find(|(name, value)| is_illegal(value) || imitates(name.as_str()));
+    let cause = match wrong {
+        Some((_, value)) if is_illegal(value) => Cause::new(CauseKind::Malformed, "value of a field", Rule::Fixed("RFC 9110 §5.5")),
+        _ => Cause::new(CauseKind::NotAllowed, "name of a field", Rule::Fixed("the gateway owns the field that it imitates")),
+    };
+    match wrong {
+        Some((name, _)) => cause.seen(Shown::sent(name.as_str())),
+        None => cause,
     }
 }
 
@@ -229,10 +265,13 @@ fn is_illegal(value: &HeaderValue) -> bool {
 ///
 /// # Errors
 /// Never in practice: what is joined was legal.
-pub fn join_crumbs(req: &mut RequestHeader) -> Result<(), &'static Reason> {
+pub fn join_crumbs(req: &mut RequestHeader) -> Result<(), Answer> {
+    let unfit = |why: String| {
+        reasons::FIELD.because(Cause::new(CauseKind::Malformed, "field `Cookie`", Rule::Fixed("RFC 9113 §8.2.3")).detail(why))
+    };
     let crumbs: Vec<&[u8]> = req.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    let joined = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).map_err(|_| &reasons::FIELD)?;
-    req.insert_header(header::COOKIE, joined).map_err(|_| &reasons::FIELD)
+    let joined = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).map_err(|error| unfit(error.to_string()))?;
+    req.insert_header(header::COOKIE, joined).map_err(|error| unfit(error.to_string()))
 }
 
 /// Whether the target in a raw head has a fragment (RFC 9112 §3.2 knows none). The engine cuts it off, so a parsed header no longer
@@ -247,7 +286,7 @@ pub fn has_fragment(raw: &[u8]) -> bool {
 }
 
 /// RFC 9112 §3.2, RFC 9113 §8.3.1: exactly one host, and the authority of the target agrees with it.
-fn host_of(req: &RequestHeader, sent: &Single<'_>, last_host: Option<&LastHost>) -> Result<Arc<str>, &'static Reason> {
+fn host_of(req: &RequestHeader, sent: &Single<'_>, last_host: Option<&LastHost>) -> Result<Arc<str>, &'static Rejection> {
     if sent.twice {
         return Err(&host::HOST);
     }

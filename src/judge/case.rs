@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use http::{HeaderValue, header};
 use pingora_http::RequestHeader;
-use tollgate_filter_api::{Body, Call, KeyType, Principal, RequestHead, RequestId, Views};
+use tollgate_filter_api::{Answer, Body, Call, Cause, CauseKind, KeyType, Principal, RequestHead, RequestId, Rule, Shown, Views};
 use tollgate_plan::Target;
 
-use super::{Facts, Refusal, admit::FieldsPresent, head};
+use super::{Facts, Refusal, admit::FieldsPresent, head, internal};
 use crate::{
     chain::{self, Run, Verdict, gateway as reasons},
     judge::{Judge, fields::forwarding},
@@ -123,18 +123,20 @@ impl<'a> Case<'a> {
                 Ok(index)
             }
             Route::MethodNotAllowed { allow } => {
-                let value = HeaderValue::from_str(allow).map_err(|_| &reasons::INTERNAL)?;
-                Err(reasons::METHOD.answer().header(header::ALLOW, value).into())
+                let value = HeaderValue::from_str(allow).map_err(|_| internal("the methods of a path are no header"))?;
+                let cause = unmatched("method", "the definition declares the methods of a path");
+                let cause = cause.seen(Shown::sent(head.method.as_str())).wanted(allow.to_owned());
+                Err(reasons::METHOD.because(cause).header(header::ALLOW, value).into())
             }
             Route::NoResource { api } => {
                 decision.place = Place::Api(api);
-                Err((&reasons::NO_RESOURCE).into())
+                Err(reasons::NO_RESOURCE.because(unmatched("path", "no path of the API's definition matches")).into())
             }
             Route::Ambiguous { api } => {
                 decision.place = Place::Api(api);
                 Err((&normal::AMBIGUOUS).into())
             }
-            Route::NoApi => Err((&reasons::NOT_FOUND).into()),
+            Route::NoApi => Err(reasons::NOT_FOUND.because(unmatched("path", "no API's base path matches")).into()),
         }
     }
 
@@ -143,11 +145,12 @@ impl<'a> Case<'a> {
         let (judge, facts) = (self.judge, &self.facts);
         let served = &judge.operations[index as usize];
         let proxies = &judge.config.proxies;
-        let peer = facts.peer.clone().map_err(|_| {
+        let peer = facts.peer.clone().map_err(|why| {
             let challenge = HeaderValue::from_static("MutualTLS realm=\"api\"");
-            reasons::CERTIFICATE.answer().header(header::WWW_AUTHENTICATE, challenge)
+            let cause = Cause::new(CauseKind::Unverified, "client certificate", Rule::Gateway("/listeners")).detail(why.to_string());
+            reasons::CERTIFICATE.because(cause).header(header::WWW_AUTHENTICATE, challenge)
         })?;
-        let client = forwarding::client(&head.headers, facts.address, proxies).ok_or(&reasons::FORWARDED)?;
+        let client = forwarding::client(&head.headers, facts.address, proxies).ok_or_else(nobody)?;
         let forwarded = forwarding::take(head, self.decision.present, facts.address, proxies, &judge.families);
         let call = Call {
             operation: served.info.clone(),
@@ -158,7 +161,10 @@ impl<'a> Case<'a> {
             now: facts.moment.wall,
             instant: facts.moment.instant,
             request_id: self.decision.id,
-            forwarded: forwarded.map_err(|_| &reasons::FIELD)?,
+            forwarded: forwarded.map_err(|_| {
+                let rule = Rule::Fixed("RFC 9110 §5.5");
+                reasons::FIELD.because(Cause::new(CauseKind::Malformed, "field that a proxy wrote", rule))
+            })?,
         };
         self.decision.call = Some(call);
         self.decision.run = Some(Run::new(&served.chain, peer, std::mem::take(&mut self.views)));
@@ -168,7 +174,7 @@ impl<'a> Case<'a> {
     /// Runs the chain, from its beginning or from where the body was asked for.
     async fn chain(&mut self, head: &mut RequestHeader, body: Option<&mut Body>) -> Verdict {
         let Decision { place: Place::Operation(index), run: Some(run), call: Some(call), .. } = &mut self.decision else {
-            return Verdict::Stop(reasons::INTERNAL.answer());
+            return Verdict::Stop(internal("a request without an operation came to a chain"));
         };
         let chain = &self.judge.operations[*index as usize].chain;
         run.request(chain, RequestHead::wrap_mut(head), call, body).await
@@ -176,7 +182,7 @@ impl<'a> Case<'a> {
 
     /// The endpoint group for the caller's key, or the answer of a synthetic OPTIONS.
     fn choose_group(&mut self) -> Result<(), Refusal> {
-        let Place::Operation(index) = self.decision.place else { return Err((&reasons::INTERNAL).into()) };
+        let Place::Operation(index) = self.decision.place else { return Err(internal("a request without an operation").into()) };
         let served = &self.judge.operations[index as usize];
         let principal = self.decision.run.as_ref().and_then(|run| run.facts.get::<Principal>());
         let index = match &served.target {
@@ -192,7 +198,22 @@ impl<'a> Case<'a> {
                 });
             }
         };
-        self.decision.group = Some(index.ok_or(&reasons::NO_ENDPOINT)?);
+        let none = || {
+            let kind = principal.map(|principal| principal.key_type).unwrap_or_default();
+            let seen = if kind == KeyType::Sandbox { "sandbox" } else { "production" };
+            reasons::NO_ENDPOINT.because(Cause::new(CauseKind::Unmatched, "kind of key", Rule::Gateway("/endpoints")).seen(seen))
+        };
+        self.decision.group = Some(index.ok_or_else(none)?);
         Ok(())
     }
+}
+
+fn unmatched(about: &'static str, rule: &'static str) -> Cause {
+    Cause::new(CauseKind::Unmatched, about, Rule::Fixed(rule))
+}
+
+/// A trusted proxy does not say who the client is.
+fn nobody() -> Answer {
+    let cause = Cause::new(CauseKind::Malformed, "field `X-Forwarded-For`", Rule::Gateway("/trusted_proxies"));
+    reasons::FORWARDED.because(cause.detail("it names a client without an address"))
 }

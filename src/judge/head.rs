@@ -2,6 +2,7 @@
 
 use http::header;
 use pingora_http::RequestHeader;
+use tollgate_filter_api::{Cause, CauseKind, Rule, Shown};
 
 use super::{Decision, Facts, Http1, Refusal, admit};
 use crate::{
@@ -41,10 +42,14 @@ pub(super) fn normalize(
         req.set_uri(whole.parse::<http::Uri>().map_err(|_| &normal::CHARACTER)?);
     }
     if facts.strict_host && !is_named(host_name(&decision.host), facts.server_name) {
-        return Err((&reasons::MISDIRECTED).into());
+        let cause = Cause::new(CauseKind::NotAllowed, "host", Rule::Gateway("/listeners")).seen(Shown::sent(&decision.host));
+        let wanted = facts.server_name.map_or(Shown::from("an address"), Shown::sent);
+        return Err(reasons::MISDIRECTED.because(cause.wanted(wanted)).into());
     }
     if decision.present.length && declared_length(req) > gateway.limits.body_bytes.0 {
-        return Err(Refusal::over(&reasons::BODY_BYTES, |limits| &limits.body_bytes));
+        let cause = Cause::new(CauseKind::OverLimit, "body", Rule::Gateway("/limits/body_bytes"));
+        let cause = cause.seen(Shown::Bytes(declared_length(req))).wanted(Shown::Bytes(gateway.limits.body_bytes.0));
+        return Err(Refusal::over(&reasons::BODY_BYTES, |limits| &limits.body_bytes, cause));
     }
     Ok(reading)
 }
@@ -68,7 +73,7 @@ fn is_named(host: &str, server_name: Option<&str>) -> bool {
 /// Refuses a message that has ended elsewhere for the stream than for the engine, or nowhere, and one whose head the engine has
 /// rewritten: it escapes what cannot stand in a target, a raw space for instance, when it sees the whole line at once (RFC 9112 §3.2).
 fn framed(http1: &Http1<'_>, req: &RequestHeader, coding: bool) -> Result<(), Refusal> {
-    let refused = |why: &'static str| Err(reasons::FRAMING.answer().log(why).into());
+    let refused = |why: &'static str| Err(admit::misframed(why).into());
     let engine = if coding { Framing::Chunked } else { Framing::Length(declared_length(req)) };
     match http1.framing {
         Framing::Malformed(malformed) => refused(malformed.why()),

@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub use case::{Case, Decision, Place, Step};
 pub use facts::{Facts, Http1};
 pub use operations::Served;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, internal};
 use tollgate_filter_api::{Env, Kind, Problems};
 use tollgate_plan::Plan;
 

@@ -1,8 +1,12 @@
 //! How a request ends before it goes upstream.
 
-use tollgate_filter_api::{Answer, Fault, Reason};
+use tollgate_filter_api::{Answer, Cause, CauseKind, Fault, Reason, Rule};
 
-use crate::telemetry::{IntCounter, LimitCounters};
+use crate::{
+    chain::gateway as reasons,
+    routes::Rejection,
+    telemetry::{IntCounter, LimitCounters},
+};
 
 /// Which of the limits' counters counts a refusal.
 pub type Counter = fn(&LimitCounters) -> &IntCounter;
@@ -19,15 +23,20 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A request that is over a limit.
-    pub fn over(reason: &'static Reason, limit: Counter) -> Self {
-        Self { limit: Some(limit), ..Self::from(reason) }
+    /// A request that is over a limit, which is counted.
+    pub fn over(reason: &'static Reason, limit: Counter, cause: Cause) -> Self {
+        Self { limit: Some(limit), ..Self::from(reason.because(cause)) }
     }
 }
 
-impl From<&'static Reason> for Refusal {
-    fn from(reason: &'static Reason) -> Self {
-        reason.answer().into()
+/// Why a request cannot be judged that should have been judged before: an error of the gateway.
+pub fn internal(detail: &'static str) -> Answer {
+    reasons::INTERNAL.because(Cause::new(CauseKind::Internal, "gateway", Rule::Fixed("an error of the gateway")).detail(detail))
+}
+
+impl From<&'static Rejection> for Refusal {
+    fn from(rejection: &'static Rejection) -> Self {
+        rejection.answer().into()
     }
 }
 

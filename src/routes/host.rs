@@ -9,18 +9,19 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tollgate_filter_api::Reason;
+use tollgate_filter_api::{Cause, CauseKind, Rule};
+
+use super::rejection::Rejection;
 
 const LONGEST_NAME: usize = 253;
 const LONGEST_LABEL: usize = 63;
 
 /// Not a host.
-pub static HOST: Reason = Reason::refused(
+pub static HOST: Rejection = Rejection::new(
     "request.host",
-    400,
-    0,
     "The Host of the request is not valid.",
     "`Host` or `:authority` is missing, sent twice, or not a name or address with an optional port.",
+    Cause::new(CauseKind::Malformed, "field `Host`", Rule::Fixed("RFC 9110 §7.2")),
 );
 
 /// A host in its normal form.
@@ -36,7 +37,7 @@ pub struct Host<'h> {
 ///
 /// # Errors
 /// [`HOST`].
-pub fn normalize(value: &[u8]) -> Result<Host<'_>, &'static Reason> {
+pub fn normalize(value: &[u8]) -> Result<Host<'_>, &'static Rejection> {
     let value = std::str::from_utf8(value).map_err(|_| &HOST)?;
     if is_normal(value) {
         return Ok(Host { name: Cow::Borrowed(value), port: None });
@@ -63,7 +64,7 @@ pub fn normalize(value: &[u8]) -> Result<Host<'_>, &'static Reason> {
 ///
 /// # Errors
 /// [`HOST`].
-pub fn text(sent: &[u8]) -> Result<Arc<str>, &'static Reason> {
+pub fn text(sent: &[u8]) -> Result<Arc<str>, &'static Rejection> {
     let host = normalize(sent)?;
     Ok(match host.port {
         Some(port) => format!("{}:{port}", host.name).into(),
@@ -86,7 +87,7 @@ impl LastHost {
     ///
     /// # Errors
     /// [`HOST`].
-    pub fn text(&self, sent: &[u8]) -> Result<Arc<str>, &'static Reason> {
+    pub fn text(&self, sent: &[u8]) -> Result<Arc<str>, &'static Rejection> {
         // Streams of one connection may meet here; none waits for another.
         let Ok(mut last) = self.0.try_lock() else { return text(sent) };
         if let Some(last) = last.as_ref().filter(|last| *last.sent == *sent) {
@@ -116,7 +117,7 @@ fn is_label(label: &str) -> bool {
 }
 
 /// An empty port is no port (RFC 3986 §3.2.3).
-fn port(text: &str) -> Result<Option<u16>, &'static Reason> {
+fn port(text: &str) -> Result<Option<u16>, &'static Rejection> {
     match text {
         "" => Ok(None),
         _ if text.len() > 5 || !text.bytes().all(|b| b.is_ascii_digit()) => Err(&HOST),

@@ -9,6 +9,7 @@ mod guards;
 pub mod host;
 pub mod normal;
 pub mod readings;
+mod rejection;
 pub mod router;
 mod template;
 #[cfg(test)]
@@ -17,5 +18,6 @@ mod tests;
 mod tree;
 
 pub use readings::Reading;
+pub use rejection::Rejection;
 pub use router::{Route, Router};
 pub use template::shape;

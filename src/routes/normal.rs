@@ -8,80 +8,77 @@
 
 use std::borrow::Cow;
 
-use tollgate_filter_api::Reason;
+use tollgate_filter_api::{Cause, CauseKind, Rule};
 
-use super::readings::{self, Reading};
+use super::{
+    readings::{self, Reading},
+    rejection::Rejection,
+};
 use crate::config::{Keep, Paths};
+
+const TARGET: &str = "request target";
 
 const UPPER_HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 /// Not a path that begins with `/`.
-pub static FORM: Reason = Reason::refused(
+pub static FORM: Rejection = Rejection::new(
     "path.form",
-    400,
-    0,
     "The request target is not a path.",
     "The target is neither an absolute path nor an absolute URI. Send one of the two.",
+    Cause::new(CauseKind::Malformed, TARGET, Rule::Fixed("RFC 9112 §3.2")),
 );
 /// Escapes that are none, or that are not UTF-8.
-pub static ENCODING: Reason = Reason::refused(
+pub static ENCODING: Rejection = Rejection::new(
     "path.encoding",
-    400,
-    0,
     "The request target is not encoded correctly.",
     "A percent sign without two hexadecimal digits, or escaped bytes that are not UTF-8 (overlong forms included). Encode the text as UTF-8.",
+    Cause::new(CauseKind::Malformed, "escape in the request target", Rule::Fixed("RFC 3986 §2.1")),
 );
 /// A character that must not be in a target.
-pub static CHARACTER: Reason = Reason::refused(
+pub static CHARACTER: Rejection = Rejection::new(
     "path.character",
-    400,
-    0,
     "The request target holds a character that is not allowed.",
     "A control, space, backslash, `#` or non-ASCII byte, raw or, for controls and backslashes, escaped. Upstreams disagree about them.",
+    Cause::new(CauseKind::Malformed, "character of the request target", Rule::Fixed("RFC 3986 §2")),
 );
 /// `%2F` while it is refused.
-pub static ENCODED_SLASH: Reason = Reason::refused(
+pub static ENCODED_SLASH: Rejection = Rejection::new(
     "path.encoded_slash",
-    400,
-    0,
     "The request target holds an encoded slash.",
     "`%2F` in a path is read as a separator by some upstreams. `paths.encoded_slash: keep` lets it through unchanged, unless that reading has dot segments or falls under other rules.",
+    Cause::new(CauseKind::NotAllowed, "`%2F` in the path", Rule::Gateway("/paths/encoded_slash")),
 );
 /// `;`, in either spelling, while it is refused.
-pub static SEMICOLON: Reason = Reason::refused(
+pub static SEMICOLON: Rejection = Rejection::new(
     "path.semicolon",
-    400,
-    0,
     "The request target holds a path parameter.",
     "Some upstreams cut a segment at `;`, and some of those at `%3B` too. `paths.semicolon: keep` lets it through, unless what is left is a dot segment or falls under other rules.",
+    Cause::new(CauseKind::NotAllowed, "`;` in the path", Rule::Gateway("/paths/semicolon")),
 );
 /// A dot segment to those who decode before they split and cut.
-pub static DOTS: Reason = Reason::refused(
+pub static DOTS: Rejection = Rejection::new(
     "path.dots",
-    400,
-    0,
     "The request target hides a dot segment.",
     "An upstream that decodes the path finds `.` or `..` in it, as in `..%2Fx`, `..;x`, `..%3Fx` or `..%20`. Send the path without dot segments.",
+    Cause::new(CauseKind::Ambiguous, TARGET, Rule::Fixed("RFC 3986 §3.3")),
 );
 /// An operation here, and another one with other rules to those who decode before they split and cut.
-pub static AMBIGUOUS: Reason = Reason::refused(
+pub static AMBIGUOUS: Rejection = Rejection::new(
     "path.ambiguous",
-    400,
-    0,
     "The request target can be read as another resource.",
     "An upstream that takes `%2F` as a slash, `%3F` or `%23` as the end of the path, or cuts segments at `;`, finds another operation, and that one has other rules or not this method.",
+    Cause::new(CauseKind::Ambiguous, TARGET, Rule::Fixed("another operation has other rules")),
 );
 /// More `..` than segments before.
-pub static CLIMBS: Reason = Reason::refused(
+pub static CLIMBS: Rejection = Rejection::new(
     "path.climbs",
-    400,
-    0,
     "The request target climbs above the root.",
     "The path holds more `..` segments than there are segments to remove.",
+    Cause::new(CauseKind::NotAllowed, "`..` above the root", Rule::Fixed("RFC 3986 §5.2.4")),
 );
 
 /// Every way in which a path is refused.
-pub static REASONS: [&Reason; 8] = [&FORM, &ENCODING, &CHARACTER, &ENCODED_SLASH, &SEMICOLON, &CLIMBS, &DOTS, &AMBIGUOUS];
+pub static REASONS: [&Rejection; 8] = [&FORM, &ENCODING, &CHARACTER, &ENCODED_SLASH, &SEMICOLON, &CLIMBS, &DOTS, &AMBIGUOUS];
 
 /// A path in normal form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +93,7 @@ pub struct Normal<'p> {
 ///
 /// # Errors
 /// One of [`REASONS`], but [`AMBIGUOUS`], which the router finds out.
-pub fn normalize<'p>(path: &'p [u8], rules: &Paths) -> Result<Normal<'p>, &'static Reason> {
+pub fn normalize<'p>(path: &'p [u8], rules: &Paths) -> Result<Normal<'p>, &'static Rejection> {
     if path.first() != Some(&b'/') {
         return Err(&FORM);
     }
@@ -116,7 +113,7 @@ pub fn normalize<'p>(path: &'p [u8], rules: &Paths) -> Result<Normal<'p>, &'stat
 ///
 /// # Errors
 /// [`CHARACTER`] for controls, spaces, `#` and non-ASCII bytes.
-pub fn query(query: &[u8]) -> Result<&str, &'static Reason> {
+pub fn query(query: &[u8]) -> Result<&str, &'static Rejection> {
     if query.iter().any(|&b| b <= b' ' || b >= 0x7f || b == b'#') {
         return Err(&CHARACTER);
     }
@@ -145,7 +142,7 @@ fn is_dots(segment: &[u8]) -> bool {
 }
 
 /// Writes `raw` with each character in its one spelling; slashes and dots are left to the caller.
-pub(super) fn escape(raw: &[u8], rules: &Paths, out: &mut String) -> Result<(), &'static Reason> {
+pub(super) fn escape(raw: &[u8], rules: &Paths, out: &mut String) -> Result<(), &'static Rejection> {
     let mut i = 0;
     while let Some(&byte) = raw.get(i) {
         match byte {
@@ -165,7 +162,7 @@ pub(super) fn escape(raw: &[u8], rules: &Paths, out: &mut String) -> Result<(), 
 }
 
 /// Handles the escape at the start of `raw`, or the run of them that spells one non-ASCII character; returns its length.
-fn escaped(raw: &[u8], rules: &Paths, out: &mut String) -> Result<usize, &'static Reason> {
+fn escaped(raw: &[u8], rules: &Paths, out: &mut String) -> Result<usize, &'static Rejection> {
     let value = decode(raw)?;
     match value {
         0..=0x1f | 0x7f | b'\\' => return Err(&CHARACTER),
@@ -178,7 +175,7 @@ fn escaped(raw: &[u8], rules: &Paths, out: &mut String) -> Result<usize, &'stati
     Ok(3)
 }
 
-fn character(raw: &[u8], first: u8, out: &mut String) -> Result<usize, &'static Reason> {
+fn character(raw: &[u8], first: u8, out: &mut String) -> Result<usize, &'static Rejection> {
     let width = match first {
         0xc2..=0xdf => 2,
         0xe0..=0xef => 3,
@@ -199,7 +196,7 @@ fn character(raw: &[u8], first: u8, out: &mut String) -> Result<usize, &'static 
 }
 
 /// The byte that the escape at the start of `raw` stands for.
-pub(super) fn decode(raw: &[u8]) -> Result<u8, &'static Reason> {
+pub(super) fn decode(raw: &[u8]) -> Result<u8, &'static Rejection> {
     let digit = |i: usize| raw.get(i).and_then(|&b| char::from(b).to_digit(16));
     match (raw.first(), digit(1), digit(2)) {
         (Some(b'%'), Some(high), Some(low)) => Ok((high * 16 + low) as u8),
@@ -214,7 +211,7 @@ fn push_escape(byte: u8, out: &mut String) {
 }
 
 /// Merges slashes and removes dot segments of a path in which every dot is a plain one.
-fn remove_dots(path: &str) -> Result<String, &'static Reason> {
+fn remove_dots(path: &str) -> Result<String, &'static Rejection> {
     let mut out = String::with_capacity(path.len());
     let mut open = false;
     for segment in path.split('/').skip(1) {

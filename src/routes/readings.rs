@@ -5,9 +5,10 @@
 //! lists how they may understand it, and the router refuses what another reading puts under other rules. Does not protect
 //! against upstreams that decode twice: `%252F` is a percent sign with two characters after it.
 
-use tollgate_filter_api::Reason;
-
-use super::normal::{self, ENCODING};
+use super::{
+    normal::{self, ENCODING},
+    rejection::Rejection,
+};
 
 /// Stands in a reading for a slash that is text, so that it is no separator: no path holds a control.
 const SLASH: u8 = 0;
@@ -21,7 +22,7 @@ impl Reading {
     ///
     /// # Errors
     /// [`ENCODING`] when it is not in normal form.
-    pub fn of(path: &str) -> Result<Self, &'static Reason> {
+    pub fn of(path: &str) -> Result<Self, &'static Rejection> {
         Reader::LITERAL.read(path).map(Self)
     }
 
@@ -44,7 +45,7 @@ pub(super) fn is_spelled(path: &str) -> bool {
 ///
 /// # Errors
 /// [`ENCODING`] when it is not in normal form.
-pub(super) fn others(path: &str) -> impl Iterator<Item = Result<String, &'static Reason>> {
+pub(super) fn others(path: &str) -> impl Iterator<Item = Result<String, &'static Rejection>> {
     let has = |token: &str| path.contains(token);
     let (slash, raw, escaped, end) = (has("%2F"), has(";"), has("%3B"), has("%3F") || has("%23"));
     let cuts = [Some(Cut::Never), raw.then_some(Cut::Raw), escaped.then_some(Cut::Both)];
@@ -94,7 +95,7 @@ impl Reader {
     const LITERAL: Self = Self { slash: Slash::Text, cut: Cut::Never, ends: false };
 
     /// The path as this reader decodes it, without empty segments.
-    fn read(self, path: &str) -> Result<String, &'static Reason> {
+    fn read(self, path: &str) -> Result<String, &'static Rejection> {
         let mut read = Vec::with_capacity(path.len());
         let mut rest = path.as_bytes();
         let mut cut = false;

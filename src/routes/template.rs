@@ -1,7 +1,5 @@
 //! One segment of a path template, and what it matches: text as a [`Reading`] has it.
 
-use tollgate_filter_api::Reason;
-
 use super::{normal, readings::Reading};
 use crate::config::{Keep, Paths};
 
@@ -106,7 +104,7 @@ fn hidden(segment: &str) -> String {
 }
 
 fn decoded(normal: &str) -> Result<Box<str>, String> {
-    Reading::of(normal).map(Reading::into_text).map_err(|reason| format!("no request can match `{normal}`: {}", reason.title))
+    Reading::of(normal).map(Reading::into_text).map_err(|rejection| format!("no request can match `{normal}`: {}", rejection.reason.title))
 }
 
 fn normal_form(raw: &str, segment: &str) -> Result<String, String> {
@@ -125,6 +123,6 @@ fn normal_form(raw: &str, segment: &str) -> Result<String, String> {
     });
     let mut text = String::with_capacity(spelt.len());
     normal::escape(spelt.as_bytes(), &rules, &mut text)
-        .map_err(|reason: &Reason| format!("no request can match `{segment}`: {}", reason.title))?;
+        .map_err(|rejection| format!("no request can match `{segment}`: {}", rejection.reason.title))?;
     Ok(text)
 }

@@ -261,6 +261,7 @@ mod tests {
             operation: None,
             status: 200,
             reason: None,
+            cause: None,
             explanation: None,
             detail: None,
             bytes_in: 0,

@@ -11,7 +11,7 @@ use serde::{
     Serialize, Serializer,
     ser::{Error, SerializeMap},
 };
-use tollgate_filter_api::{Method, OperationInfo, Principal, Reason, RequestId};
+use tollgate_filter_api::{Cause, Method, OperationInfo, Principal, Reason, RequestId};
 
 use crate::chain::Explanation;
 
@@ -39,6 +39,8 @@ pub struct Line {
     pub status: u16,
     /// Why the gateway answered itself.
     pub reason: Option<&'static Reason>,
+    /// Why it refused.
+    pub cause: Option<Arc<Cause>>,
     /// Which alternatives failed how, and the line that asked.
     pub explanation: Option<Explanation>,
     /// A note for the operator.
@@ -89,7 +91,8 @@ impl Serialize for Line {
         map.serialize_entry("status", &self.status)?;
         optional(&mut map, "reason", self.reason.map(|reason| reason.id))?;
         optional(&mut map, "code", self.reason.map(|reason| reason.code).filter(|code| *code != 0))?;
-        optional(&mut map, "detail", self.detail.as_deref())?;
+        optional(&mut map, "cause", self.cause.as_ref().map(|cause| cause.kind().name()))?;
+        optional(&mut map, "detail", self.in_words())?;
         if let Some(Explanation { asked_by, alternatives }) = &self.explanation {
             optional(&mut map, "asked_by", asked_by.as_deref())?;
             optional(&mut map, "alternatives", Some(alternatives).filter(|all| !all.is_empty()))?;
@@ -122,6 +125,17 @@ impl Serialize for HexDigest {
         let mut digits = [0; 64];
         hex::encode_to_slice(self.0, &mut digits).map_err(S::Error::custom)?;
         serializer.serialize_str(std::str::from_utf8(&digits).map_err(S::Error::custom)?)
+    }
+}
+
+impl Line {
+    /// Why it was refused, and what else there is to say.
+    fn in_words(&self) -> Option<Cow<'_, str>> {
+        match (&self.cause, &self.detail) {
+            (Some(cause), Some(detail)) => Some(format!("{cause}; {detail}").into()),
+            (Some(cause), None) => Some(cause.to_string().into()),
+            (None, detail) => detail.as_deref().map(Cow::Borrowed),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tollgate_filter_api::{KeyType, Method, Metrics, OperationInfo, Principal, PrincipalParts, Reason, RequestId};
 use tollgate_plan::{Api, Operation, Plan, Source, Target, Transports};
 
-use crate::chain::{Explanation, Failure, Waived, gateway};
+use crate::chain::{Explanation, Failure, Waived, gateway, undecided};
 
 use super::{LimitCounters, Line, Telemetry, line::timestamp};
 
@@ -237,11 +237,13 @@ fn line() -> Line {
                 refused_by: "mtls",
                 reason: "mtls.missing",
                 code: 900_902,
+                cause: Some("missing"),
                 asked_by: Some("pets.yaml:7".into()),
                 note: None,
             }],
         }),
-        detail: Some("jwt: no keys".into()),
+        cause: Some(Arc::new(undecided("jwt.down: no keys"))),
+        detail: None,
         bytes_in: 12,
         bytes_out: 34,
         duration: Duration::from_micros(2500),
@@ -276,9 +278,11 @@ fn a_line_says_what_happened() {
         json!({
             "ts": "2023-11-14T22:13:20.123Z", "request_id": "00000000000000000000000000000abc", "configuration": "5e".repeat(16), "client": "2001:db8::1",
             "method": "POST", "host": "api.example", "path": "/pets/1", "api": "pets", "version": "1.0", "operation": "addPet",
-            "status": 503, "reason": "chain.fault", "code": 900_900, "detail": "jwt: no keys", "asked_by": "pets.yaml:7",
+            "status": 503, "reason": "chain.fault", "code": 900_900, "cause": "unavailable",
+            "detail": "decision is not available: jwt.down: no keys (what cannot be decided is refused)", "asked_by": "pets.yaml:7",
             "alternatives": [{
-                "credentials": ["jwt", "mtls"], "refused_by": "mtls", "reason": "mtls.missing", "code": 900_902, "asked_by": "pets.yaml:7",
+                "credentials": ["jwt", "mtls"], "refused_by": "mtls", "reason": "mtls.missing", "code": 900_902, "cause": "missing",
+                "asked_by": "pets.yaml:7",
             }],
             "bytes_in": 12, "bytes_out": 34,
             "duration_ms": 2.5, "upstream_ms": 2.0, "gateway_ms": 0.5, "upstream": "192.0.2.1:8080", "attempts": 2,
@@ -301,6 +305,7 @@ fn what_is_not_known_is_left_out() {
     let bare = Line {
         operation: None,
         reason: None,
+        cause: None,
         explanation: None,
         detail: None,
         upstream_duration: None,
@@ -317,6 +322,7 @@ fn what_is_not_known_is_left_out() {
         "operation",
         "reason",
         "code",
+        "cause",
         "asked_by",
         "alternatives",
         "detail",

@@ -227,7 +227,8 @@ impl Gateway {
     /// The lines of the access log so far.
     pub fn log(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.folder.join("access.log")).unwrap_or_default();
-        text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(|line| serde_json::from_str(line).unwrap()).collect()
+        let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        lines.map(|line| serde_json::from_str(line).unwrap()).inspect(has_its_cause).collect()
     }
 
     /// Waits for so many lines of the access log.
@@ -314,4 +315,11 @@ fn config(folder: &Folder, settings: &Settings, ports: Ports) -> String {
         config["process"]["threads"] = 2.into();
     }
     serde_json::to_string_pretty(&config).unwrap()
+}
+
+/// A refusal says why; what answers in place of an upstream refuses nothing.
+fn has_its_cause(line: &Value) {
+    const REPLIES: [&str; 4] = ["route.options", "cors.preflight", "respond.fixed", "issue_key.issued"];
+    let refused = line["reason"].as_str().is_some_and(|reason| !REPLIES.contains(&reason));
+    assert_eq!((line["cause"].is_string(), line["cause"].is_string() && line["detail"].is_string()), (refused, refused), "{line}");
 }

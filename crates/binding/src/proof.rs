@@ -14,7 +14,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::header::CACHE_CONTROL;
 use openssl::sha::sha256;
 use serde_json::{Map, Value};
-use tollgate_filter_api::{Answer, Call, Counter, Env, Fault, HeaderName, HeaderValue, Problem, RequestHead, ResponseHead, View, Views};
+use tollgate_filter_api::{
+    Answer, Call, Cause, CauseKind, Counter, Env, Fault, HeaderName, HeaderValue, Problem, RequestHead, ResponseHead, Rule, Shown, View,
+    Views,
+};
 use tollgate_jose::{Jws, Key, normal_type, private_member};
 
 use crate::{
@@ -144,7 +147,9 @@ impl Dpop {
             return Err(Why::Proof.because("the header `DPoP` does not occur exactly once"));
         };
         if value.len() as u64 > self.config.max_proof_bytes.0 {
-            return Err(Why::Proof.because("the proof is longer than `max_proof_bytes`"));
+            let cause = Cause::new(CauseKind::OverLimit, "DPoP proof", Rule::setting("/dpop/max_proof_bytes"));
+            let (seen, wanted) = (Shown::Bytes(value.len() as u64), Shown::Bytes(self.config.max_proof_bytes.0));
+            return Err(Why::Proof.unfit(cause.seen(seen).wanted(wanted)));
         }
         value.to_str().map_err(|_| Why::Proof.because("the proof is not ASCII"))
     }
@@ -154,7 +159,8 @@ impl Dpop {
             return Err(Why::Proof.because("`typ` is not `dpop+jwt`"));
         }
         if !self.config.algorithms.contains(&jws.algorithm) {
-            return Err(Why::Proof.because("`alg` is not among `dpop.algorithms`"));
+            let cause = Cause::new(CauseKind::NotAllowed, "`alg` of the DPoP proof", Rule::setting("/dpop/algorithms"));
+            return Err(Why::Proof.unfit(cause.seen(jws.algorithm.name())));
         }
         let jwk = jws.header.get("jwk").and_then(Value::as_object).ok_or_else(|| Why::Proof.because("`jwk` is not an object"))?;
         if private_member(jwk).is_some() {
@@ -184,7 +190,8 @@ impl Dpop {
             return Err(Why::Proof.because("`htm` is not the method"));
         }
         if !text("htu").is_some_and(|url| self.origins.is_target(url, req, call)) {
-            return Err(Why::Proof.because("`htu` is not the URL; behind a proxy that ends TLS, set `dpop.origins`"));
+            let cause = Cause::new(CauseKind::Unverified, "`htu` of the DPoP proof", Rule::setting("/dpop/origins"));
+            return Err(Why::Proof.unfit(cause.detail("it is not the URL; behind a proxy that ends TLS, set `dpop.origins`")));
         }
         let until = self.window(claims, call.now)?;
         if text("ath") != Some(URL_SAFE_NO_PAD.encode(sha256(token)).as_str()) {
@@ -209,7 +216,8 @@ impl Dpop {
         let iat = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(iat.ok_or_else(|| Why::Proof.because("`iat` is not a time"))?);
         let until = iat + self.config.max_age.0;
         if until < now || iat > now + self.config.clock_skew.0 {
-            return Err(Why::Proof.because("`iat` is outside `max_age` and `clock_skew`"));
+            let cause = Cause::new(CauseKind::Time, "`iat` of the DPoP proof", Rule::setting("/dpop/max_age"));
+            return Err(Why::Proof.unfit(cause.detail("it is outside `max_age` and `clock_skew`")));
         }
         Ok(until)
     }

@@ -1,8 +1,8 @@
 //! Why a token and the request that brings it do not fit.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use tollgate_filter_api::Fault;
+use tollgate_filter_api::{Cause, CauseKind, Fault, Rule};
 
 /// What is wrong; a filter has a reason for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub enum Why {
 pub struct Unfit {
     /// What is wrong.
     pub why: Why,
-    /// For the operator's log; never a part of what was sent.
-    pub note: Option<Cow<'static, str>>,
+    /// For the operator; shows nothing of the token or the proof that is secret.
+    pub cause: Arc<Cause>,
 }
 
 /// Why it is not known that a request has what its token is bound to.
@@ -40,14 +40,31 @@ pub enum Failure {
 }
 
 impl Why {
-    /// A refusal that needs no note.
+    /// A refusal that needs no words of its own.
     pub(crate) fn alone(self) -> Unfit {
-        Unfit { why: self, note: None }
+        self.unfit(self.cause())
     }
 
-    /// A refusal with a note for the log.
-    pub(crate) fn because(self, note: impl Into<Cow<'static, str>>) -> Unfit {
-        Unfit { why: self, note: Some(note.into()) }
+    /// A refusal, and what exactly is wrong.
+    pub(crate) fn because(self, detail: impl Into<Cow<'static, str>>) -> Unfit {
+        self.unfit(self.cause().detail(detail))
+    }
+
+    /// A refusal with a cause of its own.
+    pub(crate) fn unfit(self, cause: Cause) -> Unfit {
+        Unfit { why: self, cause: cause.into() }
+    }
+
+    fn cause(self) -> Cause {
+        let (kind, about, rule) = match self {
+            Self::Malformed => (CauseKind::Malformed, "claim `cnf`", Rule::Fixed("RFC 7800 §3.1")),
+            Self::Binding => (CauseKind::Unbound, "token", Rule::Fixed("RFC 8705 §3, RFC 9449 §7.1")),
+            Self::NotBound => (CauseKind::Unbound, "token without `cnf`", Rule::setting("/sender_constrained")),
+            Self::Proof => (CauseKind::Unverified, "DPoP proof", Rule::Fixed("RFC 9449 §4.3")),
+            Self::Nonce => (CauseKind::Unverified, "`nonce` of the DPoP proof", Rule::setting("/dpop/nonce")),
+            Self::Replay => (CauseKind::Replayed, "DPoP proof", Rule::Fixed("RFC 9449 §11.1")),
+        };
+        Cause::new(kind, about, rule)
     }
 }
 

@@ -5,8 +5,8 @@
 //! object-safe [`DynFilter`] is implemented once for all of them, and [`Kind`] is what the catalogue lists.
 //!
 //! What the types enforce: a filter that promises a fact cannot let a request pass without it; one that did not declare a
-//! need cannot read it; a refusal can only be made from a [`Reason`] that the manual lists. What they do not enforce: that a
-//! filter looks at every spelling of a credential, or that it does not block the thread.
+//! need cannot read it; a refusal can only be made from a [`Reason`] that the manual lists and a [`Cause`] that the operator reads. What
+//! they do not enforce: that a filter looks at every spelling of a credential, or that it does not block the thread.
 
 mod contract;
 mod request;
@@ -15,6 +15,7 @@ mod world;
 
 pub use contract::body::Body;
 pub use contract::call::{Call, Forwarded, OperationInfo};
+pub use contract::cause::{Cause, CauseKind, Pointer, Rule, Shown};
 pub use contract::facts::{
     AllCredentials, Certificate, Credentials, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts, Token,
 };
@@ -26,7 +27,7 @@ pub use contract::kind::{
     BuildFilter, CheckSettings, DynAnswer, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, FilterFuture, Kind, MetricDoc,
     NamedApis,
 };
-pub use contract::reason::{Answer, Meaning, Reason};
+pub use contract::reason::{Answer, Meaning, Reason, Reply};
 pub use request::carrier::Carrier;
 pub use request::escapes::percent_decoded;
 pub use request::head::{AnswerHead, IllegalHeader, IllegalStatus, RequestHead, ResponseHead};

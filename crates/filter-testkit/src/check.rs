@@ -9,6 +9,7 @@ use tollgate_filter_api::{Answer, AnswerHead, Body, Bytes, HeaderName, HeaderVal
 use crate::{
     Harness, Request, Run,
     case::{Case, CaseFile, CaseResponse, Expected, HeaderText, Passed, Refused},
+    run::why,
 };
 
 /// Whether something is as the case says; the sentence tells what is not.
@@ -93,7 +94,7 @@ fn known_of(principal: &Principal) -> Value {
 
 fn answered(answer: &Answer, expected: &Refused) -> Verdict {
     if answer.reason().id != expected.reason {
-        return Err(format!("expected {}, but the reason is {} ({:?})", expected.reason, answer.reason().id, answer.get_log()));
+        return Err(format!("expected {}, but the reason is {} ({})", expected.reason, answer.reason().id, why(answer)));
     }
     let mut have = HeaderMap::new();
     for (name, value) in answer.headers() {

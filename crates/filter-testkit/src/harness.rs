@@ -9,7 +9,7 @@ use tollgate_filter_api::{
     Shared,
 };
 
-use crate::{FakeClock, FakeDocument, FakeWorld, Request, START};
+use crate::{FakeClock, FakeDocument, FakeWorld, Request, START, cause::Origin};
 
 /// A filter that runs, and the world around it.
 pub struct Harness<F = ()> {
@@ -25,6 +25,7 @@ pub(crate) struct Core {
     pub clock: Arc<FakeClock>,
     pub metrics: Metrics,
     pub readiness: Readiness,
+    pub origin: Arc<Origin>,
 }
 
 /// The world before the filter is built.
@@ -201,7 +202,8 @@ impl<F> Setup<F> {
     pub fn build(&self, settings: &Value) -> Result<Option<Harness<F>>, Problem> {
         let Some(filter) = (self.kind.build)(settings, &self.declared.0, &self.env())? else { return Ok(None) };
         let (world, clock, metrics, readiness) = (self.world.clone(), self.clock.clone(), self.metrics.clone(), self.readiness.clone());
-        Ok(Some(Harness { core: Core { kind: self.kind, filter, world, clock, metrics, readiness }, of: PhantomData }))
+        let origin = Arc::new(Origin::new(self.kind, settings.clone(), self.declared.0.clone()));
+        Ok(Some(Harness { core: Core { kind: self.kind, filter, world, clock, metrics, readiness, origin }, of: PhantomData }))
     }
 
     /// Builds the filter from its settings. May be called again: both then share one world.

@@ -16,6 +16,7 @@
 //! ```
 
 mod case;
+mod cause;
 mod check;
 mod conformance;
 mod harness;

@@ -7,7 +7,7 @@ use tollgate_filter_api::{
     Principal, RequestHead, RequestId, Views,
 };
 
-use crate::{harness::Core, poll::drive, run::Run};
+use crate::{cause::Secrets, harness::Core, poll::drive, run::Run};
 
 /// A request that is being written down.
 pub struct Request<'h> {
@@ -181,6 +181,7 @@ impl<'h> Request<'h> {
         self.call.operation = Arc::new(std::mem::take(&mut self.operation));
         self.call.has_body = self.has_body || self.body.as_ref().is_some_and(|body| !body.is_empty()) || announces_body(&self.head);
         let mut state = self.core.filter.state();
+        let secrets = Secrets::of(&self.head, self.core.filter.carrier().as_ref(), self.body.as_deref());
         let before = self.head.fields().clone();
         let (body, views) = (self.body.as_mut(), &mut self.views);
         let cx = DynCx { req: &mut self.head, call: &self.call, facts: &mut self.facts, body, views, state: &mut *state };
@@ -197,6 +198,8 @@ impl<'h> Request<'h> {
             before,
             body: self.body,
             views: self.views,
+            origin: self.core.origin.clone(),
+            secrets,
             outcome,
         };
         run.check_reason(&run.outcome);

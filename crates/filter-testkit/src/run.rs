@@ -8,7 +8,10 @@ use tollgate_filter_api::{
     HeaderName, HeaderValue, Kind, Meaning, Moment, Note, Outcome, RequestHead, ResponseHead, StatusCode, Views,
 };
 
-use crate::poll::drive;
+use crate::{
+    cause::{Origin, Secrets},
+    poll::drive,
+};
 
 /// A request after its first phase.
 pub struct Run {
@@ -21,15 +24,22 @@ pub struct Run {
     pub(crate) before: HeaderMap,
     pub(crate) body: Option<Body>,
     pub(crate) views: Views,
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) secrets: Secrets,
     pub(crate) outcome: Result<Option<Answer>, Fault>,
 }
 
 fn describe(outcome: &Result<Option<Answer>, Fault>) -> String {
     match outcome {
         Ok(None) => "let the request pass".into(),
-        Ok(Some(answer)) => format!("answered {} {} {:?}", answer.status(), answer.reason().id, answer.get_log()),
+        Ok(Some(answer)) => format!("answered {} {}: {}", answer.status(), answer.reason().id, why(answer)),
         Err(fault) => format!("could not decide: {fault}"),
     }
+}
+
+/// Why a request is refused; nothing for a reply.
+pub(crate) fn why(answer: &Answer) -> String {
+    answer.cause().map(ToString::to_string).unwrap_or_default()
 }
 
 impl Run {
@@ -39,6 +49,9 @@ impl Run {
             let id = answer.reason().id;
             let listed = self.kind.reasons.iter().any(|reason| reason == answer.reason());
             assert!(listed, "`{}` ends a request for `{id}` and does not list it in REASONS", self.kind.id);
+            if let Err(wrong) = self.origin.check(answer, &self.secrets) {
+                panic!("`{}` ends a request for `{id}`, and {wrong}", self.kind.id);
+            }
         }
     }
 

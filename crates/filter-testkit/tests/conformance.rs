@@ -10,8 +10,8 @@ use std::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{
-    Cx, Document, DocumentPolicy, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Kind, Location, MetricDoc, Posture, Problem, Reason,
-    ResponseCx, View,
+    Answer, Cause, CauseKind, Cx, Document, DocumentPolicy, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Kind, Location, MetricDoc,
+    Posture, Problem, Reason, ResponseCx, Rule, Shown, View,
 };
 use tollgate_filter_testkit::{Conformance, Harness};
 
@@ -34,10 +34,14 @@ cases:
     request: { headers: { x-word: sesame } }
     expect: { pass: { headers: { x-gate: open } } }
   - name: Another does not
-    request: { headers: { x-word: barley } }
+    request: { headers: { x-word: barley, authorization: Bearer 0123456789abcdef } }
     expect: { refused: { reason: gate.closed } }
 ";
 const CLOSED: Reason = Reason::refused("gate.closed", 403, 0, "The word is wrong", "Find out the word.");
+
+fn closed() -> Answer {
+    CLOSED.because(Cause::new(CauseKind::NotAllowed, "word", Rule::setting("/list")))
+}
 
 /// What is wrong with a variant of the filter.
 const RIGHT: u8 = 0;
@@ -50,6 +54,8 @@ const FAILS_ONCE_WITH_A_PANIC: u8 = 6;
 const ANSWERS_ONCE: u8 = 7;
 const ASKS_PAST_ITS_VIEWS: u8 = 8;
 const READS_ANOTHER_CLOCK: u8 = 9;
+const BLAMES_NO_SETTING: u8 = 10;
+const SHOWS_THE_CREDENTIAL: u8 = 11;
 
 /// Settings.
 #[derive(Deserialize, JsonSchema)]
@@ -102,7 +108,13 @@ impl<const WRONG: u8> Filter for Gate<WRONG> {
             };
         };
         if !is_right || !in_time {
-            return Ok(Flow::Stop(CLOSED.answer()));
+            let cause =
+                Cause::new(CauseKind::NotAllowed, "word", Rule::setting(if WRONG == BLAMES_NO_SETTING { "/lists" } else { "/list" }));
+            let sent = cx.req.get(&http::header::AUTHORIZATION).filter(|_| WRONG == SHOWS_THE_CREDENTIAL);
+            return Ok(Flow::Stop(CLOSED.because(match sent {
+                Some(sent) => cause.seen(Shown::bytes_sent(&sent.as_bytes()[..sent.len().min(20)])),
+                None => cause,
+            })));
         }
         cx.req.set(HeaderName::from_static("x-gate"), HeaderValue::from_static("open"));
         *cx.state = true;
@@ -173,6 +185,21 @@ fn a_filter_that_forgets_the_header_in_place_of_another_is_found() {
 fn a_series_or_a_reason_that_is_not_listed_is_found() {
     assert!(gate::<COUNTS_IN_SECRET>().contains("writes the series `gate_secret_total`"));
     assert!(gate::<HIDES_A_REASON>().contains("does not list it in REASONS"));
+}
+
+#[test]
+fn a_refusal_that_names_a_setting_which_there_is_not_is_found() {
+    assert!(
+        gate::<BLAMES_NO_SETTING>().contains("its cause names the setting /lists, which there is not"),
+        "{}",
+        gate::<BLAMES_NO_SETTING>()
+    );
+}
+
+#[test]
+fn a_refusal_that_shows_a_part_of_a_credential_is_found() {
+    let verdict = gate::<SHOWS_THE_CREDENTIAL>();
+    assert!(verdict.contains("its cause shows a secret: word is not allowed; seen \"Bearer 0123456789abc\""), "{verdict}");
 }
 
 #[test]
@@ -257,7 +284,7 @@ impl Filter for Sinner {
 
     async fn on_request(&self, _cx: Cx<'_, Self>) -> Result<Flow, Fault> {
         let known = !self.0.password.is_empty() || self.0.list.is_absolute() || self.0.inner.iter().any(|inner| inner.nothing.is_some());
-        Ok(if known { Flow::Stop(CLOSED.answer()) } else { Flow::Next(()) })
+        Ok(if known { Flow::Stop(closed()) } else { Flow::Next(()) })
     }
 }
 

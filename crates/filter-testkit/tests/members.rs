@@ -1,11 +1,13 @@
 //! A whole filter, as an author would write it: it reads a declaration, replaces a request's body and judges a whole answer.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tollgate_filter_api::{
-    Answer, AnswerCx, AnswerUse, BodyUse, ByteSize, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Kind, Problem, Reason,
-    ResponseHead,
+    Answer, AnswerCx, AnswerUse, BodyUse, ByteSize, Cause, CauseKind, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Kind, Problem,
+    Reason, ResponseHead, Rule,
 };
 use tollgate_filter_testkit::{Conformance, Harness};
 
@@ -42,6 +44,10 @@ fn object(body: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_slice(body).ok()
 }
 
+fn refuse(reason: &'static Reason, why: impl Into<Cow<'static, str>>, declaration: &'static str) -> Answer {
+    reason.because(Cause::new(CauseKind::Malformed, "body", Rule::declaration(declaration)).detail(why))
+}
+
 impl Filter for Members {
     const ID: &'static str = "members";
     const REASONS: &'static [Reason] = &[REQUEST, ANSWER];
@@ -71,7 +77,7 @@ impl Filter for Members {
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
         let Some(body) = cx.body else { return Ok(Flow::Next(())) };
-        let Some(mut members) = object(body) else { return Ok(Flow::Stop(REQUEST.answer())) };
+        let Some(mut members) = object(body) else { return Ok(Flow::Stop(refuse(&REQUEST, "it is no JSON object", "/request"))) };
         let sent = members.len();
         members.retain(|name, _| self.declared.request.contains(name));
         if members.len() < sent {
@@ -81,10 +87,9 @@ impl Filter for Members {
     }
 
     async fn on_answer(&self, cx: AnswerCx<'_, Self>) -> Result<Flow, Fault> {
-        let refuse = |why: String| -> Answer { ANSWER.answer().log(why) };
-        let Some(members) = object(cx.body) else { return Ok(Flow::Stop(refuse("it is no JSON object".into()))) };
+        let Some(members) = object(cx.body) else { return Ok(Flow::Stop(refuse(&ANSWER, "it is no JSON object", "/answer"))) };
         if let Some(missing) = self.declared.answer.iter().find(|name| !members.contains_key(*name)) {
-            return Ok(Flow::Stop(refuse(format!("`{missing}` is missing"))));
+            return Ok(Flow::Stop(refuse(&ANSWER, format!("`{missing}` is missing"), "/answer")));
         }
         cx.head.set(CHECKED, HeaderValue::from_static("yes"));
         Ok(Flow::Next(()))

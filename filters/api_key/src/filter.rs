@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use http::header;
 use tollgate_filter_api::{
-    Call, Carrier, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderValue, Location, Posture, Principal, Problem, Reason,
+    Answer, Call, Carrier, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderValue, Location, Posture, Principal, Problem, Reason,
 };
 
 use crate::{
     config::{Config, Declaration},
     place::{carrier, find},
     reasons,
-    signed::{Refusal, Signer, is_signed},
+    signed::{Signer, is_signed},
     stored::Keys,
 };
 
@@ -72,8 +72,7 @@ impl Filter for ApiKey {
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
-        let found = find(&self.carrier, cx.req).map_err(|reason| (reason, ""));
-        match found.and_then(|key| self.judge(&key, cx.call)) {
+        match find(&self.carrier, cx.req).and_then(|key| self.judge(&key, cx.call)) {
             Ok(principal) => {
                 if !self.forward {
                     let fault = |_| Fault::new("api_key.strip", "the request without the key cannot be sent");
@@ -81,19 +80,16 @@ impl Filter for ApiKey {
                 }
                 Ok(Flow::Next(principal))
             }
-            Err((reason, note)) => {
-                let answer = reason.answer().header(header::WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey realm=\"api\""));
-                Ok(Flow::Stop(if note.is_empty() { answer } else { answer.log(note) }))
-            }
+            Err(answer) => Ok(Flow::Stop(answer.header(header::WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey realm=\"api\"")))),
         }
     }
 }
 
 impl ApiKey {
-    fn judge(&self, key: &str, call: &Call) -> Result<Principal, Refusal> {
+    fn judge(&self, key: &str, call: &Call) -> Result<Principal, Answer> {
         match &self.signer {
             Some(signer) if is_signed(key) => signer.find(key, call),
-            _ => self.keys.find(key, call).map_err(|reason| (reason, "")),
+            _ => self.keys.find(key, call),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Finding a key.
 
-use tollgate_filter_api::{Carrier, HeaderName, Reason, RequestHead};
+use tollgate_filter_api::{Answer, Carrier, Cause, CauseKind, HeaderName, RequestHead, Rule, Shown};
 
 use crate::{
     config::Place,
@@ -21,16 +21,22 @@ pub(crate) fn carrier(place: Place, name: &str) -> Option<Carrier> {
 }
 
 /// The key, when there is exactly one.
-pub(crate) fn find(carrier: &Carrier, req: &RequestHead) -> Result<String, &'static Reason> {
+pub(crate) fn find(carrier: &Carrier, req: &RequestHead) -> Result<String, Answer> {
+    let missing = || MISSING.because(Cause::new(CauseKind::Missing, "API key", Rule::demand()));
     let mut found = carrier.values(req);
-    let key = found.pop().ok_or(&MISSING)?;
+    let key = found.pop().ok_or_else(missing)?;
     if !found.is_empty() {
-        return Err(&TWO);
+        let cause = Cause::new(CauseKind::Ambiguous, "API key", Rule::Fixed("one key is sent"));
+        return Err(TWO.because(cause.detail("it occurs more than once")));
     }
-    let key = String::from_utf8(key.into_owned()).map_err(|_| &UNKNOWN)?;
+    let key = String::from_utf8(key.into_owned());
+    let key = key.map_err(|_| UNKNOWN.because(Cause::new(CauseKind::Malformed, "API key", Rule::Fixed("a key is UTF-8"))))?;
     match key.len() {
-        0 => Err(&MISSING),
+        0 => Err(missing()),
         1..=LONGEST => Ok(key),
-        _ => Err(&UNKNOWN),
+        length => {
+            let cause = Cause::new(CauseKind::OverLimit, "API key", Rule::Fixed("the filter's own limit"));
+            Err(UNKNOWN.because(cause.seen(Shown::Bytes(length as u64)).wanted(Shown::Bytes(LONGEST as u64))))
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::SystemTime};
 
 use openssl::sha::sha256;
 use serde_json::{Map, Value};
-use tollgate_filter_api::{Call, KeyType, Principal, PrincipalParts, Reason, Token};
+use tollgate_filter_api::{Answer, Call, Cause, CauseKind, KeyType, Principal, PrincipalParts, Rule, Shown, Token};
 
 use crate::{
     config::StoredKey,
@@ -15,6 +15,8 @@ struct Stored {
     parts: PrincipalParts,
     apis: Vec<String>,
     expires: Option<u64>,
+    /// Place among the settings.
+    place: usize,
 }
 
 /// The keys of one configuration.
@@ -39,24 +41,31 @@ impl Keys {
                 return Err((number, "id", "expected a name that no other key has"));
             }
             ids.push(key.id.clone());
-            if all.insert(digest, Stored::new(key)).is_some() {
+            if all.insert(digest, Stored::new(key, number)).is_some() {
                 return Err((number, "sha256", "expected a key that is listed once"));
             }
         }
         Ok(Self(all))
     }
 
-    pub(crate) fn find(&self, key: &str, call: &Call) -> Result<Principal, &'static Reason> {
-        let stored = self.0.get(&sha256(key.as_bytes())).ok_or(&UNKNOWN)?;
+    pub(crate) fn find(&self, key: &str, call: &Call) -> Result<Principal, Answer> {
+        let stored = self.0.get(&sha256(key.as_bytes())).ok_or_else(|| {
+            let cause = Cause::new(CauseKind::NotAllowed, "API key", Rule::setting("/keys"));
+            UNKNOWN.because(cause.detail("nobody has that key"))
+        })?;
         let now = call.now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        if stored.expires.is_some_and(|end| end <= now) {
-            return Err(&TIME);
+        if let Some(end) = stored.expires.filter(|end| *end <= now) {
+            let cause = Cause::new(CauseKind::Time, "API key", Rule::nth_setting("/keys/*/expires", stored.place));
+            return Err(TIME.because(cause.seen(i64::try_from(end).unwrap_or(i64::MAX)).wanted("a time after the request's")));
         }
         let (title, version) = (&call.operation.api, &call.operation.version);
         let named = |api: &String| {
             api == "*" || api == title || api.strip_prefix(title.as_str()).and_then(|rest| rest.strip_prefix(':')) == Some(version)
         };
-        if stored.apis.iter().any(named) { Ok(stored.principal(key)) } else { Err(&API) }
+        if stored.apis.iter().any(named) {
+            return Ok(stored.principal(key));
+        }
+        Err(API.because(Cause::new(CauseKind::NotAllowed, "API", Rule::nth_setting("/keys/*/apis", stored.place)).seen(Shown::sent(title))))
     }
 }
 
@@ -69,7 +78,7 @@ impl Stored {
         Principal::new(parts)
     }
 
-    fn new(key: StoredKey) -> Self {
+    fn new(key: StoredKey, place: usize) -> Self {
         let token = Token { id: Some(key.id.clone()), expires: key.expires.and_then(|end| i64::try_from(end).ok()), ..Token::default() };
         let subject = key.subject.unwrap_or_else(|| key.id.clone());
         let parts = PrincipalParts {
@@ -81,6 +90,6 @@ impl Stored {
             token: Some(token),
             ..PrincipalParts::default()
         };
-        Self { parts, apis: key.apis, expires: key.expires }
+        Self { parts, apis: key.apis, expires: key.expires, place }
     }
 }

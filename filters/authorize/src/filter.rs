@@ -1,8 +1,8 @@
 //! What runs.
 
 use tollgate_filter_api::{
-    AllCredentials, Answer, Credentials, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, KeyType, OperationInfo, Posture, Principal,
-    Problem, Reason, RequiredScopes, ScopeAlternatives,
+    AllCredentials, Answer, Cause, CauseKind, Credentials, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, KeyType, OperationInfo,
+    Posture, Principal, Problem, Reason, RequiredScopes, Rule, ScopeAlternatives,
 };
 
 use crate::{
@@ -39,9 +39,8 @@ impl Filter for Authorize {
         if cx.given.first.is_anonymous() {
             return Ok(Flow::Next(()));
         }
-        let judged = self
-            .scopes(cx.given)
-            .and_then(|()| self.subscription(cx.given, &cx.call.operation).and_then(|()| self.key_types(cx.given)).map_err(plain));
+        let judged =
+            self.scopes(cx.given).and_then(|()| self.subscription(cx.given, &cx.call.operation)).and_then(|()| self.key_types(cx.given));
         Ok(judged.map_or_else(Flow::Stop, Flow::Next))
     }
 }
@@ -56,36 +55,42 @@ impl Authorize {
         let vouched =
             |alternative: &&Vec<RequiredScopes>| alternative.iter().map(|need| need.filter.as_str()).eq(given.iter().map(|p| p.filter));
         let mut lacking = Vec::new();
-        for alternative in alternatives.iter().filter(vouched) {
+        for (place, alternative) in alternatives.iter().enumerate().filter(|(_, alternative)| vouched(alternative)) {
             let both = alternative.iter().zip(given.iter());
             let without: Vec<&RequiredScopes> =
                 both.filter(|(need, principal)| !holds(need, principal, scopes)).map(|(need, _)| need).collect();
             if without.is_empty() {
                 return Ok(());
             }
-            lacking.push(without);
+            lacking.push((place, without));
         }
         Err(lacks(&lacking, scopes))
     }
 
-    fn subscription(&self, given: Credentials<'_>, operation: &OperationInfo) -> Result<(), &'static Reason> {
+    fn subscription(&self, given: Credentials<'_>, operation: &OperationInfo) -> Result<(), Answer> {
         if self.config.subscriptions == Subscriptions::Off {
             return Ok(());
         }
         let mut listed = false;
         for judged in given.iter().filter_map(|principal| subscription::judge(principal, operation)) {
-            judged?;
+            judged.map_err(invalid)?;
             listed = true;
         }
-        if listed || self.config.subscriptions == Subscriptions::WhenPresent { Ok(()) } else { Err(&SUBSCRIPTION) }
+        if listed || self.config.subscriptions == Subscriptions::WhenPresent {
+            return Ok(());
+        }
+        Err(SUBSCRIPTION.because(Cause::new(CauseKind::Missing, "claim `subscribedAPIs`", Rule::setting("/subscriptions"))))
     }
 
-    fn key_types(&self, given: Credentials<'_>) -> Result<(), &'static Reason> {
-        let kind = match given.first.key_type {
-            KeyType::Production => KeyKind::Production,
-            KeyType::Sandbox => KeyKind::Sandbox,
+    fn key_types(&self, given: Credentials<'_>) -> Result<(), Answer> {
+        let (kind, name) = match given.first.key_type {
+            KeyType::Production => (KeyKind::Production, "production"),
+            KeyType::Sandbox => (KeyKind::Sandbox, "sandbox"),
         };
-        if self.config.key_types.is_empty() || self.config.key_types.contains(&kind) { Ok(()) } else { Err(&KEY_TYPE) }
+        if self.config.key_types.is_empty() || self.config.key_types.contains(&kind) {
+            return Ok(());
+        }
+        Err(KEY_TYPE.because(Cause::new(CauseKind::NotAllowed, "kind of key", Rule::setting("/key_types")).seen(name)))
     }
 }
 
@@ -98,30 +103,33 @@ fn holds(need: &RequiredScopes, principal: &Principal, scopes: Scopes) -> bool {
 }
 
 /// Names the scopes of the first alternative, as RFC 6750 §3 wants it; the log has all of them, with the lines that asked.
-fn lacks(alternatives: &[Vec<&RequiredScopes>], scopes: Scopes) -> Answer {
+fn lacks(alternatives: &[(usize, Vec<&RequiredScopes>)], scopes: Scopes) -> Answer {
     // Scopes come from definitions; one that is none of RFC 6749 cannot be named in a header.
     let legal = |scope: &&String| !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
-    let first = alternatives.first().into_iter().flatten();
+    let first = alternatives.first().into_iter().flat_map(|(_, needs)| needs);
     let names: Vec<&str> = first.flat_map(|need| &need.scopes).filter(legal).map(String::as_str).collect();
     let quantity = if scopes == Scopes::All { "all" } else { "one" };
     let need = |need: &&RequiredScopes| format!("{quantity} of {:?} for {} ({})", need.scopes, need.filter, need.source);
-    let together = |needs: &Vec<&RequiredScopes>| needs.iter().map(need).collect::<Vec<_>>().join(" and ");
-    let note = alternatives.iter().map(together).collect::<Vec<_>>().join(", or ");
+    let together = |(_, needs): &(usize, Vec<&RequiredScopes>)| needs.iter().map(need).collect::<Vec<_>>().join(" and ");
+    let wanted = alternatives.iter().map(together).collect::<Vec<_>>().join(", or ");
+    let cause = match alternatives.first() {
+        Some((place, _)) => Cause::new(CauseKind::Insufficient, "scope", Rule::nth_declaration("/alternatives/*", *place)).wanted(wanted),
+        None => {
+            let cause = Cause::new(CauseKind::Insufficient, "credential", Rule::declaration("/alternatives"));
+            cause.detail("no alternative asks for these credentials")
+        }
+    };
     let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", names.join(" "));
-    challenged(&SCOPE, challenge).log(if note.is_empty() {
-        "no alternative asks for these credentials".to_owned()
-    } else {
-        format!("lacks {note}")
-    })
+    challenged(SCOPE.because(cause), challenge)
 }
 
-fn plain(reason: &'static Reason) -> Answer {
-    if reason.status == 401 { challenged(reason, "Bearer error=\"invalid_token\"".to_owned()) } else { reason.answer() }
+fn invalid(answer: Answer) -> Answer {
+    if answer.status() == 401 { challenged(answer, "Bearer error=\"invalid_token\"".to_owned()) } else { answer }
 }
 
-fn challenged(reason: &'static Reason, challenge: String) -> Answer {
+fn challenged(answer: Answer, challenge: String) -> Answer {
     match HeaderValue::try_from(challenge) {
-        Ok(value) => reason.answer().header(HeaderName::from_static("www-authenticate"), value),
-        Err(_) => reason.answer(),
+        Ok(value) => answer.header(HeaderName::from_static("www-authenticate"), value),
+        Err(_) => answer,
     }
 }

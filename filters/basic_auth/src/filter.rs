@@ -10,8 +10,8 @@ use http::header;
 use openssl::error::ErrorStack;
 use serde_json::{Map, Value};
 use tollgate_filter_api::{
-    Answer, Carrier, Counter, Cx, DeclaredHeader, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Posture, Principal,
-    PrincipalParts, Problem, Reason, World,
+    Answer, Carrier, Cause, CauseKind, Counter, Cx, DeclaredHeader, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Posture,
+    Principal, PrincipalParts, Problem, Reason, Rule, World,
 };
 use tollgate_password::Hash;
 
@@ -119,14 +119,15 @@ impl Filter for BasicAuth {
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
         let credential = match Credential::of(cx.req, &self.header) {
             Ok(credential) => credential,
-            Err(reason) => return Ok(Flow::Stop(self.refuse(reason))),
+            Err(answer) => return Ok(Flow::Stop(self.challenge(answer))),
         };
         let user = self.users.get(credential.name());
         let hash = user.map_or(&self.decoy, |(hash, _)| hash);
         let matches = self.compare(hash, &credential, cx.call.instant).await?;
         let Some((_, principal)) = user.filter(|_| matches) else {
             self.wrong.inc();
-            return Ok(Flow::Stop(self.refuse(&reasons::WRONG)));
+            let cause = Cause::new(CauseKind::Unverified, "name and password", Rule::setting("/users"));
+            return Ok(Flow::Stop(self.challenge(reasons::WRONG.because(cause))));
         };
         if !self.forward {
             cx.req.remove(&self.header);
@@ -162,7 +163,7 @@ impl BasicAuth {
         Ok(matches)
     }
 
-    fn refuse(&self, reason: &'static Reason) -> Answer {
-        reason.answer().header(header::WWW_AUTHENTICATE, self.challenge.clone())
+    fn challenge(&self, answer: Answer) -> Answer {
+        answer.header(header::WWW_AUTHENTICATE, self.challenge.clone())
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::UNIX_EPOCH;
 
-use http::header::{AUTHORIZATION, UPGRADE, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, ORIGIN, UPGRADE, WWW_AUTHENTICATE};
 use tollgate_filter_api::{
-    Answer, Call, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Method, Posture, Problem, Reason, RequestHead, ResponseCx, Secret,
+    Answer, Call, Cause, CauseKind, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Method, Posture, Problem, Reason, RequestHead,
+    ResponseCx, Rule, Secret, Shown,
 };
 
 use crate::{
@@ -40,8 +41,8 @@ pub struct State {
     private: bool,
 }
 
-/// Why a session does not count: the reason, and a note for the log.
-type Refusal = (&'static Reason, &'static str);
+/// What says which sessions are good.
+const KEYS: Rule = Rule::setting("/keys");
 
 impl Filter for Cookie {
     const ID: &'static str = "cookie";
@@ -84,7 +85,7 @@ impl Filter for Cookie {
         } else {
             self.with_cookies(cx.req, cx.call, &cookies, cx.state)
         };
-        Ok(outcome.map_or_else(|refusal| Flow::Stop(self.answer(refusal)), Flow::Next))
+        Ok(outcome.map_or_else(|answer| Flow::Stop(self.challenged(answer)), Flow::Next))
     }
 
     fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
@@ -103,37 +104,41 @@ impl Filter for Cookie {
 
 impl Cookie {
     /// A token that the page, or a program, sent itself. No browser adds one, and no foreign page may: sessions do not count beside it.
-    fn with_token(&self, req: &RequestHead, call: &Call, state: &mut State) -> Result<(), Refusal> {
+    fn with_token(&self, req: &RequestHead, call: &Call, state: &mut State) -> Result<(), Answer> {
         state.clear = self.clear;
         let Some(token) = bearer(req, &self.header).filter(|_| self.issue) else { return Ok(()) };
         if !self.issuer.has_room(Seal::length(token.len())) {
-            return Err((&TOO_LARGE, "the sealed token has no room in a cookie"));
+            let cause = Cause::new(CauseKind::OverLimit, "cookie with the sealed token", Rule::Fixed("RFC 6265bis §5.6"));
+            return Err(TOO_LARGE.because(cause.seen(Shown::Bytes(Seal::length(token.len()) as u64))));
         }
-        state.issue = Some(self.issuer.plan(token, call.now).ok_or((&INVALID, "the token is over"))?);
+        let over = || INVALID.because(Cause::new(CauseKind::Time, "token", Rule::setting("/max_age")).detail("it is over"));
+        state.issue = Some(self.issuer.plan(token, call.now).ok_or_else(over)?);
         Ok(())
     }
 
-    fn with_cookies(&self, req: &mut RequestHead, call: &Call, cookies: &[Taken], state: &mut State) -> Result<(), Refusal> {
+    fn with_cookies(&self, req: &mut RequestHead, call: &Call, cookies: &[Taken], state: &mut State) -> Result<(), Answer> {
         let mut sessions = cookies.iter().filter(|cookie| cookie.name == self.issuer.name() || self.is_fixed(&cookie.value));
         let Some(session) = sessions.next() else { return Ok(()) };
         if sessions.next().is_some() {
-            return Err((&INVALID, "two sessions"));
+            return Err(INVALID.because(Cause::new(CauseKind::Ambiguous, "session", Rule::setting("/name")).detail("two sessions")));
         }
         let changes = !matches!(*req.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         // A WebSocket begins with a GET that any page may send, and whose answer it may read.
         if (changes || req.get(&UPGRADE).is_some()) && !self.origins.is_ours(req, call) {
-            return Err((&CSRF, "the page is of another origin"));
+            return Err(self.foreign(req));
         }
         let token = if self.is_fixed(&session.value) {
             HeaderValue::try_from([b"Bearer ", &session.value[..]].concat())
         } else {
             let session = self.opened(&session.value, call)?;
             if changes && !self.shows_csrf_token(req, &session) {
-                return Err((&CSRF, "the CSRF token is missing, or another session's"));
+                let cause = Cause::new(CauseKind::Unverified, "CSRF token", Rule::setting("/csrf_header"));
+                return Err(CSRF.because(cause.detail("it is missing, or another session's")));
             }
             HeaderValue::try_from(format!("Bearer {}", session.token))
         };
-        let mut token = token.map_err(|_| (&INVALID, "the token is no legal header"))?;
+        let illegal = |_| INVALID.because(Cause::new(CauseKind::Malformed, "token", Rule::Fixed("RFC 6750 §2.1")));
+        let mut token = token.map_err(illegal)?;
         token.set_sensitive(true);
         req.set(self.header.clone(), token);
         req.remove(&self.csrf_header);
@@ -141,10 +146,23 @@ impl Cookie {
         Ok(())
     }
 
-    fn opened(&self, value: &[u8], call: &Call) -> Result<Session, Refusal> {
-        let session = self.seal.open(value).ok_or((&INVALID, "not sealed by a key of ours"))?;
+    fn opened(&self, value: &[u8], call: &Call) -> Result<Session, Answer> {
+        let unsealed = || INVALID.because(Cause::new(CauseKind::Unverified, "session", KEYS).detail("no key of ours has sealed it"));
+        let session = self.seal.open(value).ok_or_else(unsealed)?;
         let now = call.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if session.ends <= now { Err((&INVALID, "the session is over")) } else { Ok(session) }
+        if session.ends > now {
+            return Ok(session);
+        }
+        let cause = Cause::new(CauseKind::Time, "session", Rule::setting("/max_age"));
+        Err(INVALID.because(cause.seen(i64::try_from(session.ends).unwrap_or(i64::MAX)).wanted("a time after the request's")))
+    }
+
+    fn foreign(&self, req: &RequestHead) -> Answer {
+        let cause = Cause::new(CauseKind::NotAllowed, "origin of the page", Rule::setting("/origins"));
+        CSRF.because(match req.get(&ORIGIN) {
+            Some(origin) => cause.seen(Shown::bytes_sent(origin.as_bytes())),
+            None => cause.detail("`Sec-Fetch-Site` names another one"),
+        })
     }
 
     fn shows_csrf_token(&self, req: &RequestHead, session: &Session) -> bool {
@@ -156,9 +174,8 @@ impl Cookie {
         self.fixed.as_ref().is_some_and(|fixed| fixed.matches(value))
     }
 
-    fn answer(&self, (reason, note): Refusal) -> Answer {
-        let answer = reason.answer().log(note);
-        if reason.status != 401 {
+    fn challenged(&self, answer: Answer) -> Answer {
+        if answer.status() != 401 {
             return answer;
         }
         self.issuer

@@ -3,13 +3,13 @@
 
 use tollgate_filter_api::{
     Answer, Bytes, Call, Counter, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Method, MetricDoc, Posture, Problem, Reason,
-    RequestHead, ResponseCx, ResponseHead,
+    Reply, RequestHead, ResponseCx, ResponseHead,
 };
 
 use crate::{Config, origin::Origins};
 
 /// 200 and not 204: every browser takes it, the oldest take nothing else, and the reference product sends it.
-const PREFLIGHT: Reason = Reason::reply(
+const PREFLIGHT: Reply = Reply::new(
     "cors.preflight",
     200,
     "The cross-origin request may be sent",
@@ -75,7 +75,7 @@ pub enum State {
 
 impl Filter for Cors {
     const ID: &'static str = "cors";
-    const REASONS: &'static [Reason] = &[PREFLIGHT];
+    const REASONS: &'static [Reason] = &[*PREFLIGHT.reason()];
     const POSTURE: Posture = Posture::Hardened;
     const METRICS: &'static [MetricDoc] =
         &[MetricDoc { name: "cors_refused_total", help: "Requests and preflights that named an origin and got no CORS headers." }];

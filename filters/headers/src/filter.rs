@@ -1,11 +1,14 @@
 //! What runs. The request is changed before later filters see it; the response on its way out.
 
-use tollgate_filter_api::{Cx, Env, Fault, Filter, Flow, Peer, Posture, Principal, Problem, Reason, ResponseCx};
+use tollgate_filter_api::{
+    Answer, Cause, CauseKind, Cx, Env, Fault, Filter, Flow, Peer, Posture, Principal, Problem, Reason, ResponseCx, Rule, Shown,
+};
 
 use crate::{
     Config,
     fact::Caller,
     rules::{Rendered, Rules},
+    text::LONGEST,
 };
 
 const TOO_LONG: Reason = Reason::refused(
@@ -50,11 +53,11 @@ impl Filter for Headers {
         let (principal, peer) = cx.given;
         let caller = Some(Caller { principal, peer });
         let Ok(rendered) = self.request.render(cx.call, caller) else {
-            return Ok(Flow::Stop(TOO_LONG.answer()));
+            return Ok(Flow::Stop(too_long("/request")));
         };
         if self.response.needs_caller() {
             let Ok(back) = self.response.render(cx.call, caller) else {
-                return Ok(Flow::Stop(TOO_LONG.answer()));
+                return Ok(Flow::Stop(too_long("/response")));
             };
             cx.state.0 = Some(back);
         }
@@ -70,4 +73,9 @@ impl Filter for Headers {
         self.response.apply(cx.resp, rendered);
         Ok(())
     }
+}
+
+fn too_long(changes: &'static str) -> Answer {
+    let cause = Cause::new(CauseKind::OverLimit, "value of a header with a fact of the credential", Rule::setting(changes));
+    TOO_LONG.because(cause.wanted(Shown::Bytes(LONGEST as u64)))
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use serde_json::{Map, Value};
 use tollgate_binding::SCHEME;
-use tollgate_filter_api::{KeyType, Principal, PrincipalParts, RemoteResponse, Token};
+use tollgate_filter_api::{Answer, Cause, CauseKind, KeyType, Principal, PrincipalParts, RemoteResponse, Rule, Shown, Token};
 use tollgate_jose::Jws;
 
 use crate::{
@@ -55,15 +55,24 @@ impl Grant {
     /// Whether the token may be used now, here, with a proof or without; who brings it is not looked at.
     pub(crate) fn judge(&self, config: &Config, now: SystemTime, proving: bool) -> Result<(), Failure> {
         let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
-        if self.expires.is_some_and(|end| end <= now) || self.not_before.is_some_and(|begin| begin > now) {
-            return Err((&TIME).into());
+        let untimely = |about, seconds: f64, wanted: &'static str| {
+            let cause = Cause::new(CauseKind::Time, about, Rule::Fixed("RFC 7662 §2.2"));
+            TIME.because(cause.seen(seconds as i64).wanted(wanted))
+        };
+        if let Some(end) = self.expires.filter(|end| *end <= now) {
+            return Err(untimely("`exp` of the issuer's answer", end, "a time after the request's").into());
+        }
+        if let Some(begin) = self.not_before.filter(|begin| *begin > now) {
+            return Err(untimely("`nbf` of the issuer's answer", begin, "a time before the request's").into());
         }
         let claims = &self.principal.claims;
         check_type(claims, config, proving)?;
         if let (Some(wanted), Some(found)) = (&config.issuer, claims.get("iss"))
             && found.as_str() != Some(wanted)
         {
-            return Err((&ISSUER).into());
+            let cause = Cause::new(CauseKind::NotAllowed, "`iss` of the issuer's answer", Rule::setting("/issuer"));
+            let seen = Shown::sent(found.as_str().unwrap_or_default());
+            return Err(ISSUER.because(cause.seen(seen).wanted(wanted.clone())).into());
         }
         let ours = |audience: &Value| audience.as_str().is_some_and(|audience| config.audiences.iter().any(|own| own == audience));
         let meant = match claims.get("aud") {
@@ -72,22 +81,42 @@ impl Grant {
             None => false,
         };
         if !config.audiences.is_empty() && !meant {
-            return Err((&AUDIENCE).into());
+            return Err(foreign(claims.get("aud")).into());
         }
         Ok(())
     }
 }
 
+fn foreign(audience: Option<&Value>) -> Answer {
+    let cause = |kind| Cause::new(kind, "`aud` of the issuer's answer", Rule::setting("/audiences"));
+    let first = match audience {
+        Some(Value::Array(all)) => all.first(),
+        other => other,
+    };
+    AUDIENCE.because(match first.and_then(Value::as_str) {
+        Some(first) => cause(CauseKind::NotAllowed).seen(Shown::sent(first)),
+        None => cause(CauseKind::Missing),
+    })
+}
+
 /// Whether it is an access token, of the type that belongs to the scheme it came under (RFC 9449 §6.2).
 fn check_type(claims: &Map<String, Value>, config: &Config, proving: bool) -> Result<(), Failure> {
-    let kind = claims.get("token_type").map_or(Some(""), Value::as_str).ok_or(&TYPE)?;
+    let other = |about, seen: &str| {
+        let cause = Cause::new(CauseKind::NotAllowed, about, Rule::setting("/token_types"));
+        Failure::from(TYPE.because(cause.seen(Shown::sent(seen))))
+    };
+    let kind = claims.get("token_type").map_or(Some(""), Value::as_str).ok_or_else(|| other("`token_type` of the issuer's answer", ""))?;
     let is = |other: &str| kind.eq_ignore_ascii_case(other);
     let access = claims.get("token_use").is_none_or(|kind| kind == "access_token");
-    if !access || !(is(SCHEME) || config.token_types.iter().any(|accepted| is(accepted))) {
-        return Err((&TYPE).into());
+    if !access {
+        return Err(other("`token_use` of the issuer's answer", claims.get("token_use").and_then(Value::as_str).unwrap_or_default()));
+    }
+    if !(is(SCHEME) || config.token_types.iter().any(|accepted| is(accepted))) {
+        return Err(other("`token_type` of the issuer's answer", kind));
     }
     if (is(SCHEME) && !proving) || (is("Bearer") && proving) {
-        return Err(Failure::Refused(BINDING.answer().log("`token_type` of the answer is that of another scheme"), None));
+        let cause = Cause::new(CauseKind::Unbound, "token", Rule::Fixed("RFC 9449 §6.2"));
+        return Err(BINDING.because(cause.detail("`token_type` of the answer is that of another scheme")).into());
     }
     Ok(())
 }

@@ -11,8 +11,8 @@ use openssl::sha::sha256;
 use serde_json::{Map, Value};
 use tollgate_binding::{Bringer, Challenge, Confirmation, Dpop, Names, SCHEME};
 use tollgate_filter_api::{
-    Call, Carrier, Counter, Cx, DeclaredHeader, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal,
-    Problem, Reason, RemotePolicy, RequestHead, ResponseCx, View, Views, has_scheme,
+    Answer, Call, Carrier, Cause, CauseKind, Counter, Cx, DeclaredHeader, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc,
+    Peer, Posture, Principal, Problem, Reason, RemotePolicy, RequestHead, ResponseCx, Rule, View, Views, has_scheme,
 };
 use tollgate_url::{Url, redacted};
 
@@ -158,6 +158,12 @@ impl Filter for Introspection {
     }
 }
 
+/// The issuer does not say why.
+fn inactive() -> Answer {
+    let cause = Cause::new(CauseKind::NotAllowed, "token", Rule::setting("/url"));
+    reasons::INACTIVE.because(cause.detail("its issuer says that it is not active"))
+}
+
 impl Introspection {
     /// What the issuer grants whoever is calling, and the nonce for the next proof when there is a new one.
     async fn known(
@@ -171,7 +177,7 @@ impl Introspection {
         let token = token(req, &self.config, &self.header, if proving.is_some() { SCHEME } else { "Bearer" })?;
         let unavailable = |cause| Fault::new("introspection.unavailable", cause).retry_after(Duration::from_secs(1));
         let said = self.ask(token, call, views).await.map_err(Failure::Undecided)?;
-        let grant = said.map_err(|cause| Failure::Undecided(unavailable(cause)))?.ok_or(&reasons::INACTIVE)?;
+        let grant = said.map_err(|cause| Failure::Undecided(unavailable(cause)))?.ok_or_else(inactive)?;
         let bringer = Bringer { req, call, peer, token: token.as_bytes(), proving };
         let judged = self.judge(&grant, &bringer, views);
         let next_nonce = judged.map_err(|failure| failure.of(grant.principal.client.as_deref()))?;

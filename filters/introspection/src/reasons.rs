@@ -21,9 +21,9 @@ reasons! {
     TYPE = refused("type", 401, 900_901, "The token is of another type", "`token_type` of the answer is not among `token_types`: a refresh token is no access token.");
     ISSUER = refused("issuer", 401, 900_901, "The token is of another issuer", "`iss` of the answer is not `issuer`.");
     AUDIENCE = refused("audience", 401, 900_901, "The token is for another audience", "`aud` of the answer holds none of the `audiences`.");
-    BINDING = refused("binding", 401, 900_901, "The token is bound to another client", "`cnf` of the answer names another certificate than the connection's, a key that the request does not prove, or a binding that is not understood here; or scheme and `token_type` do not fit (RFC 8705 §3, RFC 9449 §6 and §7). The note in the log says which.");
+    BINDING = refused("binding", 401, 900_901, "The token is bound to another client", "`cnf` of the answer names another certificate than the connection's, a key that the request does not prove, or a binding that is not understood here; or scheme and `token_type` do not fit (RFC 8705 §3, RFC 9449 §6 and §7). The log says which.");
     NOT_BOUND = refused("not_bound", 401, 900_901, "The token is not bound to a client", "`sender_constrained` is `required`, and the answer has no `cnf`: whoever holds the token could use it.");
-    DPOP_PROOF = refused("dpop_proof", 401, 900_901, "The DPoP proof is not accepted", "The header `DPoP` is missing, occurs twice, or is not a proof for this method, URL, time and token (RFC 9449 §4.3). The note in the log says what was wrong. Behind a proxy that ends TLS, set `dpop.origins`.");
+    DPOP_PROOF = refused("dpop_proof", 401, 900_901, "The DPoP proof is not accepted", "The header `DPoP` is missing, occurs twice, or is not a proof for this method, URL, time and token (RFC 9449 §4.3). The log says what was wrong. Behind a proxy that ends TLS, set `dpop.origins`.");
     DPOP_NONCE = refused("dpop_nonce", 401, 900_901, "The DPoP proof needs the gateway's nonce", "`dpop.nonce` is set, and the proof has no nonce, or one that is over. The answer carries the one to use in `DPoP-Nonce`; each client meets this once at its start.");
     DPOP_REPLAY = refused("dpop_replay", 401, 900_901, "The DPoP proof was used before", "A proof with the same key and `jti` was accepted already. The client must make a new proof for each request.");
 }
@@ -46,9 +46,9 @@ impl Failure {
     }
 }
 
-impl From<&'static Reason> for Failure {
-    fn from(reason: &'static Reason) -> Self {
-        Self::Refused(reason.answer(), None)
+impl From<Answer> for Failure {
+    fn from(answer: Answer) -> Self {
+        Self::Refused(answer, None)
     }
 }
 
@@ -61,8 +61,7 @@ impl From<Unfit> for Failure {
             Why::Nonce => &DPOP_NONCE,
             Why::Replay => &DPOP_REPLAY,
         };
-        let answer = reason.answer();
-        Self::Refused(unfit.note.into_iter().fold(answer, Answer::log), Some(unfit.why))
+        Self::Refused(reason.because(unfit.cause), Some(unfit.why))
     }
 }
 

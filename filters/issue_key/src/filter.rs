@@ -7,8 +7,8 @@ use openssl::rand::rand_bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tollgate_filter_api::{
-    AllCredentials, BodyUse, Bytes, Call, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderValue, KeyType, Location, Posture, Problem,
-    Reason,
+    AllCredentials, BodyUse, Bytes, Call, Cause, CauseKind, Cx, DocumentPolicy, Env, Fault, Filter, Flow, HeaderValue, KeyType, Location,
+    Posture, Problem, Reason, Rule,
 };
 use tollgate_jose::SigningKey;
 
@@ -89,17 +89,22 @@ impl Filter for IssueKey {
             cx.given.first.subject.as_deref().filter(|_| !cx.given.first.is_anonymous()),
             wish(cx.body.as_deref().map(|body| &**body)),
         ) {
-            _ if !cx.call.secure && !self.plain_http => &PLAIN,
-            (None, _) => &ANONYMOUS,
-            _ if cx.given.iter().any(|credential| credential.filter == "api_key") => &KEY,
-            (_, Err(())) => &BODY,
+            _ if !cx.call.secure && !self.plain_http => {
+                PLAIN.because(Cause::new(CauseKind::NotAllowed, "connection without encryption", Rule::setting("/plain_http")))
+            }
+            (None, _) => ANONYMOUS.because(Cause::new(CauseKind::Missing, "credential", Rule::demand())),
+            _ if cx.given.iter().any(|credential| credential.filter == "api_key") => {
+                let cause = Cause::new(CauseKind::NotAllowed, "credential", Rule::Fixed("no key is issued for a key"));
+                KEY.because(cause.seen("api_key"))
+            }
+            (_, Err(())) => BODY.because(Cause::new(CauseKind::Malformed, "body", Rule::Fixed("the reference product's form"))),
             (Some(subject), Ok(wish)) => {
                 let key = self.issue(subject, cx.given.first.key_type, wish, cx.call)?;
                 let answer = ISSUED.answer().header(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
                 return Ok(Flow::Stop(answer.header(header::CACHE_CONTROL, HeaderValue::from_static("no-store")).body(Bytes::from(key))));
             }
         };
-        Ok(Flow::Stop(refused.answer()))
+        Ok(Flow::Stop(refused))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Every way in which the filter ends a request.
 
-use tollgate_filter_api::Reason;
+use tollgate_filter_api::{Reason, Reply};
 
-pub(crate) const ISSUED: Reason = Reason::reply("issue_key.issued", 200, "A key was issued", "The body is the key.");
+pub(crate) const ISSUED: Reply = Reply::new("issue_key.issued", 200, "A key was issued", "The body is the key.");
 pub(crate) const ANONYMOUS: Reason = Reason::refused(
     "issue_key.anonymous",
     403,
@@ -31,4 +31,4 @@ pub(crate) const BODY: Reason = Reason::refused(
     "The body is not one that this operation understands",
     "Expected nothing, or `{\"validityTime\": SECONDS}` with a whole number.",
 );
-pub(crate) const ALL: &[Reason] = &[ISSUED, ANONYMOUS, KEY, PLAIN, BODY];
+pub(crate) const ALL: &[Reason] = &[*ISSUED.reason(), ANONYMOUS, KEY, PLAIN, BODY];

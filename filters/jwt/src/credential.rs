@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use tollgate_filter_api::{Carrier, HeaderName, NoCredential, RequestHead, bytes_behind_scheme};
+use tollgate_filter_api::{Carrier, Cause, CauseKind, HeaderName, NoCredential, RequestHead, Rule, bytes_behind_scheme};
 
-use crate::reasons::{MALFORMED, MISSING, Refusal, Refuse, SCHEME, TWO_CREDENTIALS};
+use crate::reasons::{MISSING, Refusal, Refuse, SCHEME, TWO_CREDENTIALS, malformed};
 
 /// Where a token in the query would be (RFC 6750 §2.3).
 static QUERY: LazyLock<Carrier> = LazyLock::new(|| Carrier::Query("access_token".to_owned()));
@@ -14,13 +14,19 @@ static QUERY: LazyLock<Carrier> = LazyLock::new(|| Carrier::Query("access_token"
 /// As bytes: a token that was verified before is found without a look at each of its characters.
 pub(crate) fn token<'a>(req: &'a RequestHead, header: &HeaderName, scheme: &str) -> Result<&'a [u8], Refusal> {
     let token = bytes_behind_scheme(req, header, scheme).map_err(|why| match why {
-        NoCredential::Missing => MISSING.refusal(),
-        NoCredential::OtherScheme => SCHEME.refusal(),
-        NoCredential::Twice => TWO_CREDENTIALS.because("the header occurs more than once"),
-        NoCredential::Unreadable => MALFORMED.because("the header is not ASCII"),
+        NoCredential::Missing => MISSING.refuse(Cause::new(CauseKind::Missing, "token", Rule::demand())),
+        NoCredential::OtherScheme => {
+            SCHEME.refuse(Cause::new(CauseKind::NotAllowed, "authentication scheme", Rule::setting("/scheme")).wanted(scheme.to_owned()))
+        }
+        NoCredential::Twice => two("the header occurs more than once"),
+        NoCredential::Unreadable => malformed("token", "the header is not ASCII"),
     })?;
     if req.query().is_some() && !QUERY.values(req).is_empty() {
-        return Err(TWO_CREDENTIALS.because("a token in the header and one in the query"));
+        return Err(two("a token in the header and one in the query"));
     }
     Ok(token)
+}
+
+fn two(detail: &'static str) -> Refusal {
+    TWO_CREDENTIALS.refuse(Cause::new(CauseKind::Ambiguous, "credential", Rule::Fixed("RFC 6750 §2")).detail(detail))
 }

@@ -139,15 +139,12 @@ fn challenge(config: &Config) -> Result<Challenge, Problem> {
 }
 
 fn answered(refusal: Refusal) -> Answer {
-    let mut answer = refusal.reason.answer();
+    let mut answer = refusal.reason.because(refusal.cause);
     if let Some(client) = refusal.client {
         answer = answer.client(client);
     }
-    if let Some(client) = &refusal.claimed_client {
-        answer = answer.claimed_client(client);
-    }
-    match refusal.note {
-        Some(note) => answer.log(note),
+    match &refusal.claimed_client {
+        Some(client) => answer.claimed_client(client),
         None => answer,
     }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tollgate_filter_api::{Awaited, Fault, Moment};
+use tollgate_filter_api::{Awaited, Cause, CauseKind, Fault, Moment, Rule, Shown};
 use tollgate_jose::Jws;
 
 use crate::{
@@ -173,13 +173,14 @@ impl KeyRing {
 }
 
 impl NotProved {
-    /// What becomes of the token.
-    pub(crate) fn failure(self, jws: &Jws<'_>) -> Failure {
+    /// What becomes of the token, when that setting says where the keys are.
+    pub(crate) fn failure(self, jws: &Jws<'_>, keys: Rule) -> Failure {
         match self {
-            Self::Wrong => SIGNATURE.refusal().into(),
+            Self::Wrong => SIGNATURE.refuse(Cause::new(CauseKind::Unverified, "signature of the token", keys)).into(),
             Self::UnknownKey => {
-                let kid: String = jws.kid.as_deref().unwrap_or_default().chars().take(64).collect();
-                UNKNOWN_KEY.because(format!("kid {kid:?}, algorithm {:?}", jws.algorithm)).into()
+                let cause = Cause::new(CauseKind::Unverified, "`kid` of the token", keys).detail(jws.algorithm.name());
+                let shown = jws.kid.as_deref().map(Shown::sent);
+                UNKNOWN_KEY.refuse(shown.into_iter().fold(cause, Cause::seen)).into()
             }
             Self::Undecided(why) => Failure::Undecided(Fault::new(KEYS_UNAVAILABLE, why).retry_after(RETRY)),
         }

@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use tollgate_filter_api::{Cause, CauseKind, Rule};
+
 use crate::reasons::{Refusal, Refuse, TYPE};
 
 /// Claims by which issuers say what a token is for when their `typ` does not.
@@ -32,21 +34,25 @@ pub(crate) fn is_other_type(typ: &str) -> bool {
 /// Refuses what its claims call something else than an access token. `declared`: its `typ` is one that only access tokens have.
 pub(crate) fn check(claims: &Map<String, Value>, declared: bool) -> Result<(), Refusal> {
     if let Some((name, kind)) = OBJECTS.into_iter().find(|(name, _)| claims.get(*name).is_some_and(Value::is_object)) {
-        return Err(TYPE.because(format!("`{name}` is a claim of {kind}")));
+        return Err(other(format!("`{name}` is a claim of {kind}")));
     }
     if declared {
         return Ok(());
     }
     if let Some(name) = OF_ID_TOKENS.into_iter().find(|name| claims.contains_key(*name)) {
-        return Err(TYPE.because(format!("`{name}` is a claim of ID tokens")));
+        return Err(other(format!("`{name}` is a claim of ID tokens")));
     }
     let (state, others) = RESPONSE;
     if !claims.contains_key("sub") && claims.contains_key(state) && others.iter().any(|name| claims.contains_key(*name)) {
-        return Err(TYPE.because("the claims are those of an authorization response"));
+        return Err(other("the claims are those of an authorization response".to_owned()));
     }
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_ascii_lowercase);
     match USES.into_iter().find(|name| text(name).is_some_and(|found| OTHER_USES.contains(&found.as_str()))) {
-        Some(name) => Err(TYPE.because(format!("the claim `{name}` says that it is no access token"))),
+        Some(name) => Err(other(format!("the claim `{name}` says that it is no access token"))),
         None => Ok(()),
     }
+}
+
+fn other(detail: String) -> Refusal {
+    TYPE.refuse(Cause::new(CauseKind::NotAllowed, "type of the token", Rule::Fixed("RFC 8725 §3.11")).detail(detail))
 }

@@ -1,9 +1,9 @@
 //! Every way in which the filter ends a request.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use tollgate_binding::{Unfit, Why};
-use tollgate_filter_api::{Fault, Reason};
+use tollgate_filter_api::{Cause, CauseKind, Fault, Reason, Rule};
 use tollgate_jose::Malformed;
 
 const INVALID: u32 = 900_901;
@@ -79,7 +79,7 @@ pub(crate) const TYPE: Reason = Reason::refused(
     INVALID,
     "The token is of another type",
     "`typ` is not among the issuer's `typ` list, or a claim tells a logout token or another security event, or, where `typ` is not `at+jwt`, an ID \
-     token or a refresh token: none of them is an access token (RFC 8725 §3.11 and §3.12). The note in the log names the claim.",
+     token or a refresh token: none of them is an access token (RFC 8725 §3.11 and §3.12). The log names the claim.",
 );
 pub(crate) const UNKNOWN_KEY: Reason = Reason::refused(
     "jwt.unknown_key",
@@ -137,7 +137,7 @@ pub(crate) const BINDING: Reason = Reason::refused(
     INVALID,
     "The token is bound to another client",
     "`cnf` names a certificate that is not the connection's (RFC 8705 §3), a key that the request does not prove (RFC 9449), or something that is \
-     not understood here. The note in the log says which.",
+     not understood here. The log says which.",
 );
 pub(crate) const NOT_BOUND: Reason = Reason::refused(
     "jwt.not_bound",
@@ -152,7 +152,7 @@ pub(crate) const DPOP_PROOF: Reason = Reason::refused(
     INVALID,
     "The DPoP proof is not accepted",
     "The header `DPoP` is missing, occurs twice, or is not a proof for this method, URL, time and token, signed with a public key that is large \
-     enough (RFC 9449 §4.3). The note in the log says what was wrong. Behind a proxy that ends TLS, set `dpop.origins`.",
+     enough (RFC 9449 §4.3). The log says what was wrong. Behind a proxy that ends TLS, set `dpop.origins`.",
 );
 pub(crate) const DPOP_REPLAY: Reason = Reason::refused(
     "jwt.dpop_replay",
@@ -205,8 +205,8 @@ pub(crate) struct Refusal {
     pub reason: &'static Reason,
     /// What is wrong with what the token is bound to, if that is it.
     pub why: Option<Why>,
-    /// For the operator's log; never a part of the token that is not escaped.
-    pub note: Option<Cow<'static, str>>,
+    /// For the operator.
+    pub cause: Arc<Cause>,
     /// The client application that a verified token names, for the same.
     pub client: Option<String>,
     /// The one that a token names whose issuer's word that is not known to be.
@@ -228,10 +228,16 @@ impl Refusal {
 impl From<Malformed> for Refusal {
     fn from(malformed: Malformed) -> Self {
         match malformed {
-            Malformed::Opaque => OPAQUE.refusal(),
-            Malformed::Algorithm => ALGORITHM.refusal(),
-            Malformed::Critical(why) => CRITICAL.because(why),
-            Malformed::Form(why) => MALFORMED.because(why),
+            Malformed::Opaque => {
+                OPAQUE.refuse(Cause::new(CauseKind::Malformed, "token", Rule::Fixed("RFC 7515 §3.1")).detail("it is no JWT"))
+            }
+            Malformed::Algorithm => ALGORITHM.refuse(
+                Cause::new(CauseKind::NotAllowed, "`alg` of the token", Rule::Fixed("RFC 8725 §3.1")).wanted("one with a public key"),
+            ),
+            Malformed::Critical(why) => {
+                CRITICAL.refuse(Cause::new(CauseKind::NotAllowed, "extension of the token", Rule::Fixed("RFC 7515 §4.1.11")).detail(why))
+            }
+            Malformed::Form(why) => MALFORMED.refuse(Cause::new(CauseKind::Malformed, "token", Rule::Fixed("RFC 7519 §7.2")).detail(why)),
         }
     }
 }
@@ -246,26 +252,25 @@ impl From<Unfit> for Refusal {
             Why::Nonce => &DPOP_NONCE,
             Why::Replay => &DPOP_REPLAY,
         };
-        Self { reason, why: Some(unfit.why), note: unfit.note, client: None, claimed_client: None }
+        Self { reason, why: Some(unfit.why), cause: unfit.cause, client: None, claimed_client: None }
     }
 }
 
 /// Makes refusals out of reasons.
 pub(crate) trait Refuse {
-    /// A refusal that the reason alone explains.
-    fn refusal(&'static self) -> Refusal;
-    /// A refusal with a note for the log.
-    fn because(&'static self, note: impl Into<Cow<'static, str>>) -> Refusal;
+    /// A refusal.
+    fn refuse(&'static self, cause: Cause) -> Refusal;
 }
 
 impl Refuse for Reason {
-    fn refusal(&'static self) -> Refusal {
-        Refusal { reason: self, why: None, note: None, client: None, claimed_client: None }
+    fn refuse(&'static self, cause: Cause) -> Refusal {
+        Refusal { reason: self, why: None, cause: cause.into(), client: None, claimed_client: None }
     }
+}
 
-    fn because(&'static self, note: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal { reason: self, why: None, note: Some(note.into()), client: None, claimed_client: None }
-    }
+/// A part of the token that has not its form.
+pub(crate) fn malformed(about: &'static str, detail: &'static str) -> Refusal {
+    MALFORMED.refuse(Cause::new(CauseKind::Malformed, about, Rule::Fixed("RFC 7519 §4.1")).detail(detail))
 }
 
 /// Why there is no principal.

@@ -99,7 +99,7 @@ fn make_issuer(config: &Config, issuer: &IssuerConfig, i: usize, env: &Env) -> R
         algorithms: issuer.algorithms.clone(),
         types: issuer.typ.iter().map(|typ| normal_type(typ)).collect(),
         keys: View::new("jwt.keys", keys),
-        rules: Rules::new(issuer.clone(), config.iat_in_ms),
+        rules: Rules::new(issuer.clone(), i, config.iat_in_ms),
     })
 }
 

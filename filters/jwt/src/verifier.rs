@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ref_cast::RefCast;
 use serde_json::{Map, Value};
 use tollgate_binding::Confirmation;
-use tollgate_filter_api::{Counter, Moment, Principal, View, Views};
+use tollgate_filter_api::{Cause, CauseKind, Counter, Moment, Principal, Rule, Shown, View, Views};
 use tollgate_jose::{Algorithm, Jws, normal_type};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     claims::Rules,
     keyset::KeyRing,
     kinds,
-    reasons::{ALGORITHM, Failure, MALFORMED, Refusal, Refuse, TOO_LONG, TYPE, UNKNOWN_ISSUER},
+    reasons::{ALGORITHM, Failure, Refusal, Refuse, TOO_LONG, TYPE, UNKNOWN_ISSUER, malformed},
     snapshot::{NotProved, Proof},
 };
 
@@ -72,7 +72,9 @@ impl Verifier {
     /// What a good token says. Waits only when a key is not at hand.
     pub(crate) async fn verify(&self, token: &[u8], now: Moment, views: &mut Views) -> Result<Verified, Failure> {
         if token.len() > self.max_token_bytes {
-            return Err(TOO_LONG.refusal().into());
+            let cause = Cause::new(CauseKind::OverLimit, "token", Rule::setting("/max_token_bytes"));
+            let (seen, wanted) = (Shown::Bytes(token.len() as u64), Shown::Bytes(self.max_token_bytes as u64));
+            return Err(TOO_LONG.refuse(cause.seen(seen).wanted(wanted)).into());
         }
         if let Some(verified) = self.remembered(token, now, views) {
             self.hits.inc();
@@ -100,14 +102,14 @@ impl Verifier {
 
     async fn examine(&self, token: &[u8], now: Moment, views: &mut Views) -> Result<Entry, Failure> {
         let token = str::from_utf8(token).ok().filter(|token| token.is_ascii());
-        let token = token.ok_or_else(|| MALFORMED.because("the header is not ASCII"))?;
+        let token = token.ok_or_else(|| malformed("token", "the header is not ASCII"))?;
         let jws = Jws::parse(token, self.padded)?;
-        let claims = tollgate_jose::members(&jws.payload).map_err(|_| MALFORMED.because("the payload is not one strict JSON object"))?;
+        let claims = tollgate_jose::members(&jws.payload).map_err(|_| malformed("token", "the payload is not one strict JSON object"))?;
         let (place, issuer) = self.issuer(&claims)?;
         let client = || issuer.rules.client(&claims).ok().flatten();
         issuer.check_header(&jws).map_err(|refusal| refusal.claimed_by(client()))?;
         let said: Said = views.await_answer(&issuer.keys, &issuer.name, |ring| ring.prove(&jws, now)).await.map_err(Failure::Undecided)?;
-        let proof = said.map_err(|not| not.failure(&jws).claimed_by(client()))?;
+        let proof = said.map_err(|not| not.failure(&jws, issuer.rules.setting("/issuers/*/keys")).claimed_by(client()))?;
         // From here on the issuer's word is known to be its own.
         let judged = issuer.rules.check(&claims, now.wall).and_then(|window| {
             kinds::check(&claims, kind(&jws) == ACCESS_TOKEN)?;
@@ -124,21 +126,26 @@ impl Verifier {
 
     fn issuer(&self, claims: &Map<String, Value>) -> Result<(usize, &Issuer), Refusal> {
         let name = match claims.get("iss") {
-            None => return Err(UNKNOWN_ISSUER.because("`iss` is missing")),
+            None => return Err(UNKNOWN_ISSUER.refuse(Cause::new(CauseKind::Missing, "claim `iss`", Rule::setting("/issuers")))),
             Some(Value::String(name)) => name,
-            Some(_) => return Err(MALFORMED.because("`iss` is not a string")),
+            Some(_) => return Err(malformed("claim `iss`", "it is not a string")),
         };
-        self.issuers.iter().enumerate().find(|(_, issuer)| issuer.name == *name).ok_or_else(|| UNKNOWN_ISSUER.refusal())
+        self.issuers.iter().enumerate().find(|(_, issuer)| issuer.name == *name).ok_or_else(|| {
+            let cause = Cause::new(CauseKind::NotAllowed, "claim `iss`", Rule::setting("/issuers"));
+            UNKNOWN_ISSUER.refuse(cause.seen(Shown::sent(name)))
+        })
     }
 }
 
 impl Issuer {
     fn check_header(&self, jws: &Jws<'_>) -> Result<(), Refusal> {
         if !self.algorithms.contains(&jws.algorithm) {
-            return Err(ALGORITHM.refusal());
+            let cause = Cause::new(CauseKind::NotAllowed, "`alg` of the token", self.rules.setting("/issuers/*/algorithms"));
+            return Err(ALGORITHM.refuse(cause.seen(jws.algorithm.name())));
         }
         if !self.types.contains(&kind(jws)) {
-            return Err(TYPE.refusal());
+            let cause = Cause::new(CauseKind::NotAllowed, "`typ` of the token", self.rules.setting("/issuers/*/typ"));
+            return Err(TYPE.refuse(cause.seen(Shown::sent(jws.typ.as_deref().unwrap_or_default()))));
         }
         Ok(())
     }

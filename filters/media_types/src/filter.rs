@@ -1,7 +1,11 @@
 //! What runs. In this order: the type of the body, then what the client accepts.
 
+use std::sync::Arc;
+
 use http::header::{ACCEPT, CONTENT_TYPE};
-use tollgate_filter_api::{Answer, Cx, Env, Fault, Filter, Flow, HeaderValue, Posture, Problem, Reason, RequestHead};
+use tollgate_filter_api::{
+    Answer, Cause, CauseKind, Cx, Env, Fault, Filter, Flow, HeaderValue, Posture, Problem, Reason, RequestHead, Rule, Shown,
+};
 
 use crate::{
     Config,
@@ -41,7 +45,10 @@ pub struct MediaTypes {
 struct Types {
     types: Vec<MediaType>,
     /// As written, with commas between.
-    text: String,
+    text: Arc<str>,
+    key: &'static str,
+    /// The definition says so, and no setting.
+    declared: bool,
 }
 
 impl Filter for MediaTypes {
@@ -60,19 +67,20 @@ impl Filter for MediaTypes {
     }
 
     fn build(config: Config, declared: Declaration, _env: &Env) -> Result<Self, Problem> {
-        let consumes = Types::new("consumes", &config.consumes, &declared.consumes)?;
-        Ok(Self { consumes, produces: Types::new("produces", &config.produces, &declared.produces)? })
+        let consumes = Types::new("/consumes", &config.consumes, &declared.consumes)?;
+        Ok(Self { consumes, produces: Types::new("/produces", &config.produces, &declared.produces)? })
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
         if cx.call.has_body
-            && let Err(why) = self.consumes.take(cx.req)
+            && let Err(cause) = self.consumes.take(cx.req)
         {
-            return Ok(Flow::Stop(self.unsupported(why)));
+            return Ok(Flow::Stop(self.unsupported(*cause)));
         }
         if !self.produces.please(cx.req) {
             let detail = format!("The answer is one of: {}", self.produces.text);
-            return Ok(Flow::Stop(NOT_ACCEPTABLE.answer().detail(detail)));
+            let cause = Cause::new(CauseKind::NotAllowed, "field `Accept`", self.produces.rule());
+            return Ok(Flow::Stop(NOT_ACCEPTABLE.because(cause.wanted(self.produces.text.clone())).detail(detail)));
         }
         Ok(Flow::Next(()))
     }
@@ -80,9 +88,9 @@ impl Filter for MediaTypes {
 
 impl MediaTypes {
     /// Says in `Accept` what would have done (RFC 9110 §15.5.16).
-    fn unsupported(&self, why: &'static str) -> Answer {
+    fn unsupported(&self, cause: Cause) -> Answer {
         let text = &self.consumes.text;
-        let answer = UNSUPPORTED.answer().detail(format!("The body must be one of: {text}")).log(why);
+        let answer = UNSUPPORTED.because(cause.wanted(text.clone())).detail(format!("The body must be one of: {text}"));
         match HeaderValue::from_str(text) {
             Ok(value) => answer.header(ACCEPT, value),
             Err(_) => answer,
@@ -92,36 +100,49 @@ impl MediaTypes {
 
 impl Types {
     /// Those of the settings; when they name none, those of the definition.
-    fn new(key: &str, settings: &[String], declared: &[String]) -> Result<Self, Problem> {
-        if settings.is_empty() { Self::read(declared, key).map_err(Problem::of_declaration) } else { Self::read(settings, key) }
+    fn new(key: &'static str, settings: &[String], declared: &[String]) -> Result<Self, Problem> {
+        if settings.is_empty() {
+            return Self::read(declared, key, true).map_err(Problem::of_declaration);
+        }
+        Self::read(settings, key, false)
     }
 
-    fn read(list: &[String], key: &str) -> Result<Self, Problem> {
+    fn read(list: &[String], key: &'static str, declared: bool) -> Result<Self, Problem> {
         let parse = |(at, text): (usize, &String)| {
             MediaType::parse(text).ok_or_else(|| {
                 let message = format!("{text:?} is not a media type, so no request could have it");
-                Problem::setting(format!("/{key}/{at}"), message).hint(format!(
-                    "mend the definition, or write `x-tollgate-media_types: {{ {key}: [..] }}` at the operation, the path or the API"
+                Problem::setting(format!("{key}/{at}"), message).hint(format!(
+                    "mend the definition, or write `x-tollgate-media_types: {{ {}: [..] }}` at the operation, the path or the API",
+                    &key[1..]
                 ))
             })
         };
-        Ok(Self { types: list.iter().enumerate().map(parse).collect::<Result<_, _>>()?, text: list.join(", ") })
+        Ok(Self { types: list.iter().enumerate().map(parse).collect::<Result<_, _>>()?, text: list.join(", ").into(), key, declared })
+    }
+
+    fn rule(&self) -> Rule {
+        if self.declared { Rule::declaration(self.key) } else { Rule::setting(self.key) }
     }
 
     /// Whether a body of this request may be taken, or why not.
-    fn take(&self, req: &RequestHead) -> Result<(), &'static str> {
+    fn take(&self, req: &RequestHead) -> Result<(), Box<Cause>> {
         if self.types.is_empty() {
             return Ok(());
         }
+        let malformed = || Box::new(Cause::new(CauseKind::Malformed, "field `Content-Type`", Rule::Fixed("RFC 9110 §8.3")));
         let mut values = req.get_all(&CONTENT_TYPE);
         let text = match (values.next(), values.next()) {
             (None, _) => UNNAMED,
-            (Some(value), None) => value.to_str().map_err(|_| "`Content-Type` is not ASCII")?,
-            (Some(_), Some(_)) => return Err("`Content-Type` stands more than once"),
+            (Some(value), None) => value.to_str().map_err(|_| malformed())?,
+            (Some(_), Some(_)) => {
+                return Err(Cause::new(CauseKind::Ambiguous, "field `Content-Type`", Rule::Fixed("RFC 9110 §8.3")).into());
+            }
         };
-        let sent = MediaType::parse(text).filter(|sent| !sent.is_range()).ok_or("`Content-Type` is not a media type")?;
-        let taken = self.types.iter().any(|declared| declared.includes(&sent));
-        if taken { Ok(()) } else { Err("`Content-Type` is none of those declared") }
+        let sent = MediaType::parse(text).filter(|sent| !sent.is_range()).ok_or_else(malformed)?;
+        if self.types.iter().any(|declared| declared.includes(&sent)) {
+            return Ok(());
+        }
+        Err(Cause::new(CauseKind::NotAllowed, "field `Content-Type`", self.rule()).seen(Shown::sent(text)).into())
     }
 
     /// Whether the client accepts one of them. Who says nothing accepts everything.

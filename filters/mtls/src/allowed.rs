@@ -1,6 +1,6 @@
 //! Which of the trusted certificates an API accepts.
 
-use tollgate_filter_api::{Certificate, Env, Fault, Location, OperationInfo, Problem, View, Views};
+use tollgate_filter_api::{Certificate, Env, Fault, Location, OperationInfo, Problem, Rule, View, Views};
 
 use crate::{
     config::{Config, Names, Rules},
@@ -45,8 +45,7 @@ impl Allowed {
 
     /// Whether the API of an operation accepts a certificate.
     pub(crate) fn allows(&self, operation: &OperationInfo, certificate: &Certificate, views: &mut Views) -> Result<bool, Fault> {
-        let is_own = |name: &str, version: &str| name == operation.api && (version == "*" || version == operation.version);
-        let mut own = self.apis.iter().filter(|(name, version, _)| is_own(name, version)).map(|(.., rules)| rules).peekable();
+        let mut own = self.own(operation).map(|(_, rules)| rules).peekable();
         if own.peek().is_none() {
             return self.general.allows(certificate, views);
         }
@@ -56,6 +55,18 @@ impl Allowed {
             }
         }
         Ok(false)
+    }
+
+    /// The setting that says so; the first, when there are several for the API.
+    pub(crate) fn rule(&self, operation: &OperationInfo) -> Rule {
+        self.own(operation).next().map_or(Rule::setting("/allow"), |(place, _)| Rule::nth_setting("/apis/*/allow", place))
+    }
+
+    /// The rules for the API of an operation, with their places among the settings.
+    fn own(&self, operation: &OperationInfo) -> impl Iterator<Item = (usize, &Compiled)> {
+        let is_own = |name: &str, version: &str| name == operation.api && (version == "*" || version == operation.version);
+        let places = self.apis.iter().enumerate();
+        places.filter(move |(_, (name, version, _))| is_own(name, version)).map(|(place, (_, _, rules))| (place, rules))
     }
 }
 

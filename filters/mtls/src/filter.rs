@@ -1,6 +1,8 @@
 //! The filter: reads what the listener knows of the client, compares, answers.
 
-use tollgate_filter_api::{Answer, Cx, Env, Fault, Filter, Flow, HeaderValue, NoCertificate, Peer, Posture, Principal, Problem, Reason};
+use tollgate_filter_api::{
+    Cause, CauseKind, Cx, Env, Fault, Filter, Flow, HeaderValue, NoCertificate, Peer, Posture, Principal, Problem, Reason, Rule, Shown,
+};
 
 use crate::{
     allowed::Allowed,
@@ -38,23 +40,34 @@ impl Filter for Mtls {
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<Principal>, Fault> {
         let certificate = match cx.given {
             Peer::Certified(certificate) => certificate,
-            Peer::Anonymous(NoCertificate::Plain) => return Ok(self.stop(&reasons::NOT_ASKED, "the connection is not encrypted")),
-            Peer::Anonymous(NoCertificate::NotAsked) => return Ok(self.stop(&reasons::NOT_ASKED, "the listener has no `client_auth`")),
-            Peer::Anonymous(NoCertificate::NotSent) => return Ok(self.stop(&reasons::MISSING, "")),
-            Peer::Anonymous(NoCertificate::NotTrusted { .. }) => return Ok(self.stop(&reasons::UNTRUSTED, "")),
+            Peer::Anonymous(why) => {
+                let (reason, cause) = absent(why);
+                return Ok(self.stop(reason, cause));
+            }
         };
         if !self.allowed.allows(&cx.call.operation, certificate, cx.views)? {
-            return Ok(self.stop(&reasons::NOT_ALLOWED, format!("subject {:?}", certificate.subject)));
+            let rule = self.allowed.rule(&cx.call.operation);
+            let cause = Cause::new(CauseKind::NotAllowed, "client certificate", rule).seen(Shown::sent(&certificate.subject));
+            return Ok(self.stop(&reasons::NOT_ALLOWED, cause));
         }
         Ok(Flow::Next(self.principals.of(certificate)))
     }
 }
 
 impl Mtls {
-    fn stop(&self, reason: &'static Reason, note: impl Into<std::borrow::Cow<'static, str>>) -> Flow<Principal> {
-        let note = note.into();
-        let answer: Answer = reason.answer().header(http::header::WWW_AUTHENTICATE, self.challenge.clone());
-        Flow::Stop(if note.is_empty() { answer } else { answer.log(note) })
+    fn stop(&self, reason: &'static Reason, cause: Cause) -> Flow<Principal> {
+        Flow::Stop(reason.because(cause).header(http::header::WWW_AUTHENTICATE, self.challenge.clone()))
+    }
+}
+
+fn absent(why: &NoCertificate) -> (&'static Reason, Cause) {
+    const LISTENERS: Rule = Rule::Gateway("/listeners");
+    let missing = |rule| Cause::new(CauseKind::Missing, "client certificate", rule);
+    match why {
+        NoCertificate::Plain => (&reasons::NOT_ASKED, missing(LISTENERS).detail("the connection is not encrypted")),
+        NoCertificate::NotAsked => (&reasons::NOT_ASKED, missing(LISTENERS).detail("the listener has no `client_auth`")),
+        NoCertificate::NotSent => (&reasons::MISSING, missing(Rule::demand())),
+        NoCertificate::NotTrusted { .. } => (&reasons::UNTRUSTED, Cause::new(CauseKind::Unverified, "client certificate", LISTENERS)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What runs.
 
 use tollgate_filter_api::{
-    Answer, Bytes, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Posture, Principal, Problem, Reason, pointer,
+    Answer, Bytes, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Posture, Principal, Problem, Reason, Reply, pointer,
 };
 
 use crate::Config;
@@ -11,7 +11,7 @@ const MAX_BODY: usize = 64 << 10;
 /// Fields that frame the answer; the gateway writes them.
 const FRAMING: [&str; 6] = ["connection", "content-length", "keep-alive", "trailer", "transfer-encoding", "upgrade"];
 
-const FIXED: Reason = Reason::reply(
+const FIXED: Reply = Reply::new(
     "respond.fixed",
     200,
     "The answer that the definition gives itself",
@@ -27,7 +27,7 @@ pub struct Respond {
 impl Filter for Respond {
     const ID: &'static str = "respond";
     const ANSWERS: bool = true;
-    const REASONS: &'static [Reason] = &[FIXED];
+    const REASONS: &'static [Reason] = &[*FIXED.reason()];
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
     type Declared = ();

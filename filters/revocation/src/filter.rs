@@ -4,7 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use tollgate_filter_api::{
-    AllCredentials, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Posture, Problem, Reason, Revocations, RevokedBy, Standing, View,
+    AllCredentials, Cause, CauseKind, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Posture, Problem, Reason, Revocations,
+    RevokedBy, Rule, Shown, Standing, View,
 };
 
 use crate::{Config, Stale};
@@ -84,7 +85,8 @@ impl Filter for Revocation {
                     RevokedBy::Client => "revoked with everything of its client",
                     RevokedBy::Subject => "revoked with what its subject got before a time",
                 };
-                return Ok(Flow::Stop(REVOKED.answer().log(note).header(WWW_AUTHENTICATE, CHALLENGE)));
+                let cause = Cause::new(CauseKind::Revoked, "credential", Rule::Gateway("/stores/revocations")).detail(note);
+                return Ok(Flow::Stop(REVOKED.because(cause).header(WWW_AUTHENTICATE, CHALLENGE)));
             }
         }
         if cx.given.iter().all(|credential| credential.is_anonymous()) {
@@ -92,11 +94,23 @@ impl Filter for Revocation {
         }
         let Standing { age, has_caught_up } = cx.views.ask(&self.list, "its standing", |list| list.standing(now))?;
         if !has_caught_up {
-            return Ok(Flow::Stop(CATCHING_UP.answer().header(RETRY_AFTER, SOON)));
+            let cause = Cause::new(CauseKind::Unavailable, "list of revocations", Rule::Gateway("/stores/revocations/catch_up"));
+            return Ok(Flow::Stop(CATCHING_UP.because(cause.detail("a source has not said yet what it held")).header(RETRY_AFTER, SOON)));
         }
         if self.stale == Stale::Open || age.is_some_and(|age| age <= self.max_age) {
             return Ok(Flow::Next(()));
         }
-        Ok(Flow::Stop(STALE.answer().header(RETRY_AFTER, RETRY)))
+        Ok(Flow::Stop(STALE.because(self.too_old(age)).header(RETRY_AFTER, RETRY)))
+    }
+}
+
+impl Revocation {
+    fn too_old(&self, age: Option<Duration>) -> Cause {
+        let cause = Cause::new(CauseKind::Unavailable, "list of revocations", Rule::setting("/max_age"));
+        let cause = cause.wanted(Shown::Seconds(self.max_age.as_secs()));
+        match age {
+            Some(age) => cause.detail("it is too old").seen(Shown::Seconds(age.as_secs())),
+            None => cause.detail("it never was complete"),
+        }
     }
 }

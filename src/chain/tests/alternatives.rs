@@ -189,8 +189,14 @@ async fn the_log_is_told_which_alternative_failed_how_and_which_line_asked_for_i
     assert_eq!(
         told,
         json!({ "asked_by": "a.yaml:7", "alternatives": [
-            { "credentials": ["key_a"], "refused_by": "judge", "reason": "judge.few", "code": 900_910, "asked_by": "a.yaml:5", "note": "key_a" },
-            { "credentials": ["key_a", "key_b"], "refused_by": "key_b", "reason": "key_b.absent", "asked_by": "a.yaml:7" },
+            {
+                "credentials": ["key_a"], "refused_by": "judge", "reason": "judge.few", "code": 900_910, "cause": "not_allowed",
+                "asked_by": "a.yaml:5", "note": "request is not allowed: key_a (a test)",
+            },
+            {
+                "credentials": ["key_a", "key_b"], "refused_by": "key_b", "reason": "key_b.absent", "cause": "not_allowed",
+                "asked_by": "a.yaml:7", "note": "request is not allowed: absent (a test)",
+            },
         ] })
     );
 }
@@ -201,7 +207,10 @@ async fn one_credential_is_an_alternative_too() {
     let told = explained(&chain, &[("x-a", "bad")]).await;
     assert_eq!(
         told["alternatives"],
-        json!([{ "credentials": ["key_a"], "refused_by": "key_a", "reason": "key_a.wrong", "asked_by": "a.yaml:7" }])
+        json!([{
+            "credentials": ["key_a"], "refused_by": "key_a", "reason": "key_a.wrong", "cause": "not_allowed",
+            "asked_by": "a.yaml:7", "note": "request is not allowed: wrong (a test)",
+        }])
     );
 }
 

@@ -9,7 +9,7 @@ use tollgate_filter_api::{
     AnswerCx, AnswerHead, AnswerUse, Body, Cx, Env, Fault, Filter, Flow, Kind, NoCertificate, Peer, Problem, Reason, RequestHead, Views,
 };
 
-use super::{env, running::call};
+use super::{env, filters::because, running::call};
 use crate::chain::{Chain, Run, answers::covers};
 
 static NO: Reason = Reason::refused("reader.no", 502, 0, "No", "Told to.");
@@ -50,14 +50,14 @@ impl Filter for Reader {
     }
 
     async fn on_request(&self, _: Cx<'_, Self>) -> Result<Flow, Fault> {
-        Ok(if self.passes { Flow::Next(()) } else { Flow::Stop(NO.answer()) })
+        Ok(if self.passes { Flow::Next(()) } else { Flow::Stop(because(&NO, "no")) })
     }
 
     async fn on_answer(&self, cx: AnswerCx<'_, Self>) -> Result<Flow, Fault> {
         cx.head.append(SEEN, HeaderValue::from_str(&self.name).unwrap());
         self.status.into_iter().for_each(|status| cx.head.set_status(status).unwrap());
         self.replace.iter().for_each(|text| cx.body.replace(text.clone()));
-        Ok(if self.refuse { Flow::Stop(NO.answer()) } else { Flow::Next(()) })
+        Ok(if self.refuse { Flow::Stop(because(&NO, "no")) } else { Flow::Next(()) })
     }
 }
 

@@ -211,7 +211,7 @@ async fn what_a_definition_says_reaches_the_filter_beside_its_settings() {
     let chain = built(&saying(json!({"word": "hello"}), true), "chain: [declares: {name: own}]\n", &[]).unwrap();
     let (_, verdict) = super::running::run(&chain, &[], None).await;
     let Verdict::Stop(answer) = verdict else { panic!("it refuses everything, and came to {verdict:?}") };
-    assert_eq!(answer.get_log(), Some("own world"));
+    assert_eq!(answer.cause().unwrap().to_string(), "request is not allowed: own world (a test)");
 }
 
 #[test]

@@ -2,8 +2,8 @@ use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{
-    AllCredentials, BodyUse, Carrier, Cx, Env, Fault, Filter, Flow, Kind, Principal, PrincipalParts, Problem, Reason, ResponseCx,
-    ScopeAlternatives, UpstreamCx,
+    AllCredentials, Answer, BodyUse, Carrier, Cause, CauseKind, Cx, Env, Fault, Filter, Flow, Kind, Principal, PrincipalParts, Problem,
+    Reason, ResponseCx, Rule, ScopeAlternatives, UpstreamCx,
 };
 
 const ORDER: HeaderName = HeaderName::from_static("x-order");
@@ -19,6 +19,11 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<Judge>("", &[]),
     Kind::of::<Declares>("", &[]),
 ];
+
+/// A refusal, in these words.
+pub fn because(reason: &'static Reason, detail: impl Into<String>) -> Answer {
+    reason.because(Cause::new(CauseKind::NotAllowed, "request", Rule::Fixed("a test")).detail(detail.into()))
+}
 
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -63,9 +68,9 @@ macro_rules! key {
                 let text = |name: &str| cx.req.fields().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
                 let good = self.0.key.as_deref().unwrap_or("good");
                 match text($field) {
-                    "" => return Ok(Flow::Stop(ABSENT.answer().header(WWW_AUTHENTICATE, HeaderValue::from_static($id)))),
+                    "" => return Ok(Flow::Stop(because(&ABSENT, "absent").header(WWW_AUTHENTICATE, HeaderValue::from_static($id)))),
                     "down" => return Err(Fault::new(concat!($id, ".down"), "down")),
-                    key if key != good => return Ok(Flow::Stop(WRONG.answer())),
+                    key if key != good => return Ok(Flow::Stop(because(&WRONG, "wrong"))),
                     _ => {}
                 }
                 cx.req.remove(&HeaderName::from_static($field));
@@ -147,7 +152,7 @@ impl Filter for Judge {
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
         let known: Vec<&str> = cx.given.iter().map(|principal| principal.filter).collect();
         Ok(match self.0.get(&known.join("+")) {
-            Some(few) => Flow::Stop(if *few { FEW.answer() } else { BAD.answer() }.log(known.join("+"))),
+            Some(few) => Flow::Stop(because(if *few { &FEW } else { &BAD }, known.join("+"))),
             None => Flow::Next(()),
         })
     }
@@ -215,7 +220,7 @@ impl Filter for Mark {
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
         let stop = cx.req.fields().get("x-stop").is_some_and(|name| name.as_bytes() == self.0.as_bytes());
-        Ok(if stop { Flow::Stop(self.1.answer()) } else { Flow::Next(()) })
+        Ok(if stop { Flow::Stop(because(self.1, "stop")) } else { Flow::Next(()) })
     }
 
     fn on_upstream(&self, cx: UpstreamCx<'_, Self>) -> Result<(), Fault> {
@@ -264,6 +269,6 @@ impl Filter for Declares {
     }
 
     async fn on_request(&self, _: Cx<'_, Self>) -> Result<Flow, Fault> {
-        Ok(Flow::Stop(SAID.answer().log(self.0.clone())))
+        Ok(Flow::Stop(because(&SAID, self.0.clone())))
     }
 }

@@ -141,11 +141,11 @@ fn only_the_expectation_that_everybody_knows_is_met() {
 
 #[test]
 fn there_is_one_host_and_it_agrees_with_the_target() {
-    assert_eq!(refusal(&[("Host", "a.example")]), host::HOST.id);
-    assert_eq!(judged(&head("/", &[])).0, Err(host::HOST.id));
+    assert_eq!(refusal(&[("Host", "a.example")]), host::HOST.reason.id);
+    assert_eq!(judged(&head("/", &[])).0, Err(host::HOST.reason.id));
     let mut absolute = head("/", &[HOST]);
     absolute.set_uri("http://b.example/".parse().unwrap());
-    assert_eq!(judged(&absolute).0, Err(host::HOST.id));
+    assert_eq!(judged(&absolute).0, Err(host::HOST.reason.id));
     let mut old = head("/", &[]);
     old.set_version(Version::HTTP_10);
     assert_eq!(judged(&old).0, Ok("".into()));

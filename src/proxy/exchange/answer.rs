@@ -4,7 +4,7 @@ use http::{HeaderValue, Method, header};
 use pingora::{http::ResponseHeader, proxy::Session};
 use tollgate_filter_api::{Answer, ResponseHead};
 
-use super::state::Exchange;
+use super::state::{Ended, Exchange};
 use crate::{
     chain::{Mention, Rendered, render},
     config::Errors,
@@ -22,8 +22,7 @@ pub async fn write(session: &mut Session, exchange: &mut Exchange, answer: Answe
     let rendered = body(session, exchange, &answer);
     let head = session.req_header().method == Method::HEAD;
     let mut header = header(&answer, &rendered)?;
-    exchange.reason = Some(answer.reason());
-    exchange.note = answer.get_log().map(|note| note.to_owned().into()).or(exchange.note.take());
+    exchange.ended = Some(Ended::from(&answer));
     exchange.refused_client = answer.get_client().map(str::to_owned);
     exchange.claimed_client = answer.get_claimed_client().map(str::to_owned);
     exchange.status = rendered.status;

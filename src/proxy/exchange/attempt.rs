@@ -112,7 +112,7 @@ pub fn broke_off(gateway: &Gateway, session: &Session, exchange: &mut Exchange, 
     let status_retry = std::mem::take(&mut exchange.status_retry);
     let of_upstream = *error.esource() == ErrorSource::Upstream;
     let failures = &gateway.kernel.telemetry.upstream_failures;
-    if let Some(spent) = exchange.patience.spent().filter(|_| of_upstream && exchange.reason.is_none()) {
+    if let Some(spent) = exchange.patience.spent().filter(|_| of_upstream && exchange.ended.is_none()) {
         failures.timeout.inc();
         error = exchange.spent(spent);
         error.set_retry(false);
@@ -130,7 +130,7 @@ pub fn broke_off(gateway: &Gateway, session: &Session, exchange: &mut Exchange, 
     let more = exchange.selection.as_ref().is_some_and(Selection::has_more);
     let reused = reused || exchange.dial.as_ref().is_some_and(|dial| dial.was_kept());
     let stale = reused && !timed_out && exchange.attempts < STALE_TRIES;
-    let again = of_upstream && untouched && exchange.reason.is_none() && (status_retry || (more && !timed_out) || stale);
+    let again = of_upstream && untouched && exchange.ended.is_none() && (status_retry || (more && !timed_out) || stale);
     if again && !more {
         exchange.selection.iter_mut().for_each(Selection::restart);
     }

@@ -3,12 +3,14 @@
 
 use bytes::Bytes;
 use pingora::proxy::Session;
-use tollgate_filter_api::{Answer, Moment, Reason, Views};
+use tollgate_filter_api::{Answer, Moment, Views};
 
-use super::{state::Exchange, whole_body};
+use super::{
+    state::Exchange,
+    whole_body::{self, Most},
+};
 use crate::{
-    chain::gateway as reasons,
-    judge::{Case, Facts, Http1, Refusal, Step},
+    judge::{Case, Facts, Http1, Refusal, Step, admit},
     proxy::{
         client::tls::listener::Lapsed,
         running::{gateway::Gateway, snapshot::Snapshot},
@@ -34,7 +36,7 @@ pub async fn decide(gateway: &Gateway, session: &mut Session, exchange: &mut Exc
 /// Brings whoever judges what is asked for.
 async fn judged(gateway: &Gateway, session: &mut Session, exchange: &mut Exchange, snapshot: &Snapshot) -> Result<(), Refusal> {
     let Some(connection) = exchange.connection.clone() else {
-        return Err(reasons::FRAMING.answer().log("nobody has read the message but the engine").into());
+        return Err(admit::misframed("nobody has read the message but the engine").into());
     };
     let raw = session.as_downstream().as_http1().map(|http1| http1.get_headers_raw_bytes());
     let http1 = raw.as_deref().map(|head| Http1 { head, head_bytes: connection.head_bytes(), framing: connection.framing() });
@@ -59,13 +61,7 @@ async fn judged(gateway: &Gateway, session: &mut Session, exchange: &mut Exchang
                     exchange.body_in = read.len() as u64;
                     exchange.body = Some(read.into());
                 }
-                Err(reason) => {
-                    let answer = reason.answer();
-                    break Err(match connection.framing().malformed() {
-                        Some(malformed) => answer.log(malformed.why()).into(),
-                        None => answer.into(),
-                    });
-                }
+                Err(answer) => break Err(answer.into()),
             },
         }
     };
@@ -73,8 +69,9 @@ async fn judged(gateway: &Gateway, session: &mut Session, exchange: &mut Exchang
     ended
 }
 
-async fn read_body(gateway: &Gateway, session: &mut Session, limit: usize, snapshot: &Snapshot) -> Result<Bytes, &'static Reason> {
+async fn read_body(gateway: &Gateway, session: &mut Session, limit: usize, snapshot: &Snapshot) -> Result<Bytes, Answer> {
     let counters = &gateway.kernel.telemetry.limits;
     let pace = snapshot.config().gateway.limits.body_pace.0;
-    whole_body::read(session, limit.min(snapshot.body_limit()), pace, counters).await
+    let most = Most { bytes: limit.min(snapshot.body_limit()), of_filter: limit < snapshot.body_limit() };
+    whole_body::read(session, most, pace, counters).await
 }

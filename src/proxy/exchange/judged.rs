@@ -5,10 +5,15 @@ use http::{StatusCode, Version, header};
 use pingora::{Error, ErrorType, http::ResponseHeader, proxy::Session};
 use tollgate_filter_api::{AnswerHead, Body, ResponseHead};
 
-use super::{answer, outcome::faulted, state::Exchange, whole_answer};
+use super::{
+    answer,
+    outcome::faulted,
+    state::{Ended, Exchange},
+    whole_answer,
+};
 use crate::{
-    chain::{self, gateway as reasons},
-    judge::fields::request_id,
+    chain,
+    judge::{fields::request_id, internal},
     proxy::running::gateway::Gateway,
 };
 
@@ -25,7 +30,8 @@ pub async fn deliver(gateway: &Gateway, session: &mut Session, exchange: &mut Ex
     }
     let Some(mut held) = exchange.held.take() else {
         session.set_keepalive(None);
-        return answer::write(session, exchange, exchange.reason.unwrap_or(&reasons::INTERNAL).answer()).await;
+        let answer = exchange.ended.as_ref().map_or_else(|| internal("nobody says why there is no answer"), Ended::answer);
+        return answer::write(session, exchange, answer).await;
     };
     let chain = exchange.running();
     let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) else {

@@ -2,12 +2,12 @@
 
 use http::Method;
 use pingora::{Error, ErrorSource, ErrorType, proxy::Session};
-use tollgate_filter_api::{Fault, NoCertificate, Peer, Reason};
+use tollgate_filter_api::{Answer, Cause, CauseKind, Fault, NoCertificate, Peer, Reason, Rule};
 
-use super::state::Exchange;
+use super::{state::Exchange, whole_body};
 use crate::{
-    chain::gateway as reasons,
-    judge::Place,
+    chain::{gateway as reasons, undecided},
+    judge::{Place, admit},
     proxy::{client::tls::listener::Lapsed, transport::Flow},
     telemetry::{Line, Telemetry},
 };
@@ -25,25 +25,44 @@ pub fn faulted(note: &mut Option<std::borrow::Cow<'static, str>>, fault: &Fault)
     Error::explain(ErrorType::InternalError, "a filter could not decide").into_in()
 }
 
+/// Whether the client's connection has ended.
+pub fn client_left(error: &Error) -> bool {
+    let ended = matches!(error.etype(), ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed);
+    ended && *error.esource() == ErrorSource::Downstream
+}
+
 /// What an error of the engine means to the client; `None` when the client is gone.
-pub fn reason_of(error: &Error, exchange: &Exchange) -> Option<&'static Reason> {
-    if let Some(reason) = exchange.reason {
-        return Some(reason);
+pub fn answer_to(error: &Error, exchange: &mut Exchange) -> Option<Answer> {
+    if let Some(ended) = &exchange.ended {
+        return Some(ended.answer());
     }
     let malformed = exchange.connection.as_ref().and_then(|connection| connection.framing().malformed());
+    let failed = |reason: &'static Reason, cause: Cause| Some(reason.because(cause.detail(error.to_string())));
     match (error.esource(), error.etype()) {
-        (ErrorSource::Downstream, _) if malformed.is_some() => Some(&reasons::FRAMING),
-        (ErrorSource::Downstream, ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed) => None,
-        (ErrorSource::Downstream, _) => Some(&reasons::BODY_READ),
+        _ if malformed.is_none() && client_left(error) => None,
+        (ErrorSource::Downstream, _) => Some(match malformed {
+            Some(malformed) => admit::misframed(malformed.why()),
+            None => whole_body::unreadable(error.to_string()),
+        }),
         (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::ConnectTimedout) => {
-            Some(&reasons::UPSTREAM_TIMEOUT)
+            failed(&reasons::UPSTREAM_TIMEOUT, upstream_time())
         }
-        (ErrorSource::Upstream, _) if exchange.flow().is_some_and(Flow::was_silent) => Some(&reasons::UPSTREAM_TIMEOUT),
-        (ErrorSource::Upstream, _) if exchange.upstream_ended.is_none() => Some(&reasons::CONNECT),
-        (ErrorSource::Upstream, _) => Some(&reasons::UPSTREAM_BROKEN),
-        _ if exchange.note.is_some() => Some(&reasons::FAULT),
-        _ => Some(&reasons::INTERNAL),
+        (ErrorSource::Upstream, _) if exchange.flow().is_some_and(Flow::was_silent) => failed(&reasons::UPSTREAM_TIMEOUT, upstream_time()),
+        (ErrorSource::Upstream, _) if exchange.upstream_ended.is_none() => {
+            failed(&reasons::CONNECT, Cause::new(CauseKind::Unavailable, "upstream", Rule::Fixed("no endpoint could be connected to")))
+        }
+        (ErrorSource::Upstream, _) => {
+            failed(&reasons::UPSTREAM_BROKEN, Cause::new(CauseKind::Unavailable, "answer of the upstream", Rule::Fixed("RFC 9110 §15.6.3")))
+        }
+        _ => match exchange.note.take() {
+            Some(fault) => Some(reasons::FAULT.because(undecided(fault))),
+            None => failed(&reasons::INTERNAL, Cause::new(CauseKind::Internal, "gateway", Rule::Fixed("an error of the gateway"))),
+        },
     }
+}
+
+fn upstream_time() -> Cause {
+    Cause::new(CauseKind::OverLimit, "time of the upstream", Rule::Gateway("/upstream/read_timeout"))
 }
 
 /// Counts a request that has ended.
@@ -55,8 +74,8 @@ pub fn count(telemetry: &Telemetry, exchange: &Exchange) {
         Place::Nowhere => snapshot.metrics.nowhere(),
     };
     metrics.ended(exchange.status, exchange.begun.elapsed(), exchange.upstream_duration());
-    if let Some(reason) = exchange.reason {
-        telemetry.refused(reason.id);
+    if let Some(ended) = &exchange.ended {
+        telemetry.refused(ended.reason.id);
     }
 }
 
@@ -79,7 +98,8 @@ pub fn line(session: &Session, exchange: &Exchange) -> Line {
         path: req.uri.path().to_owned(),
         operation: exchange.served().map(|served| served.info.clone()),
         status: exchange.status,
-        reason: exchange.reason,
+        reason: exchange.ended.as_ref().map(|ended| ended.reason),
+        cause: exchange.ended.as_ref().and_then(|ended| ended.cause.clone()),
         explanation: exchange.explain(),
         detail: exchange.note.clone(),
         bytes_in: exchange.body_in,

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use http::Version;
 use pingora::{Error, ErrorType, protocols::ALPN, upstreams::peer::PeerOptions};
-use tollgate_filter_api::Reason;
+use tollgate_filter_api::{Answer, Cause, CauseKind, Rule, Shown};
 
-use super::state::Exchange;
+use super::state::{Ended, Exchange};
 use crate::{chain::gateway as reasons, proxy::transport::upstream_connections::Hold, upstreams::Timeouts};
 
 /// Most interim answers to one request. Servers send one or two (RFC 9110 §15.2); each costs a write to the client.
@@ -27,9 +27,35 @@ pub struct Patience {
     answered: bool,
 }
 
-/// An upstream has spent what it had.
-#[derive(Clone, Copy, Debug)]
-pub struct Spent(pub &'static Reason);
+/// What an upstream has spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spent {
+    /// The time for the head of the answer.
+    Header,
+    /// The time for the whole exchange.
+    Request,
+    /// The interim answers to one request.
+    Interim,
+}
+
+impl Spent {
+    fn answer(self, patience: &Patience) -> Answer {
+        let over = |about, rule| Cause::new(CauseKind::OverLimit, about, rule);
+        match self {
+            Self::Header => {
+                let cause = over("time to the head of the answer", Rule::Gateway("/upstream/response_header_timeout"));
+                reasons::HEADER_TIMEOUT.because(cause.wanted(Shown::Seconds(patience.header.as_secs())))
+            }
+            Self::Request => {
+                reasons::REQUEST_TIMEOUT.because(over("time of the whole exchange", Rule::Gateway("/upstream/request_timeout")))
+            }
+            Self::Interim => {
+                let cause = over("number of interim answers", Rule::Fixed("the gateway's own limit"));
+                reasons::INTERIM.because(cause.wanted(usize::from(MOST_INTERIM)))
+            }
+        }
+    }
+}
 
 impl Patience {
     /// An attempt begins; the first began at that time. The request may ask for another protocol.
@@ -90,7 +116,7 @@ impl Patience {
     /// When there are too many of them.
     pub fn interim(&mut self) -> Result<(), Spent> {
         self.interim += 1;
-        if self.interim > MOST_INTERIM { Err(Spent(&reasons::INTERIM)) } else { Ok(()) }
+        if self.interim > MOST_INTERIM { Err(Spent::Interim) } else { Ok(()) }
     }
 
     /// The head of the answer has come. A tunnel, which begins with some, may go on for ever.
@@ -131,19 +157,21 @@ impl Patience {
     }
 
     fn within(&self, now: Instant) -> Result<(), Spent> {
-        if self.end.is_some_and(|end| end <= now) { Err(Spent(&reasons::REQUEST_TIMEOUT)) } else { Ok(()) }
+        if self.end.is_some_and(|end| end <= now) { Err(Spent::Request) } else { Ok(()) }
     }
 
     /// Which of the two deadlines was over.
     fn cut(&self) -> Spent {
-        Spent(if self.answered || self.piece().is_err() { &reasons::REQUEST_TIMEOUT } else { &reasons::HEADER_TIMEOUT })
+        if self.answered || self.piece().is_err() { Spent::Request } else { Spent::Header }
     }
 }
 
 impl Exchange {
     /// An error for the engine, whose reason is kept for the client and the log.
-    pub fn spent(&mut self, Spent(reason): Spent) -> Box<Error> {
-        self.reason = Some(reason);
+    pub fn spent(&mut self, spent: Spent) -> Box<Error> {
+        let answer = spent.answer(&self.patience);
+        self.ended = Some(Ended::from(&answer));
+        let reason = answer.reason();
         let kind = if reason.status == 504 { ErrorType::ReadTimedout } else { ErrorType::InvalidHTTPHeader };
         Error::explain(kind, reason.title).into_up()
     }

@@ -21,9 +21,9 @@ use super::{
     answer, attempt,
     decide::decide,
     forward,
-    outcome::{count, faulted, line, may_repeat, reason_of},
+    outcome::{answer_to, client_left, count, faulted, line, may_repeat},
     response_rules::{self, AnswerFields},
-    state::Exchange,
+    state::{Ended, Exchange},
     subrequest, whole_answer, whole_body,
 };
 use crate::{
@@ -49,12 +49,13 @@ impl Phases {
     /// ended by the upstream's read time, which begins anew with each piece.
     fn keeps_pace(&self, exchange: &mut Exchange) -> pingora::Result<()> {
         let Some(snapshot) = exchange.snapshot.as_ref().filter(|_| exchange.version == http::Version::HTTP_2) else { return Ok(()) };
-        let allowed = allowance(exchange.body_in, snapshot.config().gateway.limits.body_pace.0);
+        let pace = snapshot.config().gateway.limits.body_pace.0;
+        let allowed = allowance(exchange.body_in, pace);
         if allowed.is_none_or(|allowed| exchange.begun.elapsed() <= allowed) {
             return Ok(());
         }
         self.0.kernel.telemetry.limits.body_pace.inc();
-        exchange.reason = Some(&reasons::BODY_READ);
+        exchange.ended = Some(Ended::from(&whole_body::too_slow(pace)));
         Err(Error::explain(ErrorType::HTTPStatus(reasons::BODY_READ.status), "the body is too slow").into_down())
     }
 }
@@ -194,7 +195,8 @@ impl ProxyHttp for Phases {
         let limit = exchange.snapshot.as_ref().map_or(0, |snapshot| snapshot.config().gateway.limits.body_bytes.0);
         if exchange.body_in > limit {
             self.0.kernel.telemetry.limits.body_bytes.inc();
-            exchange.reason = Some(&reasons::BODY_BYTES);
+            let most = usize::try_from(limit).unwrap_or(usize::MAX);
+            exchange.ended = Some(Ended::from(&whole_body::too_long(whole_body::BODY_BYTES, most)));
             return Err(Error::explain(ErrorType::HTTPStatus(413), "the body is over its limit").into_down());
         }
         Ok(())
@@ -313,20 +315,18 @@ impl ProxyHttp for Phases {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Self::CTX) -> FailToProxy {
-        let Some(reason) = reason_of(error, exchange) else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
+        let Some(answer) = answer_to(error, exchange) else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
         session.set_keepalive(None);
-        let failed = FailToProxy { error_code: reason.status, can_reuse_downstream: false };
+        let failed = FailToProxy { error_code: answer.status(), can_reuse_downstream: false };
         // An interim answer leaves the client waiting for the final one; what is held has not been written to it.
         let is_final = |written: &ResponseHeader| !written.status.is_informational() || session.was_upgraded();
         let is_answered = exchange.held.take().is_none() && session.response_written().is_some_and(is_final);
         if is_answered || exchange.back.is_some() {
-            exchange.reason = Some(reason);
-            exchange.note.get_or_insert_with(|| error.to_string().into());
+            exchange.ended.get_or_insert_with(|| Ended::from(&answer));
             exchange.back.iter().filter(|_| !is_answered).for_each(|back| back.hold(true));
             return failed;
         }
-        let note = exchange.note.clone().unwrap_or_else(|| error.to_string().into());
-        if let Err(broken) = answer::write(session, exchange, reason.answer().log(note)).await {
+        if let Err(broken) = answer::write(session, exchange, answer).await {
             log::debug!("the client is gone: {broken}");
         }
         failed
@@ -356,7 +356,7 @@ impl ProxyHttp for Phases {
         if let Some(written) = session.response_written() {
             exchange.status = written.status.as_u16();
         }
-        if let (Some(error), None) = (error, &exchange.note) {
+        if let Some(error) = error.filter(|error| exchange.note.is_none() && (exchange.ended.is_none() || client_left(error))) {
             exchange.note = Some(error.to_string().into());
         }
         exchange.chain_done();

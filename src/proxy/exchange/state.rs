@@ -7,18 +7,44 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tollgate_filter_api::{Body, Call, Fault, KeyType, Outcome, Principal, Reason, RequestId};
+use tollgate_filter_api::{Answer, Body, Call, Cause, Fault, KeyType, Outcome, Principal, Reason, RequestId};
 
 use super::{patience::Patience, response_rules::AnswerFields, subrequest::Back, whole_answer::Held};
 use crate::{
     chain::{Chain, Explanation, Run},
-    judge::{Decision, Place, Served, admit::FieldsPresent},
+    judge::{Decision, Place, Served, admit::FieldsPresent, internal},
     proxy::{
         client::connection::Connection,
         running::snapshot::Snapshot,
         transport::{Dial, Flow, upstream_peer::Selection},
     },
 };
+
+/// Why the gateway answered a request itself. Made of an answer alone, so that no refusal is without its cause.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The reason.
+    pub reason: &'static Reason,
+    /// Why, unless it is a reply.
+    pub cause: Option<Arc<Cause>>,
+    _made_of_an_answer: (),
+}
+
+impl From<&Answer> for Ended {
+    fn from(answer: &Answer) -> Self {
+        Self { reason: answer.reason(), cause: answer.cause().cloned(), _made_of_an_answer: () }
+    }
+}
+
+impl Ended {
+    /// The answer that says so once more.
+    pub fn answer(&self) -> Answer {
+        match &self.cause {
+            Some(cause) => self.reason.because(cause.clone()),
+            None => internal("a reply was not sent"),
+        }
+    }
+}
 
 /// The state of one request. Everything is decided by the snapshot it took at its beginning.
 pub struct Exchange {
@@ -68,9 +94,9 @@ pub struct Exchange {
     pub body_in: u64,
     /// The body, when a filter asked for it whole.
     pub body: Option<Body>,
-    /// Why the gateway answered itself.
-    pub reason: Option<&'static Reason>,
-    /// Fault ID or note for the log.
+    /// Why the gateway answered itself, or will.
+    pub ended: Option<Ended>,
+    /// A note for the log: a fault, or the engine's error.
     pub note: Option<Cow<'static, str>>,
     /// The client application whose verified credential was refused.
     pub refused_client: Option<String>,
@@ -117,7 +143,7 @@ impl Exchange {
             patience: Patience::default(),
             body_in: 0,
             body: None,
-            reason: None,
+            ended: None,
             note: None,
             refused_client: None,
             claimed_client: None,
@@ -166,7 +192,7 @@ impl Exchange {
 
     /// Why a filter refused it, for the log.
     pub fn explain(&self) -> Option<Explanation> {
-        let _ = self.reason?;
+        let _ = self.ended.as_ref()?;
         self.run.as_ref()?.explain(&self.served()?.chain)
     }
 
@@ -188,7 +214,7 @@ impl Exchange {
 
     /// Tells the chain that it is over.
     pub fn chain_done(&mut self) {
-        let outcome = Outcome { status: self.status, reason: self.reason.map(|reason| reason.id) };
+        let outcome = Outcome { status: self.status, reason: self.ended.as_ref().map(|ended| ended.reason.id) };
         let chain = self.running();
         if let (Some(chain), Some(run), Some(call)) = (chain, &mut self.run, &self.call) {
             run.done(&chain, call, outcome);

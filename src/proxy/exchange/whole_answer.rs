@@ -16,9 +16,9 @@ use pingora::{
     Error, ErrorType,
     http::{RequestHeader, ResponseHeader},
 };
-use tollgate_filter_api::{Reason, essence, is_endless};
+use tollgate_filter_api::{Answer, Cause, CauseKind, Rule, Shown, essence, is_endless};
 
-use super::state::Exchange;
+use super::state::{Ended, Exchange};
 use crate::{
     chain::gateway as reasons,
     fields::DIGESTS,
@@ -47,20 +47,20 @@ pub struct Held {
 
 impl Held {
     /// Nothing yet. Room is made for what the head announces.
-    fn new(head: ResponseHeader, limit: usize, budget: &Arc<Budget>) -> Result<Self, &'static Reason> {
+    fn new(head: ResponseHeader, limit: usize, budget: &Arc<Budget>) -> Result<Self, Answer> {
         let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if length.is_some_and(|length| length > limit) {
-            return Err(&reasons::ANSWER_BYTES);
+        if let Some(length) = length.filter(|length| *length > limit) {
+            return Err(too_long(length, limit));
         }
         let mut held = Self { head, body: BytesMut::new(), limit, share: Share::of(budget) };
         held.make_room(length.unwrap_or(0))?;
         Ok(held)
     }
 
-    fn append(&mut self, piece: &[u8]) -> Result<(), &'static Reason> {
+    fn append(&mut self, piece: &[u8]) -> Result<(), Answer> {
         let length = self.body.len() + piece.len();
         if length > self.limit {
-            return Err(&reasons::ANSWER_BYTES);
+            return Err(too_long(length, self.limit));
         }
         if length > self.body.capacity() {
             self.make_room(length.max(2 * self.body.capacity()).max(ROOM).min(self.limit))?;
@@ -70,9 +70,10 @@ impl Held {
     }
 
     /// Exactly as much as is counted: what is reserved in steps of its own would be twice the limit.
-    fn make_room(&mut self, bytes: usize) -> Result<(), &'static Reason> {
+    fn make_room(&mut self, bytes: usize) -> Result<(), Answer> {
         if !self.share.grow(bytes) {
-            return Err(&reasons::ANSWER_HELD);
+            let cause = Cause::new(CauseKind::OverLimit, "room for answers", Rule::Gateway("/limits/whole_answers"));
+            return Err(reasons::ANSWER_HELD.because(cause.detail("all answers that are held count").seen(Shown::Bytes(bytes as u64))));
         }
         let mut larger = BytesMut::with_capacity(bytes);
         larger.extend_from_slice(&self.body);
@@ -115,7 +116,7 @@ pub fn hold(exchange: &mut Exchange, budget: &Arc<Budget>, method: &Method, resp
 fn decide(exchange: &mut Exchange, budget: &Arc<Budget>, method: &Method, resp: &mut ResponseHeader) -> pingora::Result<bool> {
     let (Some(chain), Some(run)) = (exchange.running(), &exchange.run) else { return Ok(false) };
     if resp.status == StatusCode::SWITCHING_PROTOCOLS {
-        return if run.reads_all_answers(&chain) { Err(refused(exchange, &reasons::ANSWER_ENDLESS)) } else { Ok(false) };
+        return if run.reads_all_answers(&chain) { Err(refused(exchange, &endless())) } else { Ok(false) };
     }
     let Some(covered) = run.covers(&chain, resp.status, &resp.headers) else { return Ok(false) };
     if method == Method::HEAD || resp.status == StatusCode::NOT_MODIFIED {
@@ -128,11 +129,11 @@ fn decide(exchange: &mut Exchange, budget: &Arc<Budget>, method: &Method, resp: 
     }
     let may_hold = exchange.back.as_ref().is_some_and(|back| back.may_hold);
     let held = match unreadable(resp) {
-        Some(reason) => Err(reason),
-        None if !may_hold => Err(&reasons::ANSWER_ENDLESS),
+        Some(answer) => Err(answer),
+        None if !may_hold => Err(endless()),
         None => Held::new(std::mem::replace(resp, unframed(resp)?), covered.limit, budget),
     };
-    exchange.held = Some(Box::new(held.map_err(|reason| refused(exchange, reason))?));
+    exchange.held = Some(Box::new(held.map_err(|answer| refused(exchange, &answer))?));
     Ok(true)
 }
 
@@ -144,15 +145,30 @@ fn unframed(resp: &ResponseHeader) -> pingora::Result<ResponseHeader> {
 }
 
 /// Why no filter can read an answer.
-fn unreadable(resp: &ResponseHeader) -> Option<&'static Reason> {
-    let coded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
+fn unreadable(resp: &ResponseHeader) -> Option<Answer> {
+    let coded = |value: &&HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
     if media_types(&resp.headers).any(|media_type| media_type.is_some_and(is_endless)) {
-        return Some(&reasons::ANSWER_ENDLESS);
+        return Some(endless());
     }
     if resp.status == StatusCode::PARTIAL_CONTENT {
-        return Some(&reasons::ANSWER_PARTIAL);
+        return Some(reasons::ANSWER_PARTIAL.because(unfit("status of the answer", "RFC 9110 §14.2").seen("206")));
     }
-    resp.headers.get_all(header::CONTENT_ENCODING).iter().any(coded).then_some(&reasons::ANSWER_CODED)
+    let coding = resp.headers.get_all(header::CONTENT_ENCODING).iter().find(coded)?;
+    let cause = unfit("field `Content-Encoding` of the answer", "RFC 9110 §12.5.3");
+    Some(reasons::ANSWER_CODED.because(cause.seen(Shown::bytes_sent(coding.as_bytes())).wanted("identity")))
+}
+
+fn unfit(about: &'static str, rule: &'static str) -> Cause {
+    Cause::new(CauseKind::NotAllowed, about, Rule::Fixed(rule))
+}
+
+fn endless() -> Answer {
+    reasons::ANSWER_ENDLESS.because(unfit("answer without an end", "a filter reads it whole"))
+}
+
+fn too_long(length: usize, limit: usize) -> Answer {
+    let cause = Cause::new(CauseKind::OverLimit, "body of the answer", Rule::Fixed("the filter that reads it accepts no more"));
+    reasons::ANSWER_BYTES.because(cause.seen(Shown::Bytes(length as u64)).wanted(Shown::Bytes(limit as u64)))
 }
 
 fn media_types(fields: &http::HeaderMap) -> impl Iterator<Item = Option<&str>> {
@@ -165,11 +181,12 @@ fn media_types(fields: &http::HeaderMap) -> impl Iterator<Item = Option<&str>> {
 /// When it is too long.
 pub fn keep(exchange: &mut Exchange, body: &mut Option<Bytes>) -> pingora::Result<()> {
     let (Some(held), Some(piece)) = (&mut exchange.held, body.take()) else { return Ok(()) };
-    held.append(&piece).map_err(|reason| refused(exchange, reason))
+    held.append(&piece).map_err(|answer| refused(exchange, &answer))
 }
 
 /// Not the upstream's failure, and nothing to try again.
-fn refused(exchange: &mut Exchange, reason: &'static Reason) -> Box<Error> {
-    exchange.reason = Some(reason);
+fn refused(exchange: &mut Exchange, answer: &Answer) -> Box<Error> {
+    let reason = answer.reason();
+    exchange.ended = Some(Ended::from(answer));
     Error::explain(ErrorType::HTTPStatus(reason.status), reason.title).into_in()
 }

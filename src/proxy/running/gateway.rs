@@ -111,7 +111,8 @@ impl Gateway {
             readiness: Readiness::default(),
             declared: Declared::default(),
         };
-        let own = GATEWAY_REASONS.iter().copied().chain(normal::REASONS).chain([&host::HOST]);
+        let own =
+            GATEWAY_REASONS.iter().copied().chain(normal::REASONS.iter().map(|rejection| &rejection.reason)).chain([&host::HOST.reason]);
         let telemetry = Arc::new(Telemetry::new(own.chain(kinds.iter().flat_map(|kind| kind.reasons))));
         let buffers = Budget::new(loaded_config.gateway.limits.answer_buffers.0, telemetry.limits.answer_buffers.clone());
         let whole_answers = Budget::new(loaded_config.gateway.limits.whole_answers.0, telemetry.limits.whole_answers.clone());

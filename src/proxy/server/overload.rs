@@ -2,11 +2,15 @@
 
 use http::{HeaderValue, Version, header};
 use pingora::proxy::Session;
+use tollgate_filter_api::{Cause, CauseKind, Rule};
 
 use super::pressure::Step;
 use crate::{
     chain::gateway as reasons,
-    proxy::exchange::{answer, state::Exchange},
+    proxy::exchange::{
+        answer,
+        state::{Ended, Exchange},
+    },
     telemetry::Telemetry,
 };
 
@@ -23,13 +27,14 @@ pub async fn turn_away(telemetry: &Telemetry, session: &mut Session, exchange: &
         return Ok(false);
     }
     telemetry.limits.memory.inc();
+    let cause = Cause::new(CauseKind::Unavailable, "gateway", Rule::Gateway("/limits/memory"));
+    let answer = reasons::OVERLOADED.because(cause.detail("memory or open files are nearly used up"));
     if step < Step::Unavailable {
-        exchange.reason = Some(&reasons::OVERLOADED);
+        exchange.ended = Some(Ended::from(&answer));
         session.as_downstream_mut().shutdown_with_reason(h2::Reason::REFUSED_STREAM);
         return Ok(true);
     }
     session.set_keepalive(None);
-    let answer = reasons::OVERLOADED.answer().header(header::RETRY_AFTER, RETRY_AFTER);
-    answer::write(session, exchange, answer).await?;
+    answer::write(session, exchange, answer.header(header::RETRY_AFTER, RETRY_AFTER)).await?;
     Ok(true)
 }

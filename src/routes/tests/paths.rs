@@ -12,12 +12,12 @@ const STRICT: Paths = Paths { encoded_slash: Keep::Refuse, semicolon: Keep::Refu
 const LENIENT: Paths = Paths { encoded_slash: Keep::Keep, semicolon: Keep::Keep };
 
 fn normal(path: &str) -> String {
-    normalize(path.as_bytes(), &STRICT).unwrap_or_else(|reason| panic!("{path}: {}", reason.id)).path.into_owned()
+    normalize(path.as_bytes(), &STRICT).unwrap_or_else(|rejection| panic!("{path}: {}", rejection.reason.id)).path.into_owned()
 }
 
 fn refusal(path: &[u8]) -> &'static str {
     let form = normalize(path, &STRICT);
-    form.map_or_else(|reason| reason.id, |normal| panic!("{} became {}", String::from_utf8_lossy(path), normal.path))
+    form.map_or_else(|rejection| rejection.reason.id, |normal| panic!("{} became {}", String::from_utf8_lossy(path), normal.path))
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn every_spelling_of_a_path_has_one_form() {
 
 #[test]
 fn what_has_two_readings_is_refused_with_its_reason() {
-    for (given, reason) in [
+    for (given, rejection) in [
         ("", &FORM),
         ("pets", &FORM),
         ("*", &FORM),
@@ -91,9 +91,9 @@ fn what_has_two_readings_is_refused_with_its_reason() {
         ("/%c3x", &ENCODING),
         ("/%u002e", &ENCODING),
     ] {
-        assert_eq!(refusal(given.as_bytes()), reason.id, "{given:?}");
+        assert_eq!(refusal(given.as_bytes()), rejection.reason.id, "{given:?}");
     }
-    assert_eq!(refusal(b"/a\xff"), CHARACTER.id);
+    assert_eq!(refusal(b"/a\xff"), CHARACTER.reason.id);
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(super) fn ask(plan: &Plan, path: &str, method: &str) -> String {
 
 pub(super) fn ask_by(plan: &Plan, path: &str, method: &str, rules: &Paths) -> String {
     let router = Router::build(plan).unwrap();
-    let normal = normalize(path.as_bytes(), rules).unwrap_or_else(|reason| panic!("{path}: {}", reason.id));
+    let normal = normalize(path.as_bytes(), rules).unwrap_or_else(|rejection| panic!("{path}: {}", rejection.reason.id));
     match router.find(&normal.path, normal.reading.as_ref(), method, true) {
         Route::Operation { index, .. } => {
             let all: Vec<_> = plan.apis.iter().flat_map(|api| api.operations.iter().map(move |o| (api, o))).collect();

@@ -1,6 +1,6 @@
 //! What runs.
 
-use tollgate_filter_api::{Cx, Env, Fault, Filter, Flow, HeaderName, Problem, Reason};
+use tollgate_filter_api::{Cause, CauseKind, Cx, Env, Fault, Filter, Flow, HeaderName, Problem, Reason, Rule};
 
 use crate::Config;
 
@@ -37,7 +37,8 @@ impl Filter for __Name__ {
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
         if cx.req.get(&self.header).is_none() {
-            return Ok(Flow::Stop(MISSING.answer()));
+            let cause = Cause::new(CauseKind::Missing, "the header that the settings name", Rule::setting("/header"));
+            return Ok(Flow::Stop(MISSING.because(cause)));
         }
         Ok(Flow::Next(()))
     }

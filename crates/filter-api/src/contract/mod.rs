@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod call;
+pub mod cause;
 pub mod facts;
 pub mod fault;
 pub mod filter;

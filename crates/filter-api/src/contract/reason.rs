@@ -1,9 +1,11 @@
 //! Why a request ended here, and the answer that says so.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
+
+use crate::Cause;
 
 /// What a [`Reason`] means for the alternatives of an `any_of`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub enum Meaning {
 }
 
 /// One way in which a filter, or the gateway itself, may end a request. Always a constant, so metric labels are bounded.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reason {
     /// `filter.cause`; the metric's label and the log's field.
     pub id: &'static str,
@@ -52,32 +54,49 @@ impl Reason {
         Self { id, status, code, meaning: Meaning::Insufficient, title, help }
     }
 
-    /// An answer that is no refusal.
-    pub const fn reply(id: &'static str, status: u16, title: &'static str, help: &'static str) -> Self {
-        Self { id, status, code: 0, meaning: Meaning::Reply, title, help }
-    }
-
-    /// An answer for this reason, to be completed with headers.
-    pub fn answer(&'static self) -> Answer {
-        Answer { reason: self, status: self.status, detail: None, log: None, headers: Vec::new(), body: None }
+    /// The refusal of a request, with what only the operator learns: why.
+    pub fn because(&'static self, cause: impl Into<Arc<Cause>>) -> Answer {
+        debug_assert!(self.meaning != Meaning::Reply, "{} refuses nothing", self.id);
+        Answer { cause: Some(cause.into()), ..Answer::of(self) }
     }
 }
 
-/// What the client gets when a request ends in the gateway. Made only from a [`Reason`].
+/// A way to end a request that is no refusal, and needs no cause. Listed among a filter's reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply(Reason);
+
+impl Reply {
+    /// A reply. What it means for alternatives is [`Meaning::Reply`].
+    pub const fn new(id: &'static str, status: u16, title: &'static str, help: &'static str) -> Self {
+        Self(Reason { id, status, code: 0, meaning: Meaning::Reply, title, help })
+    }
+
+    /// How it is listed.
+    pub const fn reason(&self) -> &Reason {
+        &self.0
+    }
+
+    /// The answer, to be completed with headers and a body.
+    pub fn answer(&'static self) -> Answer {
+        Answer::of(&self.0)
+    }
+}
+
+/// What the client gets when a request ends in the gateway. Made only from a [`Reason`] with its [`Cause`], or from a [`Reply`].
 #[derive(Clone, Debug)]
 pub struct Answer {
     reason: &'static Reason,
     status: u16,
     detail: Option<Cow<'static, str>>,
-    log: Option<Box<LogDetails>>,
+    cause: Option<Arc<Cause>>,
+    clients: Option<Box<Clients>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Option<Bytes>,
 }
 
-/// What only the operator's log learns of an answer. Apart, as most answers have nothing of it and are handed on by value.
+/// Whose credential is refused. Apart, as most answers have nothing of it and are handed on by value.
 #[derive(Clone, Debug, Default)]
-struct LogDetails {
-    note: Option<Cow<'static, str>>,
+struct Clients {
     client: Option<String>,
     claimed_client: Option<String>,
 }
@@ -86,6 +105,10 @@ struct LogDetails {
 const LONGEST_CLAIM: usize = 64;
 
 impl Answer {
+    fn of(reason: &'static Reason) -> Self {
+        Self { reason, status: reason.status, detail: None, cause: None, clients: None, headers: Vec::new(), body: None }
+    }
+
     /// The reason it was made from.
     pub fn reason(&self) -> &'static Reason {
         self.reason
@@ -112,17 +135,10 @@ impl Answer {
         self
     }
 
-    /// A note for the operator's log only.
-    #[must_use]
-    pub fn log(mut self, log: impl Into<Cow<'static, str>>) -> Self {
-        self.log.get_or_insert_default().note = Some(log.into());
-        self
-    }
-
     /// The client application whose credential is refused, for the operator's log only; never one that is not verified.
     #[must_use]
     pub fn client(mut self, client: impl Into<String>) -> Self {
-        self.log.get_or_insert_default().client = Some(client.into());
+        self.clients.get_or_insert_default().client = Some(client.into());
         self
     }
 
@@ -131,7 +147,7 @@ impl Answer {
     #[must_use]
     pub fn claimed_client(mut self, client: &str) -> Self {
         let claimed = client.chars().take(LONGEST_CLAIM).flat_map(char::escape_debug).collect();
-        self.log.get_or_insert_default().claimed_client = Some(claimed);
+        self.clients.get_or_insert_default().claimed_client = Some(claimed);
         self
     }
 
@@ -154,19 +170,19 @@ impl Answer {
         self.detail.as_deref()
     }
 
-    /// The note for the log, if there is one.
-    pub fn get_log(&self) -> Option<&str> {
-        self.log.as_ref()?.note.as_deref()
+    /// Why the request is refused; a reply has no cause.
+    pub fn cause(&self) -> Option<&Arc<Cause>> {
+        self.cause.as_ref()
     }
 
     /// The client application whose credential is refused, if it is known.
     pub fn get_client(&self) -> Option<&str> {
-        self.log.as_ref()?.client.as_deref()
+        self.clients.as_ref()?.client.as_deref()
     }
 
     /// The client application that the refused credential names, if it is not known whether that is true.
     pub fn get_claimed_client(&self) -> Option<&str> {
-        self.log.as_ref()?.claimed_client.as_deref()
+        self.clients.as_ref()?.claimed_client.as_deref()
     }
 
     /// Headers that were added.

@@ -85,6 +85,6 @@ fn b07_a_private_or_shared_key_is_never_shown() {
 fn b13_a_key_that_is_dear_to_use_is_not_used() {
     for (change, why) in [(json!({ "n": b64([0xff; 514]) }), "too large"), (json!({ "e": b64([0xff; 9]) }), "weak")] {
         let run = prove(&RSA, &merged(RSA.jwk(), change), "RS256", RS256).assert_denied(401, "jwt.dpop_proof");
-        assert!(run.answer().get_log().unwrap().contains(why), "{why}");
+        assert!(run.answer().cause().unwrap().to_string().contains(why), "{why}");
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use tollgate_filter_api::{BodyUse, Cx, Env, Fault, Filter, Flow, Kind, Problem, Problems, Reason};
+use tollgate_filter_api::{BodyUse, Cause, CauseKind, Cx, Env, Fault, Filter, Flow, Kind, Problem, Problems, Reason, Rule};
 use tollgate_plan::Plan;
 
 use crate::{
@@ -56,7 +56,11 @@ impl Filter for BodyReader {
             let size = std::str::from_utf8(size).unwrap().trim_end().parse().unwrap();
             body.replace(vec![b'x'; size]);
         }
-        Ok(if body.starts_with(b"bad") { Flow::Stop(BAD.answer()) } else { Flow::Next(()) })
+        Ok(if body.starts_with(b"bad") {
+            Flow::Stop(BAD.because(Cause::new(CauseKind::Malformed, "body", Rule::Fixed("a test"))))
+        } else {
+            Flow::Next(())
+        })
     }
 }
 

@@ -9,7 +9,9 @@ use std::{
 use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tollgate_filter_api::{AnswerCx, AnswerUse, BodyUse, Cx, DoneCx, Env, Fault, Filter, Flow, Kind, Outcome, Problem, Reason, ResponseCx};
+use tollgate_filter_api::{
+    AnswerCx, AnswerUse, BodyUse, Cause, CauseKind, Cx, DoneCx, Env, Fault, Filter, Flow, Kind, Outcome, Problem, Reason, ResponseCx, Rule,
+};
 
 pub static KINDS: [Kind; 1] = [Kind::of::<Reader>("", &[])];
 
@@ -86,7 +88,9 @@ impl Filter for Reader {
             ("become", size) => cx.body.replace(vec![b'x'; size.parse().unwrap()]),
             ("status", status) => cx.head.set_status(status.parse().unwrap()).unwrap(),
             ("fault", _) => return Err(Fault::new("reader.fault", "told to")),
-            _ if text.contains("bad") => return Ok(Flow::Stop(BAD.answer())),
+            _ if text.contains("bad") => {
+                return Ok(Flow::Stop(BAD.because(Cause::new(CauseKind::Malformed, "body", Rule::Fixed("a test")))));
+            }
             _ => {}
         }
         Ok(Flow::Next(()))
