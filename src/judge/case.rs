@@ -7,9 +7,9 @@ use pingora_http::RequestHeader;
 use tollgate_filter_api::{Answer, Body, Call, Cause, CauseKind, KeyType, Principal, RequestHead, RequestId, Rule, Shown, Views};
 use tollgate_plan::Target;
 
-use super::{Facts, Refusal, admit::FieldsPresent, head, internal};
+use super::{Facts, Refusal, Served, admit::FieldsPresent, head, internal};
 use crate::{
-    chain::{self, Run, Verdict, gateway as reasons},
+    chain::{self, Chain, Run, Verdict, gateway as reasons},
     judge::{Judge, fields::forwarding},
     routes::{Reading, Route, normal},
 };
@@ -25,8 +25,9 @@ pub enum Place {
     Operation(u32),
 }
 
-/// What was found out about a request, whatever becomes of it.
-pub struct Decision {
+/// What was found out about a request before its chain, whatever becomes of it.
+#[derive(Clone, Debug)]
+pub struct Routing {
     /// Its id.
     pub id: RequestId,
     /// Where it goes.
@@ -39,87 +40,99 @@ pub struct Decision {
     pub hop_by_hop: bool,
     /// Bytes of the path that are the base path.
     pub base_len: usize,
-    /// What filters know of it.
-    pub call: Option<Call>,
+}
+
+impl Routing {
+    /// A request of which nothing is known but its number.
+    pub fn unknown(id: RequestId) -> Self {
+        Self { id, place: Place::Nowhere, host: Arc::default(), present: FieldsPresent::default(), hop_by_hop: true, base_len: 0 }
+    }
+}
+
+/// A request that has come to the chain of its operation.
+pub struct Admitted {
+    /// The operation, under the router's number.
+    pub operation: u32,
+    /// Its chain.
+    pub chain: Arc<Chain>,
+    /// What filters know of the request.
+    pub call: Call,
     /// Its way through the chain.
-    pub run: Option<Run>,
-    /// Index of the endpoint group.
-    pub group: Option<u32>,
+    pub run: Run,
 }
 
 /// What comes next.
 pub enum Step {
     /// A filter wants the body, up to so many bytes. Ask again with it.
     NeedBody(usize),
-    /// The request goes to its endpoint group, or ends here.
-    Done(Result<(), Refusal>),
+    /// The request goes to the endpoint group of that index, or ends here.
+    Done(Result<u32, Refusal>),
 }
 
 /// A request that is being judged.
 pub struct Case<'a> {
+    opening: Opening<'a>,
+    admitted: Option<Admitted>,
+}
+
+/// What comes before the chain.
+struct Opening<'a> {
     judge: &'a Judge,
     facts: Facts<'a>,
     views: Views,
-    decision: Decision,
+    routing: Routing,
 }
 
 impl<'a> Case<'a> {
     /// A request of which nothing was looked at but what goes beside its head. Its filters ask these views.
     pub fn new(judge: &'a Judge, facts: Facts<'a>, views: Views) -> Self {
-        let decision = Decision {
-            id: RequestId::fresh(facts.number, false),
-            place: Place::Nowhere,
-            host: Arc::default(),
-            present: FieldsPresent::default(),
-            hop_by_hop: true,
-            base_len: 0,
-            call: None,
-            run: None,
-            group: None,
-        };
-        Self { judge, facts, views, decision }
+        let routing = Routing::unknown(RequestId::fresh(facts.number, false));
+        Self { opening: Opening { judge, facts, views, routing }, admitted: None }
     }
 
-    /// What was found out.
-    pub fn into_decision(self) -> Decision {
-        self.decision
+    /// What was found out, and how far it came in its chain if it has come there.
+    pub fn into_parts(self) -> (Routing, Option<Admitted>) {
+        (self.opening.routing, self.admitted)
     }
 
     /// Judges a head, which is changed on the way: its target gets its normal form, fields that are not for filters go, and filters
     /// do as they are told. After [`Step::NeedBody`] goes on with the body.
     pub async fn judge(&mut self, head: &mut RequestHeader, body: Option<&mut Body>) -> Step {
-        if self.decision.run.is_none()
-            && let Err(refusal) = self.open(head)
-        {
-            return Step::Done(Err(refusal));
-        }
-        let ended = match self.chain(head, body).await {
+        let Admitted { operation, chain, call, run } = match &mut self.admitted {
+            Some(admitted) => admitted,
+            none => match self.opening.open(head) {
+                Ok(admitted) => none.insert(admitted),
+                Err(refusal) => return Step::Done(Err(refusal)),
+            },
+        };
+        let ended = match run.request(chain, RequestHead::wrap_mut(head), call, body).await {
             Verdict::NeedBody(limit) => return Step::NeedBody(limit),
-            Verdict::Pass => self.choose_group(),
+            Verdict::Pass => group(&self.opening.judge.operations[*operation as usize], run.facts.get::<Principal>()),
             Verdict::Stop(answer) => Err(answer.into()),
             Verdict::Fault(fault) => Err(Refusal { fault: Some(fault.clone()), ..chain::render_fault(&fault).into() }),
         };
-        self.decision.hop_by_hop = forwarding::is_hop_by_hop(&head.headers);
+        self.opening.routing.hop_by_hop = forwarding::is_hop_by_hop(&head.headers);
         Step::Done(ended)
     }
+}
 
-    /// All that comes before the chain.
-    fn open(&mut self, head: &mut RequestHeader) -> Result<(), Refusal> {
+impl Opening<'_> {
+    fn open(&mut self, head: &mut RequestHeader) -> Result<Admitted, Refusal> {
         let (judge, facts) = (self.judge, &self.facts);
         let trusted = || forwarding::is_trusted(facts.address, &judge.config.proxies);
-        self.decision.id = judge.ids.of(&head.headers, facts.number, trusted);
-        let reading = head::normalize(head, facts, judge, &mut self.decision)?;
+        self.routing.id = judge.ids.of(&head.headers, facts.number, trusted);
+        let reading = head::normalize(head, facts, judge, &mut self.routing)?;
         let index = self.route(head, reading.as_ref())?;
         self.enter(head, index)
     }
 
     /// The operation.
     fn route(&mut self, head: &RequestHeader, reading: Option<&Reading>) -> Result<u32, Refusal> {
-        let decision = &mut self.decision;
+        let routing = &mut self.routing;
         match self.judge.router.find(head.uri.path(), reading, head.method.as_str(), self.facts.secure) {
             Route::Operation { index, base_len } => {
-                decision.place = Place::Operation(index);
-                decision.base_len = base_len;
+                routing.place = Place::Operation(index);
+                routing.base_len = base_len;
                 Ok(index)
             }
             Route::MethodNotAllowed { allow } => {
@@ -129,11 +142,11 @@ impl<'a> Case<'a> {
                 Err(reasons::METHOD.because(cause).header(header::ALLOW, value).into())
             }
             Route::NoResource { api } => {
-                decision.place = Place::Api(api);
+                routing.place = Place::Api(api);
                 Err(reasons::NO_RESOURCE.because(unmatched("path", "no path of the API's definition matches")).into())
             }
             Route::Ambiguous { api } => {
-                decision.place = Place::Api(api);
+                routing.place = Place::Api(api);
                 Err((&normal::AMBIGUOUS).into())
             }
             Route::NoApi => Err(reasons::NOT_FOUND.because(unmatched("path", "no API's base path matches")).into()),
@@ -141,9 +154,9 @@ impl<'a> Case<'a> {
     }
 
     /// Says who asks, takes away what filters are not to see, and begins the chain.
-    fn enter(&mut self, head: &mut RequestHeader, index: u32) -> Result<(), Refusal> {
+    fn enter(&mut self, head: &mut RequestHeader, operation: u32) -> Result<Admitted, Refusal> {
         let (judge, facts) = (self.judge, &self.facts);
-        let served = &judge.operations[index as usize];
+        let served = &judge.operations[operation as usize];
         let proxies = &judge.config.proxies;
         let peer = facts.peer.clone().map_err(|why| {
             let challenge = HeaderValue::from_static("MutualTLS realm=\"api\"");
@@ -151,61 +164,47 @@ impl<'a> Case<'a> {
             reasons::CERTIFICATE.because(cause).header(header::WWW_AUTHENTICATE, challenge)
         })?;
         let client = forwarding::client(&head.headers, facts.address, proxies).ok_or_else(nobody)?;
-        let forwarded = forwarding::take(head, self.decision.present, facts.address, proxies, &judge.families);
+        let forwarded = forwarding::take(head, self.routing.present, facts.address, proxies, &judge.families);
         let call = Call {
             operation: served.info.clone(),
             client,
             secure: facts.secure,
-            host: self.decision.host.clone(),
+            host: self.routing.host.clone(),
             has_body: facts.has_body,
             now: facts.moment.wall,
             instant: facts.moment.instant,
-            request_id: self.decision.id,
+            request_id: self.routing.id,
             forwarded: forwarded.map_err(|_| {
                 let rule = Rule::Fixed("RFC 9110 §5.5");
                 reasons::FIELD.because(Cause::new(CauseKind::Malformed, "field that a proxy wrote", rule))
             })?,
         };
-        self.decision.call = Some(call);
-        self.decision.run = Some(Run::new(&served.chain, peer, std::mem::take(&mut self.views)));
-        Ok(())
+        let run = Run::new(&served.chain, peer, std::mem::take(&mut self.views));
+        Ok(Admitted { operation, chain: served.chain.clone(), call, run })
     }
+}
 
-    /// Runs the chain, from its beginning or from where the body was asked for.
-    async fn chain(&mut self, head: &mut RequestHeader, body: Option<&mut Body>) -> Verdict {
-        let Decision { place: Place::Operation(index), run: Some(run), call: Some(call), .. } = &mut self.decision else {
-            return Verdict::Stop(internal("a request without an operation came to a chain"));
-        };
-        let chain = &self.judge.operations[*index as usize].chain;
-        run.request(chain, RequestHead::wrap_mut(head), call, body).await
-    }
-
-    /// The endpoint group for the caller's key, or the answer of a synthetic OPTIONS.
-    fn choose_group(&mut self) -> Result<(), Refusal> {
-        let Place::Operation(index) = self.decision.place else { return Err(internal("a request without an operation").into()) };
-        let served = &self.judge.operations[index as usize];
-        let principal = self.decision.run.as_ref().and_then(|run| run.facts.get::<Principal>());
-        let index = match &served.target {
-            Target::Endpoints { production, sandbox } => match principal.map(|principal| principal.key_type).unwrap_or_default() {
-                KeyType::Production => *production,
-                KeyType::Sandbox => *sandbox,
-            },
-            Target::Options { .. } => {
-                let answer = reasons::OPTIONS.answer();
-                return Err(match &served.allow {
-                    Some(allow) => answer.header(header::ALLOW, allow.clone()).into(),
-                    None => answer.into(),
-                });
-            }
-        };
-        let none = || {
-            let kind = principal.map(|principal| principal.key_type).unwrap_or_default();
-            let seen = if kind == KeyType::Sandbox { "sandbox" } else { "production" };
-            reasons::NO_ENDPOINT.because(Cause::new(CauseKind::Unmatched, "kind of key", Rule::Gateway("/endpoints")).seen(seen))
-        };
-        self.decision.group = Some(index.ok_or_else(none)?);
-        Ok(())
-    }
+/// The index of the endpoint group for the caller's key, or the answer of a synthetic OPTIONS.
+fn group(served: &Served, principal: Option<&Principal>) -> Result<u32, Refusal> {
+    let kind = principal.map(|principal| principal.key_type).unwrap_or_default();
+    let index = match &served.target {
+        Target::Endpoints { production, sandbox } => match kind {
+            KeyType::Production => *production,
+            KeyType::Sandbox => *sandbox,
+        },
+        Target::Options { .. } => {
+            let answer = reasons::OPTIONS.answer();
+            return Err(match &served.allow {
+                Some(allow) => answer.header(header::ALLOW, allow.clone()).into(),
+                None => answer.into(),
+            });
+        }
+    };
+    let none = || {
+        let seen = if kind == KeyType::Sandbox { "sandbox" } else { "production" };
+        reasons::NO_ENDPOINT.because(Cause::new(CauseKind::Unmatched, "kind of key", Rule::Gateway("/endpoints")).seen(seen))
+    };
+    Ok(index.ok_or_else(none)?)
 }
 
 fn unmatched(about: &'static str, rule: &'static str) -> Cause {

@@ -4,7 +4,7 @@ use http::header;
 use pingora_http::RequestHeader;
 use tollgate_filter_api::{Cause, CauseKind, Rule, Shown};
 
-use super::{Decision, Facts, Http1, Refusal, admit};
+use super::{Facts, Http1, Refusal, Routing, admit};
 use crate::{
     chain::gateway as reasons,
     judge::{Judge, framing::Framing},
@@ -17,16 +17,16 @@ pub(super) fn normalize(
     req: &mut RequestHeader,
     facts: &Facts<'_>,
     judge: &Judge,
-    decision: &mut Decision,
+    routing: &mut Routing,
 ) -> Result<Option<Reading>, Refusal> {
     let gateway = &judge.config.gateway;
     admit::absolute(req)?;
-    (decision.host, decision.present) = admit::admit(req, judge.rules(), facts.last_host)?;
-    if decision.present.crumbs && req.version == http::Version::HTTP_2 {
+    (routing.host, routing.present) = admit::admit(req, judge.rules(), facts.last_host)?;
+    if routing.present.crumbs && req.version == http::Version::HTTP_2 {
         admit::join_crumbs(req)?;
     }
     if let Some(http1) = &facts.http1 {
-        framed(http1, req, decision.present.coding)?;
+        framed(http1, req, routing.present.coding)?;
         if admit::has_fragment(http1.head) {
             return Err((&normal::CHARACTER).into());
         }
@@ -41,12 +41,12 @@ pub(super) fn normalize(
         let whole = query.map_or_else(|| path.to_string(), |query| format!("{path}?{query}"));
         req.set_uri(whole.parse::<http::Uri>().map_err(|_| &normal::CHARACTER)?);
     }
-    if facts.strict_host && !is_named(host_name(&decision.host), facts.server_name) {
-        let cause = Cause::new(CauseKind::NotAllowed, "host", Rule::Gateway("/listeners")).seen(Shown::sent(&decision.host));
+    if facts.strict_host && !is_named(host_name(&routing.host), facts.server_name) {
+        let cause = Cause::new(CauseKind::NotAllowed, "host", Rule::Gateway("/listeners")).seen(Shown::sent(&routing.host));
         let wanted = facts.server_name.map_or(Shown::from("an address"), Shown::sent);
         return Err(reasons::MISDIRECTED.because(cause.wanted(wanted)).into());
     }
-    if decision.present.length && declared_length(req) > gateway.limits.body_bytes.0 {
+    if routing.present.length && declared_length(req) > gateway.limits.body_bytes.0 {
         let cause = Cause::new(CauseKind::OverLimit, "body", Rule::Gateway("/limits/body_bytes"));
         let cause = cause.seen(Shown::Bytes(declared_length(req))).wanted(Shown::Bytes(gateway.limits.body_bytes.0));
         return Err(Refusal::over(&reasons::BODY_BYTES, |limits| &limits.body_bytes, cause));

@@ -19,7 +19,7 @@ mod refusal;
 
 use std::sync::Arc;
 
-pub use case::{Case, Decision, Place, Step};
+pub use case::{Admitted, Case, Place, Routing, Step};
 pub use facts::{Facts, Http1};
 pub use operations::Served;
 pub use refusal::{Refusal, internal};

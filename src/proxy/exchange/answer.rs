@@ -9,7 +9,7 @@ use crate::{
     chain::{Mention, Rendered, render},
     config::Errors,
     judge::{
-        admit,
+        Admitted, admit,
         fields::request_id::{self, REQUEST_ID},
     },
 };
@@ -22,12 +22,13 @@ pub async fn write(session: &mut Session, exchange: &mut Exchange, answer: Answe
     let rendered = body(session, exchange, &answer);
     let head = session.req_header().method == Method::HEAD;
     let mut header = header(&answer, &rendered)?;
-    exchange.ended = Some(Ended::from(&answer));
-    exchange.refused_client = answer.get_client().map(str::to_owned);
-    exchange.claimed_client = answer.get_claimed_client().map(str::to_owned);
-    exchange.status = rendered.status;
+    let ending = &mut exchange.ending;
+    ending.ended = Some(Ended::from(&answer));
+    ending.refused_client = answer.get_client().map(str::to_owned);
+    ending.claimed_client = answer.get_claimed_client().map(str::to_owned);
+    ending.status = rendered.status;
     respond_filters(exchange, &mut header);
-    let field = exchange.snapshot.as_ref().map_or(REQUEST_ID, |snapshot| snapshot.judge.ids.field.clone());
+    let field = exchange.snapshot().map_or(REQUEST_ID, |snapshot| snapshot.judge.ids.field.clone());
     header.insert_header(field, request_id::value(exchange.id))?;
     if admit::closes(answer.reason()) {
         session.set_keepalive(None);
@@ -42,15 +43,15 @@ pub async fn write(session: &mut Session, exchange: &mut Exchange, answer: Answe
 
 /// A filter that says no to the header of an answer the gateway made changes nothing: the answer holds nothing of the upstream.
 fn respond_filters(exchange: &mut Exchange, header: &mut ResponseHeader) {
-    let chain = exchange.served().map(|served| served.chain.clone());
-    let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) else { return };
-    if let Err(fault) = run.response(&chain, ResponseHead::wrap_mut(header), call) {
-        exchange.log_fault(&fault, std::time::Instant::now());
+    let Some(arrival) = &mut exchange.arrival else { return };
+    let Some(Admitted { chain, call, run, .. }) = arrival.course.as_mut().map(|course| &mut course.admitted) else { return };
+    if let Err(fault) = run.response(chain, ResponseHead::wrap_mut(header), call) {
+        arrival.log_fault(&fault, std::time::Instant::now());
     }
 }
 
 fn body(session: &Session, exchange: &Exchange, answer: &Answer) -> Rendered {
-    let style = exchange.snapshot.as_ref().map_or(Errors::Problem, |snapshot| snapshot.config().gateway.errors);
+    let style = exchange.snapshot().map_or(Errors::Problem, |snapshot| snapshot.config().gateway.errors);
     let request_id = exchange.id.to_string();
     let mention = Mention {
         path: session.req_header().uri.path(),

@@ -10,11 +10,14 @@ use pingora::{
     upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy},
 };
 
-use super::{outcome::may_repeat, state::Exchange};
+use super::{
+    outcome::may_repeat,
+    state::{Exchange, Going},
+};
 use crate::{
     proxy::{
         running::gateway::Gateway,
-        transport::{Dial, Flow, ticks::gathered, upstream_peer::Selection},
+        transport::{Dial, Flow, ticks::gathered},
     },
     upstreams::Report,
 };
@@ -27,28 +30,27 @@ const STALE_TRIES: u32 = 8;
 /// # Errors
 /// When no endpoint is left.
 pub async fn next_peer(gateway: &Gateway, req: &RequestHeader, exchange: &mut Exchange) -> pingora::Result<Box<HttpPeer>> {
-    let begun = *exchange.upstream_begun.get_or_insert_with(Instant::now);
-    exchange.upstream_ended = None;
-    let Some(selection) = &mut exchange.selection else { return Err(Error::new(ErrorType::InternalError)) };
+    let Going { id, connection: client, routing, outbound, .. } = exchange.going()?;
+    let begun = outbound.begun;
+    outbound.ended = None;
     loop {
-        let turn = (exchange.id.value as usize).wrapping_add(exchange.attempts as usize + 1);
-        let now = if exchange.attempts == 0 { begun } else { Instant::now() };
-        let Some((endpoint, address)) = selection.next(turn, now) else {
+        let turn = (id.value as usize).wrapping_add(outbound.attempts as usize + 1);
+        let now = if outbound.attempts == 0 { begun } else { Instant::now() };
+        let Some((endpoint, address)) = outbound.selection.next(turn, now) else {
             return Err(Error::explain(ErrorType::ConnectError, "no endpoint is left").into_up());
         };
-        exchange.attempts += 1;
+        outbound.attempts += 1;
         let found = match address {
             Some(address) => Ok(address),
             None => endpoint.upstream.look_up(turn).await,
         };
         match found {
             Ok(address) => {
-                exchange.upstream = Some(address);
+                outbound.address = Some(address);
                 let mut peer = endpoint.connection.http.clone();
-                let client = exchange.connection.as_ref();
                 let pool = endpoint.connection.pool.as_ref();
-                exchange.dial = pool.zip(client).map(|(pool, client)| Dial::new(pool.clone(), client.clone()));
-                if let Some(dial) = exchange.dial.clone() {
+                outbound.dial = pool.map(|pool| Dial::new(pool.clone(), client.clone()));
+                if let Some(dial) = outbound.dial.clone() {
                     peer.options.custom_l4 = Some(dial);
                 }
                 peer._address = EngineAddr::Inet(address);
@@ -56,21 +58,19 @@ pub async fn next_peer(gateway: &Gateway, req: &RequestHeader, exchange: &mut Ex
                 for limit in [&mut peer.options.read_timeout, &mut peer.options.idle_timeout] {
                     *limit = limit.map(|limit| gathered(limit, since_start));
                 }
-                if !exchange.hop_by_hop {
+                if !routing.hop_by_hop {
                     // There is nothing for the engine to look for.
                     peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
                 }
                 let timeouts = &endpoint.upstream.timeouts;
                 let upgrade = timeouts.request.is_some() && req.headers.contains_key(http::header::UPGRADE);
-                if let Err(spent) = exchange.patience.attempt(begun, timeouts, &mut peer.options, upgrade) {
-                    return Err(exchange.spent(spent));
-                }
-                return Ok(Box::new(peer));
+                let attempt = outbound.patience.attempt(begun, timeouts, &mut peer.options, upgrade);
+                return attempt.map(|()| Box::new(peer)).map_err(|spent| exchange.spent(spent));
             }
             Err(error) => {
                 gateway.kernel.telemetry.upstream_failures.resolve.inc();
                 log::warn!("cannot resolve {}: {error}", endpoint.upstream.host);
-                selection.report(Report::Unresolved);
+                outbound.selection.report(Report::Unresolved);
             }
         }
     }
@@ -84,7 +84,11 @@ pub fn not_connected(gateway: &Gateway, exchange: &mut Exchange, mut error: Box<
         ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => failures.tls.inc(),
         _ => failures.connect.inc(),
     }
-    if let Some(spent) = exchange.patience.spent() {
+    let Some(outbound) = exchange.outbound_mut() else {
+        error.set_retry(false);
+        return error;
+    };
+    if let Some(spent) = outbound.patience.spent() {
         // What was left of the exchange's time says nothing of the endpoint.
         error = exchange.spent(spent);
         error.set_retry(false);
@@ -92,13 +96,10 @@ pub fn not_connected(gateway: &Gateway, exchange: &mut Exchange, mut error: Box<
     }
     // The engine's word for a socket that this machine has not got: that says nothing of the endpoint.
     let own_fault = matches!(error.etype(), ErrorType::InternalError | ErrorType::SocketError | ErrorType::BindError);
-    let address = exchange.upstream.filter(|_| !own_fault);
+    let address = outbound.address.filter(|_| !own_fault);
     let report = address.map_or(Report::NotTried, |address| Report::Unreachable { address, at: Instant::now() });
-    let more = exchange.selection.as_mut().is_some_and(|selection| {
-        selection.report(report);
-        selection.has_more()
-    });
-    error.set_retry(more);
+    outbound.selection.report(report);
+    error.set_retry(outbound.selection.has_more());
     error
 }
 
@@ -108,17 +109,22 @@ pub fn broke_off(gateway: &Gateway, session: &Session, exchange: &mut Exchange, 
     if *error.etype() == ErrorType::InvalidCert {
         return not_connected(gateway, exchange, error);
     }
-    exchange.upstream_ended = Some(Instant::now());
-    let status_retry = std::mem::take(&mut exchange.status_retry);
+    let is_ended = exchange.ending.ended.is_some();
+    let Some(outbound) = exchange.outbound_mut() else {
+        error.set_retry(false);
+        return error;
+    };
+    outbound.ended = Some(Instant::now());
+    let status_retry = std::mem::take(&mut outbound.status_retry);
     let of_upstream = *error.esource() == ErrorSource::Upstream;
     let failures = &gateway.kernel.telemetry.upstream_failures;
-    if let Some(spent) = exchange.patience.spent().filter(|_| of_upstream && exchange.ended.is_none()) {
+    if let Some(spent) = outbound.patience.spent().filter(|_| of_upstream && !is_ended) {
         failures.timeout.inc();
         error = exchange.spent(spent);
         error.set_retry(false);
         return error;
     }
-    let silent = exchange.flow().is_some_and(Flow::was_silent);
+    let silent = outbound.flow().is_some_and(Flow::was_silent);
     let timed_out = silent || matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
     if of_upstream && !status_retry {
         if timed_out { failures.timeout.inc() } else { failures.broken.inc() }
@@ -127,20 +133,13 @@ pub fn broke_off(gateway: &Gateway, session: &Session, exchange: &mut Exchange, 
         gateway.kernel.telemetry.limits.write_time.inc();
     }
     let untouched = session.response_written().is_none() && may_repeat(session);
-    let more = exchange.selection.as_ref().is_some_and(Selection::has_more);
-    let reused = reused || exchange.dial.as_ref().is_some_and(|dial| dial.was_kept());
-    let stale = reused && !timed_out && exchange.attempts < STALE_TRIES;
-    let again = of_upstream && untouched && exchange.ended.is_none() && (status_retry || (more && !timed_out) || stale);
+    let more = outbound.selection.has_more();
+    let reused = reused || outbound.dial.as_ref().is_some_and(|dial| dial.was_kept());
+    let stale = reused && !timed_out && outbound.attempts < STALE_TRIES;
+    let again = of_upstream && untouched && !is_ended && (status_retry || (more && !timed_out) || stale);
     if again && !more {
-        exchange.selection.iter_mut().for_each(Selection::restart);
+        outbound.selection.restart();
     }
     error.set_retry(again);
     error
-}
-
-/// The upstream was connected to anew, or has answered.
-pub fn reached(exchange: &mut Exchange) {
-    if let (Some(selection), Some(address)) = (&mut exchange.selection, exchange.upstream) {
-        selection.report(Report::Reached(address));
-    }
 }

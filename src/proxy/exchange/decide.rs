@@ -6,38 +6,29 @@ use pingora::proxy::Session;
 use tollgate_filter_api::{Answer, Moment, Views};
 
 use super::{
-    state::Exchange,
+    state::{Arrival, Course, Exchange, Outbound},
     whole_body::{self, Most},
 };
 use crate::{
     judge::{Case, Facts, Http1, Refusal, Step, admit},
     proxy::{
         client::tls::listener::Lapsed,
-        running::{gateway::Gateway, snapshot::Snapshot},
+        running::{
+            gateway::Gateway,
+            snapshot::{Kernel, Snapshot},
+        },
     },
 };
 
-/// Has a request judged, and sees to what is said beside the answer.
+/// Has a request judged, which then may go to the endpoints that its group has now, and sees to what is said beside the answer.
 ///
 /// # Errors
 /// The answer that ends it.
-pub async fn decide(gateway: &Gateway, session: &mut Session, exchange: &mut Exchange, snapshot: &Snapshot) -> Result<(), Answer> {
-    let ended = judged(gateway, session, exchange, snapshot).await;
-    ended.map_err(|Refusal { answer, limit, fault }| {
-        let kernel = &gateway.kernel;
-        limit.into_iter().for_each(|limit| limit(&kernel.telemetry.limits).inc());
-        if let Some(fault) = fault {
-            exchange.log_fault(&fault, kernel.env.clock.instant());
-        }
-        *answer
-    })
-}
-
-/// Brings whoever judges what is asked for.
-async fn judged(gateway: &Gateway, session: &mut Session, exchange: &mut Exchange, snapshot: &Snapshot) -> Result<(), Refusal> {
-    let Some(connection) = exchange.connection.clone() else {
-        return Err(admit::misframed("nobody has read the message but the engine").into());
+pub async fn decide(gateway: &Gateway, session: &mut Session, exchange: &mut Exchange) -> Result<(), Answer> {
+    let Some(arrival) = &mut exchange.arrival else {
+        return Err(admit::misframed("nobody has read the message but the engine"));
     };
+    let (connection, snapshot) = (&arrival.connection, &arrival.snapshot);
     let raw = session.as_downstream().as_http1().map(|http1| http1.get_headers_raw_bytes());
     let http1 = raw.as_deref().map(|head| Http1 { head, head_bytes: connection.head_bytes(), framing: connection.framing() });
     let facts = Facts {
@@ -45,9 +36,9 @@ async fn judged(gateway: &Gateway, session: &mut Session, exchange: &mut Exchang
         number: exchange.id.value,
         address: connection.address,
         secure: connection.secure,
-        peer: snapshot.peer(&connection, &session.req_header().headers).map_err(|Lapsed(why)| why),
+        peer: snapshot.peer(connection, &session.req_header().headers).map_err(|Lapsed(why)| why),
         server_name: connection.server_name.as_deref(),
-        strict_host: connection.strict_host && !snapshot.is_balancer(&connection),
+        strict_host: connection.strict_host && !snapshot.is_balancer(connection),
         last_host: Some(&connection.last_host),
         http1,
         has_body: !session.is_body_empty(),
@@ -65,8 +56,20 @@ async fn judged(gateway: &Gateway, session: &mut Session, exchange: &mut Exchang
             },
         }
     };
-    exchange.adopt(case.into_decision(), snapshot);
-    ended
+    let (routing, admitted) = case.into_parts();
+    exchange.id = routing.id;
+    let outbound = ended.as_ref().ok().map(|group| Outbound::new(snapshot.upstreams.group(*group).select()));
+    (arrival.routing, arrival.course) = (routing, admitted.map(|admitted| Course { admitted, outbound }));
+    ended.map(drop).map_err(|refusal| answer(&gateway.kernel, arrival, refusal))
+}
+
+/// Counts and logs what is said beside an answer.
+fn answer(kernel: &Kernel, arrival: &Arrival, Refusal { answer, limit, fault }: Refusal) -> Answer {
+    limit.into_iter().for_each(|limit| limit(&kernel.telemetry.limits).inc());
+    if let Some(fault) = fault {
+        arrival.log_fault(&fault, kernel.env.clock.instant());
+    }
+    *answer
 }
 
 async fn read_body(gateway: &Gateway, session: &mut Session, limit: usize, snapshot: &Snapshot) -> Result<Bytes, Answer> {

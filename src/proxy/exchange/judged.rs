@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 use http::{StatusCode, Version, header};
-use pingora::{Error, ErrorType, http::ResponseHeader, proxy::Session};
+use pingora::{http::ResponseHeader, proxy::Session};
 use tollgate_filter_api::{AnswerHead, Body, ResponseHead};
 
 use super::{
     answer,
-    outcome::faulted,
-    state::{Ended, Exchange},
+    state::{Ended, Exchange, Going},
     whole_answer,
 };
 use crate::{
@@ -28,20 +27,17 @@ pub async fn deliver(gateway: &Gateway, session: &mut Session, exchange: &mut Ex
     if gateway.is_draining() {
         session.set_keepalive(None);
     }
-    let Some(mut held) = exchange.held.take() else {
+    let Some(mut held) = exchange.outbound_mut().and_then(|outbound| outbound.held.take()) else {
         session.set_keepalive(None);
-        let answer = exchange.ended.as_ref().map_or_else(|| internal("nobody says why there is no answer"), Ended::answer);
+        let answer = exchange.ending.ended.as_ref().map_or_else(|| internal("nobody says why there is no answer"), Ended::answer);
         return answer::write(session, exchange, answer).await;
     };
-    let chain = exchange.running();
-    let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) else {
-        return Err(Error::new(ErrorType::InternalError));
-    };
+    let Going { chain, run, call, .. } = exchange.going()?;
     let mut body = Body::from(std::mem::take(&mut held.body).freeze());
-    let ended = match run.answer(&chain, AnswerHead::wrap_mut(&mut held.head), &mut body, call).await {
+    let ended = match run.answer(chain, AnswerHead::wrap_mut(&mut held.head), &mut body, call).await {
         Ok(ended) => ended,
         Err(fault) => {
-            exchange.log_fault(&fault, gateway.kernel.env.clock.instant());
+            exchange.arrival.iter().for_each(|arrival| arrival.log_fault(&fault, gateway.kernel.env.clock.instant()));
             Some(chain::render_fault(&fault))
         }
     };
@@ -74,21 +70,18 @@ fn has_no_body(status: StatusCode) -> bool {
 
 /// Head and body go the way of every answer: past `on_response`, then past `on_chunk`.
 async fn write(session: &mut Session, exchange: &mut Exchange, head: &mut ResponseHeader, body: Bytes) -> pingora::Result<()> {
-    exchange.status = head.status.as_u16();
-    let chain = exchange.running();
-    let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) else {
-        return Err(Error::new(ErrorType::InternalError));
-    };
-    run.response(&chain, ResponseHead::wrap_mut(head), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;
-    if let Some(snapshot) = exchange.snapshot.as_ref().filter(|snapshot| snapshot.judge.ids.all_answers) {
-        head.insert_header(snapshot.judge.ids.field.clone(), request_id::value(exchange.id))?;
+    let Going { id, version, snapshot, chain, run, call, ending, .. } = exchange.going()?;
+    ending.status = head.status.as_u16();
+    run.response(chain, ResponseHead::wrap_mut(head), call).map_err(|fault| ending.faulted(&fault))?;
+    if snapshot.judge.ids.all_answers {
+        head.insert_header(snapshot.judge.ids.field.clone(), request_id::value(id))?;
     }
     let mut left = if has_no_body(head.status) || head.status == StatusCode::RESET_CONTENT { Bytes::new() } else { body };
     if head.status == StatusCode::RESET_CONTENT {
         head.insert_header(header::CONTENT_LENGTH, 0)?;
     }
     let framed = head.headers.contains_key(header::CONTENT_LENGTH) || has_no_body(head.status);
-    match exchange.version {
+    match version {
         Version::HTTP_11 if !framed => head.insert_header(header::TRANSFER_ENCODING, "chunked")?,
         Version::HTTP_10 if !framed => session.set_keepalive(None),
         _ => {}
@@ -97,7 +90,7 @@ async fn write(session: &mut Session, exchange: &mut Exchange, head: &mut Respon
     while !left.is_empty() {
         let mut piece = Some(left.split_to(left.len().min(PIECE)));
         let end = left.is_empty();
-        run.chunk(&chain, &mut piece, end).map_err(|fault| faulted(&mut exchange.note, &fault))?;
+        run.chunk(chain, &mut piece, end).map_err(|fault| ending.faulted(&fault))?;
         let piece = piece.filter(|piece| !piece.is_empty());
         if piece.is_some() || end {
             session.write_response_body(piece, end).await?;

@@ -1,10 +1,15 @@
 //! How an exchange ended: what an error means, what may be tried again, and the log line.
 
+use std::net::IpAddr;
+
 use http::Method;
 use pingora::{Error, ErrorSource, ErrorType, proxy::Session};
-use tollgate_filter_api::{Answer, Cause, CauseKind, Fault, NoCertificate, Peer, Reason, Rule};
+use tollgate_filter_api::{Answer, Cause, CauseKind, NoCertificate, Peer, Reason, Rule};
 
-use super::{state::Exchange, whole_body};
+use super::{
+    state::{Arrival, Exchange, Outbound},
+    whole_body,
+};
 use crate::{
     chain::{gateway as reasons, undecided},
     judge::{Place, admit},
@@ -19,12 +24,6 @@ pub fn may_repeat(session: &Session) -> bool {
     idempotent && !session.as_ref().retry_buffer_truncated()
 }
 
-/// An error for a fault, which is noted for the log.
-pub fn faulted(note: &mut Option<std::borrow::Cow<'static, str>>, fault: &Fault) -> Box<Error> {
-    *note = Some(fault.to_string().into());
-    Error::explain(ErrorType::InternalError, "a filter could not decide").into_in()
-}
-
 /// Whether the client's connection has ended.
 pub fn client_left(error: &Error) -> bool {
     let ended = matches!(error.etype(), ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed);
@@ -33,10 +32,10 @@ pub fn client_left(error: &Error) -> bool {
 
 /// What an error of the engine means to the client; `None` when the client is gone.
 pub fn answer_to(error: &Error, exchange: &mut Exchange) -> Option<Answer> {
-    if let Some(ended) = &exchange.ended {
+    if let Some(ended) = &exchange.ending.ended {
         return Some(ended.answer());
     }
-    let malformed = exchange.connection.as_ref().and_then(|connection| connection.framing().malformed());
+    let malformed = exchange.arrival.as_ref().and_then(|arrival| arrival.connection.framing().malformed());
     let failed = |reason: &'static Reason, cause: Cause| Some(reason.because(cause.detail(error.to_string())));
     match (error.esource(), error.etype()) {
         _ if malformed.is_none() && client_left(error) => None,
@@ -47,14 +46,16 @@ pub fn answer_to(error: &Error, exchange: &mut Exchange) -> Option<Answer> {
         (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::ConnectTimedout) => {
             failed(&reasons::UPSTREAM_TIMEOUT, upstream_time())
         }
-        (ErrorSource::Upstream, _) if exchange.flow().is_some_and(Flow::was_silent) => failed(&reasons::UPSTREAM_TIMEOUT, upstream_time()),
-        (ErrorSource::Upstream, _) if exchange.upstream_ended.is_none() => {
+        (ErrorSource::Upstream, _) if exchange.outbound().and_then(Outbound::flow).is_some_and(Flow::was_silent) => {
+            failed(&reasons::UPSTREAM_TIMEOUT, upstream_time())
+        }
+        (ErrorSource::Upstream, _) if exchange.outbound().is_none_or(|outbound| outbound.ended.is_none()) => {
             failed(&reasons::CONNECT, Cause::new(CauseKind::Unavailable, "upstream", Rule::Fixed("no endpoint could be connected to")))
         }
         (ErrorSource::Upstream, _) => {
             failed(&reasons::UPSTREAM_BROKEN, Cause::new(CauseKind::Unavailable, "answer of the upstream", Rule::Fixed("RFC 9110 §15.6.3")))
         }
-        _ => match exchange.note.take() {
+        _ => match exchange.ending.note.take() {
             Some(fault) => Some(reasons::FAULT.because(undecided(fault))),
             None => failed(&reasons::INTERNAL, Cause::new(CauseKind::Internal, "gateway", Rule::Fixed("an error of the gateway"))),
         },
@@ -67,14 +68,14 @@ fn upstream_time() -> Cause {
 
 /// Counts a request that has ended.
 pub fn count(telemetry: &Telemetry, exchange: &Exchange) {
-    let Some(snapshot) = &exchange.snapshot else { return };
-    let metrics = match exchange.place {
+    let Some(Arrival { snapshot, routing, .. }) = &exchange.arrival else { return };
+    let metrics = match routing.place {
         Place::Operation(index) => snapshot.metrics.operation(index),
         Place::Api(index) => snapshot.metrics.api(index),
         Place::Nowhere => snapshot.metrics.nowhere(),
     };
-    metrics.ended(exchange.status, exchange.begun.elapsed(), exchange.upstream_duration());
-    if let Some(ended) = &exchange.ended {
+    metrics.ended(exchange.ending.status, exchange.begun.elapsed(), exchange.outbound().and_then(Outbound::duration));
+    if let Some(ended) = &exchange.ending.ended {
         telemetry.refused(ended.reason.id);
     }
 }
@@ -83,31 +84,28 @@ pub fn count(telemetry: &Telemetry, exchange: &Exchange) {
 pub fn line(session: &Session, exchange: &Exchange) -> Line {
     let req = session.req_header();
     let (certificate, untrusted_certificate) = certificates(session, exchange);
+    let (arrival, admitted, outbound, ending) = (exchange.arrival.as_ref(), exchange.admitted(), exchange.outbound(), &exchange.ending);
+    let address = || arrival.map_or(IpAddr::from([0, 0, 0, 0]), |arrival| arrival.connection.address);
     Line {
         time: exchange.time,
         request_id: exchange.id,
-        configuration: exchange.snapshot.as_ref().map(|snapshot| snapshot.id.text()),
-        client: exchange
-            .call
-            .as_ref()
-            .map(|call| call.client)
-            .or_else(|| Some(exchange.connection.as_ref()?.address))
-            .unwrap_or(std::net::IpAddr::from([0, 0, 0, 0])),
+        configuration: arrival.map(|arrival| arrival.snapshot.id.text()),
+        client: admitted.map_or_else(address, |admitted| admitted.call.client),
         method: req.method.clone(),
-        host: exchange.host.clone(),
+        host: arrival.map(|arrival| arrival.routing.host.clone()).unwrap_or_default(),
         path: req.uri.path().to_owned(),
         operation: exchange.served().map(|served| served.info.clone()),
-        status: exchange.status,
-        reason: exchange.ended.as_ref().map(|ended| ended.reason),
-        cause: exchange.ended.as_ref().and_then(|ended| ended.cause.clone()),
+        status: ending.status,
+        reason: ending.ended.as_ref().map(|ended| ended.reason),
+        cause: ending.ended.as_ref().and_then(|ended| ended.cause.clone()),
         explanation: exchange.explain(),
-        detail: exchange.note.clone(),
+        detail: ending.note.clone(),
         bytes_in: exchange.body_in,
         bytes_out: session.body_bytes_sent() as u64,
         duration: exchange.begun.elapsed(),
-        upstream_duration: exchange.upstream_duration(),
-        upstream: exchange.upstream,
-        attempts: exchange.attempts,
+        upstream_duration: outbound.and_then(Outbound::duration),
+        upstream: outbound.and_then(|outbound| outbound.address),
+        attempts: outbound.map_or(0, |outbound| outbound.attempts),
         protocol: match exchange.version {
             http::Version::HTTP_2 => "HTTP/2",
             http::Version::HTTP_10 => "HTTP/1.0",
@@ -115,8 +113,8 @@ pub fn line(session: &Session, exchange: &Exchange) -> Line {
         },
         tls: session.digest().and_then(|digest| digest.ssl_digest.as_ref()).map(|tls| tls_version(&tls.version)),
         principal: exchange.principal().cloned(),
-        refused_client: exchange.refused_client.clone(),
-        claimed_client: exchange.claimed_client.clone(),
+        refused_client: ending.refused_client.clone(),
+        claimed_client: ending.claimed_client.clone(),
         certificate,
         untrusted_certificate,
     }
@@ -125,9 +123,10 @@ pub fn line(session: &Session, exchange: &Exchange) -> Line {
 /// The digest of the certificate that the chain saw, or of the one that it did not believe; for a request that met no chain, of the
 /// one that it would have seen.
 fn certificates(session: &Session, exchange: &Exchange) -> (Option<[u8; 32]>, Option<[u8; 32]>) {
-    let seen = exchange.run.as_ref().and_then(|run| run.facts.get::<Peer>()).cloned();
+    let seen = exchange.admitted().and_then(|admitted| admitted.run.facts.get::<Peer>()).cloned();
     let would_see = || {
-        let peer = exchange.snapshot.as_ref()?.peer(exchange.connection.as_ref()?, &session.req_header().headers);
+        let Arrival { connection, snapshot, .. } = exchange.arrival.as_ref()?;
+        let peer = snapshot.peer(connection, &session.req_header().headers);
         Some(peer.unwrap_or_else(|Lapsed(why)| Peer::Anonymous(why)))
     };
     match seen.or_else(would_see) {

@@ -39,12 +39,12 @@ pub enum Spent {
 }
 
 impl Spent {
-    fn answer(self, patience: &Patience) -> Answer {
+    fn answer(self, header: Duration) -> Answer {
         let over = |about, rule| Cause::new(CauseKind::OverLimit, about, rule);
         match self {
             Self::Header => {
                 let cause = over("time to the head of the answer", Rule::Gateway("/upstream/response_header_timeout"));
-                reasons::HEADER_TIMEOUT.because(cause.wanted(Shown::Seconds(patience.header.as_secs())))
+                reasons::HEADER_TIMEOUT.because(cause.wanted(Shown::Seconds(header.as_secs())))
             }
             Self::Request => {
                 reasons::REQUEST_TIMEOUT.because(over("time of the whole exchange", Rule::Gateway("/upstream/request_timeout")))
@@ -169,8 +169,8 @@ impl Patience {
 impl Exchange {
     /// An error for the engine, whose reason is kept for the client and the log.
     pub fn spent(&mut self, spent: Spent) -> Box<Error> {
-        let answer = spent.answer(&self.patience);
-        self.ended = Some(Ended::from(&answer));
+        let answer = spent.answer(self.outbound().map_or(Duration::ZERO, |outbound| outbound.patience.header));
+        self.ending.ended = Some(Ended::from(&answer));
         let reason = answer.reason();
         let kind = if reason.status == 504 { ErrorType::ReadTimedout } else { ErrorType::InvalidHTTPHeader };
         Error::explain(kind, reason.title).into_up()

@@ -21,9 +21,9 @@ use super::{
     answer, attempt,
     decide::decide,
     forward,
-    outcome::{answer_to, client_left, count, faulted, line, may_repeat},
+    outcome::{answer_to, client_left, count, line, may_repeat},
     response_rules::{self, AnswerFields},
-    state::{Ended, Exchange},
+    state::{Arrival, Ended, Exchange, Going},
     subrequest, whole_answer, whole_body,
 };
 use crate::{
@@ -36,7 +36,7 @@ use crate::{
         },
         running::gateway::Gateway,
         server::{overload, pressure},
-        transport::{server_name, upstream_connections::Hold, upstream_peer::Selection},
+        transport::{server_name, upstream_connections::Hold},
     },
     upstreams::Report,
 };
@@ -48,14 +48,14 @@ impl Phases {
     /// Whether a body that streams over HTTP/2 comes fast enough; over HTTP/1 the connection sees to it. One that stands still is
     /// ended by the upstream's read time, which begins anew with each piece.
     fn keeps_pace(&self, exchange: &mut Exchange) -> pingora::Result<()> {
-        let Some(snapshot) = exchange.snapshot.as_ref().filter(|_| exchange.version == http::Version::HTTP_2) else { return Ok(()) };
+        let Some(snapshot) = exchange.snapshot().filter(|_| exchange.version == http::Version::HTTP_2) else { return Ok(()) };
         let pace = snapshot.config().gateway.limits.body_pace.0;
         let allowed = allowance(exchange.body_in, pace);
         if allowed.is_none_or(|allowed| exchange.begun.elapsed() <= allowed) {
             return Ok(());
         }
         self.0.kernel.telemetry.limits.body_pace.inc();
-        exchange.ended = Some(Ended::from(&whole_body::too_slow(pace)));
+        exchange.ending.ended = Some(Ended::from(&whole_body::too_slow(pace)));
         Err(Error::explain(ErrorType::HTTPStatus(reasons::BODY_READ.status), "the body is too slow").into_down())
     }
 }
@@ -97,15 +97,13 @@ impl ProxyHttp for Phases {
             // A stream stands still in its window, which the connection does not see.
             session.set_write_timeout(Some(pressure.patience(snapshot.config().gateway.limits.write_time.0)));
         }
-        exchange.connection = connection;
-        exchange.snapshot = Some(snapshot.clone());
+        exchange.arrival = connection.map(|connection| Arrival::new(exchange.id, connection, snapshot));
         if pressure.step() >= pressure::Step::Refuse
             && overload::turn_away(&self.0.kernel.telemetry, session, exchange, pressure.step()).await?
         {
             return Ok(true);
         }
-        let ended = decide(&self.0, session, exchange, &snapshot).await;
-        match ended {
+        match decide(&self.0, session, exchange).await {
             Ok(()) => subrequest::go_out(&self.0, session, exchange).await,
             Err(answer) => {
                 if self.0.is_draining() {
@@ -131,11 +129,12 @@ impl ProxyHttp for Phases {
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
         server_name::check(digest)?;
-        if !reused && !exchange.dial.as_ref().is_some_and(|dial| dial.was_kept()) {
-            attempt::reached(exchange);
+        let outbound = exchange.going()?.outbound;
+        if !reused && !outbound.dial.as_ref().is_some_and(|dial| dial.was_kept()) {
+            outbound.reached();
         }
-        let hold = exchange.dial.as_ref().and_then(|dial| dial.hold()).or_else(|| Hold::of(digest));
-        exchange.patience.connected(hold);
+        let hold = outbound.dial.as_ref().and_then(|dial| dial.hold()).or_else(|| Hold::of(digest));
+        outbound.patience.connected(hold);
         Ok(())
     }
 
@@ -145,33 +144,25 @@ impl ProxyHttp for Phases {
         req: &mut RequestHeader,
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
-        exchange.patience.head_sent(req.version).map_err(|spent| exchange.spent(spent))?;
-        let Some(endpoint) = exchange.selection.as_ref().and_then(Selection::endpoint) else {
-            return Err(Error::new(ErrorType::InternalError));
-        };
-        let upstream = &endpoint.upstream;
+        let sent = exchange.going()?.outbound.patience.head_sent(req.version);
+        sent.map_err(|spent| exchange.spent(spent))?;
+        let Going { id, version, connection, snapshot, routing, chain, call, run, outbound, body, ending } = exchange.going()?;
+        let upstream = outbound.selection.endpoint().map(|endpoint| &endpoint.upstream);
+        let upstream = upstream.ok_or_else(|| Error::explain(ErrorType::InternalError, "no endpoint was chosen"))?;
         let uri = &session.req_header().uri;
-        let outgoing = crate::upstreams::outgoing(upstream, exchange.base_len, uri.path(), uri.query());
-        if let Some(body) = &exchange.body {
+        let path_and_query = crate::upstreams::outgoing(upstream, routing.base_len, uri.path(), uri.query());
+        if let Some(body) = body {
             whole_body::frame(req, body.len())?;
         }
-        let (Some(connection), Some(snapshot)) = (&exchange.connection, &exchange.snapshot) else {
-            return Err(Error::new(ErrorType::InternalError));
-        };
-        let reserved = exchange.present.reserved.then_some(&snapshot.judge.reserved);
-        let ids = (&snapshot.judge.ids, exchange.id);
-        let forwarded = exchange.call.as_ref().and_then(|call| call.forwarded.as_deref());
-        let way = forward::Way { connection, forwarded, via: snapshot.judge.via.value(exchange.version) };
-        let heading = forward::Heading { way, upstream, path_and_query: outgoing, host: &exchange.host, ids, reserved };
+        let judge = &snapshot.judge;
+        let reserved = routing.present.reserved.then_some(&judge.reserved);
+        let way = forward::Way { connection, forwarded: call.forwarded.as_deref(), via: judge.via.value(version) };
+        let heading = forward::Heading { way, upstream, path_and_query, host: &routing.host, ids: (&judge.ids, id), reserved };
         forward::aim(req, heading).map_err(|_| Error::new(ErrorType::InternalError))?;
-        if exchange.reads_answers {
+        if outbound.reads_answers {
             whole_answer::ask(req)?;
         }
-        let chain = exchange.running();
-        if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
-            run.upstream(&chain, RequestHead::wrap_mut(req), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;
-        }
-        Ok(())
+        run.upstream(chain, RequestHead::wrap_mut(req), call).map_err(|fault| ending.faulted(&fault))
     }
 
     async fn request_body_filter(
@@ -181,22 +172,24 @@ impl ProxyHttp for Phases {
         end: bool,
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
-        if end && let Some(connection) = &exchange.connection {
+        let Going { connection, outbound, .. } = exchange.going()?;
+        if end {
             connection.expect(Phase::Free);
         }
         if body.as_ref().is_some_and(|body| !body.is_empty()) {
-            exchange.patience.body_sent().map_err(|spent| exchange.spent(spent))?;
+            let sent = outbound.patience.body_sent();
+            sent.map_err(|spent| exchange.spent(spent))?;
         }
         if exchange.body.is_some() || session.was_upgraded() {
             return Ok(());
         }
         self.keeps_pace(exchange)?;
         exchange.body_in += body.as_ref().map_or(0, |body| body.len() as u64);
-        let limit = exchange.snapshot.as_ref().map_or(0, |snapshot| snapshot.config().gateway.limits.body_bytes.0);
+        let limit = exchange.snapshot().map_or(0, |snapshot| snapshot.config().gateway.limits.body_bytes.0);
         if exchange.body_in > limit {
             self.0.kernel.telemetry.limits.body_bytes.inc();
             let most = usize::try_from(limit).unwrap_or(usize::MAX);
-            exchange.ended = Some(Ended::from(&whole_body::too_long(whole_body::BODY_BYTES, most)));
+            exchange.ending.ended = Some(Ended::from(&whole_body::too_long(whole_body::BODY_BYTES, most)));
             return Err(Error::explain(ErrorType::HTTPStatus(413), "the body is over its limit").into_down());
         }
         Ok(())
@@ -208,30 +201,32 @@ impl ProxyHttp for Phases {
         resp: &mut ResponseHeader,
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
-        let fields = *exchange.answer_fields.insert(AnswerFields::of(resp));
+        let outbound = exchange.going()?.outbound;
+        let fields = *outbound.answer_fields.insert(AnswerFields::of(resp));
         if let Err(why) = response_rules::judge(session.req_header(), resp, fields) {
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
         }
-        attempt::reached(exchange);
+        outbound.reached();
         let status = resp.status.as_u16();
         let interim = status < 200 && status != 101;
-        let patience = &mut exchange.patience;
+        let patience = &mut outbound.patience;
         let waited = if interim { patience.interim() } else { patience.answered(status == 101) };
-        waited.map_err(|spent| exchange.spent(spent))?;
+        if let Err(spent) = waited {
+            return Err(exchange.spent(spent));
+        }
         if status < 200 {
-            if let Some(flow) = exchange.flow().filter(|_| status != 101) {
+            if let Some(flow) = outbound.flow().filter(|_| status != 101) {
                 flow.interim();
             }
             return Ok(());
         }
-        let Some(selection) = &mut exchange.selection else { return Ok(()) };
-        selection.report(Report::Answered(status));
-        if !selection.is_failure(status) {
+        outbound.selection.report(Report::Answered(status));
+        if !outbound.selection.is_failure(status) {
             return Ok(());
         }
         self.0.kernel.telemetry.upstream_failures.status.inc();
-        if selection.has_more() && may_repeat(session) {
-            exchange.status_retry = true;
+        if outbound.selection.has_more() && may_repeat(session) {
+            outbound.status_retry = true;
             let mut error = Error::explain(ErrorType::HTTPStatus(status), "the next endpoint is tried").into_up();
             error.set_retry(true);
             return Err(error);
@@ -240,19 +235,19 @@ impl ProxyHttp for Phases {
     }
 
     async fn response_filter(&self, session: &mut Session, resp: &mut ResponseHeader, exchange: &mut Self::CTX) -> pingora::Result<()> {
-        let fields = exchange.answer_fields.take().unwrap_or_else(|| AnswerFields::of(resp));
+        let Going { outbound, ending, .. } = exchange.going()?;
+        let fields = outbound.answer_fields.take().unwrap_or_else(|| AnswerFields::of(resp));
         response_rules::clean(resp, fields);
         if resp.status.is_informational() && resp.status.as_u16() != 101 {
             return Ok(());
         }
-        exchange.status = resp.status.as_u16();
+        ending.status = resp.status.as_u16();
         let method = &session.req_header().method;
-        if exchange.reads_answers && whole_answer::hold(exchange, &self.0.kernel.whole_answers, method, resp)? {
+        if outbound.reads_answers && whole_answer::hold(exchange.going()?, &self.0.kernel.whole_answers, method, resp)? {
             return Ok(());
         }
-        if exchange.status == 101
-            && let Some(connection) = &exchange.connection
-        {
+        let Going { id, connection, snapshot, chain, call, run, ending, .. } = exchange.going()?;
+        if ending.status == 101 {
             connection.tunnel();
         } else if self.0.is_draining() {
             // Who asks again is to ask another process.
@@ -263,12 +258,9 @@ impl ProxyHttp for Phases {
             resp.remove_header(&http::header::TRANSFER_ENCODING);
             session.set_keepalive(None);
         }
-        let chain = exchange.running();
-        if let (Some(chain), Some(run), Some(call)) = (chain, &mut exchange.run, &exchange.call) {
-            run.response(&chain, ResponseHead::wrap_mut(resp), call).map_err(|fault| faulted(&mut exchange.note, &fault))?;
-        }
-        if let Some(snapshot) = exchange.snapshot.as_ref().filter(|snapshot| snapshot.judge.ids.all_answers) {
-            resp.insert_header(snapshot.judge.ids.field.clone(), request_id::value(exchange.id))?;
+        run.response(chain, ResponseHead::wrap_mut(resp), call).map_err(|fault| ending.faulted(&fault))?;
+        if snapshot.judge.ids.all_answers {
+            resp.insert_header(snapshot.judge.ids.field.clone(), request_id::value(id))?;
         }
         Ok(())
     }
@@ -280,21 +272,21 @@ impl ProxyHttp for Phases {
         end: bool,
         exchange: &mut Self::CTX,
     ) -> pingora::Result<Option<Duration>> {
+        let Going { chain, run, outbound, ending, .. } = exchange.going()?;
         if end {
-            exchange.upstream_ended = Some(Instant::now());
+            outbound.ended = Some(Instant::now());
         }
-        if let Some(flow) = exchange.flow() {
+        if let Some(flow) = outbound.flow() {
             flow.passed();
         }
-        let patience = &mut exchange.patience;
+        let patience = &mut outbound.patience;
         let waited = if end { patience.whole() } else { patience.piece() };
-        waited.map_err(|spent| exchange.spent(spent))?;
-        if exchange.held.is_some() {
-            return whole_answer::keep(exchange, body).map(|()| None);
+        if let Err(spent) = waited {
+            return Err(exchange.spent(spent));
         }
-        let chain = exchange.running();
-        if let (Some(chain), Some(run)) = (chain, &mut exchange.run) {
-            run.chunk(&chain, body, end).map_err(|fault| faulted(&mut exchange.note, &fault))?;
+        match &mut outbound.held {
+            Some(held) => whole_answer::keep(held, ending, body)?,
+            None => run.chunk(chain, body, end).map_err(|fault| ending.faulted(&fault))?,
         }
         Ok(None)
     }
@@ -320,10 +312,12 @@ impl ProxyHttp for Phases {
         let failed = FailToProxy { error_code: answer.status(), can_reuse_downstream: false };
         // An interim answer leaves the client waiting for the final one; what is held has not been written to it.
         let is_final = |written: &ResponseHeader| !written.status.is_informational() || session.was_upgraded();
-        let is_answered = exchange.held.take().is_none() && session.response_written().is_some_and(is_final);
-        if is_answered || exchange.back.is_some() {
-            exchange.ended.get_or_insert_with(|| Ended::from(&answer));
-            exchange.back.iter().filter(|_| !is_answered).for_each(|back| back.hold(true));
+        let holds = exchange.outbound_mut().is_some_and(|outbound| outbound.held.take().is_some());
+        let is_answered = !holds && session.response_written().is_some_and(is_final);
+        let back = exchange.outbound().and_then(|outbound| outbound.back.as_ref());
+        if is_answered || back.is_some() {
+            back.filter(|_| !is_answered).into_iter().for_each(|back| back.hold(true));
+            exchange.ending.ended.get_or_insert_with(|| Ended::from(&answer));
             return failed;
         }
         if let Err(broken) = answer::write(session, exchange, answer).await {
@@ -344,20 +338,21 @@ impl ProxyHttp for Phases {
         if exchange.delegated {
             return;
         }
-        if exchange.back.is_some() {
+        if let Some(outbound) = exchange.outbound_mut().filter(|outbound| outbound.back.is_some()) {
             if error.is_some() {
-                exchange.held = None;
+                outbound.held = None;
             }
-            exchange.upstream_ended.get_or_insert_with(Instant::now);
+            outbound.ended.get_or_insert_with(Instant::now);
             if subrequest::give_back(exchange) {
                 return;
             }
         }
         if let Some(written) = session.response_written() {
-            exchange.status = written.status.as_u16();
+            exchange.ending.status = written.status.as_u16();
         }
-        if let Some(error) = error.filter(|error| exchange.note.is_none() && (exchange.ended.is_none() || client_left(error))) {
-            exchange.note = Some(error.to_string().into());
+        let ending = &mut exchange.ending;
+        if let Some(error) = error.filter(|error| ending.note.is_none() && (ending.ended.is_none() || client_left(error))) {
+            ending.note = Some(error.to_string().into());
         }
         exchange.chain_done();
         count(&self.0.kernel.telemetry, exchange);

@@ -1,4 +1,4 @@
-//! One request, from its head to its log line.
+//! One request, from its head to its log line, by stages.
 
 use std::{
     borrow::Cow,
@@ -7,17 +7,19 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use pingora::{Error, ErrorType};
 use tollgate_filter_api::{Answer, Body, Call, Cause, Fault, KeyType, Outcome, Principal, Reason, RequestId};
 
 use super::{patience::Patience, response_rules::AnswerFields, subrequest::Back, whole_answer::Held};
 use crate::{
     chain::{Chain, Explanation, Run},
-    judge::{Decision, Place, Served, admit::FieldsPresent, internal},
+    judge::{Admitted, Place, Routing, Served, internal},
     proxy::{
         client::connection::Connection,
         running::snapshot::Snapshot,
         transport::{Dial, Flow, upstream_peer::Selection},
     },
+    upstreams::Report,
 };
 
 /// Why the gateway answered a request itself. Made of an answer alone, so that no refusal is without its cause.
@@ -46,7 +48,8 @@ impl Ended {
     }
 }
 
-/// The state of one request. Everything is decided by the snapshot it took at its beginning.
+/// The state of one request, by stages: what a stage adds stands in a part of its own, and a later stage lies inside the earlier one.
+/// Everything is decided by the snapshot that the request took when it arrived.
 pub struct Exchange {
     /// When its head was read.
     pub begun: Instant,
@@ -54,46 +57,25 @@ pub struct Exchange {
     pub time: SystemTime,
     /// Its id.
     pub id: RequestId,
-    /// The client's connection.
-    pub connection: Option<Arc<Connection>>,
-    /// The configuration it is judged by.
-    pub snapshot: Option<Arc<Snapshot>>,
-    /// Where it goes.
-    pub place: Place,
     /// The client's HTTP version.
     pub version: http::Version,
-    /// Host, in normal form.
-    pub host: Arc<str>,
-    /// What its fields hold that must be seen to.
-    pub present: FieldsPresent,
-    /// The same of the answer that has come.
-    pub answer_fields: Option<AnswerFields>,
-    /// Its fields hold what belongs to one connection.
-    pub hop_by_hop: bool,
-    /// What filters know of it.
-    pub call: Option<Call>,
-    /// Its way through the chain.
-    pub run: Option<Run>,
-    /// Bytes of the path that are the base path.
-    pub base_len: usize,
-    /// The endpoints it may go to.
-    pub selection: Option<Selection>,
-    /// The connection to it, when the gateway keeps that itself.
-    pub dial: Option<Arc<Dial>>,
-    /// How many were tried.
-    pub attempts: u32,
-    /// The address of the last one.
-    pub upstream: Option<SocketAddr>,
-    /// When the first attempt began.
-    pub upstream_begun: Option<Instant>,
-    /// When the upstream's part was over.
-    pub upstream_ended: Option<Instant>,
-    /// How long the upstream may still take.
-    pub patience: Patience,
-    /// Bytes of the request body that went by.
+    /// Where it came in, and what has become of it since.
+    pub arrival: Option<Arrival>,
+    /// Bytes of its body that went by.
     pub body_in: u64,
-    /// The body, when a filter asked for it whole.
+    /// Its body, when a filter asked for it whole.
     pub body: Option<Body>,
+    /// How it ends.
+    pub ending: Ending,
+    /// A sub-request has taken it over.
+    pub delegated: bool,
+}
+
+/// How a request ends, as far as that is known.
+#[derive(Default)]
+pub struct Ending {
+    /// The answer's status.
+    pub status: u16,
     /// Why the gateway answered itself, or will.
     pub ended: Option<Ended>,
     /// A note for the log: a fault, or the engine's error.
@@ -102,18 +84,80 @@ pub struct Exchange {
     pub refused_client: Option<String>,
     /// The one that a refused credential names which nobody verified.
     pub claimed_client: Option<String>,
-    /// The answer's status.
-    pub status: u16,
+}
+
+/// A request that has arrived.
+pub struct Arrival {
+    /// The client's connection.
+    pub connection: Arc<Connection>,
+    /// The configuration it is judged by.
+    pub snapshot: Arc<Snapshot>,
+    /// What was found out before its chain.
+    pub routing: Routing,
+    /// Its way through the chain of its operation, and upstream.
+    pub course: Option<Course>,
+}
+
+/// A request that has come to its chain.
+pub struct Course {
+    /// Its way through the chain.
+    pub admitted: Admitted,
+    /// Its way upstream, when the chain let it pass.
+    pub outbound: Option<Outbound>,
+}
+
+/// A request that goes upstream.
+pub struct Outbound {
+    /// The endpoints it may go to.
+    pub selection: Selection,
+    /// The connection to the last one, when the gateway keeps that itself.
+    pub dial: Option<Arc<Dial>>,
+    /// How many were tried.
+    pub attempts: u32,
+    /// The address of the last one.
+    pub address: Option<SocketAddr>,
+    /// When the first attempt began.
+    pub begun: Instant,
+    /// When the upstream's part was over.
+    pub ended: Option<Instant>,
+    /// How long the upstream may still take.
+    pub patience: Patience,
+    /// What the answer's fields hold that must be seen to.
+    pub answer_fields: Option<AnswerFields>,
     /// The answer may be tried elsewhere: nothing of it was passed on.
     pub status_retry: bool,
-    /// A sub-request has taken over.
-    pub delegated: bool,
     /// A filter that let it pass reads answers whole.
     pub reads_answers: bool,
     /// In a sub-request: who waits for what is held.
     pub back: Option<Back>,
     /// The answer, when it is held.
     pub held: Option<Box<Held>>,
+}
+
+/// Everything that is there while a request goes upstream.
+pub struct Going<'a> {
+    /// Its id.
+    pub id: RequestId,
+    /// The client's HTTP version.
+    pub version: http::Version,
+    /// The client's connection.
+    pub connection: &'a Arc<Connection>,
+    /// The configuration it is judged by.
+    pub snapshot: &'a Arc<Snapshot>,
+    /// What was found out before its chain.
+    pub routing: &'a Routing,
+    /// The chain.
+    pub chain: &'a Chain,
+    /// What filters know of the request.
+    pub call: &'a Call,
+    /// Its way through the chain.
+    pub run: &'a mut Run,
+    /// Its way upstream.
+    pub outbound: &'a mut Outbound,
+    /// Its body, when a filter asked for it whole.
+    pub body: Option<&'a Body>,
+    /// How it ends.
+    pub ending: &'a mut Ending,
 }
 
 impl Exchange {
@@ -123,82 +167,131 @@ impl Exchange {
             begun: Instant::now(),
             time,
             id,
-            connection: None,
-            snapshot: None,
-            place: Place::Nowhere,
             version: http::Version::HTTP_11,
-            host: Arc::default(),
-            present: FieldsPresent::default(),
-            answer_fields: None,
-            hop_by_hop: true,
-            call: None,
-            run: None,
-            base_len: 0,
-            selection: None,
-            dial: None,
-            attempts: 0,
-            upstream: None,
-            upstream_begun: None,
-            upstream_ended: None,
-            patience: Patience::default(),
+            arrival: None,
             body_in: 0,
             body: None,
-            ended: None,
-            note: None,
-            refused_client: None,
-            claimed_client: None,
-            status: 0,
-            status_retry: false,
+            ending: Ending::default(),
             delegated: false,
-            reads_answers: false,
-            back: None,
-            held: None,
         }
     }
 
-    /// Takes over what was found out about the request, and the endpoints that its group has now.
-    pub fn adopt(&mut self, decision: Decision, snapshot: &Snapshot) {
-        (self.id, self.place, self.host, self.present) = (decision.id, decision.place, decision.host, decision.present);
-        (self.hop_by_hop, self.base_len) = (decision.hop_by_hop, decision.base_len);
-        (self.call, self.run) = (decision.call, decision.run);
-        self.selection = decision.group.map(|group| snapshot.upstreams.group(group).select());
+    /// Its parts on the way upstream.
+    ///
+    /// # Errors
+    /// When it is not on its way. The engine does not ask then.
+    pub fn going(&mut self) -> pingora::Result<Going<'_>> {
+        let (id, version, body, ending) = (self.id, self.version, self.body.as_ref(), &mut self.ending);
+        match &mut self.arrival {
+            Some(Arrival { connection, snapshot, routing, course: Some(Course { admitted, outbound: Some(outbound) }) }) => {
+                let Admitted { chain, call, run, .. } = admitted;
+                Ok(Going { id, version, connection, snapshot, routing, chain, call, run, outbound, body, ending })
+            }
+            _ => Err(Error::explain(ErrorType::InternalError, "a request that no chain let pass is on its way upstream")),
+        }
+    }
+
+    /// The configuration it is judged by.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.arrival.as_ref().map(|arrival| &*arrival.snapshot)
+    }
+
+    /// Its way upstream.
+    pub fn outbound(&self) -> Option<&Outbound> {
+        self.arrival.as_ref()?.course.as_ref()?.outbound.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub fn outbound_mut(&mut self) -> Option<&mut Outbound> {
+        self.arrival.as_mut()?.course.as_mut()?.outbound.as_mut()
+    }
+
+    /// Its way through the chain.
+    pub fn admitted(&self) -> Option<&Admitted> {
+        self.arrival.as_ref()?.course.as_ref().map(|course| &course.admitted)
+    }
+
+    /// The same, to be changed.
+    pub fn admitted_mut(&mut self) -> Option<&mut Admitted> {
+        self.arrival.as_mut()?.course.as_mut().map(|course| &mut course.admitted)
     }
 
     /// The operation, once routed.
     pub fn served(&self) -> Option<&Served> {
-        match (&self.snapshot, self.place) {
-            (Some(snapshot), Place::Operation(index)) => snapshot.judge.operations.get(index as usize),
-            _ => None,
-        }
-    }
-
-    /// Says in the process log that a filter could not decide, unless that was said a moment ago.
-    pub fn log_fault(&self, fault: &Fault, now: Instant) {
-        let (Some(snapshot), Place::Operation(index)) = (&self.snapshot, self.place) else { return };
-        let (served, faults) = (&snapshot.judge.operations[index as usize], &snapshot.faults[index as usize]);
-        faults.log(&served.info, fault, now);
-    }
-
-    /// The chain, when one of its filters has a say in what comes after the request's own phase.
-    pub fn running(&self) -> Option<Arc<Chain>> {
-        let _ = self.run.as_ref().filter(|run| !run.is_idle())?;
-        self.served().map(|served| served.chain.clone())
+        self.arrival.as_ref()?.served()
     }
 
     /// The caller, once known.
     pub fn principal(&self) -> Option<&Principal> {
-        self.run.as_ref()?.facts.get::<Principal>()
+        self.admitted()?.run.facts.get::<Principal>()
     }
 
     /// Why a filter refused it, for the log.
     pub fn explain(&self) -> Option<Explanation> {
-        let _ = self.ended.as_ref()?;
-        self.run.as_ref()?.explain(&self.served()?.chain)
+        let _ = self.ending.ended.as_ref()?;
+        let Admitted { chain, run, .. } = self.admitted()?;
+        run.explain(chain)
     }
 
     /// Kind of the caller's key.
     pub fn key_type(&self) -> KeyType {
         self.principal().map(|principal| principal.key_type).unwrap_or_default()
+    }
+
+    /// Tells the chain that it is over.
+    pub fn chain_done(&mut self) {
+        let outcome = Outcome { status: self.ending.status, reason: self.ending.ended.as_ref().map(|ended| ended.reason.id) };
+        if let Some(Admitted { chain, call, run, .. }) = self.admitted_mut() {
+            run.done(chain, call, outcome);
+        }
+    }
+}
+
+impl Ending {
+    /// An error for a fault, which is noted for the log.
+    pub fn faulted(&mut self, fault: &Fault) -> Box<Error> {
+        self.note = Some(fault.to_string().into());
+        Error::explain(ErrorType::InternalError, "a filter could not decide").into_in()
+    }
+}
+
+impl Arrival {
+    /// A request that came on this connection.
+    pub fn new(id: RequestId, connection: Arc<Connection>, snapshot: Arc<Snapshot>) -> Self {
+        Self { connection, snapshot, routing: Routing::unknown(id), course: None }
+    }
+
+    /// The operation, once routed.
+    pub fn served(&self) -> Option<&Served> {
+        let Place::Operation(index) = self.routing.place else { return None };
+        self.snapshot.judge.operations.get(index as usize)
+    }
+
+    /// Says in the process log that a filter could not decide, unless that was said a moment ago.
+    pub fn log_fault(&self, fault: &Fault, now: Instant) {
+        let Place::Operation(index) = self.routing.place else { return };
+        let (served, faults) = (&self.snapshot.judge.operations[index as usize], &self.snapshot.faults[index as usize]);
+        faults.log(&served.info, fault, now);
+    }
+}
+
+impl Outbound {
+    /// Nothing was tried yet.
+    pub fn new(selection: Selection) -> Self {
+        Self {
+            selection,
+            dial: None,
+            attempts: 0,
+            address: None,
+            begun: Instant::now(),
+            ended: None,
+            patience: Patience::default(),
+            answer_fields: None,
+            status_retry: false,
+            reads_answers: false,
+            back: None,
+            held: None,
+        }
     }
 
     /// What is under way on the connection to the upstream.
@@ -207,17 +300,15 @@ impl Exchange {
     }
 
     /// Time spent with upstreams.
-    pub fn upstream_duration(&self) -> Option<Duration> {
-        let ended = self.upstream_ended.unwrap_or_else(Instant::now);
-        self.upstream_begun.map(|begun| ended.saturating_duration_since(begun))
+    pub fn duration(&self) -> Option<Duration> {
+        let ended = self.ended.unwrap_or_else(Instant::now);
+        (self.attempts > 0).then(|| ended.saturating_duration_since(self.begun))
     }
 
-    /// Tells the chain that it is over.
-    pub fn chain_done(&mut self) {
-        let outcome = Outcome { status: self.status, reason: self.ended.as_ref().map(|ended| ended.reason.id) };
-        let chain = self.running();
-        if let (Some(chain), Some(run), Some(call)) = (chain, &mut self.run, &self.call) {
-            run.done(&chain, call, outcome);
+    /// The upstream was connected to anew, or has answered.
+    pub fn reached(&mut self) {
+        if let Some(address) = self.address {
+            self.selection.report(Report::Reached(address));
         }
     }
 }

@@ -28,7 +28,11 @@ use pingora::{
 use tokio::sync::oneshot;
 use tollgate_filter_api::Body;
 
-use super::{judged, state::Exchange, whole_answer, whole_body};
+use super::{
+    judged,
+    state::{Arrival, Exchange, Going},
+    whole_answer, whole_body,
+};
 use crate::proxy::running::gateway::Gateway;
 
 /// An exchange on its way into a sub-request, with the head as the filters left it: the engine hands on the bytes that the
@@ -66,9 +70,10 @@ enum Answered {
 /// # Errors
 /// The client's connection's, and the upstream's when nothing was answered.
 pub async fn go_out(gateway: &Gateway, session: &mut Session, exchange: &mut Box<Exchange>) -> pingora::Result<bool> {
-    exchange.reads_answers = exchange.run.as_ref().zip(exchange.served()).is_some_and(|(run, served)| run.reads_answers(&served.chain));
-    let may_hold = exchange.reads_answers && whole_answer::can_be_held(session.req_header());
-    if !may_hold && !whole_body::is_lost(session, exchange) {
+    let Going { run, chain, outbound, body, .. } = exchange.going()?;
+    outbound.reads_answers = run.reads_answers(chain);
+    let may_hold = outbound.reads_answers && whole_answer::can_be_held(session.req_header());
+    if !may_hold && !body.is_some_and(|body| whole_body::is_lost(session, body)) {
         return Ok(false);
     }
     if gateway.is_draining() || exchange.version == Version::HTTP_10 {
@@ -87,16 +92,16 @@ pub async fn go_out(gateway: &Gateway, session: &mut Session, exchange: &mut Box
 
 /// Sends a request as a sub-request, with the body that was read or else the one that the client still sends.
 async fn forward(session: &mut Session, exchange: &mut Box<Exchange>, may_hold: bool) -> pingora::Result<Answered> {
-    let body = exchange.body.as_ref().map(|body| body.bytes().clone());
-    let head = http1_head(session, exchange)?;
-    let mut outer = Box::new(Exchange::new(exchange.id, exchange.time));
-    outer.delegated = true;
-    outer.connection = exchange.connection.clone();
-    let mut taken = std::mem::replace(exchange, outer);
     let holds = Arc::new(AtomicBool::new(false));
     let (sender, mut back) = oneshot::channel();
-    taken.back = Some(Back { holds: holds.clone(), may_hold, exchange: sender });
-    let handed = Handed(Mutex::new(Some((taken, head))));
+    let Going { id, connection, snapshot, routing, outbound, body, .. } = exchange.going()?;
+    outbound.back = Some(Back { holds: holds.clone(), may_hold, exchange: sender });
+    let head = http1_head(session, &routing.host, body)?;
+    let arrival = Arrival::new(id, connection.clone(), snapshot.clone());
+    let body = body.map(|body| body.bytes().clone());
+    let mut outer = Box::new(Exchange::new(id, exchange.time));
+    (outer.delegated, outer.arrival) = (true, Some(arrival));
+    let handed = Handed(Mutex::new(Some((std::mem::replace(exchange, outer), head))));
     let ctx = Ctx::builder().user_ctx(Box::new(handed)).body_mode(BodyMode::ExpectBody).build();
     let Some(spawner) = &session.subrequest_spawner else { return Err(Error::new(ErrorType::InternalError)) };
     let (prepared, handle) = spawner.create_subrequest(session.as_ref(), ctx);
@@ -114,7 +119,7 @@ async fn forward(session: &mut Session, exchange: &mut Box<Exchange>, may_hold: 
             back.close();
             if let Ok(taken) = back.try_recv() {
                 *exchange = taken;
-                exchange.held = None;
+                exchange.outbound_mut().into_iter().for_each(|outbound| outbound.held = None);
             }
             return Err(failed.error);
         }
@@ -145,13 +150,13 @@ async fn rest(session: &mut Session, failed: PipeSubrequestError, holds: &Atomic
 }
 
 /// The head of the sub-request. The engine writes it as HTTP/1, so that of an HTTP/2 request must be one.
-fn http1_head(session: &mut Session, exchange: &Exchange) -> pingora::Result<RequestHeader> {
-    let length = exchange.body.as_ref().map(|body| body.len());
+fn http1_head(session: &mut Session, host: &str, body: Option<&Body>) -> pingora::Result<RequestHeader> {
+    let length = body.map(|body| body.len());
     let streams = length.is_none() && !session.is_body_empty();
     let req = session.req_header_mut();
     if req.version == Version::HTTP_2 {
         req.set_version(Version::HTTP_11);
-        req.insert_header(header::HOST, &*exchange.host)?;
+        req.insert_header(header::HOST, host)?;
         match length {
             Some(length) => req.insert_header(header::CONTENT_LENGTH, length)?,
             None if streams && !req.headers.contains_key(header::CONTENT_LENGTH) => {
@@ -163,7 +168,7 @@ fn http1_head(session: &mut Session, exchange: &Exchange) -> pingora::Result<Req
     // The engine would take it for the beginning of a tunnel; those go another way.
     req.remove_header(&header::UPGRADE);
     let mut head = req.clone();
-    if exchange.body.as_ref().is_some_and(Body::is_replaced) {
+    if body.is_some_and(Body::is_replaced) {
         whole_body::drop_digests(&mut head);
     }
     if let Some(length) = length {
@@ -184,7 +189,8 @@ pub fn resume(session: &mut Session, exchange: &mut Box<Exchange>) -> bool {
 /// In a sub-request that is over: gives back an exchange whose client has no answer yet. `false` when there is nothing to give back, or
 /// nobody waits for it any more.
 pub fn give_back(exchange: &mut Box<Exchange>) -> bool {
-    let Some(back) = exchange.back.take().filter(|back| back.holds.load(Relaxed)) else { return false };
+    let back = exchange.outbound_mut().and_then(|outbound| outbound.back.take());
+    let Some(back) = back.filter(|back| back.holds.load(Relaxed)) else { return false };
     let mut empty = Box::new(Exchange::new(exchange.id, exchange.time));
     empty.delegated = true;
     let taken = std::mem::replace(exchange, empty);

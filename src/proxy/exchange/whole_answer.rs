@@ -18,9 +18,9 @@ use pingora::{
 };
 use tollgate_filter_api::{Answer, Cause, CauseKind, Rule, Shown, essence, is_endless};
 
-use super::state::{Ended, Exchange};
+use super::state::{Ended, Ending, Going};
 use crate::{
-    chain::gateway as reasons,
+    chain::{Chain, Run, gateway as reasons},
     fields::DIGESTS,
     proxy::budget::{Budget, Share},
 };
@@ -104,37 +104,44 @@ pub fn ask(req: &mut RequestHeader) -> pingora::Result<()> {
 ///
 /// # Errors
 /// The answer would have to be read, and cannot be.
-pub fn hold(exchange: &mut Exchange, budget: &Arc<Budget>, method: &Method, resp: &mut ResponseHeader) -> pingora::Result<bool> {
+pub fn hold(going: Going<'_>, budget: &Arc<Budget>, method: &Method, resp: &mut ResponseHeader) -> pingora::Result<bool> {
+    let Going { chain, run, outbound, ending, .. } = going;
     // Of an attempt before this one.
-    exchange.held = None;
-    exchange.back.iter().for_each(|back| back.hold(false));
-    let holds = decide(exchange, budget, method, resp)?;
-    exchange.back.iter().for_each(|back| back.hold(holds));
-    Ok(holds)
+    outbound.held = None;
+    outbound.back.iter().for_each(|back| back.hold(false));
+    let may_hold = outbound.back.as_ref().is_some_and(|back| back.may_hold);
+    let held = decide(chain, run, may_hold, budget, method, resp)?;
+    outbound.held = held.map_err(|answer| refused(ending, &answer))?.map(Box::new);
+    outbound.back.iter().for_each(|back| back.hold(outbound.held.is_some()));
+    Ok(outbound.held.is_some())
 }
 
-fn decide(exchange: &mut Exchange, budget: &Arc<Budget>, method: &Method, resp: &mut ResponseHeader) -> pingora::Result<bool> {
-    let (Some(chain), Some(run)) = (exchange.running(), &exchange.run) else { return Ok(false) };
+/// The answer when it is held, or why it is refused.
+fn decide(
+    chain: &Chain,
+    run: &Run,
+    may_hold: bool,
+    budget: &Arc<Budget>,
+    method: &Method,
+    resp: &mut ResponseHeader,
+) -> pingora::Result<Result<Option<Held>, Answer>> {
     if resp.status == StatusCode::SWITCHING_PROTOCOLS {
-        return if run.reads_all_answers(&chain) { Err(refused(exchange, &endless())) } else { Ok(false) };
+        return Ok(if run.reads_all_answers(chain) { Err(endless()) } else { Ok(None) });
     }
-    let Some(covered) = run.covers(&chain, resp.status, &resp.headers) else { return Ok(false) };
+    let Some(covered) = run.covers(chain, resp.status, &resp.headers) else { return Ok(Ok(None)) };
     if method == Method::HEAD || resp.status == StatusCode::NOT_MODIFIED {
         if method == Method::HEAD {
             // The filter may have put another body in the place of the one that this speaks of.
             resp.remove_header(&header::CONTENT_LENGTH);
             drop_digests(resp);
         }
-        return Ok(false);
+        return Ok(Ok(None));
     }
-    let may_hold = exchange.back.as_ref().is_some_and(|back| back.may_hold);
-    let held = match unreadable(resp) {
+    Ok(match unreadable(resp) {
         Some(answer) => Err(answer),
         None if !may_hold => Err(endless()),
-        None => Held::new(std::mem::replace(resp, unframed(resp)?), covered.limit, budget),
-    };
-    exchange.held = Some(Box::new(held.map_err(|answer| refused(exchange, &answer))?));
-    Ok(true)
+        None => Held::new(std::mem::replace(resp, unframed(resp)?), covered.limit, budget).map(Some),
+    })
 }
 
 /// What the engine is told of an answer that is held: that a body of any length may follow, if one may.
@@ -179,14 +186,14 @@ fn media_types(fields: &http::HeaderMap) -> impl Iterator<Item = Option<&str>> {
 ///
 /// # Errors
 /// When it is too long.
-pub fn keep(exchange: &mut Exchange, body: &mut Option<Bytes>) -> pingora::Result<()> {
-    let (Some(held), Some(piece)) = (&mut exchange.held, body.take()) else { return Ok(()) };
-    held.append(&piece).map_err(|answer| refused(exchange, &answer))
+pub fn keep(held: &mut Held, ending: &mut Ending, body: &mut Option<Bytes>) -> pingora::Result<()> {
+    let Some(piece) = body.take() else { return Ok(()) };
+    held.append(&piece).map_err(|answer| refused(ending, &answer))
 }
 
 /// Not the upstream's failure, and nothing to try again.
-fn refused(exchange: &mut Exchange, answer: &Answer) -> Box<Error> {
+fn refused(ending: &mut Ending, answer: &Answer) -> Box<Error> {
     let reason = answer.reason();
-    exchange.ended = Some(Ended::from(answer));
+    ending.ended = Some(Ended::from(answer));
     Error::explain(ErrorType::HTTPStatus(reason.status), reason.title).into_in()
 }

@@ -8,9 +8,8 @@ use bytes::{Bytes, BytesMut};
 use http::header;
 use pingora::{Error, http::RequestHeader, proxy::Session};
 use tokio::time::{Instant, timeout_at};
-use tollgate_filter_api::{Answer, Cause, CauseKind, Rule, Shown};
+use tollgate_filter_api::{Answer, Body, Cause, CauseKind, Rule, Shown};
 
-use super::state::Exchange;
 use crate::{
     chain::gateway as reasons,
     fields::DIGESTS,
@@ -83,9 +82,9 @@ pub fn unreadable(error: String) -> Answer {
     reasons::BODY_READ.because(Cause::new(CauseKind::Malformed, "body", Rule::Fixed("RFC 9112 §8")).detail(error))
 }
 
-/// Whether the engine would send another body than the one that the exchange has: it keeps only the beginning of what the client sent.
-pub fn is_lost(session: &Session, exchange: &Exchange) -> bool {
-    exchange.body.as_ref().is_some_and(|body| body.is_replaced() || session.as_ref().retry_buffer_truncated())
+/// Whether the engine would send another body than this one: it keeps only the beginning of what the client sent.
+pub fn is_lost(session: &Session, body: &Body) -> bool {
+    body.is_replaced() || session.as_ref().retry_buffer_truncated()
 }
 
 /// Takes out what says something of a body that is another one now.

@@ -30,7 +30,7 @@ pub async fn turn_away(telemetry: &Telemetry, session: &mut Session, exchange: &
     let cause = Cause::new(CauseKind::Unavailable, "gateway", Rule::Gateway("/limits/memory"));
     let answer = reasons::OVERLOADED.because(cause.detail("memory or open files are nearly used up"));
     if step < Step::Unavailable {
-        exchange.ended = Some(Ended::from(&answer));
+        exchange.ending.ended = Some(Ended::from(&answer));
         session.as_downstream_mut().shutdown_with_reason(h2::Reason::REFUSED_STREAM);
         return Ok(true);
     }
