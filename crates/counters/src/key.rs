@@ -1,0 +1,53 @@
+//! Whose counter: a policy and the parts that tell callers apart, hashed under a key that no client knows.
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use crate::policy::Policy;
+
+/// As many shards as keep threads apart, and a pause for one of them below a millisecond.
+pub(crate) const SHARDS: usize = 4096;
+
+/// Lowest bit of the key: set if its counter is worth a file. The hand that sees only entries must know.
+const KEPT: u32 = 1;
+
+/// A counter's name: 107 bits of a keyed hash. Sorted as locks are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    pub(crate) shard: u32,
+    pub(crate) bits: [u32; 3],
+}
+
+impl Key {
+    /// What the shard's table sorts by.
+    pub(crate) fn hash(bits: &[u32; 3]) -> u64 {
+        u64::from(bits[1]) << 32 | u64::from(bits[2])
+    }
+}
+
+/// The key of the hash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seed(pub [u64; 2]);
+
+impl Seed {
+    /// A new one, from the system's randomness.
+    pub fn random() -> Self {
+        let state = RandomState::new();
+        Self([state.hash_one(0_u8), state.hash_one(1_u8)])
+    }
+
+    /// Each part goes in with its length, or `["app1", "23"]` would be `["app12", "3"]`.
+    pub fn key(self, policy: &Policy, parts: &[&[u8]]) -> Key {
+        let mut hasher = SipHasher13::new_with_keys(self.0[0], self.0[1]);
+        hasher.write(&policy.number[0].to_le_bytes());
+        hasher.write(&policy.number[1].to_le_bytes());
+        for part in parts {
+            hasher.write(&(part.len() as u64).to_le_bytes());
+            hasher.write(part);
+        }
+        let hash = hasher.finish128();
+        let kept = if policy.kept { KEPT } else { 0 };
+        let shard = (hash.h1 as u32) % SHARDS as u32;
+        Key { shard, bits: [(hash.h1 >> 32) as u32 & !KEPT | kept, (hash.h2 >> 32) as u32, hash.h2 as u32] }
+    }
+}

@@ -1,0 +1,42 @@
+//! Exact counters for throttling, in the memory of one process.
+//!
+//! A request asks several limits at once ([`Counters::decide`]). All of them are checked before any is counted, under locks that
+//! everybody takes in the same order. So a limit never lets more pass than it says, and a request that one limit refuses costs
+//! the others nothing.
+//!
+//! What each algorithm accepts at most, for a limit of L in a window of W:
+//!
+//! | [`Algorithm`] | at most |
+//! |---|---|
+//! | [`Fixed`](Algorithm::Fixed) | L in each window that begins at a multiple of W since 1970-01-01 UTC; 2 L in some stretch of W |
+//! | [`Sliding`](Algorithm::Sliding) | L for steady callers; up to 2 L in some stretch of W for one who times its requests to the window's edge |
+//! | [`Gcra`](Algorithm::Gcra) | B + y L / W in any stretch of y, where B is the burst |
+//!
+//! A limit on bytes is checked before a body and counted after it, so it is passed by the bodies under way. A limit on requests
+//! at the same time ([`Policy::concurrent`]) is exact.
+//!
+//! Memory is bounded: a counter takes 24 bytes in a hash table, and leaves it when its window is over. When the bound is reached,
+//! new keys that the client chose are refused; a counter in use is never dropped, or a client could wipe its quota out by
+//! inventing keys.
+//!
+//! What it does not protect against: other processes with the same limits (nothing is shared here), a crash (counters are in
+//! memory), and keys that a client may choose as it likes. Keys are stored as 107 bits of a hash under a random key: two of ten
+//! million share a counter with a probability below 10^-18, and nobody can search for such a pair.
+
+mod algorithm;
+mod ask;
+mod clock;
+mod counters;
+mod entry;
+mod held;
+mod key;
+mod pass;
+mod policy;
+mod shard;
+
+pub use ask::{Ask, Told, Verdict};
+pub use clock::Moment;
+pub use counters::{Counters, DEFAULT_MAX_KEYS};
+pub use held::Held;
+pub use key::Key;
+pub use policy::{Algorithm, Limit, MAX_LIMIT, MAX_WINDOW, Policy, PolicyError};

@@ -1,0 +1,152 @@
+//! One request's way past its limits: lock, look all up, check all, then count all.
+//!
+//! Everybody locks shards in ascending order, and each shard once, so nobody waits in a circle. Nothing is awaited and nobody else is
+//! called while the locks are held.
+
+use std::sync::MutexGuard;
+
+use crate::{
+    algorithm::Rule,
+    ask::{Ask, Told, Verdict},
+    clock::{Moment, SECOND, Time},
+    counters::Counters,
+    shard::Shard,
+};
+
+/// So many limits a request are handled without an allocation.
+const FEW: usize = 16;
+
+/// The lock of the shard that the ask at the same place of the order is the first to need.
+type Guards<'c> = [Option<MutexGuard<'c, Shard>>];
+
+impl Counters {
+    /// Asks all limits at once. If every one that stops requests accepts, each that accepts counts the request; if one refuses, none
+    /// counts it. Two asks with one key count once. What each limit says stands in [`Ask::told`] afterwards.
+    ///
+    /// No ask at all passes.
+    pub fn decide(&self, now: Moment, asks: &mut [Ask<'_>]) -> Verdict {
+        self.pass(now, asks, true)
+    }
+
+    /// What [`decide`](Self::decide) would say now, with nothing counted. Not even a concurrency limit: nothing is to be given back.
+    pub fn look(&self, now: Moment, asks: &mut [Ask<'_>]) -> Verdict {
+        let verdict = self.pass(now, asks, false);
+        asks.iter_mut().for_each(|ask| ask.told.counted = false);
+        verdict
+    }
+
+    fn pass(&self, now: Moment, asks: &mut [Ask<'_>], counts: bool) -> Verdict {
+        let now = self.time(now);
+        let number = asks.len();
+        if number <= FEW {
+            let (mut order, mut guards) = ([0; FEW], [const { None }; FEW]);
+            Pass { counters: self, now, counts }.run(asks, &mut order[..number], &mut guards[..number])
+        } else {
+            let (mut order, mut guards) = (vec![0; number], Vec::new());
+            guards.resize_with(number, || None);
+            Pass { counters: self, now, counts }.run(asks, &mut order, &mut guards)
+        }
+    }
+}
+
+struct Pass<'c> {
+    counters: &'c Counters,
+    now: Time,
+    counts: bool,
+}
+
+impl<'c> Pass<'c> {
+    fn run(&self, asks: &mut [Ask<'_>], order: &mut [usize], guards: &mut Guards<'c>) -> Verdict {
+        order.iter_mut().enumerate().for_each(|(at, place)| *place = at);
+        order.sort_unstable_by_key(|at| asks[*at].key);
+        self.lock(asks, order, guards);
+        each(order, guards, |at, shard| self.check(&mut asks[at], shard));
+        let verdict = verdict(asks);
+        if verdict.passes {
+            let mut last = None;
+            each(order, guards, |at, shard| {
+                let ask = &mut asks[at];
+                if ask.told.accepted && ask.policy.rule.spends() {
+                    self.count(ask, shard, last != Some(ask.key));
+                    last = Some(ask.key);
+                }
+            });
+        }
+        each(order, guards, |at, shard| report(&mut asks[at], shard.time_seen(self.now)));
+        verdict
+    }
+
+    /// All locks first: a thread that waits for the second one while it looks the first one up makes others wait for both.
+    fn lock(&self, asks: &[Ask<'_>], order: &[usize], guards: &mut Guards<'c>) {
+        let mut last = None;
+        for (at, guard) in order.iter().zip(guards) {
+            let key = asks[*at].key;
+            if last != Some(key.shard) {
+                *guard = Some(self.counters.lock(key));
+                last = Some(key.shard);
+            }
+        }
+    }
+
+    fn check(&self, ask: &mut Ask<'_>, shard: &mut Shard) {
+        let now = if self.counts { shard.time(self.now) } else { shard.time_seen(self.now) };
+        let found = shard.find(ask.key);
+        let rule = &ask.policy.rule;
+        ask.count = rule.roll(found, now);
+        let full = found.is_none() && ask.client_chosen && !self.room(shard, now);
+        let remaining = rule.left(ask.count, now);
+        let remaining = if full { 0 } else { remaining };
+        ask.told = Told { accepted: remaining > 0, full, remaining, ..Told::default() };
+        if !ask.told.accepted {
+            ask.told.retry_after = if full { 1 } else { seconds(rule.until_more(ask.count, remaining, now)) };
+        }
+    }
+
+    fn room(&self, shard: &mut Shard, now: Time) -> bool {
+        if self.counts { self.counters.make_room(shard, now) } else { self.counters.room() }
+    }
+
+    /// One unit, unless an ask with the same key has taken it.
+    fn count(&self, ask: &mut Ask<'_>, shard: &mut Shard, first: bool) {
+        ask.count = ask.policy.rule.spend(ask.count, shard.time_seen(self.now));
+        ask.told.remaining -= 1;
+        ask.told.counted = first;
+        if first && self.counts {
+            self.counters.put(shard, ask.key, ask.count);
+        }
+    }
+}
+
+/// Goes through the asks in order, each with its shard.
+fn each(order: &[usize], guards: &mut Guards<'_>, mut visit: impl FnMut(usize, &mut Shard)) {
+    let mut held = 0;
+    for (place, at) in order.iter().enumerate() {
+        if guards[place].is_some() {
+            held = place;
+        }
+        if let Some(shard) = &mut guards[held] {
+            visit(*at, shard);
+        }
+    }
+}
+
+fn verdict(asks: &[Ask<'_>]) -> Verdict {
+    let refused = || asks.iter().filter(|ask| ask.stops && !ask.told.accepted);
+    Verdict {
+        passes: refused().next().is_none(),
+        full: refused().any(|ask| ask.told.full),
+        retry_after: refused().map(|ask| ask.told.retry_after).max().unwrap_or(0),
+    }
+}
+
+fn report(ask: &mut Ask<'_>, now: Time) {
+    let rule = &ask.policy.rule;
+    ask.told.reset = match rule {
+        Rule::Concurrent { .. } => 0,
+        _ => seconds(rule.until_more(ask.count, ask.told.remaining, now)),
+    };
+}
+
+fn seconds(nanoseconds: u64) -> u64 {
+    nanoseconds.div_ceil(SECOND)
+}

@@ -1,0 +1,92 @@
+//! One part of the counters, behind one lock. A hand goes round its buckets and removes what is over.
+
+use hashbrown::HashTable;
+
+use crate::{
+    clock::Time,
+    entry::{Count, Entry},
+    key::Key,
+};
+
+/// Buckets that the hand looks at for each new counter: with the table at most 7/8 full, it has gone round before the table must grow.
+const PER_INSERT: usize = 4;
+
+/// The table is not made smaller below this: memory that would come back at once.
+const SMALLEST: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Shard {
+    table: HashTable<Entry>,
+    hand: usize,
+    /// The latest time that was seen here. A thread that was held up after it had read the clock must not bring a counter back that the
+    /// hand has taken away.
+    latest: Time,
+}
+
+impl Shard {
+    pub fn new() -> Self {
+        Self { table: HashTable::new(), hand: 0, latest: Time(0) }
+    }
+
+    /// The time here: never earlier than before.
+    pub fn time(&mut self, now: Time) -> Time {
+        self.latest = self.latest.max(now);
+        self.latest
+    }
+
+    /// As [`Shard::time`], for one who only reads.
+    pub fn time_seen(&self, now: Time) -> Time {
+        self.latest.max(now)
+    }
+
+    pub fn find(&self, key: Key) -> Option<Count> {
+        self.table.find(Key::hash(&key.bits), |entry| entry.key == key.bits).map(|entry| entry.count)
+    }
+
+    /// Writes a counter. How many counters were removed on the way, if it is new.
+    pub fn put(&mut self, key: Key, count: Count) -> Option<usize> {
+        let hash = Key::hash(&key.bits);
+        if let Some(entry) = self.table.find_mut(hash, |entry| entry.key == key.bits) {
+            entry.count = count;
+            return None;
+        }
+        let removed = self.sweep(PER_INSERT);
+        self.table.insert_unique(hash, Entry { key: key.bits, count }, Entry::hash);
+        Some(removed)
+    }
+
+    /// Whether it was there.
+    pub fn remove(&mut self, key: Key) -> bool {
+        let found = self.table.find_entry(Key::hash(&key.bits), |entry| entry.key == key.bits);
+        found.map(|entry| entry.remove()).is_ok()
+    }
+
+    /// Looks at that many buckets more; how many counters were over.
+    pub fn sweep(&mut self, buckets: usize) -> usize {
+        let mut removed = 0;
+        for _ in 0..buckets.min(self.table.num_buckets()) {
+            self.hand = if self.hand + 1 < self.table.num_buckets() { self.hand + 1 } else { 0 };
+            if self.table.get_bucket(self.hand).is_some_and(|entry| entry.count.over(self.latest))
+                && let Ok(entry) = self.table.get_bucket_entry(self.hand)
+            {
+                entry.remove();
+                removed += 1;
+            }
+        }
+        removed
+    }
+
+    /// Looks at all buckets, and gives memory back if most of it is unused. How many counters were over.
+    pub fn tidy(&mut self) -> usize {
+        let removed = self.sweep(self.table.num_buckets());
+        if self.table.capacity() > SMALLEST.max(self.table.len() * 4) {
+            self.table.shrink_to(self.table.len() * 2, Entry::hash);
+        }
+        removed
+    }
+
+    /// Bytes that its table takes.
+    pub fn bytes(&self) -> usize {
+        self.table.allocation_size()
+    }
+}
