@@ -115,18 +115,17 @@ fn all_problems_come_at_once_with_file_line_and_pointer_and_nothing_is_built() {
 fn what_nobody_enforces_is_an_error_unless_it_is_waived_by_name_and_the_waiver_shows() {
     let upstream = Upstream::start();
     let mut definition = open_api("/a", &upstream.url(), json!({ "/x": { "get": operation() } }));
-    definition["x-wso2-throttling-tier"] = "10PerMin".into();
-    let policies = "resourcePolicies:\n  - 10PerMin:\n      count: 10\n      unitTime: 1\n      timeUnit: min\n";
-    let project = Project::new().definition("a.json", definition.to_string()).file("policies.yaml", policies);
+    definition["x-wso2-response-cache"] = json!({ "enabled": true });
+    let project = Project::new().definition("a.json", definition.to_string());
     let (refused, _) = project.try_build(&[]);
     assert_eq!(refused.code, 1);
-    assert!(refused.stderr.contains("demand.unenforced") && refused.stderr.contains("throttle"), "{}", refused.stderr);
-    let artifact = project.build(&["--waive", "throttle"]);
+    assert!(refused.stderr.contains("demand.unenforced") && refused.stderr.contains("response_cache"), "{}", refused.stderr);
+    let artifact = project.build(&["--waive", "response_cache"]);
     let plan = with("plan", &artifact).ok();
-    assert!(plan.stdout.contains("throttle"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("response_cache"), "{}", plan.stdout);
     let gateway = Gateway::start(&artifact, Settings::default());
-    gateway.metric_reaches("tollgate_waived_info{demand=\"throttle\"}", 1.0);
-    assert!(gateway.stderr().contains("throttle"), "{}", gateway.stderr());
+    gateway.metric_reaches("tollgate_waived_info{demand=\"response_cache\"}", 1.0);
+    assert!(gateway.stderr().contains("response_cache"), "{}", gateway.stderr());
 }
 
 /// An operation that asks for a key and nothing else, one that takes a token as well, and one that is open to everybody.

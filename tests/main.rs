@@ -38,6 +38,7 @@ mod spellings;
 mod stopping;
 mod strangers;
 mod targets;
+mod throttle;
 mod tls;
 mod traps;
 mod wso2;

@@ -126,7 +126,7 @@ impl Dpop {
         let (id, until) = self.check_claims(&claims, req, call, token)?;
         let next_nonce = self.check_nonce(&claims, call.now)?;
         let (name, now) = (ProofName::of(&key, id), call.moment());
-        let use_of = views.take(&self.replays, "its use", |known| known.look(name, now), |known| known.insert(name, until, now));
+        let use_of = views.take(&self.replays, "its use", |known, takes| known.use_of(name, takes.then_some(until), now));
         match use_of.map_err(Failure::Undecided)? {
             ProofUse::First => Ok(Proved { key, next_nonce }),
             ProofUse::Replay => {

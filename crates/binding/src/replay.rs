@@ -81,18 +81,13 @@ impl Replays {
         self.capacity.store(entries, Ordering::Relaxed);
     }
 
-    /// Whether the proof was used. Remembers nothing.
-    pub(crate) fn look(&self, name: ProofName, now: Moment) -> ProofUse {
-        let room = self.room();
-        self.shard(name).use_of(name, room, now)
-    }
-
-    /// The same, and remembers the proof until it could no longer be used. Of two requests that bring it at once, one is the first.
-    pub(crate) fn insert(&self, name: ProofName, until: SystemTime, now: Moment) -> ProofUse {
+    /// Whether the proof was used. With an end, remembers it until it could no longer be used: of two requests that bring it at once, one is
+    /// the first.
+    pub(crate) fn use_of(&self, name: ProofName, until: Option<SystemTime>, now: Moment) -> ProofUse {
         let room = self.room();
         let mut shard = self.shard(name);
         let use_of = shard.use_of(name, room, now);
-        if use_of == ProofUse::First {
+        if let (ProofUse::First, Some(until)) = (use_of, until) {
             shard.until.insert(name.digest, Moment { wall: until, instant: now.when(until) });
         }
         use_of
@@ -152,13 +147,13 @@ mod tests {
     #[test]
     fn b09_a_full_store_takes_nothing_until_something_expires() {
         let (replays, clock) = (Replays::new(16 * 3), Clock(Instant::now()));
-        let insert = |id: &str, now: u64| replays.insert(ProofName::of(&[0; 32], id), at(now + 10), clock.now(now));
+        let insert = |id: &str, now: u64| replays.use_of(ProofName::of(&[0; 32], id), Some(at(now + 10)), clock.now(now));
         for id in ["a", "b", "c"] {
             assert_eq!(insert(id, 100), ProofUse::First);
         }
         assert_eq!((insert("d", 105), insert("a", 110)), (ProofUse::NoRoom, ProofUse::Replay));
         assert_eq!(
-            replays.insert(ProofName::of(&[1; 32], "a"), at(120), clock.now(110)),
+            replays.use_of(ProofName::of(&[1; 32], "a"), Some(at(120)), clock.now(110)),
             ProofUse::First,
             "another client is not concerned"
         );
@@ -175,16 +170,16 @@ mod tests {
         let (replays, clock) = (Replays::new(16 * 10), Clock(Instant::now()));
         // Two keys of one shard.
         for key in [[0; 32], [16; 32]] {
-            assert_eq!(replays.insert(ProofName::of(&key, "a"), at(110), clock.now(100)), ProofUse::First);
-            assert_eq!(replays.insert(ProofName::of(&key, "a"), at(121), clock.now(110)), ProofUse::Replay);
-            assert_eq!(replays.insert(ProofName::of(&key, "a"), at(121), clock.now(111)), ProofUse::First);
+            assert_eq!(replays.use_of(ProofName::of(&key, "a"), Some(at(110)), clock.now(100)), ProofUse::First);
+            assert_eq!(replays.use_of(ProofName::of(&key, "a"), Some(at(121)), clock.now(110)), ProofUse::Replay);
+            assert_eq!(replays.use_of(ProofName::of(&key, "a"), Some(at(121)), clock.now(111)), ProofUse::First);
         }
     }
 
     #[test]
     fn a_clock_that_is_stepped_makes_no_proof_usable_again() {
         let (replays, clock) = (Replays::new(16), Clock(Instant::now()));
-        let insert = |id: &str, now: Moment| replays.insert(ProofName::of(&[0; 32], id), now.wall + Duration::from_secs(10), now);
+        let insert = |id: &str, now: Moment| replays.use_of(ProofName::of(&[0; 32], id), Some(now.wall + Duration::from_secs(10)), now);
         assert_eq!(insert("a", clock.now(100)), ProofUse::First);
         // A day ahead; another proof takes the chance to have the shard swept.
         assert_eq!(insert("b", clock.wrong(102, 90_000)), ProofUse::NoRoom);

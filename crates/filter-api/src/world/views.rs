@@ -182,8 +182,8 @@ impl Views {
         Some(answer)
     }
 
-    /// Asks for what only one of two requests may have, and takes it in the same moment where the request is served. Elsewhere it only
-    /// looks.
+    /// Asks for what only one of two requests may have. Where the request is served, the view is told so, and takes it in the same moment;
+    /// elsewhere it only looks.
     ///
     /// # Errors
     /// When notes answer, and none does.
@@ -191,13 +191,10 @@ impl Views {
         &mut self,
         view: &View<T>,
         question: &str,
-        look: impl FnOnce(&T) -> A,
-        take: impl FnOnce(&T) -> A,
+        ask: impl FnOnce(&T, bool) -> A,
     ) -> Result<A, Fault> {
-        match self.by() {
-            By::Serving => self.ask(view, question, take),
-            By::Judging | By::Notes => self.ask(view, question, look),
-        }
+        let takes = self.by() == By::Serving;
+        self.ask(view, question, |view| ask(view, takes))
     }
 
     /// Changes a view, where the request is served.
@@ -235,8 +232,11 @@ mod tests {
     use super::*;
 
     fn one(views: &mut Views, left: &View<Cell<u32>>) -> Result<bool, Fault> {
-        let look = |left: &Cell<u32>| left.get() > 0;
-        views.take(left, "one more", look, |left| look(left) && left.replace(left.get() - 1) > 0)
+        views.take(left, "one more", |left, takes| {
+            let is_left = left.get() > 0;
+            left.set(left.get() - u32::from(is_left && takes));
+            is_left
+        })
     }
 
     #[test]

@@ -1,0 +1,154 @@
+//! What is written in `gateway.yaml`, what a definition declares of an operation, and what `policies.yaml` says once for all.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tollgate_filter_api::Interval;
+
+/// Settings of the `throttle` filter.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Policies by name. They stand beside those of `policies.yaml`, and take the place of one that has the same name.
+    pub policies: BTreeMap<String, Policy>,
+    /// Limits on top of the tiers of the definition. A request has to keep all of them.
+    pub limits: Vec<Limit>,
+    /// Policy for callers whom no filter knows, by the address of the client.
+    pub anonymous: Option<String>,
+    /// What clients are told of their limits.
+    pub headers: Headers,
+    /// Only count and report, and refuse nothing.
+    pub shadow: bool,
+    /// Most counters. When so many are in use, a request that needs another one for an address or a header is refused. One with 24 bytes takes
+    /// about 45 in memory. Operations with the same number share their counters; another number begins anew.
+    pub max_keys: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let (policies, limits, headers) = (BTreeMap::new(), Vec::new(), Headers::default());
+        Self { policies, limits, anonymous: None, headers, shadow: false, max_keys: tollgate_counters::DEFAULT_MAX_KEYS }
+    }
+}
+
+/// So much in so much time.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Requests in the time that `per` says.
+    pub requests: u64,
+    /// The time: whole seconds, from `1s` to `365d`.
+    pub per: Interval,
+    /// How requests are counted.
+    #[serde(default)]
+    pub algorithm: Algorithm,
+    /// Requests that may come at once. For `gcra` alone; by default as many as `requests`.
+    #[serde(default)]
+    pub burst: Option<u64>,
+    /// Whether what is over the limit is refused. Otherwise it is counted and reported.
+    #[serde(default = "stops")]
+    pub stop: bool,
+}
+
+fn stops() -> bool {
+    true
+}
+
+/// How requests are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// In windows that follow one another, counted from 1970. At most the limit in a window, and twice the limit around the edge of two.
+    #[default]
+    Fixed,
+    /// By this window and a share of the one before. Never suddenly twice the limit; who tries gets close to it within a window's length.
+    Sliding,
+    /// Evenly spread, with a burst. At most the burst and what the rate gives, in any time.
+    Gcra,
+}
+
+/// A limit for everybody with the same key.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// The policy, when it is the same for all.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// The policy, when a claim of the verified credential names it.
+    #[serde(default)]
+    pub plan: Option<Plan>,
+    /// What tells those apart who are counted apart: `client.address`, `api`, `operation`, `principal.subject`, `principal.client`,
+    /// `principal.issuer`, `certificate.sha256`, `claim.NAME`, `header.NAME`. Requests without one of them are counted together.
+    pub key: Vec<String>,
+}
+
+/// A policy that the caller's credential names.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The claim.
+    pub claim: String,
+    /// Policies that it may name.
+    pub policies: Vec<String>,
+    /// The policy when it names none of these, or the credential has no such claim.
+    pub otherwise: String,
+}
+
+/// What clients are told of their limits.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Headers {
+    /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11).
+    pub ratelimit: bool,
+    /// `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`, in seconds.
+    pub x_ratelimit: bool,
+}
+
+impl Default for Headers {
+    fn default() -> Self {
+        Self { ratelimit: true, x_ratelimit: false }
+    }
+}
+
+/// The tier of an operation.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Declaration {
+    /// Where it counts.
+    pub level: Level,
+    /// Its policy, when there is one.
+    pub policy: Option<String>,
+}
+
+/// Who is counted together under a tier of the definition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// All requests to the API.
+    Api,
+    /// All requests to the operation.
+    #[default]
+    Resource,
+}
+
+/// What `policies.yaml` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Project {
+    pub resource: BTreeMap<String, ProjectPolicy>,
+    pub application: BTreeMap<String, ProjectPolicy>,
+    pub subscription: BTreeMap<String, ProjectPolicy>,
+}
+
+/// A policy of `policies.yaml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProjectPolicy {
+    pub count: u64,
+    pub window_seconds: u64,
+    pub stop_on_quota: bool,
+    /// For the reader of the artifact.
+    #[allow(dead_code)]
+    pub source: String,
+}

@@ -1,0 +1,29 @@
+//! Counts requests and refuses what is over a limit.
+//!
+//! What it protects against: callers who take more than their share, be they many or few, as long as something tells them apart that they
+//! cannot choose. What it does not protect against: a client that has many addresses, and work that one request makes. Each gateway
+//! counts for itself.
+
+mod config;
+mod fields;
+mod filter;
+mod limits;
+mod part;
+mod policies;
+mod reasons;
+
+pub use config::Config;
+pub use filter::Throttle;
+use tollgate_filter_api::Kind;
+
+/// The catalogue's entry.
+pub const KIND: Kind = Kind::of::<Throttle>(
+    include_str!("../README.md"),
+    &[
+        ("api.yaml", include_str!("../cases/api.yaml")),
+        ("full.yaml", include_str!("../cases/full.yaml")),
+        ("limits.yaml", include_str!("../cases/limits.yaml")),
+        ("shadow.yaml", include_str!("../cases/shadow.yaml")),
+        ("tiers.yaml", include_str!("../cases/tiers.yaml")),
+    ],
+);

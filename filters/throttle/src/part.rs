@@ -1,0 +1,111 @@
+//! What tells requests apart that are counted apart.
+
+use std::{borrow::Cow, net::IpAddr};
+
+use serde_json::Value;
+use tollgate_filter_api::{Call, HeaderName, Peer, Principal, RequestHead};
+
+/// Something of a request by which it is counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Address,
+    Api,
+    Operation,
+    Subject,
+    Client,
+    Issuer,
+    Certificate,
+    Claim(Box<str>),
+    Header(HeaderName),
+}
+
+/// Whom a request is of.
+#[derive(Clone, Copy)]
+pub(crate) struct Caller<'a> {
+    pub principal: &'a Principal,
+    pub peer: &'a Peer,
+}
+
+/// Names as they are written, in the order of the manual.
+const NAMES: [(&str, Part); 7] = [
+    ("client.address", Part::Address),
+    ("api", Part::Api),
+    ("operation", Part::Operation),
+    ("principal.subject", Part::Subject),
+    ("principal.client", Part::Client),
+    ("principal.issuer", Part::Issuer),
+    ("certificate.sha256", Part::Certificate),
+];
+
+impl Part {
+    /// The part of that name.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        if let Some(claim) = name.strip_prefix("claim.") {
+            return (!claim.is_empty()).then(|| Self::Claim(claim.into()));
+        }
+        if let Some(header) = name.strip_prefix("header.") {
+            return HeaderName::from_bytes(header.as_bytes()).ok().map(Self::Header);
+        }
+        NAMES.iter().find(|(known, _)| *known == name).map(|(_, part)| part.clone())
+    }
+
+    /// Every name, for a hint.
+    pub(crate) fn names() -> String {
+        let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
+        format!("{}, claim.NAME, header.NAME", names.join(", "))
+    }
+
+    /// Whether a client can have as many of them as it likes.
+    pub(crate) fn is_chosen_by_clients(&self) -> bool {
+        matches!(self, Self::Address | Self::Header(_))
+    }
+
+    /// What this request has of it. Without it, the request is counted with all others that have none: who leaves out a header must not get
+    /// round a limit.
+    pub(crate) fn of<'a>(&self, req: &'a RequestHead, call: &'a Call, caller: Caller<'a>) -> Cow<'a, [u8]> {
+        let text = |text: &'a Option<String>| Cow::Borrowed(text.as_deref().unwrap_or_default().as_bytes());
+        match self {
+            Self::Address => Cow::Owned(network(call.client)),
+            Self::Api => Cow::Borrowed(call.operation.base_path.as_bytes()),
+            Self::Operation => Cow::Borrowed(call.operation.id.as_bytes()),
+            Self::Subject => text(&caller.principal.subject),
+            Self::Client => text(&caller.principal.client),
+            Self::Issuer => text(&caller.principal.issuer),
+            Self::Certificate => match caller.peer {
+                Peer::Certified(certificate) => Cow::Borrowed(&certificate.sha256),
+                Peer::Anonymous(_) => Cow::Borrowed(&[]),
+            },
+            Self::Claim(name) => caller.principal.claims.get(&**name).map_or(Cow::Borrowed(&[]), claim),
+            Self::Header(name) => header(req, name),
+        }
+    }
+}
+
+/// An address of IPv4; of IPv6 the network of 64 bits, in which one client has every address.
+fn network(address: IpAddr) -> Vec<u8> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets()[..8].to_vec(),
+    }
+}
+
+fn claim(value: &Value) -> Cow<'_, [u8]> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text.as_bytes()),
+        Value::Null => Cow::Borrowed(&[]),
+        other => Cow::Owned(other.to_string().into_bytes()),
+    }
+}
+
+/// All values of a field: who sends it twice is not two.
+fn header<'a>(req: &'a RequestHead, name: &HeaderName) -> Cow<'a, [u8]> {
+    let mut values = req.get_all(name);
+    let Some(first) = values.next() else { return Cow::Borrowed(&[]) };
+    match values.next() {
+        None => Cow::Borrowed(first.as_bytes()),
+        Some(second) => {
+            let all = [first, second].into_iter().chain(values).map(|value| value.as_bytes());
+            Cow::Owned(all.collect::<Vec<_>>().join(&b","[..]))
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Policies by name: those of the settings, and those of `policies.yaml` under them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tollgate_counters as counters;
+use tollgate_filter_api::{Counter, Env, Problem};
+
+use crate::config::{Algorithm, Config, Policy, Project, ProjectPolicy};
+
+/// A policy, ready to be asked.
+#[derive(Debug)]
+pub(crate) struct Named {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What counts.
+    pub policy: counters::Policy,
+    /// Whether it refuses.
+    pub stops: bool,
+    /// So many requests.
+    pub quota: u64,
+    /// In so many seconds.
+    pub window: u64,
+    /// Its part of `RateLimit-Policy`.
+    pub item: Box<str>,
+    /// Requests that were over it.
+    pub over: Counter,
+}
+
+/// Every policy that a limit may name.
+pub(crate) struct Policies<'a> {
+    config: &'a Config,
+    project: Arc<Project>,
+    env: &'a Env,
+    made: BTreeMap<String, Arc<Named>>,
+}
+
+impl<'a> Policies<'a> {
+    /// Those of the settings are all judged; those of the project were judged when it was built.
+    pub(crate) fn new(config: &'a Config, env: &'a Env) -> Result<Self, Problem> {
+        let mut policies = Self { config, project: env.declared.get()?, env, made: BTreeMap::new() };
+        for (name, policy) in &config.policies {
+            let named = policies.of_settings(name, policy)?;
+            policies.made.insert(name.clone(), named);
+        }
+        Ok(policies)
+    }
+
+    /// The policy of that name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn get(&mut self, name: &str) -> Result<Arc<Named>, Unknown> {
+        if let Some(made) = self.made.get(name) {
+            return Ok(made.clone());
+        }
+        let project = self.project.clone();
+        let lists = [&project.resource, &project.application, &project.subscription];
+        let found = lists.into_iter().find_map(|list| list.get(name)).ok_or_else(|| Unknown(self.names()))?;
+        let named = self.of_project(name, found).map_err(|_| Unknown(self.names()))?;
+        self.made.insert(name.to_owned(), named.clone());
+        Ok(named)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let project = &self.project;
+        let lists = [&project.resource, &project.application, &project.subscription];
+        lists.into_iter().flat_map(|list| list.keys()).chain(self.config.policies.keys()).cloned().collect()
+    }
+
+    fn of_settings(&self, name: &str, policy: &Policy) -> Result<Arc<Named>, Problem> {
+        let wrong = |key: &str, message: String| {
+            Problem::setting(format!("/policies/{}{key}", name.replace('~', "~0").replace('/', "~1")), message)
+        };
+        if name.is_empty() || !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Err(wrong("", format!("expected a name in printable ASCII, found {name:?}")));
+        }
+        if policy.per.0.subsec_nanos() != 0 {
+            return Err(wrong("/per", format!("expected whole seconds, found {}", policy.per)));
+        }
+        let algorithm = match (policy.algorithm, policy.burst) {
+            (Algorithm::Fixed, None) => counters::Algorithm::Fixed,
+            (Algorithm::Sliding, None) => counters::Algorithm::Sliding,
+            (Algorithm::Gcra, burst) => counters::Algorithm::Gcra { burst: burst.unwrap_or(policy.requests) },
+            (_, Some(_)) => return Err(wrong("/burst", "only the algorithm `gcra` has a burst".to_owned())),
+        };
+        let (quota, window) = (policy.requests, policy.per.0.as_secs());
+        let stops = policy.stop && !self.config.shadow;
+        self.named(name, algorithm, quota, window, stops).map_err(|error| wrong("", error.to_string()))
+    }
+
+    fn of_project(&self, name: &str, policy: &ProjectPolicy) -> Result<Arc<Named>, counters::PolicyError> {
+        let stops = policy.stop_on_quota && !self.config.shadow;
+        self.named(name, counters::Algorithm::Fixed, policy.count, policy.window_seconds, stops)
+    }
+
+    fn named(
+        &self,
+        name: &str,
+        algorithm: counters::Algorithm,
+        quota: u64,
+        window: u64,
+        stops: bool,
+    ) -> Result<Arc<Named>, counters::PolicyError> {
+        let policy = counters::Policy::new(name, algorithm, counters::Limit::Requests(quota), window)?;
+        let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
+        let item = format!("\"{quoted}\";q={quota};w={window}").into();
+        let over = self.env.metrics.counter("throttle_over_total", Some(("policy", name)));
+        Ok(Arc::new(Named { name: name.into(), policy, stops, quota, window, item, over }))
+    }
+}
+
+/// No policy has the name; these are the ones there are.
+#[derive(Debug)]
+pub(crate) struct Unknown(Vec<String>);
+
+impl Unknown {
+    /// What is wrong with a setting that names it.
+    pub(crate) fn problem(&self, pointer: impl Into<String>, name: &str) -> Problem {
+        let problem = Problem::setting(pointer, format!("there is no policy `{name}`"));
+        match tollgate_filter_api::nearest(name, self.0.iter().map(String::as_str)) {
+            Some(near) => problem.hint(format!("did you mean `{near}`?")),
+            None => problem.hint("write it under `policies`, or into policies.yaml"),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Every way in which the filter ends a request.
+
+use tollgate_filter_api::Reason;
+
+macro_rules! reasons {
+    ($($name:ident = $id:literal, $status:literal, $code:literal, $title:literal, $help:literal;)*) => {
+        $(pub(crate) static $name: Reason = Reason::refused(concat!("throttle.", $id), $status, $code, $title, $help);)*
+        pub(crate) const ALL: &[Reason] = &[$(Reason::refused(concat!("throttle.", $id), $status, $code, $title, $help)),*];
+    };
+}
+
+reasons! {
+    API = "api", 429, 900_800, "The API has had too many requests", "All callers together have used up the tier that the definition names at the API. `Retry-After` says when there is more.";
+    OPERATION = "operation", 429, 900_802, "The operation has had too many requests", "All callers together have used up the tier that the definition names at the operation. `Retry-After` says when there is more.";
+    LIMIT = "limit", 429, 900_806, "Too many requests", "The caller has used up one of the `limits`. The log says which; `Retry-After` says when there is more.";
+    ANONYMOUS = "anonymous", 429, 900_804, "Too many requests without a credential", "The client's address has used up the policy `anonymous`. `Retry-After` says when there is more.";
+    FULL = "full", 503, 900_900, "The gateway cannot count another caller at the moment", "`max_keys` counters are in use, and the request would need another one for an address or a header. Counters that are over make room within seconds.";
+}
