@@ -9,7 +9,9 @@ pub struct Ask<'p> {
     pub(crate) key: Key,
     pub(crate) stops: bool,
     pub(crate) client_chosen: bool,
-    /// The counter as it was found, while a pass lasts.
+    /// Where the counter was found, if it was, while a pass lasts.
+    pub(crate) bucket: Option<usize>,
+    /// The counter as it is.
     pub(crate) count: Count,
     /// What the last pass said.
     pub told: Told,
@@ -47,7 +49,7 @@ pub struct Verdict {
 impl<'p> Ask<'p> {
     /// A limit that stops requests. The key must have been made for the same policy.
     pub fn new(policy: &'p Policy, key: Key) -> Self {
-        Self { policy, key, stops: true, client_chosen: false, count: Count::default(), told: Told::default() }
+        Self { policy, key, stops: true, client_chosen: false, bucket: None, count: Count::default(), told: Told::default() }
     }
 
     /// It never refuses, and tells what it would have done (shadow mode, `stopOnQuota: false`). It counts like one that refuses:

@@ -70,17 +70,18 @@ impl Counters {
         let now = self.clock.read(now);
         let mut shard = self.lock(key);
         let now = shard.time(now);
-        let count = policy.rule.roll(shard.find(key), now);
-        self.put(&mut shard, key, Count::of(count.until, count.number().saturating_add(bytes)));
+        let found = shard.find(key);
+        let count = policy.rule.roll(found.map(|(_, count)| count), now);
+        self.put(&mut shard, found.map(|(bucket, _)| bucket), key, Count::of(count.until, count.number().saturating_add(bytes)));
     }
 
     /// Gives one unit of a concurrency limit back. Call it once for each ask that was told `counted`; [`Held`](crate::Held) does.
     pub fn release(&self, key: Key) {
         let mut shard = self.lock(key);
-        match shard.find(key).map(Count::number) {
-            Some(0 | 1) => self.removed(usize::from(shard.remove(key))),
-            Some(number) => self.put(&mut shard, key, Count::of(u32::MAX, number - 1)),
-            None => {}
+        let Some((bucket, count)) = shard.find(key) else { return };
+        match count.number() {
+            0 | 1 => self.removed(usize::from(shard.remove(key))),
+            number => self.put(&mut shard, Some(bucket), key, Count::of(u32::MAX, number - 1)),
         }
     }
 
@@ -118,8 +119,8 @@ impl Counters {
         locked(&self.shards[key.shard as usize])
     }
 
-    pub(crate) fn put(&self, shard: &mut Shard, key: Key, count: Count) {
-        if let Some(removed) = shard.put(key, count) {
+    pub(crate) fn put(&self, shard: &mut Shard, bucket: Option<usize>, key: Key, count: Count) {
+        if let Some(removed) = shard.put(bucket, key, count) {
             self.keys.fetch_add(1, Ordering::Relaxed);
             self.removed(removed);
         }

@@ -10,6 +10,7 @@ use crate::{
     ask::{Ask, Told, Verdict},
     clock::{Moment, SECOND, Time},
     counters::Counters,
+    entry::Count,
     shard::Shard,
 };
 
@@ -60,6 +61,8 @@ impl<'c> Pass<'c> {
         order.iter_mut().enumerate().for_each(|(at, place)| *place = at);
         order.sort_unstable_by_key(|at| asks[*at].key);
         self.lock(asks, order, guards);
+        // Nothing else in between, so that the processor waits for the memory of all at once.
+        each(order, guards, |at, shard| find(&mut asks[at], shard));
         each(order, guards, |at, shard| self.check(&mut asks[at], shard));
         let verdict = verdict(asks);
         if verdict.passes {
@@ -90,10 +93,9 @@ impl<'c> Pass<'c> {
 
     fn check(&self, ask: &mut Ask<'_>, shard: &mut Shard) {
         let now = if self.counts { shard.time(self.now) } else { shard.time_seen(self.now) };
-        let found = shard.find(ask.key);
         let rule = &ask.policy.rule;
-        ask.count = rule.roll(found, now);
-        let full = found.is_none() && ask.client_chosen && !self.room(shard, now);
+        ask.count = rule.roll(ask.bucket.map(|_| ask.count), now);
+        let full = ask.bucket.is_none() && ask.client_chosen && !self.room(shard, now);
         let remaining = rule.left(ask.count, now);
         let remaining = if full { 0 } else { remaining };
         ask.told = Told { accepted: remaining > 0, full, remaining, ..Told::default() };
@@ -112,7 +114,7 @@ impl<'c> Pass<'c> {
         ask.told.remaining -= 1;
         ask.told.counted = first;
         if first && self.counts {
-            self.counters.put(shard, ask.key, ask.count);
+            self.counters.put(shard, ask.bucket, ask.key, ask.count);
         }
     }
 }
@@ -128,6 +130,12 @@ fn each(order: &[usize], guards: &mut Guards<'_>, mut visit: impl FnMut(usize, &
             visit(*at, shard);
         }
     }
+}
+
+fn find(ask: &mut Ask<'_>, shard: &mut Shard) {
+    let found = shard.find(ask.key);
+    ask.bucket = found.map(|(bucket, _)| bucket);
+    ask.count = found.map_or(Count::default(), |(_, count)| count);
 }
 
 fn verdict(asks: &[Ask<'_>]) -> Verdict {

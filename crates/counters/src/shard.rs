@@ -39,13 +39,24 @@ impl Shard {
         self.latest.max(now)
     }
 
-    pub fn find(&self, key: Key) -> Option<Count> {
-        self.table.find(Key::hash(&key.bits), |entry| entry.key == key.bits).map(|entry| entry.count)
+    /// A counter, and the bucket in which it lies.
+    pub fn find(&self, key: Key) -> Option<(usize, Count)> {
+        let bucket = self.table.find_bucket_index(Key::hash(&key.bits), |entry| entry.key == key.bits)?;
+        self.table.get_bucket(bucket).map(|entry| (bucket, entry.count))
     }
 
-    /// Writes a counter. How many counters were removed on the way, if it is new.
-    pub fn put(&mut self, key: Key, count: Count) -> Option<usize> {
+    /// Writes a counter that lies in that bucket, if it still does. How many counters were removed on the way, if it is new.
+    pub fn put(&mut self, bucket: Option<usize>, key: Key, count: Count) -> Option<usize> {
+        if let Some(entry) = bucket.and_then(|bucket| self.table.get_bucket_mut(bucket)).filter(|entry| entry.key == key.bits) {
+            entry.count = count;
+            return None;
+        }
+        self.insert(key, count)
+    }
+
+    fn insert(&mut self, key: Key, count: Count) -> Option<usize> {
         let hash = Key::hash(&key.bits);
+        // Its bucket may have been emptied, or its table rebuilt, since it was found.
         if let Some(entry) = self.table.find_mut(hash, |entry| entry.key == key.bits) {
             entry.count = count;
             return None;
