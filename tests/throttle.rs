@@ -37,6 +37,9 @@ fn tiers_of_the_definition_count_without_any_setting_and_say_so_to_clients() {
     let refused = gateway.get("/a/few");
     assert_eq!((refused.status(), upstream.count()), (429, 3));
     assert!(refused.text().contains("throttle.operation") && refused.text().contains("900802"), "{}", refused.text());
+    let document: Value = serde_json::from_str(&refused.text()).unwrap();
+    assert_eq!(document["type"], "https://iana.org/assignments/http-problem-types#quota-exceeded");
+    assert_eq!(document["violated-policies"], json!(["Three"]));
     let wait: u64 = refused.field("retry-after").unwrap().parse().unwrap();
     assert!(wait > 0 && wait <= 366 * 86_400 * 11 / 10, "{wait}");
     assert_eq!(gateway.get("/a/any").status(), 200, "an operation without a tier is not concerned");

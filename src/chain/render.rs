@@ -49,7 +49,7 @@ pub fn render(answer: &Answer, style: Errors, mention: Mention<'_>) -> Rendered 
         return Rendered { status, content_type: "", body: Vec::new() };
     }
     match style {
-        Errors::Problem => problem(reason, answer.get_detail(), mention),
+        Errors::Problem => problem(answer, mention),
         Errors::Wso2 => wso2(reason, answer.get_detail(), mention),
     }
 }
@@ -70,9 +70,11 @@ pub fn undecided(fault: impl Into<Cow<'static, str>>) -> Cause {
     Cause::new(kind, "decision", Rule::Fixed("what cannot be decided is refused")).detail(fault)
 }
 
-fn problem(reason: &Reason, detail: Option<&str>, mention: Mention<'_>) -> Rendered {
+fn problem(answer: &Answer, mention: Mention<'_>) -> Rendered {
+    let (reason, known) = (answer.reason(), answer.get_problem_type());
+    let own = || format!("urn:tollgate:reason:{}", reason.id);
     let mut body = json!({
-        "type": format!("urn:tollgate:reason:{}", reason.id),
+        "type": known.map_or_else(own, |known| known.uri.to_owned()),
         "title": reason.title,
         "status": reason.status,
         "reason": reason.id,
@@ -81,8 +83,14 @@ fn problem(reason: &Reason, detail: Option<&str>, mention: Mention<'_>) -> Rende
     if reason.code != 0 {
         body["code"] = reason.code.into();
     }
-    if let Some(detail) = detail {
+    if let Some(detail) = answer.get_detail() {
         body["detail"] = detail.into();
+    }
+    for (name, value) in known.into_iter().flat_map(|known| &known.members) {
+        // What every document has, no type changes.
+        if body.get(name).is_none() {
+            body[*name] = value.clone();
+        }
     }
     Rendered { status: reason.status, content_type: "application/problem+json", body: body.to_string().into_bytes() }
 }
@@ -168,6 +176,20 @@ mod tests {
         assert_eq!(body(&MISSING, Errors::Wso2), (401, expected.to_owned()));
         let expected = r#"{"fault":{"code":101503, "message":"Runtime Error", "description":"Error connecting to the back end"}}"#;
         assert_eq!(body(&gateway::CONNECT, Errors::Wso2), (500, expected.to_owned()));
+    }
+
+    #[test]
+    fn a_type_that_others_know_stands_in_a_problem_with_its_members_and_changes_none_of_the_others() {
+        static OVER: Reason = Reason::refused("throttle.limit", 429, 900_806, "Too many", "h");
+        let members = vec![("violated-policies", json!(["gold"])), ("status", json!(200))];
+        let cause = Cause::new(CauseKind::OverLimit, "test", Rule::Fixed("a test"));
+        let answer = OVER.because(cause).problem_type("https://types.example#over", members);
+        let document: serde_json::Value = serde_json::from_slice(&render(&answer, Errors::Problem, MENTION).body).unwrap();
+        assert_eq!(document["type"], "https://types.example#over");
+        assert_eq!((&document["violated-policies"], &document["status"]), (&json!(["gold"]), &json!(429)));
+        assert_eq!(document["reason"], "throttle.limit");
+        let fault = String::from_utf8(render(&answer, Errors::Wso2, MENTION).body).unwrap();
+        assert!(!fault.contains("gold"), "{fault}");
     }
 
     #[test]

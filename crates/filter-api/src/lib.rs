@@ -27,7 +27,7 @@ pub use contract::kind::{
     BuildFilter, CheckSettings, DynAnswer, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, FilterFuture, Kind, MetricDoc,
     NamedApis,
 };
-pub use contract::reason::{Answer, Meaning, Reason, Reply};
+pub use contract::reason::{Answer, Meaning, ProblemType, Reason, Reply};
 pub use request::carrier::Carrier;
 pub use request::escapes::percent_decoded;
 pub use request::head::{AnswerHead, IllegalHeader, IllegalStatus, RequestHead, ResponseHead};

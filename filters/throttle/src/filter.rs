@@ -25,6 +25,10 @@ use crate::{
     reasons::{self, FULL},
 };
 
+/// Problem types of draft-ietf-httpapi-ratelimit-headers-11, §5: the quota is used up, and the gateway can do less than usual.
+const EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+const REDUCED: &str = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
+
 /// The `throttle` filter.
 pub struct Throttle {
     limits: Vec<Limit>,
@@ -178,7 +182,10 @@ impl Decided {
             Some(((limit, named), _)) if !self.full => limit.reason.because(over(limit, named)),
             _ => FULL.because(Cause::new(CauseKind::Unavailable, "counter", Rule::setting("/max_keys"))),
         };
-        answer.header(RETRY_AFTER, retry_after)
+        let over = asked.iter().zip(&self.said).filter(|((_, named), said)| said.is_over && named.stops);
+        let violated: Vec<&str> = over.map(|((_, named), _)| &*named.name).collect();
+        let kind = if self.full { REDUCED } else { EXCEEDED };
+        answer.header(RETRY_AFTER, retry_after).problem_type(kind, vec![("violated-policies", violated.into())])
     }
 }
 

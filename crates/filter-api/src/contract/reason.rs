@@ -4,6 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
+use serde_json::Value;
 
 use crate::Cause;
 
@@ -90,6 +91,7 @@ pub struct Answer {
     detail: Option<Cow<'static, str>>,
     cause: Option<Arc<Cause>>,
     clients: Option<Box<Clients>>,
+    problem: Option<Box<ProblemType>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Option<Bytes>,
 }
@@ -101,12 +103,21 @@ struct Clients {
     claimed_client: Option<String>,
 }
 
+/// What a problem document says that has a type of its own (RFC 9457 §3.1.1, §3.2).
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProblemType {
+    /// The URI of the type.
+    pub uri: &'static str,
+    /// Members of that type, and of no other.
+    pub members: Vec<(&'static str, Value)>,
+}
+
 /// Most characters of a client application's name that nobody verified.
 const LONGEST_CLAIM: usize = 64;
 
 impl Answer {
     fn of(reason: &'static Reason) -> Self {
-        Self { reason, status: reason.status, detail: None, cause: None, clients: None, headers: Vec::new(), body: None }
+        Self { reason, status: reason.status, detail: None, cause: None, clients: None, problem: None, headers: Vec::new(), body: None }
     }
 
     /// The reason it was made from.
@@ -132,6 +143,13 @@ impl Answer {
     #[must_use]
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// A type that others know, with its members, in place of the reason's own. Holds for members what holds for [`Answer::detail`].
+    #[must_use]
+    pub fn problem_type(mut self, uri: &'static str, members: Vec<(&'static str, Value)>) -> Self {
+        self.problem = Some(Box::new(ProblemType { uri, members }));
         self
     }
 
@@ -168,6 +186,11 @@ impl Answer {
     /// The sentence for the client, if there is one.
     pub fn get_detail(&self) -> Option<&str> {
         self.detail.as_deref()
+    }
+
+    /// The problem's type, when it is not the reason's own.
+    pub fn get_problem_type(&self) -> Option<&ProblemType> {
+        self.problem.as_deref()
     }
 
     /// Why the request is refused; a reply has no cause.
