@@ -296,20 +296,21 @@ fn curl(line: &str) -> (String, u16, String, Vec<String>) {
 }
 
 #[test]
-fn the_demo_prints_three_requests_of_which_one_is_refused_and_says_why() {
+fn the_demo_prints_requests_of_which_one_is_refused_and_one_comes_too_often_and_both_are_told_why() {
     let mut child = Command::new(binary()).arg("demo").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let stdout = BufReader::new(child.stdout.take().unwrap());
-    let lines: Vec<String> = stdout.lines().map(Result::unwrap).filter(|line| line.starts_with("curl")).take(3).collect();
-    assert_eq!(lines.len(), 3, "{lines:?}");
-    let answers: Vec<_> = lines
-        .iter()
-        .map(|line| {
-            let (method, port, target, fields) = curl(line);
-            until("the demo to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-            let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-            Client::connect(port).ask(&method, &target, &fields, b"").unwrap()
-        })
-        .collect();
+    let lines: Vec<String> = stdout.lines().map(Result::unwrap).filter(|line| line.starts_with("curl")).take(4).collect();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    let ask = |line: &str| {
+        let (method, port, target, fields) = curl(line);
+        until("the demo to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        Client::connect(port).ask(&method, &target, &fields, b"").unwrap()
+    };
+    let answers: Vec<_> = lines[..3].iter().map(|line| ask(line)).collect();
+    let often: Vec<_> = (1..=6).map(|n| ask(&lines[3].replace("[1-6]", &n.to_string()))).collect();
+    let over = often.iter().find(|answer| answer.status() == 429).expect("one comes too often");
+    assert!(over.field("retry-after").is_some() && over.text().contains("throttle.anonymous"), "{}", over.text());
     let _ = Command::new("kill").arg(child.id().to_string()).status();
     let code = until("the demo to end", || child.try_wait().unwrap());
     let refused: Vec<_> = answers.iter().filter(|answer| answer.status() >= 400).collect();

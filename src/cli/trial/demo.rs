@@ -26,10 +26,12 @@ use crate::{
 
 /// Default address.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+/// Whoever has no token may come five times a minute.
+const THROTTLE: &str = "  - throttle:\n      policies: { guests: { requests: 5, per: 1m, algorithm: gcra } }\n      anonymous: guests\n";
 /// How long the printed token is good.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
-/// Try the gateway: sample backends, a key made on the spot, three requests.
+/// Try the gateway: sample backends, a key made on the spot, four requests.
 ///
 /// Needs nothing but this binary. Ctrl-C ends it; nothing is left behind.
 #[derive(Debug, clap::Args)]
@@ -48,7 +50,7 @@ pub(in crate::cli) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     }
     ProcessLog::install();
     if std::env::var_os("TOLLGATE_LOG").is_none() {
-        // A newcomer is to read the three requests, not how the engine starts.
+        // A newcomer is to read the requests, not how the engine starts.
         log::set_max_level(log::LevelFilter::Warn);
     }
     let listen = listen_address(args.listen)?;
@@ -58,8 +60,8 @@ pub(in crate::cli) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     let sample = Sample::new(parcels.address()?, rates.address()?);
     let issuer = Issuer::new()?;
     let key = issuer.key_file()?;
-    let config =
-        ConfigSource::Text { name: "demo".to_owned(), text: issuer::config(listen, admin, &key.path(), "off"), base: std::env::temp_dir() };
+    let text = issuer::config(listen, admin, &key.path(), "off") + THROTTLE;
+    let config = ConfigSource::Text { name: "demo".to_owned(), text, base: std::env::temp_dir() };
     let gateway = Gateway::load(Arc::new(sample), config, FILTERS)?;
     std::thread::spawn(move || backend::serve(vec![parcels, rates]));
     let token = issuer.token(LIFETIME)?;
@@ -107,6 +109,7 @@ fn announce(listen: SocketAddr, token: &str, format: Format) {
         format!("curl -i -H 'Authorization: Bearer {token}' {base}/parcels/42"),
         format!("curl -i {base}/parcels/42"),
         format!("curl -i {base}/rates"),
+        format!("curl -i '{base}/rates?[1-6]'"),
     ];
     let said = match format {
         Format::Json => print_json(&json!({ "gateway": format!("http://{listen}"), "token": token, "requests": requests })),
@@ -115,8 +118,9 @@ fn announce(listen: SocketAddr, token: &str, format: Format) {
              Passes: the token is good for an hour, and the backend `parcels` answers.\n{}\n\n\
              Is refused, and says why: there is no token.\n{}\n\n\
              Endpoints per resource: same API, another backend, open to everybody.\n{}\n\n\
+             Comes too often: without a token five requests pass at once. The next is told when to come again.\n{}\n\n\
              The token by itself:\n{token}\n\nCtrl-C ends it; nothing is left behind.",
-            requests[0], requests[1], requests[2]
+            requests[0], requests[1], requests[2], requests[3]
         )),
     };
     if let Err(failure) = said {
