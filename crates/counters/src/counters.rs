@@ -50,7 +50,7 @@ impl Counters {
         Self::with(Seed::random(), Clock::new(now, Time(0)), max_keys)
     }
 
-    fn with(seed: Seed, clock: Clock, max_keys: usize) -> Self {
+    pub(crate) fn with(seed: Seed, clock: Clock, max_keys: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Place(Mutex::new(Shard::new()))).collect();
         Self { shards, seed, clock, keys: AtomicUsize::new(0), max_keys, turn: AtomicUsize::new(0), search: AtomicUsize::new(0) }
     }
@@ -81,7 +81,9 @@ impl Counters {
         let Some((bucket, count)) = shard.find(key) else { return };
         match count.number() {
             0 | 1 => self.removed(usize::from(shard.remove(key))),
-            number => self.put(&mut shard, Some(bucket), key, Count::of(u32::MAX, number - 1)),
+            number => {
+                self.put(&mut shard, Some(bucket), key, Count::of(u32::MAX, number - 1));
+            }
         }
     }
 
@@ -116,14 +118,27 @@ impl Counters {
     }
 
     pub(crate) fn lock(&self, key: Key) -> MutexGuard<'_, Shard> {
-        locked(&self.shards[key.shard as usize])
+        self.lock_shard(key.shard)
     }
 
-    pub(crate) fn put(&self, shard: &mut Shard, bucket: Option<usize>, key: Key, count: Count) {
-        if let Some(removed) = shard.put(bucket, key, count) {
-            self.keys.fetch_add(1, Ordering::Relaxed);
-            self.removed(removed);
-        }
+    pub(crate) fn lock_shard(&self, number: u32) -> MutexGuard<'_, Shard> {
+        locked(&self.shards[number as usize])
+    }
+
+    pub(crate) fn shard_numbers(&self) -> std::ops::Range<u32> {
+        0..SHARDS as u32
+    }
+
+    pub(crate) fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// Writes a counter, which was found in that bucket if it was; whether it is new.
+    pub(crate) fn put(&self, shard: &mut Shard, bucket: Option<usize>, key: Key, count: Count) -> bool {
+        let Some(removed) = shard.put(bucket, key, count) else { return false };
+        self.keys.fetch_add(1, Ordering::Relaxed);
+        self.removed(removed);
+        true
     }
 
     /// Whether there is room for a new key.

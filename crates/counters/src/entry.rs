@@ -18,6 +18,10 @@ impl Entry {
     pub fn hash(&self) -> u64 {
         Key::hash(&self.key)
     }
+
+    pub fn kept(&self) -> bool {
+        Key { shard: 0, bits: self.key }.kept()
+    }
 }
 
 /// How much; what the numbers mean is the algorithm's.

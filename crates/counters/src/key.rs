@@ -23,6 +23,11 @@ impl Key {
     pub(crate) fn hash(bits: &[u32; 3]) -> u64 {
         u64::from(bits[1]) << 32 | u64::from(bits[2])
     }
+
+    /// Whether its counter is worth a file.
+    pub(crate) fn kept(self) -> bool {
+        self.bits[0] & KEPT != 0
+    }
 }
 
 /// The key of the hash.

@@ -19,8 +19,10 @@
 //! new keys that the client chose are refused; a counter in use is never dropped, or a client could wipe its quota out by
 //! inventing keys.
 //!
-//! What it does not protect against: other processes with the same limits (nothing is shared here), a crash (counters are in
-//! memory), and keys that a client may choose as it likes. Keys are stored as 107 bits of a hash under a random key: two of ten
+//! Counters whose window is a day or longer can be saved and loaded again ([`Counters::save_file`], [`Counters::load_file`]).
+//!
+//! What it does not protect against: other processes with the same limits (nothing is shared here), a crash (what was counted since
+//! the last save is forgotten), and keys that a client may choose as it likes. Keys are stored as 107 bits of a hash under a random key: two of ten
 //! million share a counter with a probability below 10^-18, and nobody can search for such a pair.
 
 mod algorithm;
@@ -32,6 +34,7 @@ mod held;
 mod key;
 mod pass;
 mod policy;
+mod saved;
 mod shard;
 
 pub use ask::{Ask, Told, Verdict};
@@ -40,3 +43,4 @@ pub use counters::{Counters, DEFAULT_MAX_KEYS};
 pub use held::Held;
 pub use key::Key;
 pub use policy::{Algorithm, Limit, MAX_LIMIT, MAX_WINDOW, Policy, PolicyError};
+pub use saved::LoadError;

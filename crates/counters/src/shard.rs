@@ -96,8 +96,32 @@ impl Shard {
         removed
     }
 
+    /// Adds the counters that are worth a file, and whose time is not over.
+    pub fn copy_kept(&self, now: Time, to: &mut Vec<Entry>) {
+        let kept = |entry: &&Entry| entry.kept() && !entry.count.over(now);
+        to.extend(self.table.iter().filter(kept).copied());
+    }
+
     /// Bytes that its table takes.
     pub fn bytes(&self) -> usize {
         self.table.allocation_size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_whose_bucket_another_has_taken_since_is_written_elsewhere() {
+        let mut shard = Shard::new();
+        let [old, other] = [1, 2].map(|number| Key { shard: 0, bits: [number; 3] });
+        shard.put(None, other, Count::of(9, 5));
+        let (bucket, _) = shard.find(other).unwrap();
+        assert_eq!(shard.put(Some(bucket), old, Count::of(9, 7)), Some(0));
+        assert_eq!(shard.find(other).map(|(_, count)| count.number()), Some(5));
+        assert_eq!(shard.find(old).map(|(_, count)| count.number()), Some(7));
+        assert_eq!(shard.put(None, old, Count::of(9, 8)), None, "it is there, wherever it was found");
+        assert_eq!(shard.find(old).map(|(_, count)| count.number()), Some(8));
     }
 }
