@@ -131,3 +131,51 @@ fn the_reference_products_bodies_and_codes_are_given_where_they_are_wanted() {
         r#"{"fault":{"code":900800, "message":"Message throttled out", "description":"You have exceeded your quota"}}"#
     );
 }
+
+#[test]
+fn tiers_that_a_token_names_count_by_application_and_subscription_with_the_reference_products_codes() {
+    let (upstream, folder, issuer) = (Upstream::start(), Folder::new(), Issuer::new("https://issuer.example"));
+    let closed = |title: &str, base: &str| {
+        let mut definition = open_api(base, &upstream.url(), json!({ "/x": { "get": operation() } }));
+        definition["info"]["title"] = title.into();
+        definition["x-wso2-disable-security"] = false.into();
+        definition["security"] = json!([{ "oauth": [] }]);
+        definition["components"] = json!({ "securitySchemes": { "oauth": { "type": "http", "scheme": "bearer" } } });
+        definition.to_string()
+    };
+    let policies = "applicationPolicies:
+  - Silver: { count: 2, unitTime: 1, timeUnit: year }
+subscriptionPolicies:
+  - Silver: { count: 3, unitTime: 1, timeUnit: year }
+  - Default: { count: 1, unitTime: 1, timeUnit: year }
+";
+    let project =
+        Project::new().definition("a.json", closed("A", "/a")).definition("b.json", closed("B", "/b")).file("policies.yaml", policies);
+    let tiers = json!({ "tiers": { "application": true, "subscription": true, "unsubscribed": "Default" } });
+    let jwt = json!({ "issuers": [issuer.config(&issuer.write(&folder, "issuer.pem"))] });
+    let config = json!({ "errors": "wso2", "chain": [{ "jwt": jwt }, { "throttle": tiers }] });
+    let gateway = Gateway::start(&project.build(&[]), Settings::of(config));
+    let subscribed = |tier: &str| json!([{ "name": "A", "version": "*", "subscriptionTier": tier }]);
+    let token = |user: &str, application: Value, subscribed: Value| {
+        let claims = json!({ "sub": user, "application": application, "subscribedAPIs": subscribed });
+        format!("Authorization: Bearer {}", issuer.token(claims))
+    };
+    let code = |target: &str, token: &str| {
+        let answer = gateway.send("GET", target, &[token], b"");
+        let fault = serde_json::from_str::<Value>(&answer.text()).unwrap_or_default();
+        (answer.status(), fault["fault"]["code"].as_u64().unwrap_or_default())
+    };
+    let ann = token("ann", json!({ "id": 1, "tier": "Silver" }), subscribed("Silver"));
+    assert_eq!([code("/a/x", &ann), code("/a/x", &ann)], [(200, 0); 2]);
+    assert_eq!(code("/a/x", &ann), (429, 900_803), "two for one user of the application");
+    let bob = token("bob", json!({ "id": 1, "tier": "Silver" }), subscribed("Silver"));
+    assert_eq!(code("/a/x", &bob), (200, 0), "the third and last of the subscription");
+    assert_eq!(code("/a/x", &bob), (429, 900_804));
+    assert_eq!(code("/a/x", &ann), (429, 900_804), "the subscription answers before the application");
+    let another = token("bob", json!({ "id": 2, "tier": "Silver" }), subscribed("Silver"));
+    assert_eq!(code("/a/x", &another), (200, 0), "another application");
+    assert_eq!(code("/b/x", &another), (200, 0), "to which the other API gives its tier for those without a subscription");
+    assert_eq!(code("/b/x", &token("eve", json!({ "id": 2, "tier": "Unlimited" }), subscribed("Silver"))), (429, 900_804));
+    assert_eq!(code("/a/x", &token("eve", json!({ "id": 3, "tier": "Platinum" }), subscribed("Silver"))), (500, 900_809));
+    assert_eq!(upstream.count(), 5);
+}

@@ -28,6 +28,7 @@ pub use contract::kind::{
     NamedApis,
 };
 pub use contract::reason::{Answer, Meaning, ProblemType, Reason, Reply};
+pub use contract::subscription::Subscriptions;
 pub use request::carrier::Carrier;
 pub use request::escapes::percent_decoded;
 pub use request::head::{AnswerHead, IllegalHeader, IllegalStatus, RequestHead, ResponseHead};

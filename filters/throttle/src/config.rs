@@ -14,6 +14,8 @@ pub struct Config {
     pub policies: BTreeMap<String, Policy>,
     /// Limits on top of the tiers of the definition. A request has to keep all of them.
     pub limits: Vec<Limit>,
+    /// Tiers that a verified credential names.
+    pub tiers: Tiers,
     /// Policy for callers whom no filter knows, by the address of the client.
     pub anonymous: Option<String>,
     /// What clients are told of their limits.
@@ -27,9 +29,30 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let (policies, limits, headers) = (BTreeMap::new(), Vec::new(), Headers::default());
-        Self { policies, limits, anonymous: None, headers, shadow: false, max_keys: tollgate_counters::DEFAULT_MAX_KEYS }
+        Self {
+            policies: BTreeMap::new(),
+            limits: Vec::new(),
+            tiers: Tiers::default(),
+            anonymous: None,
+            headers: Headers::default(),
+            shadow: false,
+            max_keys: tollgate_counters::DEFAULT_MAX_KEYS,
+        }
     }
+}
+
+/// Tiers that a verified credential names, as tokens and keys of the reference product do.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tiers {
+    /// Whether the claim `application.tier` names a policy of `applicationPolicies`. Requests of one user by one application
+    /// (`application.id`) are counted together.
+    pub application: bool,
+    /// Whether `subscriptionTier` of the API's entry in the claim `subscribedAPIs` names a policy of `subscriptionPolicies`. Requests of one
+    /// application to one API are counted together.
+    pub subscription: bool,
+    /// Subscription tier of callers whose credential names none for the API. Without it they have no limit of this kind.
+    pub unsubscribed: Option<String>,
 }
 
 /// So much in so much time.

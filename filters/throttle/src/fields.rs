@@ -21,7 +21,7 @@ pub(crate) struct Heard<'a> {
     pub is_over: bool,
 }
 
-/// `RateLimit-Policy`: every policy that was asked.
+/// `RateLimit-Policy`: every policy that was asked, if any was.
 pub(crate) fn policies<'a>(all: impl Iterator<Item = Heard<'a>>) -> Option<HeaderValue> {
     let mut text = String::new();
     for heard in all {
@@ -30,7 +30,7 @@ pub(crate) fn policies<'a>(all: impl Iterator<Item = Heard<'a>>) -> Option<Heade
         }
         text.push_str(&heard.named.item);
     }
-    HeaderValue::try_from(text).ok()
+    if text.is_empty() { None } else { HeaderValue::try_from(text).ok() }
 }
 
 /// `RateLimit`: the policy of which least is left, and each that is used up.

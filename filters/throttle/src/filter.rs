@@ -12,15 +12,15 @@ use http::header::RETRY_AFTER;
 use serde::{Deserialize, Serialize};
 use tollgate_counters::{self as counters, Ask, Counters};
 use tollgate_filter_api::{
-    Answer, Call, Cause, CauseKind, Cx, Env, Fault, Filter, Flow, Gauge, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Principal,
-    Problem, Reason, RequestHead, ResponseCx, Rule, Shown, View, Views,
+    AllCredentials, Answer, Call, Cause, CauseKind, Cx, Env, Fault, Filter, Flow, Gauge, HeaderName, HeaderValue, MetricDoc, Peer, Posture,
+    Problem, Reason, ResponseCx, Rule, Shown, View, Views,
 };
 
 use crate::{
     config::{Config, Declaration, Headers},
     fields::{self, Heard},
     limits::{Limit, MOST, limits},
-    part::Caller,
+    part::Seen,
     policies::{Named, Policies},
     reasons::{self, FULL},
 };
@@ -54,12 +54,14 @@ impl Filter for Throttle {
     ];
     type Config = Config;
     type Declared = Declaration;
-    type Needs = (Principal, Peer);
+    type Needs = (AllCredentials, Peer);
     type Gives = ();
     type State = Vec<(HeaderName, HeaderValue)>;
 
     fn is_idle(config: &Config, declared: &Declaration) -> bool {
-        config.limits.is_empty() && config.anonymous.is_none() && config.policies.is_empty() && declared.policy.is_none()
+        let has_tiers = config.tiers.application || config.tiers.subscription || config.tiers.unsubscribed.is_some();
+        let has_limits = !config.limits.is_empty() || has_tiers || config.anonymous.is_some();
+        !has_limits && config.policies.is_empty() && declared.policy.is_none()
     }
 
     fn build(config: Config, declared: Declaration, env: &Env) -> Result<Self, Problem> {
@@ -78,11 +80,14 @@ impl Filter for Throttle {
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
-        let (principal, peer) = cx.given;
-        let caller = Caller { principal, peer };
-        let asked: Vec<(&Limit, &Named)> = self.limits.iter().filter_map(|limit| Some((limit, &**limit.policy(caller)?))).collect();
-        let decided = self.decide(&asked, cx.req, cx.call, caller, cx.views)?;
-        let heard = || asked.iter().zip(&decided.said).map(|((_, named), said)| said.of(named));
+        let (credentials, peer) = cx.given;
+        let seen = Seen { req: cx.req, call: cx.call, credentials, peer };
+        let asked: Vec<Asked<'_>> = match self.limits.iter().filter_map(|limit| Asked::of(limit, seen)).collect() {
+            Ok(asked) => asked,
+            Err(refusal) => return Ok(Flow::Stop(refusal)),
+        };
+        let decided = self.decide(&asked, seen, cx.views)?;
+        let heard = || asked.iter().zip(&decided.said).map(|(asked, said)| said.of(asked.named));
         heard().filter(|heard| heard.is_over).for_each(|heard| heard.named.over.inc());
         let mut fields = Vec::new();
         if self.headers.ratelimit {
@@ -106,20 +111,26 @@ impl Filter for Throttle {
     }
 }
 
+/// A limit, and the policy that counts the request.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    limit: &'a Limit,
+    named: &'a Named,
+}
+
+impl<'a> Asked<'a> {
+    fn of(limit: &'a Limit, seen: Seen<'_>) -> Option<Result<Self, Answer>> {
+        let named = limit.policy(seen).transpose()?;
+        Some(named.map(|named| Self { limit, named }))
+    }
+}
+
 impl Throttle {
     /// Asks all limits at once.
-    fn decide(
-        &self,
-        asked: &[(&Limit, &Named)],
-        req: &RequestHead,
-        call: &Call,
-        caller: Caller<'_>,
-        views: &mut Views,
-    ) -> Result<Decided, Fault> {
-        let now = moment(call.moment());
+    fn decide(&self, asked: &[Asked<'_>], seen: Seen<'_>, views: &mut Views) -> Result<Decided, Fault> {
+        let now = moment(seen.call.moment());
         let decided = views.take(&self.counters, "the limits of the operation", |shared, takes| {
-            let ask = |(limit, named)| Limit::ask(limit, named, &shared.counters, req, call, caller);
-            let mut asks: Vec<Ask<'_>> = asked.iter().copied().map(ask).collect();
+            let mut asks: Vec<Ask<'_>> = asked.iter().map(|one| one.limit.ask(one.named, &shared.counters, seen)).collect();
             let verdict = if takes { shared.counters.decide(now, &mut asks) } else { shared.counters.look(now, &mut asks) };
             Decided::new(verdict, &asks)
         })?;
@@ -173,17 +184,17 @@ impl Decided {
     }
 
     /// The refusal, of the first limit that refuses.
-    fn answer(&self, asked: &[(&Limit, &Named)], call: &Call) -> Answer {
+    fn answer(&self, asked: &[Asked<'_>], call: &Call) -> Answer {
         // Who waited for the same edge does not come back in the same second.
         let spread = u64::try_from(call.request_id.value % u128::from(self.retry_after / 10 + 1)).unwrap_or_default();
         let retry_after = HeaderValue::from(self.retry_after + spread);
-        let refused = asked.iter().zip(&self.said).find(|((_, named), said)| said.is_over && named.stops);
+        let refused = asked.iter().zip(&self.said).find(|(asked, said)| said.is_over && asked.named.stops);
         let answer = match refused {
-            Some(((limit, named), _)) if !self.full => limit.reason.because(over(limit, named)),
+            Some((asked, _)) if !self.full => asked.limit.reason.because(over(asked.limit, asked.named)),
             _ => FULL.because(Cause::new(CauseKind::Unavailable, "counter", Rule::setting("/max_keys"))),
         };
-        let over = asked.iter().zip(&self.said).filter(|((_, named), said)| said.is_over && named.stops);
-        let violated: Vec<&str> = over.map(|((_, named), _)| &*named.name).collect();
+        let over = asked.iter().zip(&self.said).filter(|(asked, said)| said.is_over && asked.named.stops);
+        let violated: Vec<&str> = over.map(|(asked, _)| &*asked.named.name).collect();
         let kind = if self.full { REDUCED } else { EXCEEDED };
         answer.header(RETRY_AFTER, retry_after).problem_type(kind, vec![("violated-policies", violated.into())])
     }

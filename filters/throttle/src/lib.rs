@@ -11,6 +11,7 @@ mod limits;
 mod part;
 mod policies;
 mod reasons;
+mod tiers;
 
 pub use config::Config;
 pub use filter::Throttle;
@@ -23,6 +24,7 @@ pub const KIND: Kind = Kind::of::<Throttle>(
         ("api.yaml", include_str!("../cases/api.yaml")),
         ("full.yaml", include_str!("../cases/full.yaml")),
         ("limits.yaml", include_str!("../cases/limits.yaml")),
+        ("named_tiers.yaml", include_str!("../cases/named_tiers.yaml")),
         ("shadow.yaml", include_str!("../cases/shadow.yaml")),
         ("tiers.yaml", include_str!("../cases/tiers.yaml")),
     ],

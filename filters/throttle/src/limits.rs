@@ -2,14 +2,15 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use tollgate_counters::{Ask, Counters, Key};
-use tollgate_filter_api::{Call, Problem, Reason, RequestHead, Rule};
+use tollgate_counters::{self as counters, Ask, Counters};
+use tollgate_filter_api::{Answer, Problem, Reason, Rule};
 
 use crate::{
     config::{Config, Declaration, Level, Limit as Setting, Plan},
-    part::{Caller, Part},
-    policies::{Named, Policies},
-    reasons::{ANONYMOUS, API, LIMIT, OPERATION},
+    part::{Part, Seen},
+    policies::{List, Named, Policies},
+    reasons::{ANONYMOUS, API, APPLICATION, LIMIT, OPERATION, SUBSCRIPTION},
+    tiers::{Tier, UNLIMITED},
 };
 
 /// Most limits of an operation, so that they are counted without an allocation.
@@ -25,7 +26,7 @@ pub(crate) struct Limit {
     /// What says so.
     pub rule: Rule,
     which: Which,
-    key: Vec<Part>,
+    key: Key,
     /// It is for callers alone whom no filter knows.
     anonymous: bool,
 }
@@ -40,26 +41,48 @@ enum Which {
         policies: Vec<Arc<Named>>,
         otherwise: Arc<Named>,
     },
+    Tier(Tier),
+}
+
+/// Who is counted together.
+#[derive(Debug)]
+struct Key {
+    /// What the parts are. Limits that share a policy and nothing else do not share counters.
+    name: Box<str>,
+    parts: Vec<Part>,
 }
 
 /// All limits that the settings and the definition have for an operation, in the order in which they answer.
 pub(crate) fn limits(config: &Config, declared: &Declaration, policies: &mut Policies<'_>) -> Result<Vec<Limit>, Problem> {
     let mut limits = Vec::new();
-    if let Some(name) = declared.policy.as_deref().filter(|name| *name != "Unlimited") {
-        let named = policies.get(name).map_err(|unknown| unknown.problem("/policy", name).of_declaration())?;
+    if let Some(name) = declared.policy.as_deref().filter(|name| *name != UNLIMITED) {
+        let named = policies.get(List::Resource, name).map_err(|unknown| unknown.problem("/policy", name).of_declaration())?;
         let (reason, key) = match declared.level {
-            Level::Api => (&API, vec![Part::Api]),
-            Level::Resource => (&OPERATION, vec![Part::Api, Part::Operation]),
+            Level::Api => (&API, Key::new("api", vec![Part::Api])),
+            Level::Resource => (&OPERATION, Key::new("api operation", vec![Part::Api, Part::Operation])),
         };
-        limits.push(Limit { reason, rule: Rule::declaration("/policy"), which: Which::Always(named), key, anonymous: false });
+        limits.push(Limit::new(reason, Rule::declaration("/policy"), Which::Always(named), key));
+    }
+    if config.tiers.subscription {
+        let tier = Which::Tier(Tier::subscription(config, policies)?);
+        let key = Key::new("subscription", vec![Part::Application, Part::Other, Part::Api]);
+        limits.push(Limit::new(&SUBSCRIPTION, Rule::setting("/tiers/subscription"), tier, key));
+    } else if config.tiers.unsubscribed.is_some() {
+        let message = "it is the tier of callers without a subscription, and subscriptions are not looked at";
+        return Err(Problem::setting("/tiers/unsubscribed", message).hint("set `subscription: true` beside it"));
+    }
+    if config.tiers.application {
+        let tier = Which::Tier(Tier::application(config, policies)?);
+        let key = Key::new("application", vec![Part::Application, Part::Other, Part::Subject]);
+        limits.push(Limit::new(&APPLICATION, Rule::setting("/tiers/application"), tier, key));
     }
     for (at, setting) in config.limits.iter().enumerate() {
         limits.push(limit(at, setting, policies)?);
     }
     if let Some(name) = &config.anonymous {
-        let named = policies.get(name).map_err(|unknown| unknown.problem("/anonymous", name))?;
-        let (rule, key) = (Rule::setting("/anonymous"), vec![Part::Address]);
-        limits.push(Limit { reason: &ANONYMOUS, rule, which: Which::Always(named), key, anonymous: true });
+        let named = policies.get(List::Subscription, name).map_err(|unknown| unknown.problem("/anonymous", name))?;
+        let limit = Limit::new(&ANONYMOUS, Rule::setting("/anonymous"), Which::Always(named), Key::new("anonymous", vec![Part::Address]));
+        limits.push(Limit { anonymous: true, ..limit });
     }
     if limits.len() > MOST {
         return Err(Problem::setting("/limits", format!("an operation has at most {MOST} limits, and this one has {}", limits.len())));
@@ -70,21 +93,21 @@ pub(crate) fn limits(config: &Config, declared: &Declaration, policies: &mut Pol
 fn limit(at: usize, setting: &Setting, policies: &mut Policies<'_>) -> Result<Limit, Problem> {
     let which = match (&setting.policy, &setting.plan) {
         (Some(name), None) => {
-            let named = policies.get(name).map_err(|unknown| unknown.problem(format!("/limits/{at}/policy"), name))?;
+            let named = policies.get_any(name).map_err(|unknown| unknown.problem(format!("/limits/{at}/policy"), name))?;
             Which::Always(named)
         }
         (None, Some(plan)) => plan_of(at, plan, policies)?,
         _ => return Err(Problem::setting(format!("/limits/{at}"), "a limit has either a `policy` or a `plan`")),
     };
-    let key: Vec<Part> = setting.key.iter().enumerate().map(|(nth, name)| part(at, nth, name)).collect::<Result<_, _>>()?;
-    if key.is_empty() || key.len() > PARTS {
-        return Err(Problem::setting(format!("/limits/{at}/key"), format!("expected one to {PARTS} parts, found {}", key.len())));
+    let parts: Vec<Part> = setting.key.iter().enumerate().map(|(nth, name)| part(at, nth, name)).collect::<Result<_, _>>()?;
+    if parts.is_empty() || parts.len() > PARTS {
+        return Err(Problem::setting(format!("/limits/{at}/key"), format!("expected one to {PARTS} parts, found {}", parts.len())));
     }
-    Ok(Limit { reason: &LIMIT, rule: Rule::nth_setting("/limits/*", at), which, key, anonymous: false })
+    Ok(Limit::new(&LIMIT, Rule::nth_setting("/limits/*", at), which, Key::new(&setting.key.join(" "), parts)))
 }
 
 fn plan_of(at: usize, plan: &Plan, policies: &mut Policies<'_>) -> Result<Which, Problem> {
-    let mut get = |pointer: String, name: &str| policies.get(name).map_err(|unknown| unknown.problem(pointer, name));
+    let mut get = |pointer: String, name: &str| policies.get_any(name).map_err(|unknown| unknown.problem(pointer, name));
     let otherwise = get(format!("/limits/{at}/plan/otherwise"), &plan.otherwise)?;
     let named = plan.policies.iter().enumerate();
     let named = named.map(|(nth, name)| get(format!("/limits/{at}/plan/policies/{nth}"), name)).collect::<Result<_, _>>()?;
@@ -99,33 +122,52 @@ fn part(at: usize, nth: usize, name: &str) -> Result<Part, Problem> {
 }
 
 impl Limit {
+    fn new(reason: &'static Reason, rule: Rule, which: Which, key: Key) -> Self {
+        Self { reason, rule, which, key, anonymous: false }
+    }
+
     /// The policy that counts this request, when the limit is for its caller.
-    pub(crate) fn policy(&self, caller: Caller<'_>) -> Option<&Arc<Named>> {
-        if self.anonymous && !caller.principal.is_anonymous() {
-            return None;
+    ///
+    /// # Errors
+    /// The refusal, when nobody knows which.
+    pub(crate) fn policy(&self, seen: Seen<'_>) -> Result<Option<&Arc<Named>>, Answer> {
+        let principal = seen.credentials.first;
+        if self.anonymous && !principal.is_anonymous() {
+            return Ok(None);
         }
-        Some(match &self.which {
-            Which::Always(named) => named,
+        match &self.which {
+            Which::Always(named) => Ok(Some(named)),
             Which::Named { claim, policies, otherwise } => {
-                let name = caller.principal.claims.get(&**claim).and_then(|value| value.as_str());
-                policies.iter().find(|named| Some(&*named.name) == name).unwrap_or(otherwise)
+                let name = principal.claims.get(&**claim).and_then(|value| value.as_str());
+                Ok(Some(policies.iter().find(|named| Some(&*named.name) == name).unwrap_or(otherwise)))
             }
-        })
+            Which::Tier(tier) => tier.policy(seen),
+        }
     }
 
     /// The question that it asks of a request.
-    pub(crate) fn ask<'p>(&self, named: &'p Named, counters: &Counters, req: &RequestHead, call: &Call, caller: Caller<'_>) -> Ask<'p> {
-        let ask = Ask::new(&named.policy, self.key(named, counters, req, call, caller));
+    pub(crate) fn ask<'p>(&self, named: &'p Named, counters: &Counters, seen: Seen<'_>) -> Ask<'p> {
+        let ask = Ask::new(&named.policy, self.key.of(named, counters, seen));
         let ask = if named.stops { ask } else { ask.never_stops() };
-        if self.key.iter().any(Part::is_chosen_by_clients) { ask.chosen_by_client() } else { ask }
+        if self.key.parts.iter().any(Part::is_chosen_by_clients) { ask.chosen_by_client() } else { ask }
+    }
+}
+
+impl Key {
+    fn new(name: &str, parts: Vec<Part>) -> Self {
+        Self { name: name.into(), parts }
     }
 
-    fn key(&self, named: &Named, counters: &Counters, req: &RequestHead, call: &Call, caller: Caller<'_>) -> Key {
-        let mut parts = [const { Cow::Borrowed(&[] as &[u8]) }; PARTS];
-        for (place, part) in parts.iter_mut().zip(&self.key) {
-            *place = part.of(req, call, caller);
+    fn of(&self, named: &Named, counters: &Counters, seen: Seen<'_>) -> counters::Key {
+        let mut values = [const { Cow::Borrowed(&[] as &[u8]) }; PARTS];
+        for (place, part) in values.iter_mut().zip(&self.parts) {
+            *place = part.of(seen);
         }
-        let parts = parts.each_ref().map(|part| &**part);
-        counters.key(&named.policy, &parts[..self.key.len()])
+        let mut all = [&[] as &[u8]; PARTS + 1];
+        all[0] = self.name.as_bytes();
+        for (place, value) in all[1..].iter_mut().zip(&values) {
+            *place = value;
+        }
+        counters.key(&named.policy, &all[..=self.parts.len()])
     }
 }

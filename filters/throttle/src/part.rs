@@ -3,7 +3,9 @@
 use std::{borrow::Cow, net::IpAddr};
 
 use serde_json::Value;
-use tollgate_filter_api::{Call, HeaderName, Peer, Principal, RequestHead};
+use tollgate_filter_api::{Call, Credentials, HeaderName, Peer, RequestHead};
+
+use crate::tiers;
 
 /// Something of a request by which it is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +19,18 @@ pub(crate) enum Part {
     Certificate,
     Claim(Box<str>),
     Header(HeaderName),
+    /// The application of a tier: `application.id`.
+    Application,
+    /// In its place, of a credential that tells of no application: the client, or the subject.
+    Other,
 }
 
-/// Whom a request is of.
+/// What is known of a request.
 #[derive(Clone, Copy)]
-pub(crate) struct Caller<'a> {
-    pub principal: &'a Principal,
+pub(crate) struct Seen<'a> {
+    pub req: &'a RequestHead,
+    pub call: &'a Call,
+    pub credentials: Credentials<'a>,
     pub peer: &'a Peer,
 }
 
@@ -62,21 +70,27 @@ impl Part {
 
     /// What this request has of it. Without it, the request is counted with all others that have none: who leaves out a header must not get
     /// round a limit.
-    pub(crate) fn of<'a>(&self, req: &'a RequestHead, call: &'a Call, caller: Caller<'a>) -> Cow<'a, [u8]> {
+    pub(crate) fn of<'a>(&self, seen: Seen<'a>) -> Cow<'a, [u8]> {
         let text = |text: &'a Option<String>| Cow::Borrowed(text.as_deref().unwrap_or_default().as_bytes());
+        let (operation, principal) = (&seen.call.operation, seen.credentials.first);
+        let application = || tiers::application(seen.credentials, "id");
         match self {
-            Self::Address => Cow::Owned(network(call.client)),
-            Self::Api => Cow::Borrowed(call.operation.base_path.as_bytes()),
-            Self::Operation => Cow::Borrowed(call.operation.id.as_bytes()),
-            Self::Subject => text(&caller.principal.subject),
-            Self::Client => text(&caller.principal.client),
-            Self::Issuer => text(&caller.principal.issuer),
-            Self::Certificate => match caller.peer {
+            Self::Address => Cow::Owned(network(seen.call.client)),
+            Self::Api => Cow::Borrowed(operation.base_path.as_bytes()),
+            Self::Operation => Cow::Borrowed(operation.id.as_bytes()),
+            Self::Subject => text(&principal.subject),
+            Self::Client => text(&principal.client),
+            Self::Issuer => text(&principal.issuer),
+            Self::Certificate => match seen.peer {
                 Peer::Certified(certificate) => Cow::Borrowed(&certificate.sha256),
                 Peer::Anonymous(_) => Cow::Borrowed(&[]),
             },
-            Self::Claim(name) => caller.principal.claims.get(&**name).map_or(Cow::Borrowed(&[]), claim),
-            Self::Header(name) => header(req, name),
+            Self::Claim(name) => principal.claims.get(&**name).map_or(Cow::Borrowed(&[]), claim),
+            Self::Application => application().map_or(Cow::Borrowed(&[]), claim),
+            Self::Other if application().is_some() => Cow::Borrowed(&[]),
+            Self::Other if principal.client.is_some() => text(&principal.client),
+            Self::Other => text(&principal.subject),
+            Self::Header(name) => header(seen.req, name),
         }
     }
 }

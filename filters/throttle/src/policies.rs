@@ -31,8 +31,24 @@ pub(crate) struct Policies<'a> {
     config: &'a Config,
     project: Arc<Project>,
     env: &'a Env,
-    made: BTreeMap<String, Arc<Named>>,
+    made: BTreeMap<(List, String), Arc<Named>>,
 }
+
+/// Where policies stand. A name means another policy in each list of `policies.yaml`; those of the settings stand before all three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum List {
+    /// The settings.
+    Settings,
+    /// `resourcePolicies`.
+    Resource,
+    /// `applicationPolicies`.
+    Application,
+    /// `subscriptionPolicies`.
+    Subscription,
+}
+
+/// The lists of `policies.yaml`.
+const PROJECT: [List; 3] = [List::Resource, List::Application, List::Subscription];
 
 impl<'a> Policies<'a> {
     /// Those of the settings are all judged; those of the project were judged when it was built.
@@ -40,31 +56,54 @@ impl<'a> Policies<'a> {
         let mut policies = Self { config, project: env.declared.get()?, env, made: BTreeMap::new() };
         for (name, policy) in &config.policies {
             let named = policies.of_settings(name, policy)?;
-            policies.made.insert(name.clone(), named);
+            policies.made.insert((List::Settings, name.clone()), named);
         }
         Ok(policies)
     }
 
-    /// The policy of that name.
+    /// The policy of that name in the settings, or in a list.
     ///
     /// # Errors
     /// When there is none.
-    pub(crate) fn get(&mut self, name: &str) -> Result<Arc<Named>, Unknown> {
-        if let Some(made) = self.made.get(name) {
+    pub(crate) fn get(&mut self, list: List, name: &str) -> Result<Arc<Named>, Unknown> {
+        self.find(&[list], name)
+    }
+
+    /// The policy of that name in the settings, or in whatever list has one.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn get_any(&mut self, name: &str) -> Result<Arc<Named>, Unknown> {
+        self.find(&PROJECT, name)
+    }
+
+    /// Every policy that may be named by what stands in a list.
+    pub(crate) fn all(&mut self, list: List) -> Result<BTreeMap<String, Arc<Named>>, Problem> {
+        let names = self.names(&[list]);
+        let known = |name: String| match self.get(list, &name) {
+            Ok(named) => Ok((name, named)),
+            Err(unknown) => Err(unknown.problem("/policies", &name)),
+        };
+        names.into_iter().map(known).collect()
+    }
+
+    fn find(&mut self, lists: &[List], name: &str) -> Result<Arc<Named>, Unknown> {
+        let at = |list| (list, name.to_owned());
+        let known = std::iter::once(List::Settings).chain(lists.iter().copied()).find_map(|list| self.made.get(&at(list)));
+        if let Some(made) = known {
             return Ok(made.clone());
         }
         let project = self.project.clone();
-        let lists = [&project.resource, &project.application, &project.subscription];
-        let found = lists.into_iter().find_map(|list| list.get(name)).ok_or_else(|| Unknown(self.names()))?;
-        let named = self.of_project(name, found).map_err(|_| Unknown(self.names()))?;
-        self.made.insert(name.to_owned(), named.clone());
+        let found = lists.iter().find_map(|list| Some((*list, of(&project, *list)?.get(name)?)));
+        let (list, policy) = found.ok_or_else(|| Unknown(self.names(lists)))?;
+        let named = self.of_project(name, policy).map_err(|_| Unknown(self.names(lists)))?;
+        self.made.insert(at(list), named.clone());
         Ok(named)
     }
 
-    fn names(&self) -> Vec<String> {
-        let project = &self.project;
-        let lists = [&project.resource, &project.application, &project.subscription];
-        lists.into_iter().flat_map(|list| list.keys()).chain(self.config.policies.keys()).cloned().collect()
+    fn names(&self, lists: &[List]) -> Vec<String> {
+        let of_project = lists.iter().filter_map(|list| of(&self.project, *list)).flat_map(BTreeMap::keys);
+        self.config.policies.keys().chain(of_project).cloned().collect()
     }
 
     fn of_settings(&self, name: &str, policy: &Policy) -> Result<Arc<Named>, Problem> {
@@ -106,6 +145,15 @@ impl<'a> Policies<'a> {
         let item = format!("\"{quoted}\";q={quota};w={window}").into();
         let over = self.env.metrics.counter("throttle_over_total", Some(("policy", name)));
         Ok(Arc::new(Named { name: name.into(), policy, stops, quota, window, item, over }))
+    }
+}
+
+fn of(project: &Project, list: List) -> Option<&BTreeMap<String, ProjectPolicy>> {
+    match list {
+        List::Settings => None,
+        List::Resource => Some(&project.resource),
+        List::Application => Some(&project.application),
+        List::Subscription => Some(&project.subscription),
     }
 }
 

@@ -126,6 +126,19 @@ impl FactSet for AllCredentials {
     }
 }
 
+impl<B: Fact> FactSet for (AllCredentials, B) {
+    type View<'a> = (Credentials<'a>, &'a B);
+    const NAMES: &'static [&'static str] = &[Principal::NAME, B::NAME];
+
+    fn view(facts: &Facts) -> Option<(Credentials<'_>, &B)> {
+        Some((AllCredentials::view(facts)?, B::read(facts)?))
+    }
+
+    fn store(self, _: &mut Facts) {
+        match self.0 {}
+    }
+}
+
 /// Who is at the other end of the connection, as far as TLS knows. Always given.
 #[derive(Clone, Debug)]
 pub enum Peer {

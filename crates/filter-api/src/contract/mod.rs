@@ -8,3 +8,4 @@ pub mod fault;
 pub mod filter;
 pub mod kind;
 pub mod reason;
+pub mod subscription;
