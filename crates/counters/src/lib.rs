@@ -15,6 +15,28 @@
 //! A limit on bytes is checked before a body and counted after it, so it is passed by the bodies under way. A limit on requests
 //! at the same time ([`Policy::concurrent`]) is exact.
 //!
+//! ```
+//! use std::time::{Instant, SystemTime};
+//! use tollgate_counters::{Algorithm, Ask, Counters, DEFAULT_MAX_KEYS, Limit, Moment, Policy};
+//!
+//! let now = Moment { wall: SystemTime::now(), instant: Instant::now() };
+//! let counters = Counters::new(now, DEFAULT_MAX_KEYS);
+//! let gold = Policy::new("gold", Algorithm::Fixed, Limit::Requests(5_000), 60)?;
+//! let spikes = Policy::new("spikes", Algorithm::Gcra { burst: 1 }, Limit::Requests(10), 1)?;
+//!
+//! let mut asks = [
+//!     Ask::new(&gold, counters.key(&gold, &[b"application 12"])),
+//!     Ask::new(&spikes, counters.key(&spikes, &[b"192.0.2.1"])).chosen_by_client(),
+//! ];
+//! assert!(counters.decide(now, &mut asks).passes);
+//! assert_eq!(asks[0].told.remaining, 4_999);
+//!
+//! let verdict = counters.decide(now, &mut asks);
+//! assert_eq!((verdict.passes, verdict.retry_after), (false, 1));
+//! assert_eq!(asks[0].told.remaining, 4_999, "a refused request costs nothing");
+//! # Ok::<(), tollgate_counters::PolicyError>(())
+//! ```
+//!
 //! Memory is bounded: a counter takes 24 bytes in a hash table, and leaves it when its window is over. When the bound is reached,
 //! new keys that the client chose are refused; a counter in use is never dropped, or a client could wipe its quota out by
 //! inventing keys.
