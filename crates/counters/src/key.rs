@@ -44,8 +44,7 @@ impl Seed {
     /// Each part goes in with its length, or `["app1", "23"]` would be `["app12", "3"]`.
     pub fn key(self, policy: &Policy, parts: &[&[u8]]) -> Key {
         let mut hasher = SipHasher13::new_with_keys(self.0[0], self.0[1]);
-        hasher.write(&policy.number[0].to_le_bytes());
-        hasher.write(&policy.number[1].to_le_bytes());
+        hasher.write(&policy.number);
         for part in parts {
             hasher.write(&(part.len() as u64).to_le_bytes());
             hasher.write(part);

@@ -17,8 +17,15 @@ use crate::{
 /// So many limits a request are handled without an allocation.
 const FEW: usize = 16;
 
-/// The lock of the shard that the ask at the same place of the order is the first to need.
+/// The locks that are held, one a shard.
 type Guards<'c> = [Option<MutexGuard<'c, Shard>>];
+
+/// Which ask, and which lock it needs.
+#[derive(Clone, Copy, Default)]
+struct Turn {
+    ask: usize,
+    guard: usize,
+}
 
 impl Counters {
     /// Asks all limits at once. If every one that stops requests accepts, each that accepts counts the request; if one refuses, none
@@ -40,10 +47,10 @@ impl Counters {
         let now = self.time(now);
         let number = asks.len();
         if number <= FEW {
-            let (mut order, mut guards) = ([0; FEW], [const { None }; FEW]);
+            let (mut order, mut guards) = ([Turn::default(); FEW], [const { None }; FEW]);
             Pass { counters: self, now, counts }.run(asks, &mut order[..number], &mut guards[..number])
         } else {
-            let (mut order, mut guards) = (vec![0; number], Vec::new());
+            let (mut order, mut guards) = (vec![Turn::default(); number], Vec::new());
             guards.resize_with(number, || None);
             Pass { counters: self, now, counts }.run(asks, &mut order, &mut guards)
         }
@@ -57,36 +64,38 @@ struct Pass<'c> {
 }
 
 impl<'c> Pass<'c> {
-    fn run(&self, asks: &mut [Ask<'_>], order: &mut [usize], guards: &mut Guards<'c>) -> Verdict {
-        order.iter_mut().enumerate().for_each(|(at, place)| *place = at);
-        order.sort_unstable_by_key(|at| asks[*at].key);
+    fn run(&self, asks: &mut [Ask<'_>], order: &mut [Turn], guards: &mut Guards<'c>) -> Verdict {
+        order.iter_mut().enumerate().for_each(|(at, turn)| turn.ask = at);
+        order.sort_unstable_by_key(|turn| asks[turn.ask].key);
         self.lock(asks, order, guards);
         // Nothing else in between, so that the processor waits for the memory of all at once.
         each(order, guards, |at, shard| find(&mut asks[at], shard));
         each(order, guards, |at, shard| self.check(&mut asks[at], shard));
         let verdict = verdict(asks);
-        if verdict.passes {
-            let mut last = None;
-            each(order, guards, |at, shard| {
-                let ask = &mut asks[at];
-                if ask.told.accepted && ask.policy.rule.spends() {
-                    self.count(ask, shard, last != Some(ask.key));
-                    last = Some(ask.key);
-                }
-            });
-        }
-        each(order, guards, |at, shard| report(&mut asks[at], shard.time_seen(self.now)));
+        let mut last = None;
+        each(order, guards, |at, shard| {
+            let ask = &mut asks[at];
+            if verdict.passes && ask.told.accepted && ask.policy.rule.spends() {
+                self.count(ask, shard, last != Some(ask.key));
+                last = Some(ask.key);
+            }
+            report(ask, shard.time_seen(self.now));
+        });
         verdict
     }
 
     /// All locks first: a thread that waits for the second one while it looks the first one up makes others wait for both.
-    fn lock(&self, asks: &[Ask<'_>], order: &[usize], guards: &mut Guards<'c>) {
+    fn lock(&self, asks: &[Ask<'_>], order: &mut [Turn], guards: &mut Guards<'c>) {
         let mut last = None;
-        for (at, guard) in order.iter().zip(guards) {
-            let key = asks[*at].key;
-            if last != Some(key.shard) {
-                *guard = Some(self.counters.lock(key));
-                last = Some(key.shard);
+        for (at, turn) in order.iter_mut().enumerate() {
+            let key = asks[turn.ask].key;
+            match last {
+                Some((shard, guard)) if shard == key.shard => turn.guard = guard,
+                _ => {
+                    guards[at] = Some(self.counters.lock(key));
+                    turn.guard = at;
+                    last = Some((key.shard, at));
+                }
             }
         }
     }
@@ -120,14 +129,10 @@ impl<'c> Pass<'c> {
 }
 
 /// Goes through the asks in order, each with its shard.
-fn each(order: &[usize], guards: &mut Guards<'_>, mut visit: impl FnMut(usize, &mut Shard)) {
-    let mut held = 0;
-    for (place, at) in order.iter().enumerate() {
-        if guards[place].is_some() {
-            held = place;
-        }
-        if let Some(shard) = &mut guards[held] {
-            visit(*at, shard);
+fn each(order: &[Turn], guards: &mut Guards<'_>, mut visit: impl FnMut(usize, &mut Shard)) {
+    for turn in order {
+        if let Some(shard) = &mut guards[turn.guard] {
+            visit(turn.ask, shard);
         }
     }
 }

@@ -50,7 +50,8 @@ pub enum Limit {
 /// One limit, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    pub(crate) number: [u64; 2],
+    /// Goes into its keys.
+    pub(crate) number: [u8; 16],
     pub(crate) rule: Rule,
     /// Whether its counters are worth a file.
     pub(crate) kept: bool,
@@ -152,11 +153,10 @@ fn check_gcra(limit: u64, window: u64, burst: u64) -> Result<Gcra, PolicyError> 
 }
 
 /// The same in every process, because saved counters are found by it. Not secret: names come from the configuration.
-fn number(name: &str, rule: &Rule, window: u32) -> [u64; 2] {
+fn number(name: &str, rule: &Rule, window: u32) -> [u8; 16] {
     let mut hasher = SipHasher13::new();
     hasher.write(&[rule.tag()]);
     hasher.write(&window.to_le_bytes());
     hasher.write(name.as_bytes());
-    let hash = hasher.finish128();
-    [hash.h1, hash.h2]
+    hasher.finish128().as_bytes()
 }
