@@ -39,6 +39,7 @@ mod stopping;
 mod strangers;
 mod targets;
 mod throttle;
+mod throttle_in_progress;
 mod tls;
 mod traps;
 mod wso2;

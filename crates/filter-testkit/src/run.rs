@@ -287,8 +287,17 @@ impl Run {
 
     /// Ends the request.
     pub fn done(&mut self, status: u16) {
+        self.done_after(status, 0, 0);
+    }
+
+    /// Ends the request after so many bytes of its body and of the answer's.
+    pub fn done_after(&mut self, status: u16, bytes_in: u64, bytes_out: u64) {
         let reason = self.outcome.as_ref().ok().and_then(Option::as_ref).map(|answer| answer.reason().id);
-        self.filter.on_done(DynDone { call: &self.call, outcome: Outcome { status, reason }, state: &mut *self.state });
+        self.filter.on_done(DynDone {
+            call: &self.call,
+            outcome: Outcome { status, reason, bytes_in, bytes_out },
+            state: &mut *self.state,
+        });
     }
 }
 

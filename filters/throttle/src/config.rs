@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tollgate_filter_api::Interval;
+use tollgate_filter_api::{ByteSize, Interval};
 
 /// Settings of the `throttle` filter.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -55,14 +55,22 @@ pub struct Tiers {
     pub unsubscribed: Option<String>,
 }
 
-/// So much in so much time.
+/// So much in so much time, or at the same time. It has one of `requests`, `bytes` and `concurrent`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// Requests in the time that `per` says.
-    pub requests: u64,
+    #[serde(default)]
+    pub requests: Option<u64>,
+    /// Bytes of bodies in the time that `per` says, those of requests and of answers together. They are counted when a request is over.
+    #[serde(default)]
+    pub bytes: Option<ByteSize>,
+    /// Requests at the same time. Has no `per`.
+    #[serde(default)]
+    pub concurrent: Option<u64>,
     /// The time: whole seconds, from `1s` to `365d`.
-    pub per: Interval,
+    #[serde(default)]
+    pub per: Option<Interval>,
     /// How requests are counted.
     #[serde(default)]
     pub algorithm: Algorithm,

@@ -42,7 +42,10 @@ pub(crate) fn left<'a>(all: impl Iterator<Item = Heard<'a>> + Clone) -> Option<H
             text.push_str(", ");
         }
         let name = heard.named.item.split(";q=").next().unwrap_or_default();
-        let _ = write!(text, "{name};r={};t={}", heard.remaining, heard.reset);
+        let _ = write!(text, "{name};r={}", heard.remaining);
+        if heard.named.window > 0 {
+            let _ = write!(text, ";t={}", heard.reset);
+        }
     }
     HeaderValue::try_from(text).ok()
 }

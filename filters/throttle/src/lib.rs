@@ -5,12 +5,14 @@
 //! counts for itself.
 
 mod config;
+mod decided;
 mod fields;
 mod filter;
 mod limits;
 mod part;
 mod policies;
 mod reasons;
+mod shared;
 mod tiers;
 
 pub use config::Config;
@@ -27,5 +29,6 @@ pub const KIND: Kind = Kind::of::<Throttle>(
         ("named_tiers.yaml", include_str!("../cases/named_tiers.yaml")),
         ("shadow.yaml", include_str!("../cases/shadow.yaml")),
         ("tiers.yaml", include_str!("../cases/tiers.yaml")),
+        ("volume.yaml", include_str!("../cases/volume.yaml")),
     ],
 );

@@ -16,14 +16,44 @@ pub(crate) struct Named {
     pub policy: counters::Policy,
     /// Whether it refuses.
     pub stops: bool,
-    /// So many requests.
+    /// What is counted.
+    pub unit: Unit,
+    /// So many of them.
     pub quota: u64,
-    /// In so many seconds.
+    /// In so many seconds; 0: at the same time.
     pub window: u64,
     /// Its part of `RateLimit-Policy`.
     pub item: Box<str>,
     /// Requests that were over it.
     pub over: Counter,
+}
+
+/// What a policy counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Requests,
+    Bytes,
+    Concurrent,
+}
+
+impl Unit {
+    /// What is over the limit, for the log.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "number of requests",
+            Self::Bytes => "number of bytes",
+            Self::Concurrent => "number of requests at the same time",
+        }
+    }
+
+    /// The parameter of `RateLimit-Policy`.
+    fn parameter(self) -> &'static str {
+        match self {
+            Self::Requests => "",
+            Self::Bytes => ";qu=\"content-bytes\"",
+            Self::Concurrent => ";qu=\"concurrent-requests\"",
+        }
+    }
 }
 
 /// Every policy that a limit may name.
@@ -113,38 +143,54 @@ impl<'a> Policies<'a> {
         if name.is_empty() || !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(wrong("", format!("expected a name in printable ASCII, found {name:?}")));
         }
-        if policy.per.0.subsec_nanos() != 0 {
-            return Err(wrong("/per", format!("expected whole seconds, found {}", policy.per)));
-        }
+        let (unit, quota) = match (policy.requests, policy.bytes, policy.concurrent) {
+            (Some(requests), None, None) => (Unit::Requests, requests),
+            (None, Some(bytes), None) => (Unit::Bytes, bytes.0),
+            (None, None, Some(concurrent)) => (Unit::Concurrent, concurrent),
+            _ => return Err(wrong("", "a policy has one of `requests`, `bytes` and `concurrent`".to_owned())),
+        };
+        let window = match (policy.per, unit) {
+            (None, Unit::Concurrent) => 0,
+            (Some(_), Unit::Concurrent) => return Err(wrong("/per", "requests at the same time have no `per`".to_owned())),
+            (None, _) => return Err(wrong("", "it needs `per`: the time in which so many are let through".to_owned())),
+            (Some(per), _) if per.0.subsec_nanos() != 0 => return Err(wrong("/per", format!("expected whole seconds, found {per}"))),
+            (Some(per), _) => per.0.as_secs(),
+        };
         let algorithm = match (policy.algorithm, policy.burst) {
+            (Algorithm::Sliding | Algorithm::Gcra, _) if unit != Unit::Requests => {
+                return Err(wrong("/algorithm", "only `requests` are counted in another way than `fixed`".to_owned()));
+            }
             (Algorithm::Fixed, None) => counters::Algorithm::Fixed,
             (Algorithm::Sliding, None) => counters::Algorithm::Sliding,
-            (Algorithm::Gcra, burst) => counters::Algorithm::Gcra { burst: burst.unwrap_or(policy.requests) },
+            (Algorithm::Gcra, burst) => counters::Algorithm::Gcra { burst: burst.unwrap_or(quota) },
             (_, Some(_)) => return Err(wrong("/burst", "only the algorithm `gcra` has a burst".to_owned())),
         };
-        let (quota, window) = (policy.requests, policy.per.0.as_secs());
         let stops = policy.stop && !self.config.shadow;
-        self.named(name, algorithm, quota, window, stops).map_err(|error| wrong("", error.to_string()))
+        self.named(name, algorithm, (unit, quota, window), stops).map_err(|error| wrong("", error.to_string()))
     }
 
     fn of_project(&self, name: &str, policy: &ProjectPolicy) -> Result<Arc<Named>, counters::PolicyError> {
         let stops = policy.stop_on_quota && !self.config.shadow;
-        self.named(name, counters::Algorithm::Fixed, policy.count, policy.window_seconds, stops)
+        self.named(name, counters::Algorithm::Fixed, (Unit::Requests, policy.count, policy.window_seconds), stops)
     }
 
     fn named(
         &self,
         name: &str,
         algorithm: counters::Algorithm,
-        quota: u64,
-        window: u64,
+        (unit, quota, window): (Unit, u64, u64),
         stops: bool,
     ) -> Result<Arc<Named>, counters::PolicyError> {
-        let policy = counters::Policy::new(name, algorithm, counters::Limit::Requests(quota), window)?;
+        let policy = match unit {
+            Unit::Requests => counters::Policy::new(name, algorithm, counters::Limit::Requests(quota), window)?,
+            Unit::Bytes => counters::Policy::new(name, algorithm, counters::Limit::Bytes(quota), window)?,
+            Unit::Concurrent => counters::Policy::concurrent(name, quota)?,
+        };
         let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
-        let item = format!("\"{quoted}\";q={quota};w={window}").into();
+        let within = if window > 0 { format!(";w={window}") } else { String::new() };
+        let item = format!("\"{quoted}\";q={quota}{}{within}", unit.parameter()).into();
         let over = self.env.metrics.counter("throttle_over_total", Some(("policy", name)));
-        Ok(Arc::new(Named { name: name.into(), policy, stops, quota, window, item, over }))
+        Ok(Arc::new(Named { name: name.into(), policy, stops, unit, quota, window, item, over }))
     }
 }
 

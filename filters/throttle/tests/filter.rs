@@ -1,7 +1,7 @@
 //! The `throttle` filter from outside.
 
 use filter_throttle::{KIND, Throttle};
-use tollgate_filter_testkit::{Harness, conformance};
+use tollgate_filter_testkit::{Harness, Run, conformance, principal};
 
 #[test]
 fn it_conforms() {
@@ -23,6 +23,18 @@ fn what_cannot_be_counted_does_not_start_and_the_place_is_named() {
         ("{ policies: { a: { requests: 10000000000000000, per: 1m } } }", "/policies/a", "999999999999999"),
         ("{ policies: { a: { requests: 1, per: 1m, burst: 2 } } }", "/policies/a/burst", "`gcra`"),
         ("{ policies: { a: { requests: 1, per: 1m, algorithm: gcra, burst: 0 } } }", "/policies/a", "burst"),
+        ("{ policies: { a: { requests: 1 } } }", "/policies/a", "`per`"),
+        ("{ policies: { a: { per: 1m } } }", "/policies/a", "one of"),
+        ("{ policies: { a: { requests: 1, bytes: 1KiB, per: 1m } } }", "/policies/a", "one of"),
+        ("{ policies: { a: { bytes: 0B, per: 1m } } }", "/policies/a", "at least 1"),
+        ("{ policies: { a: { bytes: 1KB, per: 1m } } }", "/policies/a/bytes", "64KiB"),
+        ("{ policies: { a: { requests: 1, per: 1min } } }", "/policies/a/per", "5m"),
+        ("{ policies: { a: { requests: 18446744073709551616, per: 1m } } }", "/policies/a/requests", "too large"),
+        ("{ policies: { a: { bytes: 1KiB, per: 1m, algorithm: sliding } } }", "/policies/a/algorithm", "`requests`"),
+        ("{ policies: { a: { concurrent: 0 } } }", "/policies/a", "at least 1"),
+        ("{ policies: { a: { concurrent: 1, per: 1m } } }", "/policies/a/per", "same time"),
+        ("{ tiers: { unsubscribed: Default } }", "/tiers/unsubscribed", "subscription: true"),
+        ("{ tiers: { subscription: true, unsubscribed: Default } }", "/tiers/unsubscribed", "`Default`"),
         (
             "{ policies: { gold: { requests: 1, per: 1m } }, limits: [{ policy: glod, key: [api] }] }",
             "/limits/0/policy",
@@ -38,4 +50,60 @@ fn what_cannot_be_counted_does_not_start_and_the_place_is_named() {
         assert_eq!(at, pointer, "{settings}: {said}");
         assert!(said.contains(word), "{settings}: {said}");
     }
+}
+
+fn run(harness: &Harness<Throttle>) -> Run {
+    harness.request("GET", "/").given(principal("one")).run()
+}
+
+#[test]
+fn as_many_are_in_progress_as_the_limit_says_however_they_end() {
+    let harness =
+        Harness::<Throttle>::yaml("{ policies: { two: { concurrent: 2 } }, limits: [{ policy: two, key: [principal.subject] }] }");
+    let (mut first, second) = (run(&harness).next(), run(&harness).next());
+    let refused = run(&harness).assert_denied(429, "throttle.limit");
+    assert_eq!(refused.answer_header("retry-after"), Some("1"), "nobody knows when one of them is over");
+    drop(refused);
+    run(&harness).assert_denied(429, "throttle.limit");
+    harness.request("GET", "/").given(principal("two")).run().next();
+    first.done(200);
+    let third = run(&harness).next();
+    run(&harness).assert_denied(429, "throttle.limit");
+    // Its end is never told: the gateway gave the request up.
+    drop(second);
+    let fourth = run(&harness).next();
+    run(&harness).assert_denied(429, "throttle.limit");
+    drop((first, third, fourth));
+    let (_again, _twice) = (run(&harness).next(), run(&harness).next());
+    run(&harness).assert_denied(429, "throttle.limit");
+}
+
+#[test]
+fn what_another_limit_refuses_is_not_in_progress() {
+    let harness = Harness::<Throttle>::yaml(
+        "{ policies: { two: { concurrent: 2 }, three: { requests: 3, per: 1m } }, \
+         limits: [{ policy: two, key: [principal.subject] }, { policy: three, key: [api] }] }",
+    );
+    for _ in 0..3 {
+        run(&harness).next().done(200);
+    }
+    let _kept = [run(&harness), run(&harness), run(&harness)].map(|run| run.assert_denied(429, "throttle.limit"));
+    harness.advance(std::time::Duration::from_secs(60));
+    let _open = [run(&harness).next(), run(&harness).next()];
+    run(&harness).assert_denied(429, "throttle.limit");
+}
+
+#[test]
+fn bytes_of_both_bodies_count_when_the_request_is_over_and_stop_the_next_one() {
+    let harness =
+        Harness::<Throttle>::yaml("{ policies: { kib: { bytes: 1KiB, per: 1m } }, limits: [{ policy: kib, key: [principal.subject] }] }");
+    run(&harness).next().done_after(200, 23, 1000);
+    let mut last = run(&harness).next();
+    let mut beside = run(&harness).next();
+    assert_eq!(last.response(200).get(&"ratelimit".parse().unwrap()).unwrap(), "\"kib\";r=1;t=60");
+    last.done_after(200, 0, 5000);
+    run(&harness).assert_denied(429, "throttle.limit");
+    beside.done_after(200, 7000, 0);
+    harness.advance(std::time::Duration::from_secs(60));
+    run(&harness).next();
 }

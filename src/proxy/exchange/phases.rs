@@ -354,7 +354,7 @@ impl ProxyHttp for Phases {
         if let Some(error) = error.filter(|error| ending.note.is_none() && (ending.ended.is_none() || client_left(error))) {
             ending.note = Some(error.to_string().into());
         }
-        exchange.chain_done();
+        exchange.chain_done(session.body_bytes_sent() as u64);
         count(&self.0.kernel.telemetry, exchange);
         if self.0.access_log.is_on() {
             self.0.access_log.write(line(session, exchange));

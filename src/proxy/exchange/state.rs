@@ -238,9 +238,10 @@ impl Exchange {
         self.principal().map(|principal| principal.key_type).unwrap_or_default()
     }
 
-    /// Tells the chain that it is over.
-    pub fn chain_done(&mut self) {
-        let outcome = Outcome { status: self.ending.status, reason: self.ending.ended.as_ref().map(|ended| ended.reason.id) };
+    /// Tells the chain that it is over, after so many bytes of body to the client.
+    pub fn chain_done(&mut self, bytes_out: u64) {
+        let reason = self.ending.ended.as_ref().map(|ended| ended.reason.id);
+        let outcome = Outcome { status: self.ending.status, reason, bytes_in: self.body_in, bytes_out };
         if let Some(Admitted { chain, call, run, .. }) = self.admitted_mut() {
             run.done(chain, call, outcome);
         }

@@ -94,6 +94,10 @@ pub struct Outcome {
     pub status: u16,
     /// Reason ID when the gateway made the answer.
     pub reason: Option<&'static str>,
+    /// Bytes of the request's body that were read, without the framing of chunks.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body that were sent.
+    pub bytes_out: u64,
 }
 
 /// One pluggable part of the chain.
