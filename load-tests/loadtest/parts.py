@@ -68,6 +68,7 @@ class Field:
             Contestant("bare Pingora, requests with a token", lambda port, **how: self.bare(port, **how), carries=True),
             Contestant("Tollgate", lambda port, **how: gateway.start("pass", port, **how)),
             Contestant("Tollgate, access log on", lambda port, **how: gateway.start("logged", port, log="access.log", **how)),
+            Contestant("Tollgate, five limits", lambda port, **how: gateway.start("limits", port, limits=True, **how)),
             Contestant("Tollgate, jwt (cached token)", lambda port, **how: gateway.start("jwt", port, jwt=True, **how), token=True),
             Contestant("bare Pingora, requests with a full token", lambda port, **how: self.bare(port, **how), carries=True, full=True),
             Contestant("Tollgate, identity chain", lambda port, **how: identity.start(port, **how), token=True, full=True, proof=identity.prove),

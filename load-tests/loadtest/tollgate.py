@@ -10,15 +10,37 @@ BINARY = ROOT / "target/release/tollgate"
 REAL = ROOT.parent / "shared/cases/02-openapi/real"
 
 
+# What nobody reaches: each is counted, none refuses.
+FIVE_LIMITS = {
+    "policies": {
+        "api": {"requests": 900_000_000_000_000, "per": "1h"},
+        "operation": {"requests": 900_000_000_000_000, "per": "1m"},
+        "address": {"requests": 4_000_000_000, "per": "1m", "algorithm": "sliding"},
+        "spike": {"requests": 900_000, "per": "1s", "algorithm": "gcra"},
+        "host": {"requests": 900_000_000_000_000, "per": "1d"},
+    },
+    "limits": [
+        {"policy": "api", "key": ["api"]},
+        {"policy": "operation", "key": ["api", "operation"]},
+        {"policy": "address", "key": ["client.address"]},
+        {"policy": "spike", "key": ["api"]},
+        {"policy": "host", "key": ["header.host"]},
+    ],
+}
+
+
 class Tollgate:
     """Builds projects into the run's folder and starts the gateway on them."""
 
     def __init__(self, field):
         self.field = field
 
-    def start(self, name, port, jwt=False, tls=False, log="off", artifact=None, core=1, under=()):
+    def start(self, name, port, jwt=False, tls=False, log="off", limits=False, artifact=None, core=1, under=()):
         artifact = artifact or self.project("jwt" if jwt else "pass", {"load.json": definition(6, open=not jwt)})
-        return self.serve(name, self.environment(port, jwt, tls, log), artifact, core, under)
+        environment = self.environment(port, jwt, tls, log)
+        if limits:
+            environment["chain"] = [{"throttle": FIVE_LIMITS}]
+        return self.serve(name, environment, artifact, core, under)
 
     def serve(self, name, environment, artifact, core, under):
         config = self.field.write(f"{name}.gateway.json", json.dumps(environment))
