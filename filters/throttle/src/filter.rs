@@ -76,7 +76,7 @@ impl Filter for Throttle {
         let decided = self.decide(&asked, seen, cx.views, &mut cx.state.open)?;
         let heard = || asked.iter().zip(&decided.said).map(|(asked, said)| said.of(asked.named));
         heard().filter(|heard| heard.is_over).for_each(|heard| heard.named.over.inc());
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(2);
         if self.headers.ratelimit {
             fields.extend(fields::policies(heard()).map(|value| (fields::POLICY.clone(), value)));
             fields.extend(fields::left(heard()).map(|value| (fields::LIMIT.clone(), value)));

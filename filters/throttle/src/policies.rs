@@ -24,6 +24,8 @@ pub(crate) struct Named {
     pub window: u64,
     /// Its part of `RateLimit-Policy`.
     pub item: Box<str>,
+    /// Its name as a string of a structured field (RFC 9651 §3.3.3), the beginning of that.
+    pub quoted: Box<str>,
     /// Requests that were over it.
     pub over: Counter,
 }
@@ -186,11 +188,11 @@ impl<'a> Policies<'a> {
             Unit::Bytes => counters::Policy::new(name, algorithm, counters::Limit::Bytes(quota), window)?,
             Unit::Concurrent => counters::Policy::concurrent(name, quota)?,
         };
-        let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
+        let quoted = format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
         let within = if window > 0 { format!(";w={window}") } else { String::new() };
-        let item = format!("\"{quoted}\";q={quota}{}{within}", unit.parameter()).into();
+        let item = format!("{quoted};q={quota}{}{within}", unit.parameter()).into();
         let over = self.env.metrics.counter("throttle_over_total", Some(("policy", name)));
-        Ok(Arc::new(Named { name: name.into(), policy, stops, unit, quota, window, item, over }))
+        Ok(Arc::new(Named { name: name.into(), policy, stops, unit, quota, window, item, quoted: quoted.into(), over }))
     }
 }
 
