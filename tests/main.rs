@@ -40,6 +40,7 @@ mod strangers;
 mod targets;
 mod throttle;
 mod throttle_in_progress;
+mod throttle_keys;
 mod tls;
 mod traps;
 mod wso2;

@@ -110,8 +110,30 @@ pub struct Limit {
     #[serde(default)]
     pub plan: Option<Plan>,
     /// What tells those apart who are counted apart: `client.address`, `api`, `operation`, `principal.subject`, `principal.client`,
-    /// `principal.issuer`, `certificate.sha256`, `claim.NAME`, `header.NAME`. Requests without one of them are counted together.
+    /// `principal.issuer`, `principal.key_type`, `certificate.sha256`, `claim.NAME`, `header.NAME`, `query.NAME`, `path.NAME` (a parameter
+    /// of the operation's path). Requests without one of them are counted together.
     pub key: Vec<String>,
+    /// What must hold of a request for the limit to apply, all of it. Empty: it always does.
+    #[serde(default)]
+    pub when: Vec<Condition>,
+}
+
+/// What holds of a request, or does not. It has one of `client`, `header`, `query` and `claim`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Condition {
+    /// Addresses and networks, such as `10.0.0.0/8`: the client's is one of them.
+    pub client: Vec<String>,
+    /// A header: one of its fields has a value of `is`.
+    pub header: Option<String>,
+    /// A parameter of the query: one of its values is in `is`.
+    pub query: Option<String>,
+    /// A claim of the verified credential: it, or an element of it when it is a list, is in `is`.
+    pub claim: Option<String>,
+    /// The values. Empty: any is good, as long as there is one.
+    pub is: Vec<String>,
+    /// Whether it must not hold.
+    pub not: bool,
 }
 
 /// A policy that the caller's credential names.

@@ -4,11 +4,13 @@
 //! cannot choose. What it does not protect against: a client that has many addresses, and work that one request makes. Each gateway
 //! counts for itself.
 
+mod condition;
 mod config;
 mod decided;
 mod fields;
 mod filter;
 mod limits;
+mod params;
 mod part;
 mod policies;
 mod reasons;
@@ -24,6 +26,7 @@ pub const KIND: Kind = Kind::of::<Throttle>(
     include_str!("../README.md"),
     &[
         ("api.yaml", include_str!("../cases/api.yaml")),
+        ("conditions.yaml", include_str!("../cases/conditions.yaml")),
         ("full.yaml", include_str!("../cases/full.yaml")),
         ("limits.yaml", include_str!("../cases/limits.yaml")),
         ("named_tiers.yaml", include_str!("../cases/named_tiers.yaml")),

@@ -6,6 +6,7 @@ use tollgate_counters::{self as counters, Ask, Counters};
 use tollgate_filter_api::{Answer, Problem, Reason, Rule};
 
 use crate::{
+    condition::Condition,
     config::{Config, Declaration, Level, Limit as Setting, Plan},
     part::{Part, Seen},
     policies::{List, Named, Policies},
@@ -27,6 +28,8 @@ pub(crate) struct Limit {
     pub rule: Rule,
     which: Which,
     key: Key,
+    /// It applies when all of them hold.
+    when: Vec<Condition>,
     /// It is for callers alone whom no filter knows.
     anonymous: bool,
 }
@@ -103,7 +106,10 @@ fn limit(at: usize, setting: &Setting, policies: &mut Policies<'_>) -> Result<Li
     if parts.is_empty() || parts.len() > PARTS {
         return Err(Problem::setting(format!("/limits/{at}/key"), format!("expected one to {PARTS} parts, found {}", parts.len())));
     }
-    Ok(Limit::new(&LIMIT, Rule::nth_setting("/limits/*", at), which, Key::new(&setting.key.join(" "), parts)))
+    let conditions = setting.when.iter().enumerate();
+    let when = conditions.map(|(nth, one)| Condition::new(one, &format!("/limits/{at}/when/{nth}"))).collect::<Result<_, _>>()?;
+    let limit = Limit::new(&LIMIT, Rule::nth_setting("/limits/*", at), which, Key::new(&setting.key.join(" "), parts));
+    Ok(Limit { when, ..limit })
 }
 
 fn plan_of(at: usize, plan: &Plan, policies: &mut Policies<'_>) -> Result<Which, Problem> {
@@ -123,7 +129,7 @@ fn part(at: usize, nth: usize, name: &str) -> Result<Part, Problem> {
 
 impl Limit {
     fn new(reason: &'static Reason, rule: Rule, which: Which, key: Key) -> Self {
-        Self { reason, rule, which, key, anonymous: false }
+        Self { reason, rule, which, key, when: Vec::new(), anonymous: false }
     }
 
     /// The policy that counts this request, when the limit is for its caller.
@@ -132,7 +138,7 @@ impl Limit {
     /// The refusal, when nobody knows which.
     pub(crate) fn policy(&self, seen: Seen<'_>) -> Result<Option<&Arc<Named>>, Answer> {
         let principal = seen.credentials.first;
-        if self.anonymous && !principal.is_anonymous() {
+        if (self.anonymous && !principal.is_anonymous()) || !self.when.iter().all(|condition| condition.holds(seen)) {
             return Ok(None);
         }
         match &self.which {

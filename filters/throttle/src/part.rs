@@ -3,9 +3,9 @@
 use std::{borrow::Cow, net::IpAddr};
 
 use serde_json::Value;
-use tollgate_filter_api::{Call, Credentials, HeaderName, Peer, RequestHead};
+use tollgate_filter_api::{Call, Credentials, HeaderName, KeyType, Peer, RequestHead};
 
-use crate::tiers;
+use crate::{params, tiers};
 
 /// Something of a request by which it is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +16,12 @@ pub(crate) enum Part {
     Subject,
     Client,
     Issuer,
+    KeyType,
     Certificate,
     Claim(Box<str>),
     Header(HeaderName),
+    Query(Box<str>),
+    Path(Box<str>),
     /// The application of a tier: `application.id`.
     Application,
     /// In its place, of a credential that tells of no application: the client, or the subject.
@@ -35,24 +38,27 @@ pub(crate) struct Seen<'a> {
 }
 
 /// Names as they are written, in the order of the manual.
-const NAMES: [(&str, Part); 7] = [
+const NAMES: [(&str, Part); 8] = [
     ("client.address", Part::Address),
     ("api", Part::Api),
     ("operation", Part::Operation),
     ("principal.subject", Part::Subject),
     ("principal.client", Part::Client),
     ("principal.issuer", Part::Issuer),
+    ("principal.key_type", Part::KeyType),
     ("certificate.sha256", Part::Certificate),
 ];
 
 impl Part {
     /// The part of that name.
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        if let Some(claim) = name.strip_prefix("claim.") {
-            return (!claim.is_empty()).then(|| Self::Claim(claim.into()));
-        }
-        if let Some(header) = name.strip_prefix("header.") {
-            return HeaderName::from_bytes(header.as_bytes()).ok().map(Self::Header);
+        match name.split_once('.') {
+            Some((_, "")) => return None,
+            Some(("claim", name)) => return Some(Self::Claim(name.into())),
+            Some(("header", name)) => return HeaderName::from_bytes(name.as_bytes()).ok().map(Self::Header),
+            Some(("query", name)) => return Some(Self::Query(name.into())),
+            Some(("path", name)) => return Some(Self::Path(name.into())),
+            _ => {}
         }
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, part)| part.clone())
     }
@@ -60,17 +66,17 @@ impl Part {
     /// Every name, for a hint.
     pub(crate) fn names() -> String {
         let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-        format!("{}, claim.NAME, header.NAME", names.join(", "))
+        format!("{}, claim.NAME, header.NAME, query.NAME, path.NAME", names.join(", "))
     }
 
     /// Whether a client can have as many of them as it likes.
     pub(crate) fn is_chosen_by_clients(&self) -> bool {
-        matches!(self, Self::Address | Self::Header(_))
+        matches!(self, Self::Address | Self::Header(_) | Self::Query(_) | Self::Path(_))
     }
 
     /// What this request has of it. Without it, the request is counted with all others that have none: who leaves out a header must not get
     /// round a limit.
-    pub(crate) fn of<'a>(&self, seen: Seen<'a>) -> Cow<'a, [u8]> {
+    pub(crate) fn of<'a>(&'a self, seen: Seen<'a>) -> Cow<'a, [u8]> {
         let text = |text: &'a Option<String>| Cow::Borrowed(text.as_deref().unwrap_or_default().as_bytes());
         let (operation, principal) = (&seen.call.operation, seen.credentials.first);
         let application = || tiers::application(seen.credentials, "id");
@@ -81,6 +87,10 @@ impl Part {
             Self::Subject => text(&principal.subject),
             Self::Client => text(&principal.client),
             Self::Issuer => text(&principal.issuer),
+            Self::KeyType => Cow::Borrowed(match principal.key_type {
+                KeyType::Production => b"production",
+                KeyType::Sandbox => b"sandbox",
+            }),
             Self::Certificate => match seen.peer {
                 Peer::Certified(certificate) => Cow::Borrowed(&certificate.sha256),
                 Peer::Anonymous(_) => Cow::Borrowed(&[]),
@@ -90,7 +100,9 @@ impl Part {
             Self::Other if application().is_some() => Cow::Borrowed(&[]),
             Self::Other if principal.client.is_some() => text(&principal.client),
             Self::Other => text(&principal.subject),
-            Self::Header(name) => header(seen.req, name),
+            Self::Header(name) => joined(seen.req.get_all(name).map(|value| Cow::Borrowed(value.as_bytes()))),
+            Self::Query(name) => joined(params::query(seen.req.query(), name)),
+            Self::Path(name) => params::path(seen.req.path(), operation, name).unwrap_or_default(),
         }
     }
 }
@@ -111,15 +123,11 @@ fn claim(value: &Value) -> Cow<'_, [u8]> {
     }
 }
 
-/// All values of a field: who sends it twice is not two.
-fn header<'a>(req: &'a RequestHead, name: &HeaderName) -> Cow<'a, [u8]> {
-    let mut values = req.get_all(name);
+/// All values of a field or a parameter: who sends it twice is not two.
+fn joined<'a>(mut values: impl Iterator<Item = Cow<'a, [u8]>>) -> Cow<'a, [u8]> {
     let Some(first) = values.next() else { return Cow::Borrowed(&[]) };
     match values.next() {
-        None => Cow::Borrowed(first.as_bytes()),
-        Some(second) => {
-            let all = [first, second].into_iter().chain(values).map(|value| value.as_bytes());
-            Cow::Owned(all.collect::<Vec<_>>().join(&b","[..]))
-        }
+        None => first,
+        Some(second) => Cow::Owned([first, second].into_iter().chain(values).collect::<Vec<_>>().join(&b","[..])),
     }
 }

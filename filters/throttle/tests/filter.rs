@@ -33,6 +33,28 @@ fn what_cannot_be_counted_does_not_start_and_the_place_is_named() {
         ("{ policies: { a: { bytes: 1KiB, per: 1m, algorithm: sliding } } }", "/policies/a/algorithm", "`requests`"),
         ("{ policies: { a: { concurrent: 0 } } }", "/policies/a", "at least 1"),
         ("{ policies: { a: { concurrent: 1, per: 1m } } }", "/policies/a/per", "same time"),
+        ("{ policies: { a: { concurrent: 1 } }, limits: [{ policy: a, key: [query.] }] }", "/limits/0/key/0", "query.NAME"),
+        ("{ policies: { a: { concurrent: 1 } }, limits: [{ policy: a, key: [api], when: [{}] }] }", "/limits/0/when/0", "one of"),
+        (
+            "{ policies: { a: { concurrent: 1 } }, limits: [{ policy: a, key: [api], when: [{ query: a, claim: b }] }] }",
+            "/limits/0/when/0",
+            "one of",
+        ),
+        (
+            "{ policies: { a: { concurrent: 1 } }, limits: [{ policy: a, key: [api], when: [{ client: [::1, 10.0.0.0/33] }] }] }",
+            "/limits/0/when/0/client/1",
+            "10.0.0.0/8",
+        ),
+        (
+            "{ policies: { a: { concurrent: 1 } }, limits: [{ policy: a, key: [api], when: [{ client: [::1], is: [a] }] }] }",
+            "/limits/0/when/0/is",
+            "by itself",
+        ),
+        (
+            "{ policies: { a: { concurrent: 1 } }, limits: [{ policy: a, key: [api], when: [{ header: 'a b' }] }] }",
+            "/limits/0/when/0/header",
+            "header",
+        ),
         ("{ tiers: { unsubscribed: Default } }", "/tiers/unsubscribed", "subscription: true"),
         ("{ tiers: { subscription: true, unsubscribed: Default } }", "/tiers/unsubscribed", "`Default`"),
         (
