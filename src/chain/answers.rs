@@ -37,16 +37,18 @@ impl Run {
     /// # Errors
     /// The first filter's that could not decide.
     pub async fn answer(&mut self, chain: &Chain, head: &mut AnswerHead, body: &mut Body, call: &Call) -> Result<Option<Answer>, Fault> {
-        for index in self.ran.iter().rev() {
-            let Some(answers) = &chain.answers[*index] else { continue };
+        for at in (0..self.ran.len()).rev() {
+            let index = self.ran[at];
+            let Some(answers) = &chain.answers[index] else { continue };
             if !covers(answers, status(head), head.fields()) {
                 continue;
             }
             if body.len() > answers.limit {
                 return Err(Fault::new("chain.answer_bytes", "another filter made the answer longer than this one accepts"));
             }
-            let (views, state) = (&mut self.views, self.states[*index].as_mut());
-            if let Some(answer) = chain.filters[*index].on_answer(DynAnswer { head, body, call, views, state }).await? {
+            let (views, state) = (&mut self.views, self.states[index].as_mut());
+            if let Some(answer) = chain.filters[index].on_answer(DynAnswer { head, body, call, views, state }).await? {
+                self.ended_by(chain, index, &answer);
                 return Ok(Some(answer));
             }
         }

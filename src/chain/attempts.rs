@@ -5,7 +5,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use tollgate_filter_api::{Answer, Cause, Principal, Reason};
 
-use super::steps::{Chain, Part, Step};
+use super::{
+    origins::Written,
+    steps::{Chain, Part, Step},
+};
 
 /// The alternatives that were tried so far.
 #[derive(Default)]
@@ -43,7 +46,7 @@ struct Failed {
 /// Why a request was refused, for the operator.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// `file:line` that asked for the filter which refused.
+    /// `file:line` of what decided: a setting, a declaration, or what asked for the filter.
     pub asked_by: Option<String>,
     /// What came of each way to be let in, as far as they were tried.
     pub alternatives: Vec<Failure>,
@@ -64,7 +67,7 @@ pub struct Failure {
     /// What was wrong, in a word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<&'static str>,
-    /// `file:line` that asked for the filter.
+    /// `file:line` of what decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_by: Option<String>,
     /// What was wrong, in a sentence.
@@ -95,13 +98,15 @@ impl Attempts {
         })
     }
 
-    /// What is known of the last refusal and those before it.
-    pub fn explain(&self, chain: &Chain) -> Explanation {
-        let asked_by = self.failed.last().and_then(|failed| failed.by(chain)?.asked_by.clone());
+    /// What is known of the refusal with this cause, which is one of those that were met, and of the others.
+    pub fn explain(&self, chain: &Chain, cause: Option<&Arc<Cause>>, written: Written<'_>) -> Explanation {
+        let is_told = |failed: &&Failed| failed.cause.as_ref().zip(cause).is_some_and(|(met, told)| Arc::ptr_eq(met, told));
+        let told = self.failed.iter().find(is_told).or(self.failed.last());
+        let asked_by = told.and_then(|failed| failed.asked_by(chain, failed.by(chain)?, written));
         let judged = chain.credentials.map_or(0..0, |(at, end)| at..end);
         let let_in = self.failed.last().is_none_or(|failed| !judged.contains(&failed.step));
         let tried = self.failed.iter().filter(|_| !let_in);
-        Explanation { asked_by, alternatives: tried.filter_map(|failed| failed.explain(chain)).collect() }
+        Explanation { asked_by, alternatives: tried.filter_map(|failed| failed.explain(chain, written)).collect() }
     }
 }
 
@@ -113,13 +118,17 @@ impl Failed {
         }
     }
 
-    fn explain(&self, chain: &Chain) -> Option<Failure> {
+    fn asked_by(&self, chain: &Chain, by: &Part, written: Written<'_>) -> Option<String> {
+        by.lines.of(self.cause.as_ref().map(|cause| cause.rule()), &chain.scopes, written)
+    }
+
+    fn explain(&self, chain: &Chain, written: Written<'_>) -> Option<Failure> {
         let (by, id) = (self.by(chain)?, |part: &Part| chain.filters[part.filter].id());
         let credentials = match chain.steps.get(chain.credentials?.0)? {
             Step::One(part) => vec![id(part)],
             Step::AnyOf(any) => any.branches.get(self.alternative)?.iter().map(id).collect(),
         };
-        let (refused_by, reason, asked_by) = (id(by), self.reason, by.asked_by.clone());
+        let (refused_by, reason, asked_by) = (id(by), self.reason, self.asked_by(chain, by, written));
         let (cause, note) = (self.cause.as_ref().map(|cause| cause.kind().name()), self.cause.as_ref().map(|cause| cause.to_string()));
         Some(Failure { credentials, refused_by, reason: reason.id, code: reason.code, cause, asked_by, note })
     }

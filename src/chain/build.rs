@@ -12,6 +12,7 @@ use super::{
     alternatives::{Wanted, enforced, grouped},
     inputs::Inputs,
     opened,
+    origins::{Declares, Lines, Origins},
     settings::{self, Settings},
     steps::{AnyOf, Chain, Part, Step},
 };
@@ -22,7 +23,8 @@ use crate::config::{FilterSpec, StepSpec, gives_principal};
 /// # Errors
 /// All that cannot be enforced, each problem once.
 pub fn build(inputs: &Inputs<'_>) -> Result<Vec<Arc<Chain>>, Problems> {
-    let mut builder = Builder { inputs, environments: HashMap::new(), built: HashMap::new(), problems: Problems::default() };
+    let mut builder =
+        Builder { inputs, environments: HashMap::new(), built: HashMap::new(), origins: HashMap::new(), problems: Problems::default() };
     let mut chains = Vec::new();
     for api in &inputs.plan.apis {
         for operation in &api.operations {
@@ -53,6 +55,8 @@ struct Builder<'a> {
     environments: HashMap<&'static str, Env>,
     /// Operations with the same settings and declaration share one filter; a problem is reported once.
     built: HashMap<(String, String, String), Built>,
+    /// Operations to which the same lines say something share their origins.
+    origins: HashMap<String, Arc<Origins>>,
     problems: Problems,
 }
 
@@ -144,7 +148,18 @@ impl<'a> Builder<'a> {
         };
         let declares = declaration.map_or(&operation.source, |declaration| &declaration.source);
         let built = self.filter(&settings, spec, &declared, (by.source, declares));
-        self.step(operation, (spec, kind), built, by, known, chain);
+        let says = match declaration {
+            _ if kind.compares_scopes => Declares::Scopes,
+            Some(declaration) => Declares::At(self.inputs.plan.written(&declaration.source)),
+            None => Declares::Nothing,
+        };
+        let lines = Lines { asked_by: self.asked_by(operation, spec, by), origins: self.origins(&settings), declares: says };
+        self.step(operation, (spec, kind), built, lines, known, chain);
+    }
+
+    fn origins(&mut self, settings: &Settings<'_>) -> Arc<Origins> {
+        let origins = settings.origins(self.inputs.plan);
+        self.origins.entry(format!("{origins:?}")).or_insert_with(|| Arc::new(origins)).clone()
     }
 
     fn step(
@@ -152,7 +167,7 @@ impl<'a> Builder<'a> {
         operation: &Operation,
         (spec, kind): (&FilterSpec, &Kind),
         built: Built,
-        by: By<'_>,
+        lines: Lines,
         known: &mut Vec<&'static str>,
         chain: &mut Chain,
     ) {
@@ -168,7 +183,7 @@ impl<'a> Builder<'a> {
             }
             known.push(fact);
         }
-        chain.push(filter, self.asked_by(operation, spec, by), kind.credentials_only);
+        chain.push(filter, lines, kind.credentials_only);
     }
 
     /// The line that asked for a filter: the definition's, or the operator's; none when nobody wrote one.
@@ -211,8 +226,9 @@ impl<'a> Builder<'a> {
                 let mut branch = Vec::new();
                 for (spec, credential) in combination {
                     self.needs_are_known(operation, &spec, known);
-                    let Some(filter) = self.credential(operation, &spec, &credential) else { continue };
-                    branch.push(chain.shared_part(filter, since, Some(self.places(&credential))));
+                    let Some((filter, origins)) = self.credential(operation, &spec, &credential) else { continue };
+                    let lines = Lines { asked_by: Some(self.places(&credential)), origins, declares: Declares::Nothing };
+                    branch.push(chain.shared_part(filter, since, lines));
                 }
                 branches.push(branch);
             }
@@ -261,7 +277,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The filter that checks a credential. One that finds nothing to do would let everybody pass.
-    fn credential(&mut self, operation: &Operation, spec: &FilterSpec, credential: &Wanted) -> Option<Arc<dyn DynFilter>> {
+    fn credential(&mut self, operation: &Operation, spec: &FilterSpec, credential: &Wanted) -> Option<(Arc<dyn DynFilter>, Arc<Origins>)> {
         let settings = Settings::of_operator(spec, &self.inputs.spec.file);
         let settings = match operation.demands.iter().find(|demand| demand.filter == spec.id) {
             Some(demand) => settings.under(&demand.settings, &demand.source),
@@ -274,7 +290,7 @@ impl<'a> Builder<'a> {
             let problem = Problem::error("chain.not_enforced", message);
             self.problems.push(self.at(problem, &source));
         }
-        built
+        Some((built?, self.origins(&settings)))
     }
 
     fn no_body_in(&mut self, branches: &[Vec<Part>], chain: &Chain, operation: &Operation) {

@@ -1,16 +1,17 @@
 //! One request through its chain.
 
-use std::any::Any;
+use std::{any::Any, sync::Arc};
 
 use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
 use tollgate_filter_api::{
-    Answer, Body, BodyUse, Call, DynChunk, DynCx, DynDone, DynResponse, DynUpstream, Facts, Fault, Meaning, Outcome, Peer, Principal,
-    RequestHead, ResponseHead, Views,
+    Answer, Body, BodyUse, Call, Cause, DynChunk, DynCx, DynDone, DynResponse, DynUpstream, Facts, Fault, Meaning, Outcome, Peer,
+    Principal, RequestHead, ResponseHead, Views,
 };
 
 use super::{
     attempts::{Attempts, CredentialOutcome, Explanation},
+    origins::Written,
     steps::{AnyOf, Chain, Part, Step},
 };
 
@@ -197,10 +198,17 @@ impl Run {
         foreign.into_iter().flatten().try_for_each(|carrier| carrier.strip(req)).map_err(fault)
     }
 
-    /// Why a filter refused the request, and what came of the alternatives; `None` when none did. Makes words: for requests that
-    /// have ended.
-    pub fn explain(&self, chain: &Chain) -> Option<Explanation> {
-        self.refused.then(|| self.attempts.explain(chain))
+    /// Remembers that a filter ended a request by its answer.
+    pub(super) fn ended_by(&mut self, chain: &Chain, index: usize, answer: &Answer) {
+        let Some(step) = chain.step_of(index) else { return };
+        self.attempts.failed(step, 0, 0, answer);
+        self.refused = answer.reason().meaning != Meaning::Reply;
+    }
+
+    /// What decided when a filter refused the request with this cause, and what came of the alternatives; `None` when none did. Makes
+    /// words: for requests that have ended.
+    pub fn explain(&self, chain: &Chain, cause: Option<&Arc<Cause>>, written: Written<'_>) -> Option<Explanation> {
+        self.refused.then(|| self.attempts.explain(chain, cause, written))
     }
 
     /// Before the header goes upstream, for each attempt.

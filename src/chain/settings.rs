@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use tollgate_filter_api::Problem;
 use tollgate_plan::{Plan, Source};
 
+use super::origins::Origins;
 use crate::config::FilterSpec;
 
 /// Settings that an operation's definition laid over those of the operator.
@@ -29,6 +30,12 @@ impl<'a> Settings<'a> {
         self.merged = merge(&self.merged, over);
         self.over = Some((over, source));
         self
+    }
+
+    /// Where each value was written.
+    pub fn origins(&self, plan: &Plan) -> Origins {
+        let definition = self.over.map(|(settings, source)| (settings.clone(), plan.written(source)));
+        Origins { operator: self.spec.pointer.clone(), definition }
     }
 
     /// Puts a problem where the setting was written: in the operator's file, or in the definition. What nobody wrote, a default for

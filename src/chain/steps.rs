@@ -5,6 +5,8 @@ use std::sync::Arc;
 use http::HeaderName;
 use tollgate_filter_api::{AnswerUse, Carrier, DynFilter, ScopeAlternatives};
 
+use super::origins::Lines;
+
 /// The filters of one operation, in order.
 #[derive(Default)]
 pub struct Chain {
@@ -35,6 +37,11 @@ impl Chain {
         self.filters.iter().filter_map(|filter| filter.carrier())
     }
 
+    /// The step of a filter that stands alone in it.
+    pub(super) fn step_of(&self, filter: usize) -> Option<usize> {
+        self.steps.iter().position(|step| matches!(step, Step::One(part) if part.filter == filter))
+    }
+
     /// Adds the step that checks credentials.
     pub(super) fn push_credentials(&mut self, step: Step) {
         let at = self.steps.len();
@@ -43,7 +50,7 @@ impl Chain {
     }
 
     /// Adds any other step.
-    pub(super) fn push(&mut self, filter: Arc<dyn DynFilter>, asked_by: Option<String>, judges: bool) {
+    pub(super) fn push(&mut self, filter: Arc<dyn DynFilter>, lines: Lines, judges: bool) {
         let behind = self.steps.len();
         if let Some((_, end)) = &mut self.credentials
             && *end == behind
@@ -51,15 +58,15 @@ impl Chain {
         {
             *end += 1;
         }
-        let part = self.part(filter, asked_by);
+        let part = self.part(filter, lines);
         self.steps.push(Step::One(part));
     }
 
     /// The place of a filter. One that alternatives share has one place, so that it runs once.
-    pub(super) fn shared_part(&mut self, filter: Arc<dyn DynFilter>, since: usize, asked_by: Option<String>) -> Part {
+    pub(super) fn shared_part(&mut self, filter: Arc<dyn DynFilter>, since: usize, lines: Lines) -> Part {
         match self.filters[since..].iter().position(|known| Arc::ptr_eq(known, &filter)) {
-            Some(known) => Part { filter: since + known, asked_by },
-            None => self.part(filter, asked_by),
+            Some(known) => Part { filter: since + known, lines },
+            None => self.part(filter, lines),
         }
     }
 
@@ -75,19 +82,19 @@ impl Chain {
         branches.iter().map(|branch| others(carriers(branch))).collect()
     }
 
-    fn part(&mut self, filter: Arc<dyn DynFilter>, asked_by: Option<String>) -> Part {
+    fn part(&mut self, filter: Arc<dyn DynFilter>, lines: Lines) -> Part {
         let answers = filter.answer_body();
         self.reads_answers |= answers.is_some();
         self.answers.push(answers);
         self.filters.push(filter);
-        Part { filter: self.filters.len() - 1, asked_by }
+        Part { filter: self.filters.len() - 1, lines }
     }
 }
 
-/// A filter, and the line that asked for it: `file:line`.
+/// A filter, and the lines that say what it does.
 pub(super) struct Part {
     pub filter: usize,
-    pub asked_by: Option<String>,
+    pub lines: Lines,
 }
 
 pub(super) enum Step {

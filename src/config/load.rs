@@ -39,6 +39,11 @@ impl Config {
         self.document.value()
     }
 
+    /// `file:line` of the value at a pointer; `None` when nobody wrote one.
+    pub fn place(&self, pointer: &str) -> Option<String> {
+        self.document.at(pointer).map(|node| format!("{}:{}", self.file(), node.line()))
+    }
+
     /// Gives problems that blame this file, and know only a pointer, their line.
     pub fn locate(&self, problems: &mut Problems) {
         for problem in problems.0.iter_mut().filter(|problem| problem.line == 0 && problem.file == self.file()) {

@@ -49,11 +49,11 @@ pub struct Gateway {
     /// Form of error answers.
     #[serde(default)]
     pub errors: Errors,
-    /// One JSON line for each request. Of a refusal it has reason and code; `cause`, which says in a word what was wrong, and `detail`, which
-    /// says in a sentence with what and by which rule; the line that asked for it (`asked_by`); and in `alternatives` what came of each way
-    /// to be let in. `client_id` and `certificate_sha256` say who it was, as far as that was verified,
-    /// also of a credential that was refused. `claimed_client_id`, which a forged token names, and `untrusted_certificate_sha256` are
-    /// what a stranger showed. A certificate that is refused in the handshake is in the process log.
+    /// One JSON line for each request. Of a refusal it has reason and code; `cause`, which says in a word what was wrong; `detail`, which says
+    /// in a sentence with what, and by which rule; `asked_by`, the line of the setting or the declaration that decided, or else of what
+    /// asked for the filter; and in `alternatives` what came of each way to be let in. `client_id` and `certificate_sha256` say who it was,
+    /// as far as that was verified, also of a credential that was refused. `claimed_client_id`, which a forged token names, and
+    /// `untrusted_certificate_sha256` are what a stranger showed. A certificate that is refused in the handshake is in the process log.
     #[serde(default)]
     pub access_log: AccessLog,
     /// How requests are named.

@@ -1,8 +1,9 @@
 //! What requirements mean, which of their credentials are asked for, and what an operator is told when none will do.
 
 use serde_json::{Value, json};
+use tollgate_document::{Document, Limits};
 use tollgate_filter_api::{Carrier, Kind, Principal};
-use tollgate_plan::{Alternative, Plan};
+use tollgate_plan::{Alternative, Demand, Plan};
 
 use super::{
     any, built, built_as, credential, demand, plan,
@@ -47,9 +48,16 @@ fn without(waived: &[&str], requirements: Requirements, alternatives: Vec<Altern
 
 /// Everything that is said of a refusal.
 async fn explained(chain: &Chain, fields: &[(&str, &str)]) -> Value {
+    explained_in(chain, fields, "{}").await
+}
+
+/// The same, when the operator's file is this.
+async fn explained_in(chain: &Chain, fields: &[(&str, &str)], yaml: &str) -> Value {
     let (run, verdict) = run(chain, fields, None).await;
-    assert!(matches!(verdict, Verdict::Stop(_)), "{verdict:?}");
-    json!(run.explain(chain))
+    let Verdict::Stop(answer) = verdict else { panic!("{verdict:?}") };
+    let file = Document::parse("gateway.yaml", yaml.as_bytes(), &Limits::default()).unwrap();
+    let written = |pointer: &str| file.at(pointer).map(|node| format!("gateway.yaml:{}", node.line()));
+    json!(run.explain(chain, answer.cause(), &written))
 }
 
 #[test]
@@ -188,7 +196,7 @@ async fn the_log_is_told_which_alternative_failed_how_and_which_line_asked_for_i
     let told = explained(&chain, &[("x-a", "good")]).await;
     assert_eq!(
         told,
-        json!({ "asked_by": "a.yaml:7", "alternatives": [
+        json!({ "asked_by": "a.yaml:5", "alternatives": [
             {
                 "credentials": ["key_a"], "refused_by": "judge", "reason": "judge.few", "code": 900_910, "cause": "not_allowed",
                 "asked_by": "a.yaml:5", "note": "request is not allowed: key_a (a test)",
@@ -209,16 +217,31 @@ async fn one_credential_is_an_alternative_too() {
         told["alternatives"],
         json!([{
             "credentials": ["key_a"], "refused_by": "key_a", "reason": "key_a.wrong", "cause": "not_allowed",
-            "asked_by": "a.yaml:7", "note": "request is not allowed: wrong (a test)",
+            "asked_by": "a.yaml:7", "note": "request is not allowed: wrong (setting /key)",
         }])
     );
+}
+
+#[tokio::test]
+async fn a_setting_that_decides_is_named_by_its_own_line() {
+    let yaml = "chain:\n  - key_a:\n      idle: false\n      key: best\n";
+    let of = async |demands: Vec<Demand>, yaml: &str| {
+        let chain = built(&plan(any(&[&["key_a"]]), demands), yaml, &[]).unwrap();
+        let told = explained_in(&chain, &[("x-a", "bad")], yaml).await;
+        assert_eq!(told["asked_by"], told["alternatives"][0]["asked_by"]);
+        told["asked_by"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(of(vec![], yaml).await, "gateway.yaml:4");
+    assert_eq!(of(vec![demand("key_a", json!({ "key": "other" }))], yaml).await, "a.yaml:9", "the definition's wins");
+    assert_eq!(of(vec![demand("key_a", json!({ "idle": false }))], yaml).await, "gateway.yaml:4", "the definition sets another one");
+    assert_eq!(of(vec![], "chain: [key_a]\n").await, "a.yaml:7", "nobody wrote it: the demand");
 }
 
 #[tokio::test]
 async fn a_request_that_passes_needs_no_explanation() {
     let chain = with_judge(&[&["key_b"], &["key_a"]], "");
     let (run, verdict) = run(&chain, &[("x-a", "good")], None).await;
-    assert!(matches!(verdict, Verdict::Pass) && run.explain(&chain).is_none(), "{verdict:?}");
+    assert!(matches!(verdict, Verdict::Pass) && run.explain(&chain, None, &|_| None).is_none(), "{verdict:?}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tollgate_filter_api::{
 };
 
 use super::{env, filters::because, running::call};
-use crate::chain::{Chain, Run, answers::covers};
+use crate::chain::{Chain, Run, answers::covers, origins::Lines};
 
 static NO: Reason = Reason::refused("reader.no", 502, 0, "No", "Told to.");
 const SEEN: HeaderName = HeaderName::from_static("x-seen");
@@ -66,14 +66,17 @@ impl Filter for Reader {
 async fn judged(settings: &[Value]) -> (String, String) {
     let mut chain = Chain::default();
     for settings in settings {
-        chain.push((Kind::of::<Reader>("", &[]).build)(settings, &Value::Null, &env()).unwrap().unwrap(), None, false);
+        chain.push((Kind::of::<Reader>("", &[]).build)(settings, &Value::Null, &env()).unwrap().unwrap(), Lines::default(), false);
     }
     let mut run = Run::new(&chain, Peer::Anonymous(NoCertificate::Plain), Views::serving());
     run.request(&chain, &mut RequestHead::build("GET", "/").unwrap(), &call(), None).await;
     let (mut head, mut body) = (AnswerHead::build(200).unwrap(), Body::from(Bytes::from_static(b"{}")));
     let outcome = match run.answer(&chain, &mut head, &mut body, &call()).await {
         Ok(None) => head.status().to_string(),
-        Ok(Some(answer)) => answer.reason().id.to_owned(),
+        Ok(Some(answer)) => {
+            assert!(run.explain(&chain, answer.cause(), &|_| None).is_some(), "which filter refused it is known");
+            answer.reason().id.to_owned()
+        }
         Err(fault) => fault.id.to_owned(),
     };
     let seen: Vec<_> = head.get_all(&SEEN).map(|value| value.to_str().unwrap()).collect();
@@ -96,7 +99,11 @@ async fn filters_judge_an_answer_in_reverse_order_as_the_one_before_left_it() {
 fn the_least_limit_of_those_that_read_an_answer_holds() {
     let mut chain = Chain::default();
     for limit in [70, 50, 60] {
-        chain.push((Kind::of::<Reader>("", &[]).build)(&json!({ "limit": limit }), &Value::Null, &env()).unwrap().unwrap(), None, false);
+        chain.push(
+            (Kind::of::<Reader>("", &[]).build)(&json!({ "limit": limit }), &Value::Null, &env()).unwrap().unwrap(),
+            Lines::default(),
+            false,
+        );
     }
     let mut run = Run::new(&chain, Peer::Anonymous(NoCertificate::Plain), Views::serving());
     assert!(!run.reads_answers(&chain));

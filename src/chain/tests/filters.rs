@@ -22,7 +22,11 @@ pub const KINDS: &[Kind] = &[
 
 /// A refusal, in these words.
 pub fn because(reason: &'static Reason, detail: impl Into<String>) -> Answer {
-    reason.because(Cause::new(CauseKind::NotAllowed, "request", Rule::Fixed("a test")).detail(detail.into()))
+    because_of(reason, Rule::Fixed("a test"), detail)
+}
+
+fn because_of(reason: &'static Reason, rule: Rule, detail: impl Into<String>) -> Answer {
+    reason.because(Cause::new(CauseKind::NotAllowed, "request", rule).detail(detail.into()))
 }
 
 #[derive(Deserialize, JsonSchema, Default)]
@@ -70,7 +74,7 @@ macro_rules! key {
                 match text($field) {
                     "" => return Ok(Flow::Stop(because(&ABSENT, "absent").header(WWW_AUTHENTICATE, HeaderValue::from_static($id)))),
                     "down" => return Err(Fault::new(concat!($id, ".down"), "down")),
-                    key if key != good => return Ok(Flow::Stop(because(&WRONG, "wrong"))),
+                    key if key != good => return Ok(Flow::Stop(because_of(&WRONG, Rule::setting("/key"), "wrong"))),
                     _ => {}
                 }
                 cx.req.remove(&HeaderName::from_static($field));

@@ -8,11 +8,11 @@ use std::{
 };
 
 use pingora::{Error, ErrorType};
-use tollgate_filter_api::{Answer, Body, Call, Cause, Fault, KeyType, Outcome, Principal, Reason, RequestId};
+use tollgate_filter_api::{Answer, Body, Call, Cause, Fault, KeyType, Outcome, Principal, Reason, RequestId, Rule};
 
 use super::{patience::Patience, response_rules::AnswerFields, subrequest::Back, whole_answer::Held};
 use crate::{
-    chain::{Chain, Explanation, Run},
+    chain::{Chain, Explanation, Run, nearest},
     judge::{Admitted, Place, Routing, Served, internal},
     proxy::{
         client::connection::Connection,
@@ -226,11 +226,17 @@ impl Exchange {
         self.admitted()?.run.facts.get::<Principal>()
     }
 
-    /// Why a filter refused it, for the log.
+    /// Which line decided that it is refused, and what came of the alternatives, for the log.
     pub fn explain(&self) -> Option<Explanation> {
-        let _ = self.ending.ended.as_ref()?;
-        let Admitted { chain, run, .. } = self.admitted()?;
-        run.explain(chain)
+        let cause = self.ending.ended.as_ref()?.cause.as_ref();
+        let config = self.snapshot()?.config();
+        let written = |pointer: &str| config.place(pointer);
+        let of_filter = self.admitted().and_then(|Admitted { chain, run, .. }| run.explain(chain, cause, &written));
+        let of_gateway = || match cause?.rule() {
+            Rule::Gateway(pointer) => Some(Explanation { asked_by: nearest(pointer, &written), alternatives: Vec::new() }),
+            _ => None,
+        };
+        of_filter.or_else(of_gateway)
     }
 
     /// Kind of the caller's key.

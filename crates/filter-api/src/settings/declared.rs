@@ -52,6 +52,16 @@ pub struct ScopeAlternatives {
     pub alternatives: Vec<Vec<RequiredScopes>>,
 }
 
+impl ScopeAlternatives {
+    /// `file:line` of the alternative to which a pointer leads: of the first of its credentials that needs scopes.
+    pub fn source(&self, pointer: &str) -> Option<&str> {
+        let index = pointer.strip_prefix("/alternatives/")?.split('/').next()?;
+        let alternative = self.alternatives.get(crate::pointer::index(index)?)?;
+        let asks = alternative.iter().find(|need| !need.scopes.is_empty()).or(alternative.first())?;
+        Some(asks.source.as_str()).filter(|source| !source.is_empty())
+    }
+}
+
 /// What one credential must bring.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +99,19 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &declared.clone().get::<DeclaredHeader>().unwrap()));
         assert_eq!(declared.get::<ScopeAlternatives>().unwrap_err().code, "filter.declaration");
         assert_eq!(*Declared::default().get::<DeclaredHeader>().unwrap(), DeclaredHeader::default());
+    }
+
+    #[test]
+    fn a_pointer_to_an_alternative_leads_to_the_line_that_asks_for_scopes() {
+        let needs = |filter: &str, scopes: &[&str], source: &str| json!({ "filter": filter, "scopes": scopes, "source": source });
+        let one = json!([needs("mtls", &[], "a.yaml:3"), needs("jwt", &["read"], "a.yaml:4")]);
+        let content = json!({ "alternatives": [one, [needs("mtls", &[], "a.yaml:5")], [needs("jwt", &["x"], "")]] });
+        let alternatives: ScopeAlternatives = decode(content).unwrap();
+        assert_eq!(alternatives.source("/alternatives/0"), Some("a.yaml:4"));
+        assert_eq!(alternatives.source("/alternatives/1/0/scopes"), Some("a.yaml:5"));
+        for nowhere in ["", "/alternatives", "/alternatives/2", "/alternatives/3", "/alternatives/x"] {
+            assert_eq!(alternatives.source(nowhere), None, "{nowhere}");
+        }
     }
 
     #[test]
