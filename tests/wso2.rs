@@ -40,6 +40,8 @@ const WRONG_PASSWORD: &str = r#"{"fault":{"code":900911, "message":"Invalid Cred
 const NO_COLON: &str = r#"{"fault":{"code":900912, "message":"Invalid Format", "description":"Invalid Format. Make sure you have given the credentials in correct format with \":\" character"}}"#;
 const FORBIDDEN: &str = r#"{"fault":{"code":900908, "message":"Resource forbidden ", "description":"Resource forbidden "}}"#;
 
+const THROTTLED: &str = r#"{"fault":{"code":900800, "message":"Message throttled out", "description":"You have exceeded your quota"}}"#;
+
 /// The reference product's key manager: RS256, segments of base64url with padding, `iat` in milliseconds.
 struct KeyManager(PKey<Private>);
 
@@ -397,16 +399,53 @@ fn its_own_definitions_ask_for_tokens_as_it_did() {
     assert!(closed >= 100, "only {closed} operations ask for a token");
 }
 
+#[test]
+fn its_tiers_are_enforced_without_a_waiver_with_its_codes_and_bodies() {
+    let Some(folder) = shared_cases("12-wso2") else { return };
+    let mut files = Vec::new();
+    definitions(&folder.join("tests"), &mut files);
+    files.retain(|file| fs::read_to_string(file).unwrap().contains("x-wso2-throttling-tier: 15PerMin"));
+    let mut world = World::new().with_upstream_credentials();
+    world.config["waive_to_open"] = others().split(',').collect();
+    for (number, file) in files.iter().enumerate() {
+        let artifact = build_waiving(&world, file, number, &others()).unwrap_or_else(|said| panic!("{}: {said}", file.display()));
+        let gateway = world.serve(&artifact);
+        let mut client = Client::tls(gateway.ports.tls, "localhost", &connector(&world.authority, None, b"", None)).unwrap();
+        let api = apis(&gateway).remove(0);
+        let by_token = |operation: &&Value| credentials(operation).first().is_some_and(|credential| credential["filter"] == "jwt");
+        let operation = api.operations.iter().find(by_token).unwrap();
+        let (method, template) = (operation["method"].as_str().unwrap(), operation["template"].as_str().unwrap());
+        let token = world.manager.token(&api, json!({ "scope": scopes(&credentials(operation)).join(" ") }));
+        let token = format!("{}: Bearer {token}", api.header);
+        let target = encoded(&format!("{}{}", api.base, sample(template)));
+        let mut ask = || client.ask(method, &target, &[&token], b"").unwrap();
+        // More than 15 pass when a minute ends meanwhile.
+        let (passed, refused) = (0..).map(|passed| (passed, ask())).find(|(_, answer)| answer.status() != 200).unwrap();
+        assert!((15..=30).contains(&passed), "{}: {passed} passed", file.display());
+        assert_eq!((refused.status(), refused.text().as_str()), (429, THROTTLED), "{}", file.display());
+    }
+    assert!(files.len() >= 6, "only {} definitions have a tier", files.len());
+}
+
+/// What is waived where tiers are enforced.
+fn others() -> String {
+    WAIVED.replace("throttle,", "")
+}
+
 /// One definition with the policies that belong to it.
 fn build(world: &World, definition: &Path, number: usize) -> Result<PathBuf, String> {
+    build_waiving(world, definition, number, WAIVED)
+}
+
+fn build_waiving(world: &World, definition: &Path, number: usize, waived: &str) -> Result<PathBuf, String> {
     let mut project = Project::new().definition(&definition.file_name().unwrap().to_string_lossy(), fs::read(definition).unwrap());
-    if let Some(policies) = definition.ancestors().map(|folder| folder.join("policies.yaml")).find(|path| path.is_file()) {
-        project = project.file("policies.yaml", fs::read(policies).unwrap());
-    }
+    let own = definition.ancestors().map(|folder| folder.join("policies.yaml")).find(|path| path.is_file());
+    let shipped = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/cli/templates/policies.yaml");
+    project = project.file("policies.yaml", fs::read(own.unwrap_or_else(shipped)).unwrap());
     let artifact = world.folder.join(format!("{number}.toll"));
     let (path, endpoint) = (project.path(), world.upstream.url());
     let fixed = ["build".as_ref(), path.as_os_str(), "-o".as_ref(), artifact.as_os_str()];
-    let more = ["--waive-to-open", WAIVED, "--endpoint", endpoint.as_str()];
+    let more = ["--waive-to-open", waived, "--endpoint", endpoint.as_str()];
     let ran = tollgate(fixed.into_iter().chain(more.iter().map(AsRef::as_ref)));
     if ran.code == 0 { Ok(artifact) } else { Err(ran.stderr) }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tollgate_filter_api::{
     BodyUse, Declared, DynFilter, Env, Fact, Kind, Peer, Principal, Problem, Problems, RequiredScopes, ScopeAlternatives,
 };
-use tollgate_plan::{Alternative, Operation, Source, Target};
+use tollgate_plan::{Alternative, Declaration, Operation, Source, Target};
 
 use super::{
     alternatives::{Wanted, enforced, grouped},
@@ -125,12 +125,15 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// A filter that checks no credential. What the definition says to it holds where it is listed first.
+    /// A filter that checks no credential. What the definition says to it holds where it is listed first, unless what is demanded of it is
+    /// waived.
     fn plain(&mut self, operation: &Operation, spec: &FilterSpec, known: &mut Vec<&'static str>, chain: &mut Chain) {
         let Some(kind) = self.kind(&spec.id) else { return };
         let first = self.inputs.spec.filters().find(|listed| listed.id == spec.id).is_some_and(|first| std::ptr::eq(first, spec));
         let demand = operation.demands.iter().find(|demand| first && demand.filter == spec.id);
-        let declaration = operation.declarations.iter().find(|declaration| first && declaration.filter == spec.id);
+        let is_waived = self.inputs.waivers.has(&spec.id);
+        let holds = |declaration: &&Declaration| first && declaration.filter == spec.id && !(is_waived && declaration.demanded);
+        let declaration = operation.declarations.iter().find(holds);
         let settings = Settings::of_operator(spec, &self.inputs.spec.file);
         let settings = match demand {
             Some(demand) => settings.under(&demand.settings, &demand.source),

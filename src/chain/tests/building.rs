@@ -215,6 +215,16 @@ async fn what_a_definition_says_reaches_the_filter_beside_its_settings() {
 }
 
 #[test]
+fn what_is_demanded_of_a_filter_in_the_chain_is_not_enforced_when_it_is_waived() {
+    let said = json!({"word": "nobody knows it"});
+    assert_eq!(wrong(&saying(said.clone(), true), "chain: [declares: {name: own}]\n", &[]), at("declares.unknown", "a.yaml", 5));
+    let waived = built(&saying(said.clone(), true), "chain: [declares: {name: own}]\n", &["declares"]).unwrap();
+    assert!(waived.filters.is_empty(), "nothing is left for it to do");
+    // What is only said is no demand, and stays.
+    assert!(built(&saying(said, false), "chain: [declares: {name: own}]\n", &["declares"]).is_err());
+}
+
+#[test]
 fn what_a_definition_says_to_nobody_is_refused_when_it_is_a_demand() {
     let said = || json!({"word": "hello"});
     assert_eq!(wrong(&saying(said(), true), "chain: [mark]\n", &[]), at("chain.not_enforced", "a.yaml", 5));
