@@ -61,7 +61,13 @@ fn a_client_that_leaves_gives_back_what_its_request_had() {
         until(what, || (upstream.requests().iter().filter(|one| one.message.start.contains("hold")).count() == count).then_some(()));
         assert_eq!(gateway.get("/a/x").status(), 429, "{what}");
     };
-    let free = |what: &str| until(what, || (gateway.get("/a/x").status() == 200).then_some(()));
+    let mut passed = 0;
+    let mut free = |what: &str| {
+        until(what, || (gateway.get("/a/x").status() == 200).then_some(()));
+        // Its line is written when it is over itself, and has given back what it had.
+        passed += 1;
+        until("its end", || (gateway.log().iter().filter(|line| line["status"] == 200).count() == passed).then_some(()));
+    };
     for round in 0..5 {
         let mut client = gateway.connect();
         client.write(client::request("GET", "/a/hold", &[], b"")).unwrap();
