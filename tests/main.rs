@@ -39,6 +39,7 @@ mod stopping;
 mod strangers;
 mod targets;
 mod throttle;
+mod throttle_blocks;
 mod throttle_in_progress;
 mod throttle_keys;
 mod tls;

@@ -1,6 +1,6 @@
 //! What is written in `gateway.yaml`, what a definition declares of an operation, and what `policies.yaml` says once for all.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,9 +18,13 @@ pub struct Config {
     pub tiers: Tiers,
     /// Policy for callers whom no filter knows, by the address of the client.
     pub anonymous: Option<String>,
+    /// Requests that are refused whatever they have left.
+    pub blocks: Vec<Block>,
+    /// A JSON file with a list of further blocks, in the same form. It may change while the gateway runs, and holds within 10 seconds.
+    pub blocks_file: Option<PathBuf>,
     /// What clients are told of their limits.
     pub headers: Headers,
-    /// Only count and report, and refuse nothing.
+    /// Limits only count and report, and refuse nothing. Blocks hold all the same.
     pub shadow: bool,
     /// Most counters. When so many are in use, a request that needs another one for an address or a header is refused. One with 24 bytes takes
     /// about 45 in memory. Operations with the same number share their counters; another number begins anew.
@@ -34,6 +38,8 @@ impl Default for Config {
             limits: Vec::new(),
             tiers: Tiers::default(),
             anonymous: None,
+            blocks: Vec::new(),
+            blocks_file: None,
             headers: Headers::default(),
             shadow: false,
             max_keys: tollgate_counters::DEFAULT_MAX_KEYS,
@@ -134,6 +140,20 @@ pub struct Condition {
     pub is: Vec<String>,
     /// Whether it must not hold.
     pub not: bool,
+}
+
+/// Requests that are refused: those that have all that it names.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Block {
+    /// The base path of an API.
+    pub api: Option<String>,
+    /// An application: the claim `application.id`, or else the client that the credential names.
+    pub application: Option<String>,
+    /// The subject of a credential.
+    pub user: Option<String>,
+    /// Addresses and networks, such as `10.0.0.0/8`.
+    pub client: Vec<String>,
 }
 
 /// A policy that the caller's credential names.

@@ -9,6 +9,7 @@ use tollgate_filter_api::{
 };
 
 use crate::{
+    blocks::Blocks,
     config::{Config, Declaration, Headers},
     decided::Decided,
     fields,
@@ -21,6 +22,7 @@ use crate::{
 
 /// The `throttle` filter.
 pub struct Throttle {
+    blocks: Blocks,
     limits: Vec<Limit>,
     headers: Headers,
     counters: View<Arc<Shared>>,
@@ -41,6 +43,7 @@ impl Filter for Throttle {
     const METRICS: &'static [MetricDoc] = &[
         MetricDoc { name: "throttle_over_total", help: "Requests that were over the limit of a policy, refused or not" },
         MetricDoc { name: "throttle_keys", help: "Counters in use" },
+        MetricDoc { name: "throttle_blocks_unreadable_total", help: "Versions of `blocks_file` that could not be read" },
     ];
     type Config = Config;
     type Declared = Declaration;
@@ -51,7 +54,8 @@ impl Filter for Throttle {
     fn is_idle(config: &Config, declared: &Declaration) -> bool {
         let has_tiers = config.tiers.application || config.tiers.subscription || config.tiers.unsubscribed.is_some();
         let has_limits = !config.limits.is_empty() || has_tiers || config.anonymous.is_some();
-        !has_limits && config.policies.is_empty() && declared.policy.is_none()
+        let has_blocks = !config.blocks.is_empty() || config.blocks_file.is_some();
+        !has_limits && !has_blocks && config.policies.is_empty() && declared.policy.is_none()
     }
 
     fn build(config: Config, declared: Declaration, env: &Env) -> Result<Self, Problem> {
@@ -63,12 +67,15 @@ impl Filter for Throttle {
         let made = || Ok(Shared::new(env, config.max_keys));
         let counters = View::new("throttle.counters", env.shared.get_or_make(&format!("throttle.counters {}", config.max_keys), made)?);
         let limits = limits(&config, &declared, &mut Policies::new(&config, env)?)?;
-        Ok(Self { limits, headers: config.headers, counters })
+        Ok(Self { blocks: Blocks::new(&config, env)?, limits, headers: config.headers, counters })
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
         let (credentials, peer) = cx.given;
         let seen = Seen { req: cx.req, call: cx.call, credentials, peer };
+        if let Some(refusal) = self.blocks.refuse(seen, cx.views)? {
+            return Ok(Flow::Stop(refusal));
+        }
         let asked: Vec<Asked<'_>> = match self.limits.iter().filter_map(|limit| Asked::of(limit, seen)).collect() {
             Ok(asked) => asked,
             Err(refusal) => return Ok(Flow::Stop(refusal)),

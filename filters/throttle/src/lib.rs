@@ -4,6 +4,7 @@
 //! cannot choose. What it does not protect against: a client that has many addresses, and work that one request makes. Each gateway
 //! counts for itself.
 
+mod blocks;
 mod condition;
 mod config;
 mod decided;
@@ -26,6 +27,7 @@ pub const KIND: Kind = Kind::of::<Throttle>(
     include_str!("../README.md"),
     &[
         ("api.yaml", include_str!("../cases/api.yaml")),
+        ("blocks.yaml", include_str!("../cases/blocks.yaml")),
         ("conditions.yaml", include_str!("../cases/conditions.yaml")),
         ("full.yaml", include_str!("../cases/full.yaml")),
         ("limits.yaml", include_str!("../cases/limits.yaml")),

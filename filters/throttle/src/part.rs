@@ -95,8 +95,8 @@ impl Part {
                 Peer::Certified(certificate) => Cow::Borrowed(&certificate.sha256),
                 Peer::Anonymous(_) => Cow::Borrowed(&[]),
             },
-            Self::Claim(name) => principal.claims.get(&**name).map_or(Cow::Borrowed(&[]), claim),
-            Self::Application => application().map_or(Cow::Borrowed(&[]), claim),
+            Self::Claim(name) => principal.claims.get(&**name).map_or(Cow::Borrowed(&[]), self::text),
+            Self::Application => application().map_or(Cow::Borrowed(&[]), self::text),
             Self::Other if application().is_some() => Cow::Borrowed(&[]),
             Self::Other if principal.client.is_some() => text(&principal.client),
             Self::Other => text(&principal.subject),
@@ -115,7 +115,8 @@ fn network(address: IpAddr) -> Vec<u8> {
     }
 }
 
-fn claim(value: &Value) -> Cow<'_, [u8]> {
+/// A claim as text.
+pub(crate) fn text(value: &Value) -> Cow<'_, [u8]> {
     match value {
         Value::String(text) => Cow::Borrowed(text.as_bytes()),
         Value::Null => Cow::Borrowed(&[]),

@@ -10,6 +10,7 @@ macro_rules! reasons {
 }
 
 reasons! {
+    BLOCKED = "blocked", 403, 900_805, "Message blocked", "One of `blocks`, or of the list in `blocks_file`, covers the request. The log says which.";
     API = "api", 429, 900_800, "The API has had too many requests", "All callers together have used up the tier that the definition names at the API. `Retry-After` says when there is more.";
     OPERATION = "operation", 429, 900_802, "The operation has had too many requests", "All callers together have used up the tier that the definition names at the operation. `Retry-After` says when there is more.";
     SUBSCRIPTION = "subscription", 429, 900_804, "The application has sent too many requests to this API", "The application has used up the tier of its subscription to the API. `Retry-After` says when there is more.";

@@ -55,6 +55,8 @@ fn what_cannot_be_counted_does_not_start_and_the_place_is_named() {
             "/limits/0/when/0/header",
             "header",
         ),
+        ("{ blocks: [{ user: a }, {}] }", "/blocks/1", "at least one"),
+        ("{ blocks: [{ client: [10.0.0.0/8, ten] }] }", "/blocks/0/client/1", "10.0.0.0/8"),
         ("{ tiers: { unsubscribed: Default } }", "/tiers/unsubscribed", "subscription: true"),
         ("{ tiers: { subscription: true, unsubscribed: Default } }", "/tiers/unsubscribed", "`Default`"),
         (
@@ -128,4 +130,26 @@ fn bytes_of_both_bodies_count_when_the_request_is_over_and_stop_the_next_one() {
     beside.done_after(200, 7000, 0);
     harness.advance(std::time::Duration::from_secs(60));
     run(&harness).next();
+}
+
+#[test]
+fn a_list_of_blocks_is_read_again_when_it_changes_and_stays_in_force_when_it_cannot_be_read() {
+    let setup = Harness::<Throttle>::setup();
+    for (wrong, word) in
+        [("{}", "sequence"), ("[{}]", "at least one"), (r#"[{"usr":"a"}]"#, "usr"), (r#"[{"client":["x"]}]"#, "(at /0/client/0)")]
+    {
+        let problem = Harness::<Throttle>::setup().document("blocks.json", wrong).problem("blocks_file: blocks.json");
+        assert_eq!(problem.pointer, "/blocks_file");
+        assert!(problem.message.contains("blocks.json") && problem.message.contains(word), "{problem}");
+    }
+    let harness = setup.document("blocks.json", "[]").yaml("blocks_file: blocks.json");
+    run(&harness).next();
+    harness.document("blocks.json").set(r#"[{"user":"two"},{"user":"one"}]"#);
+    run(&harness).assert_denied(403, "throttle.blocked");
+    harness.document("blocks.json").set("[");
+    run(&harness).assert_denied(403, "throttle.blocked");
+    assert_eq!(harness.metric("throttle_blocks_unreadable_total", None), 1.0);
+    harness.document("blocks.json").set(r#"[{"user":"two"}]"#);
+    run(&harness).next();
+    harness.request("GET", "/").given(principal("two")).run().assert_denied(403, "throttle.blocked");
 }
