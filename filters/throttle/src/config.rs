@@ -221,7 +221,6 @@ pub(crate) struct ProjectPolicy {
     pub count: u64,
     pub window_seconds: u64,
     pub stop_on_quota: bool,
-    /// For the reader of the artifact.
-    #[allow(dead_code)]
+    /// File and line.
     pub source: String,
 }

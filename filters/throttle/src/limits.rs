@@ -53,13 +53,15 @@ struct Key {
     /// What the parts are. Limits that share a policy and nothing else do not share counters.
     name: Box<str>,
     parts: Vec<Part>,
+    /// A client can have as many as it likes.
+    chosen: bool,
 }
 
 /// All limits that the settings and the definition have for an operation, in the order in which they answer.
 pub(crate) fn limits(config: &Config, declared: &Declaration, policies: &mut Policies<'_>) -> Result<Vec<Limit>, Problem> {
     let mut limits = Vec::new();
     if let Some(name) = declared.policy.as_deref().filter(|name| *name != UNLIMITED) {
-        let named = policies.get(List::Resource, name).map_err(|unknown| unknown.problem("/policy", name).of_declaration())?;
+        let named = policies.get(List::Resource, name).map_err(|unusable| unusable.problem("/policy", name).of_declaration())?;
         let (reason, key) = match declared.level {
             Level::Api => (&API, Key::new("api", vec![Part::Api])),
             Level::Resource => (&OPERATION, Key::new("api operation", vec![Part::Api, Part::Operation])),
@@ -83,7 +85,7 @@ pub(crate) fn limits(config: &Config, declared: &Declaration, policies: &mut Pol
         limits.push(limit(at, setting, policies)?);
     }
     if let Some(name) = &config.anonymous {
-        let named = policies.get(List::Subscription, name).map_err(|unknown| unknown.problem("/anonymous", name))?;
+        let named = policies.get(List::Subscription, name).map_err(|unusable| unusable.problem("/anonymous", name))?;
         let limit = Limit::new(&ANONYMOUS, Rule::setting("/anonymous"), Which::Always(named), Key::new("anonymous", vec![Part::Address]));
         limits.push(Limit { anonymous: true, ..limit });
     }
@@ -96,7 +98,7 @@ pub(crate) fn limits(config: &Config, declared: &Declaration, policies: &mut Pol
 fn limit(at: usize, setting: &Setting, policies: &mut Policies<'_>) -> Result<Limit, Problem> {
     let which = match (&setting.policy, &setting.plan) {
         (Some(name), None) => {
-            let named = policies.get_any(name).map_err(|unknown| unknown.problem(format!("/limits/{at}/policy"), name))?;
+            let named = policies.get_any(name).map_err(|unusable| unusable.problem(format!("/limits/{at}/policy"), name))?;
             Which::Always(named)
         }
         (None, Some(plan)) => plan_of(at, plan, policies)?,
@@ -113,7 +115,7 @@ fn limit(at: usize, setting: &Setting, policies: &mut Policies<'_>) -> Result<Li
 }
 
 fn plan_of(at: usize, plan: &Plan, policies: &mut Policies<'_>) -> Result<Which, Problem> {
-    let mut get = |pointer: String, name: &str| policies.get_any(name).map_err(|unknown| unknown.problem(pointer, name));
+    let mut get = |pointer: String, name: &str| policies.get_any(name).map_err(|unusable| unusable.problem(pointer, name));
     let otherwise = get(format!("/limits/{at}/plan/otherwise"), &plan.otherwise)?;
     let named = plan.policies.iter().enumerate();
     let named = named.map(|(nth, name)| get(format!("/limits/{at}/plan/policies/{nth}"), name)).collect::<Result<_, _>>()?;
@@ -155,13 +157,13 @@ impl Limit {
     pub(crate) fn ask<'p>(&self, named: &'p Named, counters: &Counters, seen: Seen<'_>) -> Ask<'p> {
         let ask = Ask::new(&named.policy, self.key.of(named, counters, seen));
         let ask = if named.stops { ask } else { ask.never_stops() };
-        if self.key.parts.iter().any(Part::is_chosen_by_clients) { ask.chosen_by_client() } else { ask }
+        if self.key.chosen { ask.chosen_by_client() } else { ask }
     }
 }
 
 impl Key {
     fn new(name: &str, parts: Vec<Part>) -> Self {
-        Self { name: name.into(), parts }
+        Self { name: name.into(), chosen: parts.iter().any(Part::is_chosen_by_clients), parts }
     }
 
     fn of(&self, named: &Named, counters: &Counters, seen: Seen<'_>) -> counters::Key {

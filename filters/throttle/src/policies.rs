@@ -83,7 +83,7 @@ pub(crate) enum List {
 const PROJECT: [List; 3] = [List::Resource, List::Application, List::Subscription];
 
 impl<'a> Policies<'a> {
-    /// Those of the settings are all judged; those of the project were judged when it was built.
+    /// Those of the settings are all judged, those of the project when something names them.
     pub(crate) fn new(config: &'a Config, env: &'a Env) -> Result<Self, Problem> {
         let mut policies = Self { config, project: env.declared.get()?, env, made: BTreeMap::new() };
         for (name, policy) in &config.policies {
@@ -96,30 +96,30 @@ impl<'a> Policies<'a> {
     /// The policy of that name in the settings, or in a list.
     ///
     /// # Errors
-    /// When there is none.
-    pub(crate) fn get(&mut self, list: List, name: &str) -> Result<Arc<Named>, Unknown> {
+    /// When there is none that can be enforced.
+    pub(crate) fn get(&mut self, list: List, name: &str) -> Result<Arc<Named>, Unusable> {
         self.find(&[list], name)
     }
 
     /// The policy of that name in the settings, or in whatever list has one.
     ///
     /// # Errors
-    /// When there is none.
-    pub(crate) fn get_any(&mut self, name: &str) -> Result<Arc<Named>, Unknown> {
+    /// When there is none that can be enforced.
+    pub(crate) fn get_any(&mut self, name: &str) -> Result<Arc<Named>, Unusable> {
         self.find(&PROJECT, name)
     }
 
-    /// Every policy that may be named by what stands in a list.
-    pub(crate) fn all(&mut self, list: List) -> Result<BTreeMap<String, Arc<Named>>, Problem> {
+    /// Every policy that may be named by what stands in a list. A problem is one of the setting at `pointer`, which asks for them.
+    pub(crate) fn all(&mut self, list: List, pointer: &str) -> Result<BTreeMap<String, Arc<Named>>, Problem> {
         let names = self.names(&[list]);
         let known = |name: String| match self.get(list, &name) {
             Ok(named) => Ok((name, named)),
-            Err(unknown) => Err(unknown.problem("/policies", &name)),
+            Err(unusable) => Err(unusable.problem(pointer, &name)),
         };
         names.into_iter().map(known).collect()
     }
 
-    fn find(&mut self, lists: &[List], name: &str) -> Result<Arc<Named>, Unknown> {
+    fn find(&mut self, lists: &[List], name: &str) -> Result<Arc<Named>, Unusable> {
         let at = |list| (list, name.to_owned());
         let known = std::iter::once(List::Settings).chain(lists.iter().copied()).find_map(|list| self.made.get(&at(list)));
         if let Some(made) = known {
@@ -127,8 +127,9 @@ impl<'a> Policies<'a> {
         }
         let project = self.project.clone();
         let found = lists.iter().find_map(|list| Some((*list, of(&project, *list)?.get(name)?)));
-        let (list, policy) = found.ok_or_else(|| Unknown(self.names(lists)))?;
-        let named = self.of_project(name, policy).map_err(|_| Unknown(self.names(lists)))?;
+        let (list, policy) = found.ok_or_else(|| Unusable::Unknown(self.names(lists)))?;
+        let unfit = |error: counters::PolicyError| Unusable::Unfit(policy.source.clone(), error.to_string());
+        let named = self.of_project(name, policy).map_err(unfit)?;
         self.made.insert(at(list), named.clone());
         Ok(named)
     }
@@ -205,15 +206,24 @@ fn of(project: &Project, list: List) -> Option<&BTreeMap<String, ProjectPolicy>>
     }
 }
 
-/// No policy has the name; these are the ones there are.
+/// Why nothing can be limited by a policy of some name.
 #[derive(Debug)]
-pub(crate) struct Unknown(Vec<String>);
+pub(crate) enum Unusable {
+    /// There is none; these are the ones there are.
+    Unknown(Vec<String>),
+    /// Where it stands in the project, and why it cannot be enforced.
+    Unfit(String, String),
+}
 
-impl Unknown {
+impl Unusable {
     /// What is wrong with a setting that names it.
     pub(crate) fn problem(&self, pointer: impl Into<String>, name: &str) -> Problem {
+        let names = match self {
+            Self::Unfit(source, why) => return Problem::setting(pointer, format!("the policy `{name}` ({source}): {why}")),
+            Self::Unknown(names) => names,
+        };
         let problem = Problem::setting(pointer, format!("there is no policy `{name}`"));
-        match tollgate_filter_api::nearest(name, self.0.iter().map(String::as_str)) {
+        match tollgate_filter_api::nearest(name, names.iter().map(String::as_str)) {
             Some(near) => problem.hint(format!("did you mean `{near}`?")),
             None => problem.hint("write it under `policies`, or into policies.yaml"),
         }

@@ -36,7 +36,7 @@ enum Which {
 impl Tier {
     /// The tier of an application.
     pub(crate) fn application(config: &Config, policies: &mut Policies<'_>) -> Result<Self, Problem> {
-        let known = policies.all(List::Application)?;
+        let known = policies.all(List::Application, "/tiers/application")?;
         Ok(Self { which: Which::Application, policies: known, otherwise: None, shadow: config.shadow })
     }
 
@@ -44,9 +44,14 @@ impl Tier {
     pub(crate) fn subscription(config: &Config, policies: &mut Policies<'_>) -> Result<Self, Problem> {
         let pointer = "/tiers/unsubscribed";
         let unsubscribed = config.tiers.unsubscribed.as_deref().filter(|name| *name != UNLIMITED);
-        let named = |name| policies.get(List::Subscription, name).map_err(|unknown| unknown.problem(pointer, name));
+        let named = |name| policies.get(List::Subscription, name).map_err(|unusable| unusable.problem(pointer, name));
         let otherwise = unsubscribed.map(named).transpose()?;
-        Ok(Self { which: Which::Subscription, policies: policies.all(List::Subscription)?, otherwise, shadow: config.shadow })
+        Ok(Self {
+            which: Which::Subscription,
+            policies: policies.all(List::Subscription, "/tiers/subscription")?,
+            otherwise,
+            shadow: config.shadow,
+        })
     }
 
     /// The policy of the tier that the caller's credentials name, when there is one.

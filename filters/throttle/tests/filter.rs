@@ -76,6 +76,37 @@ fn what_cannot_be_counted_does_not_start_and_the_place_is_named() {
     }
 }
 
+#[test]
+fn a_policy_of_the_project_that_cannot_be_enforced_is_named_with_its_line() {
+    let list = |window: u64, count: u64| {
+        serde_json::json!({ "application": { "Long": {
+            "count": count, "window_seconds": window, "stop_on_quota": true, "source": "policies.yaml:7" } } })
+    };
+    for (settings, pointer) in
+        [("{ tiers: { application: true } }", "/tiers/application"), ("{ limits: [{ policy: Long, key: [api] }] }", "/limits/0/policy")]
+    {
+        for (window, count, word) in [(2 * 365 * 86_400, 1, "366 days"), (60, 1_000_000_000_000_000, "999999999999999")] {
+            let problem = Harness::<Throttle>::setup().declared_once(list(window, count)).problem(settings);
+            assert_eq!(problem.pointer, pointer);
+            assert!(problem.message.contains("`Long` (policies.yaml:7)") && problem.message.contains(word), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn limits_that_share_a_policy_count_each_for_itself() {
+    let harness = Harness::<Throttle>::yaml(
+        "{ policies: { one: { requests: 1, per: 1m } }, \
+         limits: [{ policy: one, key: [principal.subject] }, { policy: one, key: [header.x-tenant] }] }",
+    );
+    let ask = |subject: &str, tenant: &str| harness.request("GET", "/").given(principal(subject)).header("x-tenant", tenant).run();
+    ask("a", "b").next();
+    // Each name was used up by the other limit alone.
+    ask("b", "a").next();
+    ask("a", "c").assert_denied(429, "throttle.limit");
+    ask("c", "a").assert_denied(429, "throttle.limit");
+}
+
 fn run(harness: &Harness<Throttle>) -> Run {
     harness.request("GET", "/").given(principal("one")).run()
 }
