@@ -8,7 +8,7 @@ use std::sync::{
 use serde_json::{Value, json};
 use tollgate_tests::{
     Client, Gateway, Reply, Settings, Upstream, client,
-    h2::H2,
+    h2::{H2, Outcome},
     project::{everything, open_api, operation},
     until,
 };
@@ -107,18 +107,28 @@ fn what_a_later_filter_refuses_and_what_no_endpoint_answers_is_not_in_progress()
 fn bytes_of_both_bodies_count_when_a_request_is_over_and_stop_the_next() {
     let upstream = Upstream::answering(|_| Reply::new(200, [b'a'; 4000]));
     let definition = open_api("/a", &upstream.url(), everything());
-    let config = json!({ "chain": [throttle(json!({ "bytes": "10KiB", "per": "365d" }))] });
-    let gateway = Gateway::serving(&definition, Settings::of(config));
-    let mut sent = 0;
-    let mut send = |fields: &[&str], body: &[u8]| {
-        let answer = gateway.send("POST", "/a/x", fields, body);
-        sent += 1;
-        gateway.log_of(sent);
+    let config = json!({ "chain": [throttle(json!({ "bytes": "20KiB", "per": "365d" }))] });
+    let gateway = Gateway::serving(&definition, Settings { h2c: true, ..Settings::of(config) });
+    // A line is written when its request is over, and counted.
+    let send = |request: &[u8], line: usize| {
+        let mut client = gateway.connect();
+        client.write(request).unwrap();
+        let answer = client.answer("POST").unwrap();
+        gateway.log_of(line);
         (answer.status(), answer.field("ratelimit").map(|field| field.split(";t").next().unwrap_or_default().to_owned()))
     };
     let left = |left: u64| Some(format!("\"some\";r={left}"));
-    assert_eq!(send(&[], &[b'a'; 3000]), (200, left(10_240)));
-    assert_eq!(send(&[], b""), (200, left(3_240)), "3000 of the first request, and 4000 of its answer");
-    assert_eq!(send(&[], b""), (429, left(0)), "over by what was in progress when there was something left");
-    assert_eq!(upstream.count(), 2);
+    let chunked =
+        [client::request("POST", "/a/x", &["Transfer-Encoding: chunked"], b""), b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n".to_vec()].concat();
+    let empty = client::request("POST", "/a/x", &["Content-Length: 0"], b"");
+    assert_eq!(send(&client::request("POST", "/a/x", &[], &[b'a'; 3000]), 1), (200, left(20_480)));
+    assert_eq!(send(&chunked, 2), (200, left(13_480)), "3000 of the first request, and 4000 of its answer");
+    assert_eq!(send(&empty, 3), (200, left(9475)), "chunks count without their framing");
+    let mut h2 = H2::start(Client::connect(gateway.ports.h2c)).unwrap();
+    h2.get(1, "/a/x", &[]).unwrap();
+    assert_eq!(h2.outcome(1), Outcome::Answered(200));
+    gateway.log_of(4);
+    assert_eq!(send(&empty, 5), (200, left(1475)), "those over HTTP/2 count too");
+    assert_eq!(send(&empty, 6), (429, left(0)), "over by what was in progress when there was something left");
+    assert_eq!(upstream.count(), 5);
 }
