@@ -1,6 +1,6 @@
 //! Callers and APIs that are blocked: by the settings, and by a list that may change while the gateway runs.
 
-use std::sync::Arc;
+use std::{borrow::Cow, collections::HashMap, net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use tollgate_filter_api::{
@@ -19,16 +19,27 @@ const MAX_BYTES: usize = 1 << 20;
 
 /// What is blocked on an operation.
 pub(crate) struct Blocks {
-    written: Vec<Block>,
+    written: List,
     listed: Option<View<Arc<Listed>>>,
 }
 
+/// Blocks, so that a request finds the one that covers it without looking at all. Each has its place in what was written.
+#[derive(Debug, Default)]
+struct List {
+    apis: HashMap<Box<[u8]>, usize>,
+    applications: HashMap<Box<[u8]>, usize>,
+    users: HashMap<Box<[u8]>, usize>,
+    addresses: HashMap<IpAddr, usize>,
+    /// Networks, and blocks that name several things.
+    others: Vec<(usize, Block)>,
+}
+
 /// Requests that are refused whatever they have left.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Block {
-    api: Option<Box<str>>,
-    application: Option<Box<str>>,
-    user: Option<Box<str>>,
+    api: Option<Box<[u8]>>,
+    application: Option<Box<[u8]>>,
+    user: Option<Box<[u8]>>,
     client: Vec<Network>,
 }
 
@@ -42,7 +53,7 @@ struct Listed {
 
 struct Read {
     number: u64,
-    blocks: Arc<[Block]>,
+    blocks: Arc<List>,
 }
 
 impl Blocks {
@@ -51,13 +62,13 @@ impl Blocks {
     /// # Errors
     /// When one cannot be read, or the file.
     pub(crate) fn new(config: &config::Config, env: &Env) -> Result<Self, Problem> {
-        let written = config.blocks.iter().enumerate().map(|(at, block)| Block::new(block, &format!("/blocks/{at}")));
+        let written = List::new(&config.blocks, "/blocks")?;
         let listed = config.blocks_file.as_ref().map(|path| {
             let location = Location::File(path.clone());
             env.shared.get_or_make(&format!("throttle.blocks {location}"), || Listed::new(location, env))
         });
         let listed = listed.transpose()?.map(|listed| View::new("throttle.blocks", listed));
-        Ok(Self { written: written.collect::<Result<_, _>>()?, listed })
+        Ok(Self { written, listed })
     }
 
     /// The refusal of a request that is blocked.
@@ -65,7 +76,7 @@ impl Blocks {
     /// # Errors
     /// When nobody knows.
     pub(crate) fn refuse(&self, seen: Seen<'_>, views: &mut Views) -> Result<Option<Answer>, Fault> {
-        if let Some(at) = find(&self.written, seen) {
+        if let Some(at) = self.written.find(seen) {
             return Ok(Some(refusal(Rule::nth_setting("/blocks/*", at), at)));
         }
         let Some(listed) = &self.listed else { return Ok(None) };
@@ -79,8 +90,41 @@ fn refusal(rule: Rule, at: usize) -> Answer {
     BLOCKED.because(cause).detail("You have been blocked from accessing the resource")
 }
 
-fn find(blocks: &[Block], seen: Seen<'_>) -> Option<usize> {
-    blocks.iter().position(|block| block.covers(seen))
+impl List {
+    fn new(written: &[config::Block], place: &str) -> Result<Self, Problem> {
+        let mut list = Self::default();
+        for (at, block) in written.iter().enumerate() {
+            list.add(at, Block::new(block, &format!("{place}/{at}"))?);
+        }
+        Ok(list)
+    }
+
+    fn add(&mut self, at: usize, block: Block) {
+        let (map, name) = match block {
+            Block { api: Some(path), application: None, user: None, client } if client.is_empty() => (&mut self.apis, path),
+            Block { api: None, application: Some(id), user: None, client } if client.is_empty() => (&mut self.applications, id),
+            Block { api: None, application: None, user: Some(user), client } if client.is_empty() => (&mut self.users, user),
+            Block { api: None, application: None, user: None, client } => {
+                self.addresses.extend(client.iter().filter_map(|network| Some((network.single()?, at))));
+                let client: Vec<Network> = client.into_iter().filter(|network| network.single().is_none()).collect();
+                if !client.is_empty() {
+                    self.others.push((at, Block { client, ..Block::default() }));
+                }
+                return;
+            }
+            several => return self.others.push((at, several)),
+        };
+        map.insert(name, at);
+    }
+
+    /// The place of a block that covers a request.
+    fn find(&self, seen: Seen<'_>) -> Option<usize> {
+        let user = || users(seen).find_map(|user| self.users.get(user));
+        let application = || applications(seen).find_map(|id| self.applications.get(&*id));
+        let address = || self.addresses.get(&seen.call.client.to_canonical());
+        let found = self.apis.get(api(seen)).or_else(user).or_else(application).or_else(address).copied();
+        found.or_else(|| self.others.iter().find(|(_, block)| block.covers(seen)).map(|(at, _)| *at))
+    }
 }
 
 impl Block {
@@ -89,28 +133,35 @@ impl Block {
         if api.is_none() && application.is_none() && user.is_none() && client.is_empty() {
             return Err(Problem::setting(place, "a block has at least one of `api`, `application`, `user` and `client`"));
         }
-        let boxed = |text: &Option<String>| text.as_deref().map(Box::from);
+        let bytes = |text: &Option<String>| text.as_ref().map(|text| text.as_bytes().into());
         let networks = client.iter().enumerate().map(|(nth, one)| Network::new(one, &format!("{place}/client/{nth}")));
-        let api = api.as_deref().map(|path| path.trim_end_matches('/').into());
-        Ok(Self { api, application: boxed(application), user: boxed(user), client: networks.collect::<Result<_, _>>()? })
+        let api = api.as_ref().map(|path| path.trim_end_matches('/').as_bytes().into());
+        Ok(Self { api, application: bytes(application), user: bytes(user), client: networks.collect::<Result<_, _>>()? })
     }
 
     /// Whether all that it names is the request's.
     fn covers(&self, seen: Seen<'_>) -> bool {
-        let api = || seen.call.operation.base_path.trim_end_matches('/');
-        let is_user = |user: &str| seen.credentials.iter().any(|credential| credential.subject.as_deref() == Some(user));
-        self.api.as_deref().is_none_or(|path| path == api())
-            && self.user.as_deref().is_none_or(is_user)
-            && self.application.as_deref().is_none_or(|id| is_application(id, seen))
+        self.api.as_deref().is_none_or(|path| path == api(seen))
+            && self.user.as_deref().is_none_or(|user| users(seen).any(|one| one == user))
+            && self.application.as_deref().is_none_or(|id| applications(seen).any(|one| *one == *id))
             && (self.client.is_empty() || self.client.iter().any(|network| network.contains(seen.call.client)))
     }
 }
 
-fn is_application(id: &str, seen: Seen<'_>) -> bool {
-    match tiers::application(seen.credentials, "id") {
-        Some(value) => *part::text(value) == *id.as_bytes(),
-        None => seen.credentials.iter().any(|credential| credential.client.as_deref() == Some(id)),
-    }
+fn api(seen: Seen<'_>) -> &[u8] {
+    seen.call.operation.base_path.trim_end_matches('/').as_bytes()
+}
+
+fn users(seen: Seen<'_>) -> impl Iterator<Item = &[u8]> {
+    seen.credentials.iter().filter_map(|credential| credential.subject.as_deref()).map(str::as_bytes)
+}
+
+/// The application that a credential tells of; if none does, their clients.
+fn applications(seen: Seen<'_>) -> impl Iterator<Item = Cow<'_, [u8]>> {
+    let told = tiers::application(seen.credentials, "id").map(part::text);
+    let is_told = told.is_some();
+    let clients = seen.credentials.iter().filter(move |_| !is_told).filter_map(|credential| credential.client.as_deref());
+    told.into_iter().chain(clients.map(|client| Cow::Borrowed(client.as_bytes())))
 }
 
 impl Listed {
@@ -136,7 +187,7 @@ impl Listed {
     fn find(&self, seen: Seen<'_>) -> Option<usize> {
         let read = self.read.load();
         if read.number == self.source.number() {
-            return find(&read.blocks, seen);
+            return read.blocks.find(seen);
         }
         if let Some(version) = self.source.version() {
             let blocks = blocks(&version.bytes).unwrap_or_else(|why| {
@@ -146,13 +197,13 @@ impl Listed {
             });
             self.read.store(Arc::new(Read { number: version.number, blocks }));
         }
-        find(&self.read.load().blocks, seen)
+        self.read.load().blocks.find(seen)
     }
 }
 
 /// Reads a JSON array of blocks.
-fn blocks(bytes: &[u8]) -> Result<Arc<[Block]>, String> {
+fn blocks(bytes: &[u8]) -> Result<Arc<List>, String> {
     let written: Vec<config::Block> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let read = written.iter().enumerate().map(|(at, block)| Block::new(block, &format!("/{at}")));
-    read.collect::<Result<_, _>>().map_err(|problem| format!("{} (at {})", problem.message, problem.pointer))
+    let list = List::new(&written, "").map_err(|problem| format!("{} (at {})", problem.message, problem.pointer))?;
+    Ok(Arc::new(list))
 }

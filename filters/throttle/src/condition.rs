@@ -93,9 +93,19 @@ impl Network {
         let network = address.parse::<IpAddr>().ok().and_then(|address| {
             let most = if address.is_ipv4() { 32 } else { 128 };
             let prefix = prefix.map_or(Some(most), |prefix| prefix.parse().ok()).filter(|prefix| *prefix <= most)?;
-            Some(Self { address, prefix })
+            // Clients with an address of IPv4 have it in that form alone.
+            match (address, address.to_canonical()) {
+                (IpAddr::V6(_), canonical @ IpAddr::V4(_)) if prefix >= 96 => Some(Self { address: canonical, prefix: prefix - 96 }),
+                _ => Some(Self { address, prefix }),
+            }
         });
         network.ok_or_else(|| Problem::setting(place, format!("expected an address or a network such as 10.0.0.0/8, found {text:?}")))
+    }
+
+    /// The address, when it has one alone.
+    pub(crate) fn single(self) -> Option<IpAddr> {
+        let most = if self.address.is_ipv4() { 32 } else { 128 };
+        (self.prefix == most).then_some(self.address)
     }
 
     /// Whether an address is in it.
@@ -128,6 +138,9 @@ mod tests {
             ("192.0.2.1", "192.0.2.1", true),
             ("192.0.2.1", "192.0.2.3", false),
             ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("::ffff:192.0.2.1", "192.0.2.1", true),
+            ("::ffff:192.0.2.0/120", "192.0.2.9", true),
+            ("::ffff:192.0.2.0/120", "192.0.3.9", false),
             ("2001:db8::/32", "2001:db8:1::1", true),
             ("2001:db8::/32", "2001:db9::1", false),
             ("::/0", "2001:db9::1", true),
