@@ -138,6 +138,7 @@ fn texts(reason: &Reason, detail: Option<&str>, auth_header: &str) -> (u16, &'st
         900_904 => hinted(401, "Access Token Inactive", "Generate a new access token and try again"),
         900_905 => repeated(401, "Incorrect Access Token Type is provided"),
         900_800 | 900_802..=900_804 | 900_806 => (429, "Message throttled out", "You have exceeded your quota".to_owned()),
+        900_809 => (500, "Internal server error occured", "POLICY ENFORCEMENT ERROR".to_owned()),
         900_907 => repeated(401, "The requested API is temporarily blocked"),
         900_908 => repeated(403, "Resource forbidden "),
         900_909 => repeated(401, "The subscription to the API is inactive"),
@@ -203,6 +204,8 @@ mod tests {
                 status
             }};
         }
+        assert_eq!(fault!(900_800, "Message throttled out", "You have exceeded your quota"), 429);
+        assert_eq!(fault!(900_809, "Internal server error occured", "POLICY ENFORCEMENT ERROR"), 500);
         let unauthorized = [
             fault!(900_903, "Access Token Expired", "Access Token Expired. Renew the access token and try again"),
             fault!(900_904, "Access Token Inactive", "Access Token Inactive. Generate a new access token and try again"),
