@@ -41,6 +41,8 @@ pub struct Run {
     attempts: Attempts,
     /// A filter has ended the request.
     refused: bool,
+    /// The filter that could not decide about the request.
+    undecided: Option<usize>,
 }
 
 impl Run {
@@ -53,7 +55,7 @@ impl Run {
         }
         let states = chain.filters.iter().map(|filter| filter.state()).collect();
         let ran = Vec::with_capacity(chain.filters.len());
-        Self { facts, views, states, ran, at: 0, attempts: Attempts::default(), refused: false }
+        Self { facts, views, states, ran, at: 0, attempts: Attempts::default(), refused: false, undecided: None }
     }
 
     /// Whether no filter let the request pass yet, so that none has a say in what comes after.
@@ -118,7 +120,11 @@ impl Run {
         body: Option<&mut Body>,
     ) -> Result<Option<Answer>, Fault> {
         let (facts, views, state) = (&mut self.facts, &mut self.views, self.states[index].as_mut());
-        chain.filters[index].on_request(DynCx { req, call, facts, body, views, state }).await
+        let asked = chain.filters[index].on_request(DynCx { req, call, facts, body, views, state }).await;
+        if asked.is_err() {
+            self.undecided = Some(index);
+        }
+        asked
     }
 
     /// The first alternative that finds its credential decides; when none does, the first one's answer is given with the
@@ -205,10 +211,13 @@ impl Run {
         self.refused = answer.reason().meaning != Meaning::Reply;
     }
 
-    /// What decided when a filter refused the request with this cause, and what came of the alternatives; `None` when none did. Makes
-    /// words: for requests that have ended.
+    /// What decided when a filter refused the request with this cause, and what came of the alternatives, or what asked for a filter that
+    /// could not decide; `None` when there is none. Makes words: for requests that have ended.
     pub fn explain(&self, chain: &Chain, cause: Option<&Arc<Cause>>, written: Written<'_>) -> Option<Explanation> {
-        self.refused.then(|| self.attempts.explain(chain, cause, written))
+        match self.undecided {
+            Some(filter) => Some(Explanation { asked_by: chain.asked_by(filter), alternatives: Vec::new() }),
+            None => self.refused.then(|| self.attempts.explain(chain, cause, written)),
+        }
     }
 
     /// Before the header goes upstream, for each attempt.

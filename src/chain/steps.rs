@@ -42,6 +42,15 @@ impl Chain {
         self.steps.iter().position(|step| matches!(step, Step::One(part) if part.filter == filter))
     }
 
+    /// `file:line` that asked for a filter.
+    pub(super) fn asked_by(&self, filter: usize) -> Option<String> {
+        let parts = self.steps.iter().flat_map(|step| match step {
+            Step::One(part) => vec![part],
+            Step::AnyOf(any) => any.branches.iter().flatten().collect(),
+        });
+        parts.filter(|part| part.filter == filter).find_map(|part| part.lines.asked_by.clone())
+    }
+
     /// Adds the step that checks credentials.
     pub(super) fn push_credentials(&mut self, step: Step) {
         let at = self.steps.len();

@@ -238,6 +238,14 @@ async fn a_setting_that_decides_is_named_by_its_own_line() {
 }
 
 #[tokio::test]
+async fn a_filter_that_cannot_decide_is_named_by_the_line_that_asks_for_it() {
+    let chain = with_judge(&[&["key_b"], &["key_a"]], "");
+    let (run, verdict) = run(&chain, &[("x-a", "down")], None).await;
+    assert!(matches!(verdict, Verdict::Fault(_)), "{verdict:?}");
+    assert_eq!(json!(run.explain(&chain, None, &|_| None)), json!({ "asked_by": "a.yaml:7", "alternatives": [] }));
+}
+
+#[tokio::test]
 async fn a_request_that_passes_needs_no_explanation() {
     let chain = with_judge(&[&["key_b"], &["key_a"]], "");
     let (run, verdict) = run(&chain, &[("x-a", "good")], None).await;

@@ -70,31 +70,31 @@ pub enum Rule {
 }
 
 /// A JSON Pointer (RFC 6901). A `*` in it stands for the index beside it, so that nothing is formatted for a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pointer {
-    pattern: Cow<'static, str>,
+    pattern: &'static str,
     index: Option<usize>,
 }
 
 impl Rule {
     /// A setting of the filter.
     pub const fn setting(pointer: &'static str) -> Self {
-        Self::Setting(Pointer { pattern: Cow::Borrowed(pointer), index: None })
+        Self::Setting(Pointer { pattern: pointer, index: None })
     }
 
     /// A setting of the filter in a list; `*` stands for the index.
     pub const fn nth_setting(pattern: &'static str, index: usize) -> Self {
-        Self::Setting(Pointer { pattern: Cow::Borrowed(pattern), index: Some(index) })
+        Self::Setting(Pointer { pattern, index: Some(index) })
     }
 
     /// What the definition declares; empty: that it demands the filter.
     pub const fn declaration(pointer: &'static str) -> Self {
-        Self::Declaration(Pointer { pattern: Cow::Borrowed(pointer), index: None })
+        Self::Declaration(Pointer { pattern: pointer, index: None })
     }
 
     /// What the definition declares in a list; `*` stands for the index.
     pub const fn nth_declaration(pattern: &'static str, index: usize) -> Self {
-        Self::Declaration(Pointer { pattern: Cow::Borrowed(pattern), index: Some(index) })
+        Self::Declaration(Pointer { pattern, index: Some(index) })
     }
 
     /// That the definition demands the filter.
@@ -104,15 +104,10 @@ impl Rule {
 }
 
 impl Pointer {
-    /// A pointer that was made at load.
-    pub fn made(pointer: impl Into<Cow<'static, str>>) -> Self {
-        Self { pattern: pointer.into(), index: None }
-    }
-
     /// The pointer as text.
-    pub fn text(&self) -> Cow<'_, str> {
+    pub fn text(&self) -> Cow<'static, str> {
         match self.index {
-            None => Cow::Borrowed(&self.pattern),
+            None => Cow::Borrowed(self.pattern),
             Some(index) => Cow::Owned(self.pattern.replacen('*', &index.to_string(), 1)),
         }
     }
@@ -220,11 +215,6 @@ impl Cause {
     /// What was wrong.
     pub fn kind(&self) -> CauseKind {
         self.kind
-    }
-
-    /// What it is about.
-    pub fn about(&self) -> &'static str {
-        self.about
     }
 
     /// What decided.
