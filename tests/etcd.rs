@@ -93,7 +93,8 @@ fn a_gateway_is_not_ready_and_refuses_until_etcd_was_read_whole() {
     assert!(world.shown("etcd")["cause"].as_str().is_some_and(|cause| cause.contains("127.0.0.1")));
 
     world.restart();
-    let listens = || std::net::TcpStream::connect(("127.0.0.1", world.gateway.ports.plain)).is_ok();
+    let ports = [world.gateway.ports.plain, world.gateway.ports.admin];
+    let listens = || ports.iter().all(|port| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok());
     until("the gateway to listen", || listens().then_some(()));
     assert_eq!((world.status(&bad), world.status(&good)), (503, 503));
     let ready = world.gateway.admin("/readyz");
@@ -151,7 +152,8 @@ fn a_gateway_that_starts_again_accepts_nothing_before_it_has_read_etcd_also_wher
     network.cut();
     etcd.put(&key("bad"), "");
     world.restart();
-    let listens = || std::net::TcpStream::connect(("127.0.0.1", world.gateway.ports.plain)).is_ok();
+    let ports = [world.gateway.ports.plain, world.gateway.ports.admin];
+    let listens = || ports.iter().all(|port| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok());
     until("the gateway to listen", || listens().then_some(()));
     assert_eq!([world.status(&bad), world.status(&good)], [503, 503]);
     assert_eq!(world.gateway.admin("/readyz").status(), 503);
