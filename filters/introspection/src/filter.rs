@@ -198,7 +198,7 @@ impl Introspection {
         let read =
             |noted: Result<Option<Map<String, Value>>, String>| noted?.map(|claims| answer::grant(claims, token, &self.config)).transpose();
         let ask = |asker| self.said(asker, token, call.instant);
-        views.await_noted(&self.asker, &self.issuer.place, ask, note, read).await
+        views.await_answer(&self.asker, &self.issuer.place, ask, note, read).await
     }
 
     /// What is remembered, or comes back.

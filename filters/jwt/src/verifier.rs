@@ -108,7 +108,10 @@ impl Verifier {
         let (place, issuer) = self.issuer(&claims)?;
         let client = || issuer.rules.client(&claims).ok().flatten();
         issuer.check_header(&jws).map_err(|refusal| refusal.claimed_by(client()))?;
-        let said: Said = views.await_answer(&issuer.keys, &issuer.name, |ring| ring.prove(&jws, now)).await.map_err(Failure::Undecided)?;
+        let said: Said = views
+            .await_answer(&issuer.keys, &issuer.name, |ring| ring.prove(&jws, now), Said::clone, |said| said)
+            .await
+            .map_err(Failure::Undecided)?;
         let proof = said.map_err(|not| not.failure(&jws, issuer.rules.setting("/issuers/*/keys")).claimed_by(client()))?;
         // From here on the issuer's word is known to be its own.
         let judged = issuer.rules.check(&claims, now.wall).and_then(|window| {

@@ -144,9 +144,10 @@ impl ProxyHttp for Phases {
         req: &mut RequestHeader,
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
-        let sent = exchange.going()?.outbound.patience.head_sent(req.version);
-        sent.map_err(|spent| exchange.spent(spent))?;
         let Going { id, version, connection, snapshot, routing, chain, call, run, outbound, body, ending } = exchange.going()?;
+        if let Err(spent) = outbound.patience.head_sent(req.version) {
+            return Err(exchange.spent(spent));
+        }
         let upstream = outbound.selection.endpoint().map(|endpoint| &endpoint.upstream);
         let upstream = upstream.ok_or_else(|| Error::explain(ErrorType::InternalError, "no endpoint was chosen"))?;
         let uri = &session.req_header().uri;
@@ -177,8 +178,7 @@ impl ProxyHttp for Phases {
             connection.expect(Phase::Free);
         }
         if body.as_ref().is_some_and(|body| !body.is_empty()) {
-            let sent = outbound.patience.body_sent();
-            sent.map_err(|spent| exchange.spent(spent))?;
+            outbound.patience.body_sent().map_err(|spent| exchange.spent(spent))?;
         }
         if exchange.body.is_some() || session.was_upgraded() {
             return Ok(());
@@ -235,18 +235,18 @@ impl ProxyHttp for Phases {
     }
 
     async fn response_filter(&self, session: &mut Session, resp: &mut ResponseHeader, exchange: &mut Self::CTX) -> pingora::Result<()> {
-        let Going { outbound, ending, .. } = exchange.going()?;
-        let fields = outbound.answer_fields.take().unwrap_or_else(|| AnswerFields::of(resp));
+        let mut going = exchange.going()?;
+        let fields = going.outbound.answer_fields.take().unwrap_or_else(|| AnswerFields::of(resp));
         response_rules::clean(resp, fields);
         if resp.status.is_informational() && resp.status.as_u16() != 101 {
             return Ok(());
         }
-        ending.status = resp.status.as_u16();
+        going.ending.status = resp.status.as_u16();
         let method = &session.req_header().method;
-        if outbound.reads_answers && whole_answer::hold(exchange.going()?, &self.0.kernel.whole_answers, method, resp)? {
+        if going.outbound.reads_answers && whole_answer::hold(&mut going, &self.0.kernel.whole_answers, method, resp)? {
             return Ok(());
         }
-        let Going { id, connection, snapshot, chain, call, run, ending, .. } = exchange.going()?;
+        let Going { id, connection, snapshot, chain, call, run, ending, .. } = going;
         if ending.status == 101 {
             connection.tunnel();
         } else if self.0.is_draining() {

@@ -104,7 +104,7 @@ pub fn ask(req: &mut RequestHeader) -> pingora::Result<()> {
 ///
 /// # Errors
 /// The answer would have to be read, and cannot be.
-pub fn hold(going: Going<'_>, budget: &Arc<Budget>, method: &Method, resp: &mut ResponseHeader) -> pingora::Result<bool> {
+pub fn hold(going: &mut Going<'_>, budget: &Arc<Budget>, method: &Method, resp: &mut ResponseHeader) -> pingora::Result<bool> {
     let Going { chain, run, outbound, ending, .. } = going;
     // Of an attempt before this one.
     outbound.held = None;

@@ -123,35 +123,11 @@ impl Views {
         }
     }
 
-    /// Asks a view that may have to wait for its answer.
+    /// Asks a view that may have to wait for its answer. What is noted may be something simpler, from which the answer can be read again.
     ///
     /// # Errors
     /// When notes answer, and none does.
-    pub async fn await_answer<'v, T, A, F>(
-        &mut self,
-        view: &'v View<T>,
-        question: &str,
-        ask: impl FnOnce(&'v T) -> F + Send,
-    ) -> Result<A, Fault>
-    where
-        T: Sync,
-        A: Serialize + DeserializeOwned + Send,
-        F: Future<Output = A> + Send,
-    {
-        let Some(trace) = &mut self.0 else { return Ok(ask(&view.inner).await) };
-        if trace.by == By::Notes {
-            return trace.answer(view.name, question);
-        }
-        let answer = ask(&view.inner).await;
-        trace.note(view.name, question, &answer)?;
-        Ok(answer)
-    }
-
-    /// The same, for an answer that is noted as something simpler, and read from it.
-    ///
-    /// # Errors
-    /// When notes answer, and none does.
-    pub async fn await_noted<'v, T, A, N, F>(
+    pub async fn await_answer<'v, T, A, N, F>(
         &mut self,
         view: &'v View<T>,
         question: &str,
