@@ -1,0 +1,5 @@
+//! Slices of quotas that several gateways share.
+
+mod question;
+
+pub use question::{Grant, Question, QuotaId};
