@@ -25,7 +25,7 @@ pub struct Moment {
 }
 
 /// Nanoseconds since 1970-01-01 UTC, as this process counts them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Time(pub u64);
 
 impl Time {
@@ -49,8 +49,13 @@ impl Clock {
         Self { start: now.instant, ahead: AtomicU64::new(wall(now).max(not_before.0)) }
     }
 
+    /// What the monotonic clock says, in nanoseconds since the start.
+    pub fn since(&self, now: Moment) -> u64 {
+        nanoseconds(now.instant.saturating_duration_since(self.start))
+    }
+
     pub fn read(&self, now: Moment) -> Time {
-        let since = nanoseconds(now.instant.saturating_duration_since(self.start));
+        let since = self.since(now);
         let ahead = wall(now).saturating_sub(since);
         let known = self.ahead.load(Ordering::Relaxed);
         let furthest = if ahead > known { self.ahead.fetch_max(ahead, Ordering::Relaxed).max(ahead) } else { known };

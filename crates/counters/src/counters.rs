@@ -2,7 +2,7 @@
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     clock::{Clock, Moment, Time},
     entry::Count,
     key::{Key, SHARDS, Seed},
+    lease::Fleet,
     policy::Policy,
     shard::Shard,
 };
@@ -41,6 +42,9 @@ pub struct Counters {
     turn: AtomicUsize,
     /// The next shard in which room is looked for.
     search: AtomicUsize,
+    /// How many questions were made.
+    pub(crate) questions: AtomicU64,
+    pub(crate) fleet: Fleet,
 }
 
 impl Counters {
@@ -52,13 +56,23 @@ impl Counters {
 
     pub(crate) fn with(seed: Seed, clock: Clock, max_keys: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Place(Mutex::new(Shard::new()))).collect();
-        Self { shards, seed, clock, keys: AtomicUsize::new(0), max_keys, turn: AtomicUsize::new(0), search: AtomicUsize::new(0) }
+        Self {
+            shards,
+            seed,
+            clock,
+            keys: AtomicUsize::new(0),
+            max_keys,
+            turn: AtomicUsize::new(0),
+            search: AtomicUsize::new(0),
+            questions: AtomicU64::new(0),
+            fleet: Fleet::unknown(),
+        }
     }
 
     /// The key of a policy's counter for one caller, or one API, or whatever the parts say. Allocates nothing. Keys stay good as long as
     /// these counters live, so what is known at load can be hashed at load.
     pub fn key(&self, policy: &Policy, parts: &[&[u8]]) -> Key {
-        self.seed.key(policy, parts)
+        if policy.is_shared() { self.shared_key(policy, parts).0 } else { self.seed.key(policy, parts) }
     }
 
     /// Counts bytes against a limit on bytes, after [`decide`](Self::decide) has let their request pass. They count in the window of now,
@@ -103,7 +117,8 @@ impl Counters {
         all
     }
 
-    /// How many counters there are, those included whose time is over and which nobody has removed yet.
+    /// How many counters there are, those included whose time is over and which nobody has removed yet. A counter of a shared policy takes
+    /// as much memory as several others, and counts as that many.
     pub fn keys(&self) -> usize {
         self.keys.load(Ordering::Relaxed)
     }
@@ -115,6 +130,11 @@ impl Counters {
 
     pub(crate) fn time(&self, now: Moment) -> Time {
         self.clock.read(now)
+    }
+
+    /// What the monotonic clock says, in nanoseconds since these counters were made.
+    pub(crate) fn since(&self, now: Moment) -> u64 {
+        self.clock.since(now)
     }
 
     pub(crate) fn lock(&self, key: Key) -> MutexGuard<'_, Shard> {
@@ -136,9 +156,13 @@ impl Counters {
     /// Writes a counter, which was found in that bucket if it was; whether it is new.
     pub(crate) fn put(&self, shard: &mut Shard, bucket: Option<usize>, key: Key, count: Count) -> bool {
         let Some(removed) = shard.put(bucket, key, count) else { return false };
-        self.keys.fetch_add(1, Ordering::Relaxed);
+        self.added(1);
         self.removed(removed);
         true
+    }
+
+    pub(crate) fn added(&self, keys: usize) {
+        self.keys.fetch_add(keys, Ordering::Relaxed);
     }
 
     /// Whether there is room for a new key.
@@ -166,7 +190,7 @@ impl Counters {
         self.room()
     }
 
-    fn removed(&self, keys: usize) {
+    pub(crate) fn removed(&self, keys: usize) {
         if keys > 0 {
             self.keys.fetch_sub(keys, Ordering::Relaxed);
         }

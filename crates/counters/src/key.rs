@@ -3,7 +3,7 @@
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use crate::policy::Policy;
+use crate::{lease::QuotaId, policy::Policy};
 
 /// As many shards as keep threads apart, and a pause for one of them below a millisecond.
 pub(crate) const SHARDS: usize = 4096;
@@ -45,13 +45,26 @@ impl Seed {
     pub fn key(self, policy: &Policy, parts: &[&[u8]]) -> Key {
         let mut hasher = SipHasher13::new_with_keys(self.0[0], self.0[1]);
         hasher.write(&policy.number);
-        for part in parts {
-            hasher.write(&(part.len() as u64).to_le_bytes());
-            hasher.write(part);
-        }
+        write_parts(&mut hasher, parts);
         let hash = hasher.finish128();
         let kept = if policy.kept { KEPT } else { 0 };
         let shard = (hash.h1 as u32) % SHARDS as u32;
         Key { shard, bits: [(hash.h1 >> 32) as u32 & !KEPT | kept, (hash.h2 >> 32) as u32, hash.h2 as u32] }
     }
+}
+
+fn write_parts(hasher: &mut SipHasher13, parts: &[&[u8]]) {
+    for part in parts {
+        hasher.write(&(part.len() as u64).to_le_bytes());
+        hasher.write(part);
+    }
+}
+
+/// The name of a shared quota: the same in every process, so hashed without a secret. A counter's key is made of it under this process's
+/// secret, so that nobody can search names that fill one shard.
+pub(crate) fn quota_id(policy: &Policy, parts: &[&[u8]]) -> QuotaId {
+    let mut hasher = SipHasher13::new();
+    hasher.write(&policy.number);
+    write_parts(&mut hasher, parts);
+    QuotaId(hasher.finish128().as_bytes())
 }

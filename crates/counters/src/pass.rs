@@ -44,23 +44,24 @@ impl Counters {
     }
 
     fn pass(&self, now: Moment, asks: &mut [Ask<'_>], counts: bool) -> Verdict {
-        let now = self.time(now);
+        let (moment, now) = (now, self.time(now));
         let number = asks.len();
         if number <= FEW {
             let (mut order, mut guards) = ([Turn::default(); FEW], [const { None }; FEW]);
-            Pass { counters: self, now, counts }.run(asks, &mut order[..number], &mut guards[..number])
+            Pass { counters: self, moment, now, counts }.run(asks, &mut order[..number], &mut guards[..number])
         } else {
             let (mut order, mut guards) = (vec![Turn::default(); number], Vec::new());
             guards.resize_with(number, || None);
-            Pass { counters: self, now, counts }.run(asks, &mut order, &mut guards)
+            Pass { counters: self, moment, now, counts }.run(asks, &mut order, &mut guards)
         }
     }
 }
 
-struct Pass<'c> {
-    counters: &'c Counters,
-    now: Time,
-    counts: bool,
+pub(crate) struct Pass<'c> {
+    pub counters: &'c Counters,
+    pub moment: Moment,
+    pub now: Time,
+    pub counts: bool,
 }
 
 impl<'c> Pass<'c> {
@@ -75,6 +76,11 @@ impl<'c> Pass<'c> {
         let mut last = None;
         each(order, guards, |at, shard| {
             let ask = &mut asks[at];
+            if let Rule::Leased(terms) = &ask.policy.rule {
+                self.settle_lease(ask, shard, terms, &verdict, last != Some(ask.key));
+                last = Some(ask.key);
+                return;
+            }
             if verdict.passes && ask.told.accepted && ask.policy.rule.spends() {
                 self.count(ask, shard, last != Some(ask.key));
                 last = Some(ask.key);
@@ -101,6 +107,9 @@ impl<'c> Pass<'c> {
     }
 
     fn check(&self, ask: &mut Ask<'_>, shard: &mut Shard) {
+        if let Rule::Leased(terms) = &ask.policy.rule {
+            return self.check_lease(ask, shard, terms);
+        }
         let now = if self.counts { shard.time(self.now) } else { shard.time_seen(self.now) };
         let rule = &ask.policy.rule;
         ask.count = rule.roll(ask.bucket.map(|_| ask.count), now);
@@ -113,7 +122,7 @@ impl<'c> Pass<'c> {
         }
     }
 
-    fn room(&self, shard: &mut Shard, now: Time) -> bool {
+    pub(crate) fn room(&self, shard: &mut Shard, now: Time) -> bool {
         if self.counts { self.counters.make_room(shard, now) } else { self.counters.room() }
     }
 
@@ -138,15 +147,22 @@ fn each(order: &[Turn], guards: &mut Guards<'_>, mut visit: impl FnMut(usize, &m
 }
 
 fn find(ask: &mut Ask<'_>, shard: &mut Shard) {
+    if let Rule::Leased(_) = ask.policy.rule {
+        ask.bucket = shard.leases.as_ref().and_then(|leases| leases.find(ask.key));
+        return;
+    }
     let found = shard.find(ask.key);
     ask.bucket = found.map(|(bucket, _)| bucket);
     ask.count = found.map_or(Count::default(), |(_, count)| count);
 }
 
 fn verdict(asks: &[Ask<'_>]) -> Verdict {
-    let refused = || asks.iter().filter(|ask| ask.stops && !ask.told.accepted);
+    let refused = || asks.iter().filter(|ask| ask.stops && !ask.told.accepted && !ask.told.waits);
+    let (ends, waits) = (refused().next().is_some(), asks.iter().any(|ask| ask.stops && ask.told.waits));
     Verdict {
-        passes: refused().next().is_none(),
+        passes: !ends && !waits,
+        waits: !ends && waits,
+        away: refused().any(|ask| ask.told.away),
         full: refused().any(|ask| ask.told.full),
         retry_after: refused().map(|ask| ask.told.retry_after).max().unwrap_or(0),
     }

@@ -6,6 +6,7 @@ use std::hash::Hasher;
 use crate::{
     algorithm::{Gcra, Rule},
     clock::SECOND,
+    lease::{Away, Terms},
 };
 
 /// The largest limit: what a field of `RateLimit` can hold (RFC 9651 §3.3.1).
@@ -109,6 +110,15 @@ impl Policy {
             (Algorithm::Gcra { burst }, Limit::Requests(limit)) => Rule::Gcra(check_gcra(limit, window, burst)?),
         };
         Ok(Self { number: number(name, &rule, seconds), rule, kept: window >= DAY })
+    }
+
+    /// A limit on requests that all gateways with this policy and the same store keep together, in windows that begin at multiples of their
+    /// length since 1970-01-01 UTC by the store's clock. Its counters are not saved: the store has them.
+    pub fn shared(name: &str, limit: u64, window: u64, away: Away) -> Result<Self, PolicyError> {
+        check_limit(limit)?;
+        let seconds = check_window(window)?;
+        let rule = Rule::Leased(Terms { limit, seconds, away });
+        Ok(Self { number: number(name, &rule, seconds), rule, kept: false })
     }
 
     /// That many requests at the same time.

@@ -6,10 +6,11 @@ use crate::{
     clock::Time,
     entry::{Count, Entry},
     key::Key,
+    lease::Leases,
 };
 
 /// Buckets that the hand looks at for each new counter: with the table at most 7/8 full, it has gone round before the table must grow.
-const PER_INSERT: usize = 4;
+pub(crate) const PER_INSERT: usize = 4;
 
 /// The table is not made smaller below this: memory that would come back at once.
 const SMALLEST: usize = 64;
@@ -21,11 +22,13 @@ pub(crate) struct Shard {
     /// The latest time that was seen here. A thread that was held up after it had read the clock must not bring a counter back that the
     /// hand has taken away.
     latest: Time,
+    /// Counters of shared policies, if there are any.
+    pub leases: Option<Box<Leases>>,
 }
 
 impl Shard {
     pub fn new() -> Self {
-        Self { table: HashTable::new(), hand: 0, latest: Time(0) }
+        Self { table: HashTable::new(), hand: 0, latest: Time(0), leases: None }
     }
 
     /// The time here: never earlier than before.
@@ -74,22 +77,20 @@ impl Shard {
 
     /// Looks at that many buckets more; how many counters were over.
     pub fn sweep(&mut self, buckets: usize) -> usize {
-        let mut removed = 0;
-        for _ in 0..buckets.min(self.table.num_buckets()) {
-            self.hand = if self.hand + 1 < self.table.num_buckets() { self.hand + 1 } else { 0 };
-            if self.table.get_bucket(self.hand).is_some_and(|entry| entry.count.over(self.latest))
-                && let Ok(entry) = self.table.get_bucket_entry(self.hand)
-            {
-                entry.remove();
-                removed += 1;
-            }
-        }
-        removed
+        let latest = self.latest;
+        let leases = self.leases.as_mut().map_or(0, |leases| leases.sweep(buckets, latest));
+        leases + sweep(&mut self.table, &mut self.hand, buckets, |entry| entry.count.over(latest))
     }
 
     /// Looks at all buckets, and gives memory back if most of it is unused. How many counters were over.
     pub fn tidy(&mut self) -> usize {
-        let removed = self.sweep(self.table.num_buckets());
+        let mut removed = self.sweep(self.table.num_buckets());
+        if let Some(leases) = &mut self.leases {
+            removed += leases.tidy(self.latest);
+        }
+        if self.leases.as_ref().is_some_and(|leases| leases.is_empty()) {
+            self.leases = None;
+        }
         if self.table.capacity() > SMALLEST.max(self.table.len() * 4) {
             self.table.shrink_to(self.table.len() * 2, Entry::hash);
         }
@@ -104,8 +105,23 @@ impl Shard {
 
     /// Bytes that its table takes.
     pub fn bytes(&self) -> usize {
-        self.table.allocation_size()
+        self.table.allocation_size() + self.leases.as_ref().map_or(0, |leases| leases.bytes())
     }
+}
+
+/// Turns a hand over that many buckets more, and removes what is over; how many that was.
+pub(crate) fn sweep<T>(table: &mut HashTable<T>, hand: &mut usize, buckets: usize, over: impl Fn(&T) -> bool) -> usize {
+    let mut removed = 0;
+    for _ in 0..buckets.min(table.num_buckets()) {
+        *hand = if *hand + 1 < table.num_buckets() { *hand + 1 } else { 0 };
+        if table.get_bucket(*hand).is_some_and(&over)
+            && let Ok(entry) = table.get_bucket_entry(*hand)
+        {
+            entry.remove();
+            removed += 1;
+        }
+    }
+    removed
 }
 
 #[cfg(test)]

@@ -10,16 +10,30 @@ pub(crate) use gcra::Gcra;
 use crate::{
     clock::{SECOND, Time},
     entry::Count,
+    lease::Terms,
 };
 
 /// What a policy is to its counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    Fixed { limit: u64, window: u32 },
-    Bytes { limit: u64, window: u32 },
-    Sliding { limit: u32, window: u32 },
+    Fixed {
+        limit: u64,
+        window: u32,
+    },
+    Bytes {
+        limit: u64,
+        window: u32,
+    },
+    Sliding {
+        limit: u32,
+        window: u32,
+    },
     Gcra(Gcra),
-    Concurrent { limit: u64 },
+    Concurrent {
+        limit: u64,
+    },
+    /// Counted by [`crate::lease`].
+    Leased(Terms),
 }
 
 impl Rule {
@@ -31,6 +45,7 @@ impl Rule {
             Self::Sliding { .. } => 3,
             Self::Gcra(_) => 4,
             Self::Concurrent { .. } => 5,
+            Self::Leased(_) => 6,
         }
     }
 
@@ -45,7 +60,7 @@ impl Rule {
         match self {
             Self::Fixed { window, .. } | Self::Bytes { window, .. } => fixed::roll(*window, found, now),
             Self::Sliding { window, .. } => sliding::roll(*window, found, now),
-            Self::Gcra(_) => found.unwrap_or_default(),
+            Self::Gcra(_) | Self::Leased(_) => found.unwrap_or_default(),
             Self::Concurrent { .. } => found.unwrap_or(Count::of(u32::MAX, 0)),
         }
     }
@@ -56,6 +71,7 @@ impl Rule {
             Self::Fixed { limit, .. } | Self::Bytes { limit, .. } | Self::Concurrent { limit } => limit.saturating_sub(count.number()),
             Self::Sliding { limit, window } => sliding::left(*limit, *window, count, now),
             Self::Gcra(gcra) => gcra.left(count, now),
+            Self::Leased(_) => 0,
         }
     }
 
@@ -65,6 +81,7 @@ impl Rule {
             Self::Fixed { .. } | Self::Bytes { .. } => fixed::rest(count, now),
             Self::Sliding { limit, window } => sliding::until_more(*limit, *window, count, left, now),
             Self::Gcra(gcra) => gcra.until_more(count, left, now),
+            Self::Leased(_) => 0,
             // Nobody knows how long the others take.
             Self::Concurrent { .. } => {
                 if left == 0 {
@@ -80,7 +97,7 @@ impl Rule {
     pub fn spend(&self, count: Count, now: Time) -> Count {
         match self {
             Self::Fixed { .. } | Self::Concurrent { .. } => Count::of(count.until, count.number().saturating_add(1)),
-            Self::Bytes { .. } => count,
+            Self::Bytes { .. } | Self::Leased(_) => count,
             Self::Sliding { .. } => Count { a: count.a.saturating_add(1), ..count },
             Self::Gcra(gcra) => gcra.spend(count, now),
         }

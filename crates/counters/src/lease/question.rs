@@ -5,12 +5,19 @@ use std::time::Duration;
 use crate::key::Key;
 
 /// A quota's name in the store, the same in every gateway. Made of the policy and of what tells callers apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+///
+/// It is a hash without a secret, for all gateways must come to the same. So a client that chooses its own key can search two keys that
+/// share a quota, at 2^64 tries, and then has half of what it could have had. To share the quota of a given other client it would have to
+/// try 2^128 keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QuotaId(pub [u8; 16]);
 
 /// A question for a slice of a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Question {
+    /// Which of this process's questions it is: an answer counts once, and only for the question that still waits for one. 0 for a report,
+    /// which waits for none.
+    pub number: u64,
     /// The counter that asks.
     pub key: Key,
     /// The quota.
@@ -40,4 +47,29 @@ pub struct Grant {
     pub rest: u64,
     /// What is left of the window by the store's clock.
     pub left: Duration,
+}
+
+/// What became of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It was taken over.
+    Taken,
+    /// Its question waits for no answer any more, or its window is over. Nothing was taken over.
+    Late,
+    /// No honest store says that. Nothing was taken over, and the question counts as unanswered.
+    Unsound,
+}
+
+/// A slice that goes back to the store when the gateway stops. The lease does not have it any more: send it once, and never again, for a
+/// second time would lend what nobody gave back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// The quota.
+    pub quota: QuotaId,
+    /// The window's length.
+    pub window: Duration,
+    /// The window's number: the slice is worth nothing in another one.
+    pub number: u64,
+    /// How much of it.
+    pub credits: u64,
 }
