@@ -18,6 +18,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("crates/pem/src", &["tollgate_filter_api", "tollgate_plan", "tollgate_filters", "pingora", "tokio"]),
     ("crates/url/src", &["tollgate_filter_api", "tollgate_plan", "tollgate_filters", "pingora", "tokio"]),
     ("crates/counters/src", &["tollgate_filter_api", "tollgate_plan", "tollgate_filters", "pingora", "tokio"]),
+    ("crates/traffic_manager/src", &["tollgate_filter_api", "tollgate_plan", "tollgate_filters", "pingora", "tokio"]),
     ("crates/document/src", &["tollgate_plan", "tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
     ("crates/compiler/src", &["pingora", "tokio", "tollgate_filter_testkit"]),
     ("filters", &["tollgate_plan", "tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
