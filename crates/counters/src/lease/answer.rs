@@ -17,6 +17,9 @@ const RESTS: u64 = SECOND / 20;
 /// For so long the store counts as away for a lease whose question it did not answer.
 const AWAY: u64 = SECOND / 10;
 
+/// The store tells whole milliseconds: up to one less may be left of the window than it says.
+const ROUNDING: u64 = SECOND / 1_000;
+
 impl Lease {
     /// Takes an answer over. `sent` is what the monotonic clock said when its question was sent.
     pub fn granted(&mut self, now: Time, sent: u64, question: &Question, grant: Grant) -> Heard {
@@ -27,7 +30,8 @@ impl Lease {
             self.give_up(now);
             return Heard::Unsound;
         }
-        (self.pending, self.demand.waiting, self.away) = (None, 0, Time(0));
+        (self.pending, self.away) = (None, Time(0));
+        self.demand.answered(grant.granted);
         // Only a store whose clock was set back says so, and its earlier window may have been granted by heart.
         if grant.window < self.window.number && now < self.window.end {
             self.rest(now);
@@ -35,7 +39,7 @@ impl Lease {
         }
         self.hear(&grant);
         let left = nanoseconds(&grant);
-        self.window.till = Time(pending.moment(sent).0.saturating_add(left - drift(left).min(left)));
+        self.window.till = Time(pending.moment(sent).0.saturating_add(left.saturating_sub(drift(left) + ROUNDING)));
         self.window.end = Time(now.0.saturating_add(left));
         if now < self.window.till {
             self.credits = self.credits.saturating_add(grant.granted);
@@ -65,7 +69,8 @@ impl Lease {
     }
 
     fn give_up(&mut self, now: Time) {
-        (self.pending, self.demand.waiting) = (None, 0);
+        self.pending = None;
+        self.demand.answered(u64::MAX);
         self.away = Time(now.0.saturating_add(AWAY));
     }
 

@@ -17,17 +17,25 @@ pub(super) struct Demand {
     pub decided: u32,
     /// Requests that wait for the next answer.
     pub waiting: u32,
+    /// Requests for which the last answer had nothing. They ask again one by one, and the first of them shall ask for all.
+    backlog: u32,
     /// Requests a second, before that.
     rate: f32,
 }
 
 impl Demand {
     pub fn new(now: Time) -> Self {
-        Self { since: now, decided: 0, waiting: 0, rate: 0.0 }
+        Self { since: now, decided: 0, waiting: 0, backlog: 0, rate: 0.0 }
     }
 
     pub fn note(&mut self) {
         self.decided = self.decided.saturating_add(1);
+    }
+
+    /// An answer has come, and lets that many of those who wait pass.
+    pub fn answered(&mut self, granted: u64) {
+        let granted = u32::try_from(granted).unwrap_or(u32::MAX);
+        (self.backlog, self.waiting) = (self.waiting.saturating_sub(granted), 0);
     }
 
     /// How much to ask for, now that a question is sent.
@@ -38,6 +46,6 @@ impl Demand {
         let lasts = (f64::from(terms.seconds) / 10.0).clamp(LASTS.0, LASTS.1);
         // A float that is too large becomes the largest integer.
         let steady = (rate * lasts).ceil() as u64;
-        steady.max(u64::from(self.waiting)).clamp(1, terms.limit)
+        steady.max(u64::from(self.waiting.max(self.backlog))).clamp(1, terms.limit)
     }
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod calls;
 mod demand;
+mod epsilon;
 mod fleet;
 mod joined;
 mod question;
@@ -11,6 +12,7 @@ mod state;
 mod table;
 mod terms;
 
+pub use epsilon::Epsilon;
 pub use question::{Grant, Heard, Question, QuotaId, Return};
 pub use terms::Away;
 

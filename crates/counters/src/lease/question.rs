@@ -45,7 +45,7 @@ pub struct Grant {
     pub total: u64,
     /// What is left of the quota.
     pub rest: u64,
-    /// What is left of the window by the store's clock.
+    /// What is left of the window by the store's clock, rounded up to a millisecond at most.
     pub left: Duration,
 }
 
