@@ -40,7 +40,7 @@ fn simulate(scenario: Scenario, away: Away, limit: u64, quotas: usize, seeds: u6
 
 #[test]
 fn no_window_is_above_its_limit_without_faults_and_nearly_all_of_it_is_used() {
-    for (limit, quotas) in [(5, 32), (200, 16)] {
+    for (limit, quotas) in [(5, 32), (200, 8)] {
         let summary = simulate(Scenario::Calm, Away::Strict, limit, quotas, SEEDS);
         assert_eq!(summary.over, 0);
         assert!(summary.utilisation() >= 0.95, "{}", summary.row(limit));
@@ -49,7 +49,7 @@ fn no_window_is_above_its_limit_without_faults_and_nearly_all_of_it_is_used() {
 
 #[test]
 fn no_window_is_above_its_limit_under_partitions_crashes_and_pauses() {
-    for (limit, quotas) in [(5, 32), (200, 16)] {
+    for (limit, quotas) in [(5, 32), (200, 8)] {
         let summary = simulate(Scenario::Faults, Away::Strict, limit, quotas, SEEDS);
         assert_eq!(summary.over, 0);
         assert!(summary.utilisation() >= 0.80, "it still serves: {}", summary.row(limit));
@@ -58,7 +58,7 @@ fn no_window_is_above_its_limit_under_partitions_crashes_and_pauses() {
 
 #[test]
 fn a_store_that_comes_back_empty_grants_hardly_anything_twice() {
-    for (limit, quotas) in [(5, 32), (200, 16)] {
+    for (limit, quotas) in [(5, 32), (200, 8)] {
         let summary = simulate(Scenario::Loss, Away::Strict, limit, quotas, SEEDS);
         assert!(summary.over * 100 <= summary.windows, "{}", summary.row(limit));
     }
@@ -66,7 +66,7 @@ fn a_store_that_comes_back_empty_grants_hardly_anything_twice() {
 
 #[test]
 fn a_copy_of_the_store_that_lags_grants_twice_at_most_what_it_had_not_seen() {
-    for (limit, quotas) in [(5, 32), (200, 16)] {
+    for (limit, quotas) in [(5, 32), (200, 8)] {
         let summary = simulate(Scenario::FailOver, Away::Strict, limit, quotas, SEEDS);
         assert!(summary.over * 50 <= summary.windows, "{}", summary.row(limit));
     }
@@ -74,6 +74,6 @@ fn a_copy_of_the_store_that_lags_grants_twice_at_most_what_it_had_not_seen() {
 
 #[test]
 fn shares_without_the_store_pass_at_most_as_they_are_reckoned() {
-    let summary = simulate(Scenario::Faults, Away::Share, 200, 16, SEEDS);
+    let summary = simulate(Scenario::Faults, Away::Share, 200, 8, SEEDS);
     assert!(summary.over > 0, "no share was used");
 }

@@ -134,11 +134,7 @@ impl World<'_> {
                 self.nodes[node].granted(now, letter.sent, &letter.question, grant);
                 self.serve(now, node, letter.quota);
             }
-            Event::Late(letter) => {
-                if self.nodes[node].late(now, &letter.question) {
-                    self.serve(now, node, letter.quota);
-                }
-            }
+            Event::Late(letter) => self.give_up(now, letter),
             _ => {}
         }
     }
@@ -178,6 +174,12 @@ impl World<'_> {
         if self.decide(now, node, quota) {
             self.tally.waited += 1;
             self.nodes[node].queues[quota].push_back(now + WAITS);
+        }
+    }
+
+    fn give_up(&mut self, now: i64, letter: Letter) {
+        if self.nodes[letter.node].late(now, &letter.question) {
+            self.serve(now, letter.node, letter.quota);
         }
     }
 
