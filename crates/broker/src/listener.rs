@@ -56,11 +56,12 @@ pub trait Listener: Send + Sync + 'static {
     fn drained(&self);
 
     /// One message, before it is acknowledged. One of which nothing can be made is the listener's to count, and no error: a
-    /// broker that delivers it again and again would keep every later one back.
+    /// broker that delivers it again and again would keep every later one back. `published` is when that happened by the publisher's clock,
+    /// if it says so: usually in milliseconds since 1970, but to be compared with other messages of the same publisher alone.
     ///
     /// # Errors
     /// When it cannot be taken now, and is to come again.
-    fn message(&self, message: Message) -> Result<(), NotNow>;
+    fn message(&self, message: Message, published: Option<u64>) -> Result<(), NotNow>;
 
     /// A message was over a limit, or could not be read. It was acknowledged, so that it does not come again for ever.
     fn unread(&self, why: &str);

@@ -24,9 +24,9 @@ impl Peer<'_> {
     }
 
     /// Tells the listener of a message, or that there was one that cannot be read.
-    pub(crate) fn message(&self, message: Result<Message, Broken>) -> Result<(), Lost> {
+    pub(crate) fn message(&self, message: Result<Message, Broken>, published: Option<u64>) -> Result<(), Lost> {
         match message {
-            Ok(message) => Ok(self.listener.message(message)?),
+            Ok(message) => Ok(self.listener.message(message, published)?),
             Err(Broken(why)) => {
                 self.listener.unread(why);
                 Ok(())

@@ -53,6 +53,7 @@ pub(crate) enum Event {
 #[derive(Default)]
 pub(crate) struct Recorder {
     events: Mutex<Vec<Event>>,
+    times: Mutex<Vec<Option<u64>>>,
     more: Notify,
 }
 
@@ -74,6 +75,11 @@ impl Recorder {
     pub(crate) fn messages(&self) -> Vec<Message> {
         let message = |event| if let Event::Message(message) = event { Some(message) } else { None };
         self.all().into_iter().filter_map(message).collect()
+    }
+
+    /// When the messages were published.
+    pub(crate) fn times(&self) -> Vec<Option<u64>> {
+        self.times.lock().unwrap().clone()
     }
 
     pub(crate) fn causes(&self) -> Vec<String> {
@@ -106,7 +112,8 @@ impl Listener for Recorder {
         self.add(Event::Drained);
     }
 
-    fn message(&self, message: Message) -> Result<(), NotNow> {
+    fn message(&self, message: Message, published: Option<u64>) -> Result<(), NotNow> {
+        self.times.lock().unwrap().push(published);
         let later = matches!(&message, Message::Text(text) if text == "not now") && !self.messages().contains(&message);
         self.add(Event::Message(message));
         if later { Err(NotNow("the disk is full".to_owned())) } else { Ok(()) }

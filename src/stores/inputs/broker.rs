@@ -182,7 +182,7 @@ impl Listener for Ear {
         self.subscription.drained();
     }
 
-    fn message(&self, message: Message) -> Result<(), NotNow> {
+    fn message(&self, message: Message, _: Option<u64>) -> Result<(), NotNow> {
         self.subscription.hear(read(&message, self.subscription.reading_time())).map_err(|error| NotNow(error.to_string()))
     }
 

@@ -8,28 +8,23 @@
 
 mod backlog;
 pub(crate) mod binding;
+mod content;
 mod jms_map;
 mod wire;
 
 use std::{convert::Infallible, time::Duration};
 
-use bytes::{Bytes, BytesMut};
-use serde_json::Value;
-
 use tollgate_outbound::quoted;
 
 use crate::{
     failure::{Broken, Lost},
-    listener::Message,
     peer::Peer,
-    wire::MAX_SKIPPED,
 };
 use backlog::Backlog;
 use binding::Binding;
+use content::{Content, content, message};
 use wire::{FRAME_MAX, Fields, Frame, HEARTBEAT, Kind, Method, decode};
 
-/// Longest body of a message.
-const MAX_BODY: usize = 1 << 20;
 /// Messages under way to us without an acknowledgement.
 const PREFETCH: u16 = 256;
 /// Tables, as they are written: entries with their names and types.
@@ -57,20 +52,6 @@ pub(crate) async fn open(peer: Peer<'_>) -> Result<Session<'_>, Lost> {
 struct Partial {
     tag: u64,
     content: Option<Content>,
-}
-
-/// A content header, and what came of the body.
-struct Content {
-    /// Bytes of the body that are still to come.
-    missing: usize,
-    /// What cannot be read, or is too long, is not kept.
-    read: Result<(Properties, BytesMut), Broken>,
-}
-
-/// What a content header says of a message.
-struct Properties {
-    kind: String,
-    headers: serde_json::Map<String, Value>,
 }
 
 impl Session<'_> {
@@ -147,7 +128,8 @@ impl Session<'_> {
         }
         match partial.content {
             Some(Content { missing: 0, read }) => {
-                self.peer.message(read.map(|(properties, body)| message(properties, body.freeze())))?;
+                let published = read.as_ref().ok().and_then(|(properties, _)| properties.published);
+                self.peer.message(read.map(|(properties, body)| message(properties, body.freeze())), published)?;
                 self.peer.wire.queue(&Method::new(1, 60, 80).u64(partial.tag).u8(0).frame()).await?;
                 if self.counts && self.backlog.received() {
                     self.count().await?;
@@ -251,34 +233,4 @@ fn credentials(lost: Lost) -> Lost {
         Lost::Closed => Lost::Credentials("it closed the connection without a word".to_owned()),
         other => other,
     }
-}
-
-/// One message that cannot be read is left out; it would come again after every new connection.
-fn content(payload: &Bytes) -> Result<Content, Broken> {
-    let mut fields = Fields(payload.clone());
-    let (_class, _weight, size) = (fields.u16()?, fields.u16()?, fields.u64()?);
-    let missing = usize::try_from(size).ok().filter(|size| *size <= MAX_SKIPPED).ok_or(Broken("a body that is too long"))?;
-    let read = if missing > MAX_BODY { Err(Broken("a body that is too long")) } else { properties(&mut fields) };
-    Ok(Content { missing, read: read.map(|properties| (properties, BytesMut::new())) })
-}
-
-fn properties(fields: &mut Fields) -> Result<Properties, Broken> {
-    let flags = fields.u16()?;
-    let kind = if flags & 0x8000 == 0 { String::new() } else { fields.short()? };
-    if flags & 0x4000 != 0 {
-        fields.short()?;
-    }
-    let headers = if flags & 0x2000 == 0 { serde_json::Map::new() } else { fields.table()? };
-    Ok(Properties { kind, headers })
-}
-
-/// A map that cannot be read is passed on as the bytes it is: one bad message ends no subscription.
-fn message(content: Properties, body: Bytes) -> Message {
-    if content.kind == "jms/map-message" {
-        return jms_map::read(body.clone()).map_or(Message::Bytes(body), Message::Map);
-    }
-    if body.is_empty() && !content.headers.is_empty() {
-        return Message::Map(content.headers.into_iter().collect());
-    }
-    Message::plain(body)
 }

@@ -73,6 +73,9 @@ pub(crate) fn encode(sasl: bool, code: u8, fields: &[Field<'_>]) -> Bytes {
     frame.into()
 }
 
+/// The place of the time among the properties of a message.
+const CREATION_TIME: usize = 8;
+
 /// The content of a message out of its sections.
 pub(crate) fn message(mut payload: Bytes) -> Result<Message, Broken> {
     let (mut properties, mut data) = (Vec::new(), BytesMut::new());
@@ -97,6 +100,20 @@ pub(crate) fn message(mut payload: Bytes) -> Result<Message, Broken> {
         return Ok(Message::Map(value::object(properties).into_iter().collect()));
     }
     Ok(Message::plain(data.freeze()))
+}
+
+/// When a message was made, as one of its sections before the content says.
+pub(crate) fn created(mut payload: Bytes) -> Option<u64> {
+    loop {
+        match value::decode(&mut payload).ok()? {
+            Value::Described(0x70..=0x72, _) => {}
+            Value::Described(0x73, value) => match *value {
+                Value::List(fields) => return fields.into_iter().nth(CREATION_TIME)?.json().as_u64(),
+                _ => return None,
+            },
+            _ => return None,
+        }
+    }
 }
 
 fn of_value(value: Value) -> Message {
@@ -138,5 +155,10 @@ mod tests {
         assert_eq!(message(Bytes::from_static(map)), Ok(Message::Map([("a".to_owned(), "b".into())].into())));
         assert_eq!(message(Bytes::from_static(b"\x00\x53\x77\xa1\x02hi")), Ok(Message::Text("hi".into())));
         assert_eq!(message(Bytes::from_static(b"\x00\x53\x75\xa0\x02hi")), Ok(Message::Text("hi".into())));
+        let made = b"\x00\x53\x70\x45\x00\x53\x73\xc0\x12\x09\x40\x40\x40\x40\x40\x40\x40\x40\x83\0\0\x01\xa0\xc4\x0e\x24\x07\x00\x53\x75\xa0\x02hi";
+        assert_eq!(created(Bytes::from_static(made)), Some(0x1a0_c40e_2407));
+        assert_eq!(message(Bytes::from_static(made)), Ok(Message::Text("hi".into())));
+        assert_eq!(created(Bytes::from_static(&made[..20])), None);
+        assert_eq!(created(Bytes::from_static(b"\x00\x53\x75\xa0\x02hi")), None);
     }
 }

@@ -234,7 +234,9 @@ impl Session<'_> {
     /// A message that cannot be read is passed on as the bytes it is: one bad message ends no subscription.
     async fn delivery(&mut self, partial: Partial) -> Result<(), Lost> {
         let read = |payload: Bytes| frame::message(payload.clone()).unwrap_or(Message::Bytes(payload));
-        self.peer.message(partial.payload.map(|payload| read(payload.freeze())))?;
+        let payload = partial.payload.map(BytesMut::freeze);
+        let published = payload.as_ref().ok().and_then(|payload| frame::created(payload.clone()));
+        self.peer.message(payload.map(read), published)?;
         if partial.settled {
             return Ok(());
         }

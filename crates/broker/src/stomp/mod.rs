@@ -200,7 +200,8 @@ impl Session<'_> {
 
     async fn deliver(&mut self, frame: &Frame, message: Result<Message, Broken>) -> Result<(), Lost> {
         let ack = frame.header("ack").ok_or(Broken("a message that cannot be acknowledged"))?;
-        self.peer.message(message)?;
+        let published = frame.header("timestamp").and_then(|time| time.parse().ok());
+        self.peer.message(message, published)?;
         self.probed = self.probed.map(|_| (0, Instant::now()));
         self.peer.wire.queue(&encode("ACK", &[("id", ack)])).await
     }

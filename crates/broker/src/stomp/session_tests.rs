@@ -109,9 +109,11 @@ async fn a_transformed_map_is_a_map_and_any_other_text_stays_text() {
     let running = broker.subscriber();
     let mut connection = broker.confirmed().await;
     connection.say("MESSAGE\nack:1\ntransformation:jms-map-json\n\n{\"map\":{\"entry\":{\"string\":[\"a\",\"b\"]}}}\0").await;
-    connection.say("MESSAGE\nack:2\ntransformation:jms-map-json\n\n{\"a\":1}\0").await;
+    connection.say("MESSAGE\nack:2\ntimestamp:1790000000007\ntransformation:jms-map-json\n\n{\"a\":1}\0").await;
     running.recorder.until("two messages", |r| r.messages().len() == 2).await;
-    let messages = running.stop().await.messages();
+    let recorder = running.stop().await;
+    let messages = recorder.messages();
+    assert_eq!(recorder.times(), [None, Some(1_790_000_000_007)]);
     assert_eq!(messages[0], Message::Map([("a".to_owned(), "b".into())].into()));
     assert_eq!(messages[1], Message::Text("{\"a\":1}".into()));
 }

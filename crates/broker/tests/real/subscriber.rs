@@ -44,7 +44,7 @@ impl Listener for Recorder {
         self.add(Event::Drained);
     }
 
-    fn message(&self, message: Message) -> Result<(), NotNow> {
+    fn message(&self, message: Message, _: Option<u64>) -> Result<(), NotNow> {
         self.add(Event::Message(message));
         Ok(())
     }
