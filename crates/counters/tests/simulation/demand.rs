@@ -46,13 +46,15 @@ pub fn requests(dice: &mut Dice, limit: u64, quotas: usize) -> Vec<Request> {
 
 /// The part of the window in which requests come.
 fn stretch(dice: &mut Dice) -> (f64, f64) {
-    match dice.below(4) {
+    match dice.below(5) {
         0 | 1 => (0.0, 1.0),
         2 => {
             let from = 0.8 * part(dice);
             (from, from + 0.05 + 0.15 * part(dice))
         }
-        _ => (0.0, 0.3),
+        3 => (0.0, 0.3),
+        // At the edge, where slices end.
+        _ => (0.97, 1.0),
     }
 }
 

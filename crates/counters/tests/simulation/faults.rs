@@ -39,6 +39,10 @@ pub fn plan(dice: &mut Dice, scenario: Scenario) -> Vec<(i64, Fault)> {
     for (fault, number) in [(Fault::Partition, 8), (Fault::Crash, 4), (Fault::StorePause, 2), (Fault::Pause, 12)] {
         all.extend((0..number).map(|_| (between(dice, 0, WINDOW * WINDOWS), fault)));
     }
+    // At the edges of windows it matters most that a process stands still.
+    for edge in 1..WINDOWS {
+        all.extend((0..8).map(|_| (edge * WINDOW - between(dice, 0, 200 * MILLISECOND), Fault::Pause)));
+    }
     let store = match scenario {
         Scenario::Loss => Fault::Loss,
         Scenario::FailOver => Fault::FailOver,

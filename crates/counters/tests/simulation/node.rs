@@ -39,6 +39,8 @@ pub struct Node {
     pub open: HashSet<u64>,
     /// Requests that wait, by quota, and until when.
     pub queues: Vec<VecDeque<i64>>,
+    /// The window, since 1970, of which the store has last granted something, by quota.
+    pub granted_in: Vec<u64>,
 }
 
 impl Node {
@@ -60,6 +62,7 @@ impl Node {
             failures: 0,
             open: HashSet::new(),
             queues: vec![VecDeque::new(); quotas],
+            granted_in: vec![0; quotas],
         }
     }
 
@@ -89,9 +92,12 @@ impl Node {
         (verdict, self.counters.question(&asks[0]))
     }
 
-    pub fn granted(&mut self, now: i64, sent: Moment, question: &Question, grant: Grant) {
+    pub fn granted(&mut self, now: i64, sent: Moment, quota: usize, question: &Question, grant: Grant) {
         let heard = self.counters.granted(self.moment(now), sent, question, grant);
         assert_ne!(heard, Heard::Unsound, "the store is honest: {grant:?} to {question:?}");
+        if heard == Heard::Taken && grant.granted > 0 {
+            self.granted_in[quota] = grant.window;
+        }
         if self.open.remove(&question.number) {
             self.failures = 0;
         }

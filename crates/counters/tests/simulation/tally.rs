@@ -21,6 +21,8 @@ pub struct Tally {
     pub requests: u64,
     pub calls: u64,
     pub waited: u64,
+    /// Requests that passed by a credit, in another window than the one that granted it.
+    pub strays: u64,
 }
 
 impl Tally {
@@ -54,6 +56,7 @@ pub struct Summary {
     pub most: u64,
     /// What passed above the limit and what may pass above it, of the window where they come closest.
     pub closest: (u64, u64),
+    pub strays: u64,
     utilisation: f64,
     calls: u64,
     waited: u64,
@@ -75,6 +78,7 @@ impl Summary {
         self.utilisation += tally.utilisation(limit);
         self.calls += tally.calls;
         self.waited += tally.waited;
+        self.strays += tally.strays;
         self.requests += tally.requests;
     }
 
@@ -86,10 +90,11 @@ impl Summary {
     pub fn row(&self, limit: u64) -> String {
         let each = |number: u64| number as f64 / self.requests as f64;
         format!(
-            "worst {:.3} L | {} of {} windows over | closest to its bound: {} of {} | used {:.1} % | {:.3} calls a request | {:.1} % waited",
+            "worst {:.3} L | {} of {} windows over | {} strays | closest to its bound: {} of {} | used {:.1} % | {:.3} calls a request | {:.1} % waited",
             self.most as f64 / limit as f64,
             self.over,
             self.windows,
+            self.strays,
             self.closest.0,
             self.closest.1,
             self.utilisation() * 100.0,

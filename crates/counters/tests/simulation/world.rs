@@ -131,7 +131,7 @@ impl World<'_> {
             Event::Arrive(request) => self.arrive(now, request),
             Event::ToNode(letter, _) | Event::Late(letter) if letter.life != self.nodes[node].life => {}
             Event::ToNode(letter, grant) => {
-                self.nodes[node].granted(now, letter.sent, &letter.question, grant);
+                self.nodes[node].granted(now, letter.sent, letter.quota, &letter.question, grant);
                 self.serve(now, node, letter.quota);
             }
             Event::Late(letter) => self.give_up(now, letter),
@@ -204,6 +204,9 @@ impl World<'_> {
         if verdict.passes {
             let (life, away) = (self.nodes[node].life, self.nodes[node].is_away(now));
             let window = self.store.window(now);
+            if !away && self.nodes[node].granted_in[quota] != (FIRST + window) as u64 {
+                self.tally.strays += 1;
+            }
             let seen = self.tally.at((quota, window));
             seen.accepted += 1;
             if away {
@@ -222,12 +225,15 @@ impl World<'_> {
         letter
     }
 
-    /// Over the network, where one message of a hundred is slow and those of a node that is cut off are lost.
+    /// Over the network, where one message of a hundred is slow, one comes twice, and those of a node that is cut off are lost.
     fn carry(&mut self, now: i64, node: usize, event: Event) {
-        let slow = self.dice.below(100) == 0;
-        let takes = if slow { between(&mut self.dice, 5_000, 20_000) } else { between(&mut self.dice, 200, 1_000) };
-        if now >= self.nodes[node].cut {
-            self.push(now + takes, event);
+        let times = if self.dice.below(100) == 0 { 2 } else { 1 };
+        for _ in 0..times {
+            let slow = self.dice.below(100) == 0;
+            let takes = if slow { between(&mut self.dice, 5_000, 20_000) } else { between(&mut self.dice, 200, 1_000) };
+            if now >= self.nodes[node].cut {
+                self.push(now + takes, event);
+            }
         }
     }
 
