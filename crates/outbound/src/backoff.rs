@@ -10,29 +10,38 @@ const SHORTEST: Duration = Duration::from_millis(200);
 /// Longest wait.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Waits of 0.2 s at first and 10 s at most, each less up to half of it at random: a server that comes back is not met by all
-/// its clients at once.
+/// Waits that double, of 0.2 s at first and 10 s at most unless somebody says otherwise, each less up to half of it at random: a server that comes
+/// back is not met by all its clients at once.
 #[derive(Debug)]
-pub struct Backoff(Duration);
+pub struct Backoff {
+    next: Duration,
+    shortest: Duration,
+    longest: Duration,
+}
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self(SHORTEST)
+        Self::between(SHORTEST, LONGEST)
     }
 }
 
 impl Backoff {
+    /// Waits of that long at first, and at most.
+    pub fn between(shortest: Duration, longest: Duration) -> Self {
+        Self { next: shortest, shortest, longest }
+    }
+
     /// An attempt has ended. What held for longer than the next wait was a success, after which waits are short again.
     pub fn ended(&mut self, held: Option<Duration>) {
-        if held.is_some_and(|held| held > self.0) {
-            self.0 = SHORTEST;
+        if held.is_some_and(|held| held > self.next) {
+            self.next = self.shortest;
         }
     }
 
     /// How long to wait now; the next time it is twice as long.
     pub fn wait(&mut self) -> Duration {
-        let wait = jittered(self.0);
-        self.0 = LONGEST.min(self.0 * 2);
+        let wait = jittered(self.next);
+        self.next = self.longest.min(self.next * 2);
         wait
     }
 }
