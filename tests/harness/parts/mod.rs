@@ -8,6 +8,7 @@ pub mod openid;
 pub mod partition;
 pub mod process;
 pub mod rabbitmq;
+pub mod redis;
 
 pub use activemq::ActiveMq;
 pub use etcd::Etcd;
@@ -16,6 +17,7 @@ pub use oidc_provider::OidcProvider;
 pub use openid::OpenId;
 pub use partition::Partition;
 pub use rabbitmq::RabbitMq;
+pub use redis::{Redis, RedisCluster, RedisSentinel};
 
 /// The user that every broker lets in, and its password.
 pub const USER: &str = "gw";
