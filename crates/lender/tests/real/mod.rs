@@ -1,0 +1,3 @@
+mod faults;
+mod gateway;
+mod single;
