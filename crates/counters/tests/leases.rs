@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Hands, SECOND, START, fixed};
-use tollgate_counters::{Ask, Away, Counters, Grant, Heard, Key, Policy, Question, QuotaId, Told, Verdict};
+use tollgate_counters::{Ask, Away, Counters, Epsilon, Grant, Heard, Key, Policy, Question, QuotaId, Return, Told, Verdict};
 
 const MILLISECOND: u64 = SECOND / 1_000;
 
@@ -292,4 +292,101 @@ fn leases_count_as_keys_and_leave_when_their_window_is_over() {
         gateway.counters.tick(gateway.hands.now());
     }
     assert_eq!((gateway.counters.keys(), gateway.counters.bytes()), (0, before));
+}
+
+#[test]
+fn counters_that_clients_choose_are_refused_when_there_are_too_many() {
+    let gateway = Gateway::new(100, Away::Strict);
+    let mut waiting = 0;
+    for number in 0_u32..1_000 {
+        let name = gateway.counters.shared_key(&gateway.policy, &[&number.to_le_bytes()]);
+        let verdict = gateway.counters.decide(gateway.hands.now(), &mut [Ask::shared(&gateway.policy, name).chosen_by_client()]);
+        assert!(verdict.waits != verdict.full);
+        waiting += usize::from(verdict.waits);
+    }
+    let keys = gateway.counters.keys();
+    assert!((1_000..1_020).contains(&keys) && waiting < 1_000, "{waiting} counters take {keys} keys");
+}
+
+#[test]
+fn a_day_that_is_used_up_is_refused_to_its_very_end() {
+    let mut gateway = Gateway::new(100, Away::Strict);
+    gateway.policy = Policy::shared("a day", 100, 86_400, Away::Strict).unwrap();
+    gateway.name = gateway.counters.shared_key(&gateway.policy, &[]);
+    let grant = |left: u64| Grant { window: START / 86_400, granted: 0, total: 100, rest: 0, left: Duration::from_secs(left) };
+    gateway.granted(&gateway.question(), grant(86_400));
+    assert_eq!(gateway.decide().0.retry_after, 86_400, "what is told is not shortened");
+    gateway.hands.pass_seconds(86_400 - 87);
+    assert!(!gateway.decide().0.waits);
+    gateway.hands.pass_seconds(2);
+    // Clocks may have drifted by more than is left, so the store is asked again.
+    gateway.granted(&gateway.question(), grant(85));
+    assert_eq!(gateway.decide().0.retry_after, 85);
+}
+
+#[test]
+fn a_limit_that_is_raised_is_asked_for_although_the_lower_one_was_used_up() {
+    let mut gateway = Gateway::new(100, Away::Strict);
+    gateway.granted(&gateway.question(), gateway.grant(0, 0));
+    assert!(!gateway.decide().0.waits);
+    gateway.policy = Policy::shared("gold", 200, 10, Away::Strict).unwrap();
+    assert_eq!(gateway.question().limit, 200);
+}
+
+#[test]
+fn a_machine_that_slept_while_a_question_was_under_way_has_no_credit_of_the_time_before() {
+    let mut gateway = Gateway::new(100, Away::Strict);
+    let (question, grant, sent) = (gateway.question(), gateway.grant(1, 90), gateway.hands.now());
+    // The monotonic clock stands still while a machine sleeps.
+    gateway.hands.wall += 11 * SECOND;
+    gateway.counters.granted(gateway.hands.now(), sent, &question, grant);
+    assert!(!gateway.decide().0.passes);
+}
+
+#[test]
+fn slices_follow_the_demand_and_a_question_asks_for_all_who_wait() {
+    let mut gateway = Gateway::new(10_000, Away::Strict);
+    gateway.lend(1_000);
+    let question = (0..1_000).find_map(|_| gateway.decide().2).expect("it fetches ahead");
+    assert!(gateway.passing() >= 499, "the second half of the slice passes meanwhile");
+    gateway.granted(&question, gateway.grant(0, 9_000));
+    gateway.hands.pass(SECOND);
+    let question = gateway.question();
+    assert!((300..1_000).contains(&question.wanted), "500 in the last second, averaged over a little longer: {question:?}");
+    (0..2_000).for_each(|_| assert!(gateway.decide().0.waits));
+    gateway.granted(&question, gateway.grant(1, 9_000));
+    assert!(gateway.decide().0.passes);
+    let question = gateway.question();
+    assert_eq!(question.wanted, 2_000, "{question:?}");
+    gateway.granted(&question, gateway.grant(2_000, 5_000));
+    gateway.hands.pass(60 * SECOND);
+    assert!(gateway.question().wanted < 50, "nobody has asked for a minute");
+}
+
+#[test]
+fn what_is_left_of_an_hour_goes_back_once_when_the_gateway_stops() {
+    let mut gateway = Gateway::new(100, Away::Strict);
+    gateway.lend(5);
+    assert!(gateway.counters.returns(gateway.hands.now()).is_empty(), "ten seconds are not worth it");
+    gateway.policy = Policy::shared("an hour", 100, 3_600, Away::Strict).unwrap();
+    gateway.name = gateway.counters.shared_key(&gateway.policy, &[]);
+    (0..5).for_each(|_| assert!(gateway.decide().0.waits));
+    gateway.hands.pass(SECOND);
+    let grant = Grant { window: START / 3_600, left: Duration::from_secs(3_000), ..gateway.grant(5, 50) };
+    gateway.granted(&gateway.question(), grant);
+    assert!(gateway.decide().0.passes);
+    let returns = gateway.counters.returns(gateway.hands.now());
+    let (quota, window) = (gateway.name.1, Duration::from_secs(3_600));
+    assert_eq!(returns, [Return { quota, window, number: START / 3_600, credits: 4 }]);
+    assert!(gateway.counters.returns(gateway.hands.now()).is_empty());
+    assert_eq!(gateway.passing(), 0, "they are not here any more");
+}
+
+#[test]
+fn epsilon_is_what_was_granted_and_may_be_forgotten_and_two_shares_of_each_process() {
+    let epsilon = Epsilon { limit: 200, gateways: 16 };
+    assert_eq!([epsilon.store_emptied(150), epsilon.store_emptied(u64::MAX)], [150, 200]);
+    assert_eq!([epsilon.grants_lost(3), epsilon.clock_jumped(500)], [3, 200]);
+    assert_eq!([epsilon.shares(16), epsilon.shares(0)], [2 * 16 * 12, 0]);
+    assert_eq!(Epsilon { limit: 200, gateways: 0 }.shares(5), 0);
 }

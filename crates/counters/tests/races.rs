@@ -6,14 +6,15 @@ mod common;
 
 use std::{
     sync::{
-        Barrier,
+        Barrier, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
-use common::{Dice, Hands, SECOND, ask, decide, fixed, gcra, look, sliding};
-use tollgate_counters::{Ask, Counters, Held, Policy};
+use common::{Dice, Hands, SECOND, START, ask, decide, fixed, gcra, look, sliding};
+use tollgate_counters::{Ask, Away, Counters, Grant, Held, Policy, Question};
 
 const THREADS: u64 = 64;
 
@@ -146,4 +147,52 @@ fn requests_at_the_same_time_are_exact_and_all_come_back() {
     assert!((1..=5).contains(&most.into_inner()));
     assert_eq!(look(&counters, hands.now(), &policy, key).remaining, 4, "one of five is this look's");
     assert_eq!(counters.keys(), 0, "what nobody holds takes no memory");
+}
+
+/// A store of one quota of 1,000 in windows of an hour.
+struct Store(Mutex<u64>);
+
+const QUOTA: u64 = 1_000;
+
+impl Store {
+    fn grant(&self, question: &Question) -> Grant {
+        let mut total = self.0.lock().unwrap();
+        let granted = ((QUOTA - *total) / 8).max(1).min(question.wanted).min(QUOTA - *total);
+        *total += granted;
+        Grant { window: START / 3_600, granted, total: *total, rest: QUOTA - *total, left: Duration::from_secs(3_600) }
+    }
+}
+
+#[test]
+fn a_lease_that_64_threads_use_and_fill_lets_exactly_pass_what_was_granted() {
+    let hands = Hands::new();
+    for round in 0_u64..10 {
+        let counters = Counters::new(hands.now(), 1_000);
+        counters.set_fleet(4, false);
+        let (shared, local) = (Policy::shared("shared", QUOTA, 3_600, Away::Strict).unwrap(), fixed("used up", 1, 60));
+        let (name, key) = (counters.shared_key(&shared, &[&round.to_le_bytes()]), counters.key(&local, &[]));
+        assert!(ask(&counters, hands.now(), &local, key).accepted);
+        let store = Store(Mutex::new(0));
+        let passed = together(|thread| {
+            let mut passed = 0;
+            loop {
+                // Every other request is refused by another limit, and must neither take nor ask.
+                let mut both = [Ask::shared(&shared, name), Ask::new(&local, key)];
+                assert!(!counters.decide(hands.now(), &mut both).passes && counters.question(&both[0]).is_none());
+                let mut asks = [Ask::shared(&shared, name)];
+                let verdict = counters.decide(hands.now(), &mut asks);
+                passed += u64::from(verdict.passes);
+                if let Some(question) = counters.question(&asks[0]) {
+                    let grant = store.grant(&question);
+                    // Some answers come twice.
+                    (0..=thread % 2).for_each(|_| _ = counters.granted(hands.now(), hands.now(), &question, grant));
+                } else if verdict.waits {
+                    thread::yield_now();
+                } else if !verdict.passes {
+                    return passed;
+                }
+            }
+        });
+        assert_eq!(passed, QUOTA, "round {round}");
+    }
 }
