@@ -16,8 +16,9 @@ use crate::{
     script::{LEARNING_MS, Tag},
 };
 
-/// How long a master that failed is left alone, at first and at most.
-const ALONE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// How long a master that failed is left alone, at first and at most. One that comes back empty waits [`LEARNING_MS`] for what the gateways have to
+/// report, so all of them must have found it by then.
+const ALONE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(200));
 /// How often a master is asked something, so that a loss is noticed.
 const BEAT: Duration = Duration::from_millis(100);
 /// So far the store's clock may stray from ours between two answers, besides 0.1 %.

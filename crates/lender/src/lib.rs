@@ -31,8 +31,8 @@
 //!
 //! # A store that fails, or lies
 //!
-//! What does not answer in time, or answers what it should not, is left alone for 0.1 s at first and 2 s at most, and then tried by
-//! one question. Meanwhile nobody waits. An answer is judged before anything of it counts: no more than was asked for, no window but that of its own
+//! What does not answer in time, or answers what it should not, is left alone for 0.1 s at first and 0.2 s at most, and then tried by
+//! one connection. Meanwhile nobody waits. An answer is judged before anything of it counts: no more than was asked for, no window but that of its own
 //! time, totals that never fall, a clock that does not jump. No more bytes are read than the answer may have.
 //!
 //! Does **not** protect against: a store that lies within these bounds can grant each gateway the whole limit. Whoever can write to the

@@ -37,7 +37,7 @@ const PRESENCE: Duration = Duration::from_secs(1);
 /// Most questions under way.
 const UNDER_WAY: usize = 50_000;
 
-/// Asks the store what the lender is asked, until `shutdown` ends; connects again for ever, after 0.1 s at first and 2 s at most, less up to half
+/// Asks the store what the lender is asked, until `shutdown` ends; connects again for ever, after 0.1 s at first and 0.2 s at most, less up to half
 /// of it at random. Dropping the future ends every connection. Once it has ended, every question is unanswered at once.
 ///
 /// # Errors

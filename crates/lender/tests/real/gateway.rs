@@ -137,10 +137,14 @@ impl Gateway {
 
     /// Requests until nothing is left, also over failures; how many passed.
     pub async fn use_up(&self) -> u64 {
+        self.use_up_of(self.name).await
+    }
+
+    pub async fn use_up_of(&self, name: (Key, QuotaId)) -> u64 {
         let (begun, mut passed) = (Instant::now(), 0);
         loop {
             assert!(begun.elapsed() < Duration::from_secs(60), "{passed} have passed, and it is not used up");
-            match self.request().await {
+            match self.request_of(name).await {
                 Ended::Passed => passed += 1,
                 Ended::UsedUp => return passed,
                 Ended::Away => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -150,11 +154,15 @@ impl Gateway {
 
     /// So many requests must pass, whatever else happens to others.
     pub async fn pass(&self, number: u64) {
+        self.pass_of(self.name, number).await;
+    }
+
+    pub async fn pass_of(&self, name: (Key, QuotaId), number: u64) {
         let mut passed = 0;
         let begun = Instant::now();
         while passed < number {
             assert!(begun.elapsed() < Duration::from_secs(60), "only {passed} have passed");
-            match self.request().await {
+            match self.request_of(name).await {
                 Ended::Passed => passed += 1,
                 Ended::UsedUp => panic!("it is used up after {passed}"),
                 Ended::Away => tokio::time::sleep(Duration::from_millis(5)).await,

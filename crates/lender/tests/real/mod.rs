@@ -1,3 +1,6 @@
 mod faults;
 mod gateway;
+mod hostile;
+mod liar;
+mod several;
 mod single;

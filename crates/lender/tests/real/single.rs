@@ -9,9 +9,12 @@ use tollgate_tests::{Folder, certificates::Authority, parts::Redis};
 
 use super::gateway::{Ended, Gateway, until};
 
+/// The keys of quotas.
+pub const QUOTA: &str = "tollgate:{tg*}:????????????????????????????????:*";
+
 /// What the store has granted in all.
-fn granted(redis: &Redis) -> u64 {
-    let keys = redis.keys("tollgate:{tg*}:*:*");
+pub fn granted(redis: &Redis) -> u64 {
+    let keys = redis.keys(QUOTA);
     assert_eq!(keys.len(), 1, "{keys:?}");
     redis.cli(&["GET", &keys[0]]).parse().unwrap()
 }
@@ -46,9 +49,11 @@ async fn a_server_that_forgot_the_script_is_told_it_again_in_the_same_call() {
     let redis = Redis::start();
     let gateway = Gateway::start(Settings::new(redis.url()), 1000, Away::Strict).connected().await;
     gateway.pass(1).await;
-    for _ in 0..3 {
+    for number in 0..3_u8 {
         redis.cli(&["SCRIPT", "FLUSH"]);
-        gateway.pass(1).await;
+        // Of which nothing is here.
+        let fresh = gateway.counters.shared_key(&gateway.policy, &[&[number]]);
+        gateway.pass_of(fresh, 1).await;
     }
     assert_eq!(*gateway.seen.causes.lock().unwrap(), Vec::<String>::new(), "and the connection stands");
 }
@@ -58,7 +63,7 @@ async fn what_lies_in_the_place_of_one_quota_does_not_stop_another() {
     let redis = Redis::start();
     let gateway = Gateway::start(Settings::new(redis.url()), 1000, Away::Strict).connected().await;
     gateway.pass(1).await;
-    let key = redis.keys("tollgate:{tg*}:*:*").remove(0);
+    let key = redis.keys(QUOTA).remove(0);
     redis.cli(&["DEL", &key]);
     redis.cli(&["LPUSH", &key, "a list"]);
     let other = gateway.counters.shared_key(&gateway.policy, &[b"another"]);
