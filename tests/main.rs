@@ -41,6 +41,7 @@ mod targets;
 mod throttle;
 mod throttle_blocks;
 mod throttle_in_progress;
+mod throttle_kept;
 mod throttle_keys;
 mod tls;
 mod traps;

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tollgate_filter_api::Problems;
 
-use super::{AdminView, RevocationRefused};
+use super::{AdminView, ChangeRefused};
 
 /// An answer of the port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const READ: &str = "GET, HEAD";
 const WRITE: &str = "POST";
+const BOTH: &str = "GET, HEAD, POST";
 
 impl AdminResponse {
     fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
@@ -49,6 +50,7 @@ enum Page {
     Artifact,
     Revocation,
     Revoke,
+    Blocks,
     Reload,
 }
 
@@ -61,28 +63,31 @@ fn page(path: &str) -> Option<Page> {
         "/artifact" => Page::Artifact,
         "/revocation" => Page::Revocation,
         "/revocations" => Page::Revoke,
+        "/blocks" => Page::Blocks,
         "/reload" => Page::Reload,
         _ => return None,
     })
 }
 
-/// Answers a request. Only `/revocations` takes anything from a body; elsewhere one is refused rather than ignored.
+/// Answers a request. Only what changes revocations or blocks has a body; elsewhere one is refused rather than ignored.
 pub async fn handle(method: &Method, path: &str, body: &[u8], view: &dyn AdminView) -> AdminResponse {
     let Some(page) = page(path) else {
         return AdminResponse::refusal(
             StatusCode::NOT_FOUND,
-            "there are /livez, /readyz, /metrics, /plan, /artifact, /revocation, /revocations and /reload",
+            "there are /livez, /readyz, /metrics, /plan, /artifact, /revocation, /revocations, /blocks and /reload",
         );
     };
     let (fits, allow) = match page {
         Page::Reload | Page::Revoke => (method == Method::POST, WRITE),
+        Page::Blocks => (method == Method::GET || method == Method::HEAD || method == Method::POST, BOTH),
         _ => (method == Method::GET || method == Method::HEAD, READ),
     };
     if !fits {
         let refusal = AdminResponse::refusal(StatusCode::METHOD_NOT_ALLOWED, "the method is not allowed here");
         return AdminResponse { allow: Some(allow), ..refusal };
     }
-    if !body.is_empty() && !matches!(page, Page::Revoke) {
+    let is_change = matches!((&page, method), (Page::Revoke, _) | (Page::Blocks, &Method::POST));
+    if !body.is_empty() && !is_change {
         return AdminResponse::refusal(StatusCode::BAD_REQUEST, "this path takes no body");
     }
     match page {
@@ -92,7 +97,9 @@ pub async fn handle(method: &Method, path: &str, body: &[u8], view: &dyn AdminVi
         Page::Plan => AdminResponse::json(StatusCode::OK, &view.plan()),
         Page::Artifact => AdminResponse::json(StatusCode::OK, &view.artifact()),
         Page::Revocation => AdminResponse::json(StatusCode::OK, &view.revocation()),
-        Page::Revoke => revoked(view.revoke(body.to_vec()).await),
+        Page::Revoke => changed(view.revoke(body.to_vec()).await),
+        Page::Blocks if is_change => changed(view.change_blocks(body.to_vec()).await),
+        Page::Blocks => AdminResponse::json(StatusCode::OK, &view.blocks()),
         Page::Reload => reloaded(view.reload().await),
     }
 }
@@ -102,12 +109,12 @@ fn ready(missing: &[String]) -> AdminResponse {
     AdminResponse::json(status, &json!({ "ready": missing.is_empty(), "missing": missing }))
 }
 
-fn revoked(result: Result<Value, RevocationRefused>) -> AdminResponse {
+fn changed(result: Result<Value, ChangeRefused>) -> AdminResponse {
     match result {
         Ok(receipt) => AdminResponse::json(StatusCode::OK, &receipt),
-        Err(RevocationRefused::Bad(why)) => AdminResponse::refusal(StatusCode::BAD_REQUEST, &why),
-        Err(RevocationRefused::Full(why)) => AdminResponse::refusal(StatusCode::INSUFFICIENT_STORAGE, &why),
-        Err(RevocationRefused::Unavailable(why)) => AdminResponse::refusal(StatusCode::SERVICE_UNAVAILABLE, &why),
+        Err(ChangeRefused::Bad(why)) => AdminResponse::refusal(StatusCode::BAD_REQUEST, &why),
+        Err(ChangeRefused::Full(why)) => AdminResponse::refusal(StatusCode::INSUFFICIENT_STORAGE, &why),
+        Err(ChangeRefused::Unavailable(why)) => AdminResponse::refusal(StatusCode::SERVICE_UNAVAILABLE, &why),
     }
 }
 

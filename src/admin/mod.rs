@@ -33,19 +33,23 @@ pub trait AdminView: Send + Sync {
     /// How fresh the list of what was revoked is.
     fn revocation(&self) -> Value;
     /// Puts revocations in force and says the receipt.
-    fn revoke(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, RevocationRefused>>;
+    fn revoke(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, ChangeRefused>>;
+    /// Who is blocked at run time.
+    fn blocks(&self) -> Value;
+    /// Blocks callers and lets others go, and says how many there are.
+    fn change_blocks(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, ChangeRefused>>;
     /// Puts the next configuration to use and says its generation, or keeps the old one and says why.
     fn reload(&self) -> BoxFuture<'_, Result<u64, Problems>>;
 }
 
-/// Why revocations are not in force. Each has a sentence for the one who asks.
+/// Why what was asked for is not in force. Each has a sentence for the one who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RevocationRefused {
-    /// They cannot be understood.
+pub enum ChangeRefused {
+    /// It cannot be understood.
     Bad(String),
-    /// There is no room on the list or on the disk.
+    /// There is no room for it, in memory or on the disk.
     Full(String),
-    /// They cannot be kept at present.
+    /// It cannot be kept at present.
     Unavailable(String),
 }
 

@@ -33,7 +33,7 @@ const CONNECTIONS: usize = 64;
 const BODY: usize = 4096;
 
 /// Largest body of revocations.
-const REVOCATIONS: usize = 4 << 20;
+const LISTS: usize = 4 << 20;
 
 /// Largest head.
 const HEAD: usize = 16 << 10;
@@ -117,7 +117,7 @@ async fn respond(
         return Ok(response(AdminResponse::refusal(StatusCode::MISDIRECTED_REQUEST, why)));
     }
     let too_large = || Ok(response(AdminResponse::refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large, or broke off")));
-    let most = if head.uri.path() == "/revocations" { REVOCATIONS } else { BODY };
+    let most = if matches!(head.uri.path(), "/revocations" | "/blocks") { LISTS } else { BODY };
     if body.size_hint().lower() > most as u64 {
         return too_large();
     }

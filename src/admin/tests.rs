@@ -20,7 +20,7 @@ use tokio::{
 };
 use tollgate_filter_api::{Problem, Problems};
 
-use super::{AdminResponse, AdminView, BoxFuture, RevocationRefused, handle, serve};
+use super::{AdminResponse, AdminView, BoxFuture, ChangeRefused, handle, serve};
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -56,15 +56,23 @@ impl AdminView for Gateway {
         json!({ "entries": 0 })
     }
 
-    fn revoke(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, RevocationRefused>> {
+    fn revoke(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, ChangeRefused>> {
         Box::pin(async move {
             match body.as_slice() {
                 b"good" => Ok(json!({ "sequence": 1 })),
-                b"much" => Err(RevocationRefused::Full("no room".into())),
-                b"" => Err(RevocationRefused::Unavailable("no journal".into())),
-                _ => Err(RevocationRefused::Bad("no JSON".into())),
+                b"much" => Err(ChangeRefused::Full("no room".into())),
+                b"" => Err(ChangeRefused::Unavailable("no journal".into())),
+                _ => Err(ChangeRefused::Bad("no JSON".into())),
             }
         })
+    }
+
+    fn blocks(&self) -> Value {
+        json!([{ "user": "mallory" }])
+    }
+
+    fn change_blocks(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, ChangeRefused>> {
+        self.revoke(body)
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<u64, Problems>> {

@@ -25,5 +25,5 @@ pub use model::*;
 pub use proxies::TrustedProxies;
 pub use request_id::{IdAnswers, IdFormat, IdSource, RequestIds};
 pub use security::{Requirements, Security};
-pub use stores::{Broker, Etcd, Missed, RevocationList, Stores};
+pub use stores::{Broker, Counters, Etcd, Missed, RevocationList, Stores};
 pub use waivers::Waivers;

@@ -21,6 +21,29 @@ pub struct Stores {
     pub broker: Option<Broker>,
     /// An etcd whose keys are what is revoked.
     pub etcd: Option<Etcd>,
+    /// The counters of the filter `throttle`.
+    pub counters: Counters,
+    /// File that keeps what the admin port's `/blocks` took, so that a restart knows it: a JSON array of blocks, in the form that `blocks` of
+    /// the filter `throttle` has. It may be edited while the gateway runs. Absent: the port takes nothing.
+    pub blocks: Option<PathBuf>,
+}
+
+/// The counters of the filter `throttle`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Counters {
+    /// Most counters; one takes about 45 bytes of memory. When so many are in use, a request that needs another one for something that its
+    /// client chooses, such as its address, is refused with 503.
+    pub max_keys: usize,
+    /// File that keeps the counters of a day and more, so that a restart knows them. It is written every 10 seconds and at the end. Absent:
+    /// they begin anew with each process.
+    pub file: Option<PathBuf>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { max_keys: tollgate_counters::DEFAULT_MAX_KEYS, file: None }
+    }
 }
 
 /// The list of what was revoked.
@@ -141,8 +164,9 @@ impl Stores {
     /// Relative paths start at the configuration's folder. Every setting is named here, so that a new one does not compile before
     /// somebody has said whether it is a path.
     pub(super) fn resolve(&mut self, base: &Path) {
-        let Self { revocations: RevocationList { journal, max_entries: _, catch_up: _ }, broker, etcd } = self;
-        start_at(base, journal);
+        let Self { revocations: RevocationList { journal, max_entries: _, catch_up: _ }, broker, etcd, counters, blocks } = self;
+        let Counters { max_keys: _, file } = counters;
+        start_at(base, journal.iter_mut().chain(file).chain(blocks));
         if let Some(Broker {
             ca,
             client_certificate,

@@ -189,6 +189,10 @@ impl Gateway {
         client::get(self.ports.admin, path)
     }
 
+    pub fn admin_post(&self, path: &str, body: &str) -> Response {
+        client::send(self.ports.admin, "POST", path, &[], body.as_bytes())
+    }
+
     pub fn get(&self, target: &str) -> Response {
         client::get(self.ports.plain, target)
     }

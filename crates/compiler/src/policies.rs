@@ -8,6 +8,8 @@ use tollgate_filter_api::{Problem, Problems};
 
 use crate::input::spot::Spot;
 
+const DAY: u64 = 86_400;
+
 /// The filter that reads them.
 pub(crate) const FILTER: &str = "throttle";
 
@@ -62,6 +64,8 @@ fn stops() -> bool {
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum TimeUnit {
+    /// Not of the reference product.
+    Sec,
     Min,
     Hour,
     Day,
@@ -72,8 +76,8 @@ enum TimeUnit {
 
 impl TimeUnit {
     fn seconds(self) -> u64 {
-        const DAY: u64 = 86_400;
         match self {
+            Self::Sec => 1,
             Self::Min => 60,
             Self::Hour => 3600,
             Self::Day => DAY,
@@ -128,6 +132,7 @@ fn read_list(list: &Spot<'_>, problems: &mut Problems) -> BTreeMap<String, Polic
                 let message = format!("the policy `{name}` stands here a second time");
                 problems.push(spot.error("policies.duplicate", message).hint(hint));
             } else {
+                problems.0.extend(forgotten(&spot, name, &policy));
                 policies.insert(name.to_owned(), policy);
             }
         }
@@ -142,6 +147,15 @@ fn read_policy(spot: &Spot<'_>) -> Result<Policy, Problem> {
         return Err(spot.error("policies.value", "`count` and `unitTime` must be at least 1"));
     };
     Ok(Policy { count: fields.count, window_seconds, stop_on_quota: fields.stop_on_quota, source: spot.written(), line: spot.node.line() })
+}
+
+/// Warns of a quota that lasts longer than many a process.
+fn forgotten(spot: &Spot<'_>, name: &str, policy: &Policy) -> Option<Problem> {
+    let days = policy.window_seconds / DAY;
+    let message = format!("the policy `{name}` counts for {days} days, and a gateway that starts anew begins with 0");
+    (days > 0).then(|| {
+        spot.warning("policies.forgotten", message).hint("name a file for the counters in its gateway.yaml: `stores.counters.file`")
+    })
 }
 
 /// Says so when a resource policy is not there.

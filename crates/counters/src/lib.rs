@@ -67,4 +67,4 @@ pub use held::Held;
 pub use key::Key;
 pub use lease::{Away, Epsilon, Grant, Heard, Question, QuotaId, Return};
 pub use policy::{Algorithm, Limit, MAX_LIMIT, MAX_WINDOW, Policy, PolicyError};
-pub use saved::LoadError;
+pub use saved::{LoadError, replace_file};

@@ -24,6 +24,9 @@ pub struct CaseFile {
     /// Documents of the world, by path or URL, as text.
     #[serde(default)]
     pub documents: BTreeMap<String, String>,
+    /// A world that the filter's tests make, by its name: see [`Conformance::with_world`](crate::Conformance::with_world).
+    #[serde(default)]
+    pub world: Option<String>,
     /// The operation that the requests of this file are routed to, where it matters.
     #[serde(default)]
     pub operation: CaseOperation,

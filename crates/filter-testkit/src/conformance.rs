@@ -34,19 +34,23 @@ pub fn conformance<F: Filter>(kind: &Kind) {
     Conformance::<F>::new(kind).run();
 }
 
+/// Adds to a world what the gateway would offer.
+pub type WorldMaker = fn(Setup) -> Setup;
+
 /// The checks, for a filter whose cases need things that are made at run time: keys, tokens.
 pub struct Conformance<F> {
     kind: Kind,
     documents: Vec<(String, Bytes)>,
     values: Vec<(String, String)>,
     answerer: Option<Answerer>,
+    worlds: Vec<(&'static str, WorldMaker)>,
     of: PhantomData<fn() -> F>,
 }
 
 impl<F: Filter> Conformance<F> {
     /// Checks of this filter.
     pub fn new(kind: &Kind) -> Self {
-        Self { kind: *kind, documents: Vec::new(), values: Vec::new(), answerer: None, of: PhantomData }
+        Self { kind: *kind, documents: Vec::new(), values: Vec::new(), answerer: None, worlds: Vec::new(), of: PhantomData }
     }
 
     /// A document that every case finds.
@@ -67,6 +71,13 @@ impl<F: Filter> Conformance<F> {
     #[must_use]
     pub fn answer_with(mut self, answerer: Answerer) -> Self {
         self.answerer = Some(answerer);
+        self
+    }
+
+    /// What case files with `world: NAME` find among the things that filters share.
+    #[must_use]
+    pub fn with_world(mut self, name: &'static str, make: WorldMaker) -> Self {
+        self.worlds.push((name, make));
         self
     }
 
@@ -141,6 +152,9 @@ impl<F: Filter> Conformance<F> {
             let text = self.values.iter().fold((*text).to_owned(), |text, (key, value)| text.replace(key, value));
             match CaseFile::parse(name, &text) {
                 Err(error) => wrong.push(format!("cases/{name}: {error}")),
+                Ok(file) if file.world.as_deref().is_some_and(|name| !self.worlds.iter().any(|(known, _)| *known == name)) => {
+                    wrong.push(format!("cases/{name}: nobody makes its `world`"));
+                }
                 Ok(file) => {
                     shown.extend(file.cases.iter().flat_map(reasons_of));
                     self.case_file(name, &file, wrong);
@@ -177,6 +191,9 @@ impl<F: Filter> Conformance<F> {
 
     fn world(&self, file: &CaseFile) -> Setup {
         let mut setup = Setup::new(self.kind).declared(file.declared.clone()).declared_once(file.declared_once.clone());
+        if let Some((_, make)) = self.worlds.iter().find(|(name, _)| file.world.as_deref() == Some(name)) {
+            setup = make(setup);
+        }
         if let Some(answerer) = self.answerer {
             setup.world.answer_with(answerer);
         }

@@ -1,6 +1,6 @@
 //! Builds one filter over a fake world.
 
-use std::{marker::PhantomData, sync::Arc, time::Duration};
+use std::{any::Any, marker::PhantomData, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tollgate_document::{Document, Limits};
@@ -36,6 +36,7 @@ pub struct Setup<F = ()> {
     shared: Shared,
     metrics: Metrics,
     readiness: Readiness,
+    offered: Vec<Arc<dyn Any + Send + Sync>>,
     /// What the definition says to the filter of the operation, and the project once for all.
     declared: (Value, Declared),
     of: PhantomData<fn() -> F>,
@@ -54,6 +55,16 @@ pub(crate) fn settings(yaml: &str) -> Value {
     match Document::parse("settings.yaml", yaml.as_bytes(), &Limits::default()) {
         Ok(document) => document.value(),
         Err(problems) => panic!("the settings of this test are not YAML: {problems}"),
+    }
+}
+
+impl<F> Setup<F> {
+    /// Offers a thing that filters share, as the gateway does. This keeps it.
+    #[must_use]
+    pub fn offering<T: Send + Sync + 'static>(mut self, name: &str, thing: &Arc<T>) -> Self {
+        self.shared.offer(name, thing);
+        self.offered.push(thing.clone());
+        self
     }
 }
 
@@ -147,7 +158,7 @@ impl<F> Setup<F> {
         let world = Arc::new(FakeWorld::new(clock.clone()));
         let (shared, metrics, readiness) = (Shared::default(), Metrics::default(), Readiness::default());
         let declared = (Value::Null, Declared::default());
-        Self { kind, world, clock, shared, metrics, readiness, declared, of: PhantomData }
+        Self { kind, world, clock, shared, metrics, readiness, declared, offered: Vec::new(), of: PhantomData }
     }
 
     /// Puts a document at a path or URL.

@@ -57,7 +57,7 @@ impl Filter for Members {
     type Gives = ();
     type State = ();
 
-    fn is_idle(_: &Config, declared: &Declared) -> bool {
+    fn is_idle(_: &Config, declared: &Declared, _: &Env) -> bool {
         declared.request.is_empty() && declared.answer.is_empty()
     }
 

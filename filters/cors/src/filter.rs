@@ -85,7 +85,7 @@ impl Filter for Cors {
     type Gives = ();
     type State = State;
 
-    fn is_idle(config: &Config, (): &()) -> bool {
+    fn is_idle(config: &Config, (): &(), _: &Env) -> bool {
         config.allow_origins.is_empty()
     }
 

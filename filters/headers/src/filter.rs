@@ -41,7 +41,7 @@ impl Filter for Headers {
     type Gives = ();
     type State = State;
 
-    fn is_idle(config: &Config, (): &()) -> bool {
+    fn is_idle(config: &Config, (): &(), _: &Env) -> bool {
         config.request.is_empty() && config.response.is_empty()
     }
 

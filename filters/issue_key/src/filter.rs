@@ -56,7 +56,7 @@ impl Filter for IssueKey {
     type Gives = ();
     type State = ();
 
-    fn is_idle(config: &Config, (): &()) -> bool {
+    fn is_idle(config: &Config, (): &(), _: &Env) -> bool {
         !config.here
     }
 

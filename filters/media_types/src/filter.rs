@@ -62,7 +62,7 @@ impl Filter for MediaTypes {
     type Gives = ();
     type State = ();
 
-    fn is_idle(config: &Config, declared: &Declaration) -> bool {
+    fn is_idle(config: &Config, declared: &Declaration, _: &Env) -> bool {
         [&config.consumes, &config.produces, &declared.consumes, &declared.produces].iter().all(|list| list.is_empty())
     }
 

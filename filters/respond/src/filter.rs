@@ -36,7 +36,7 @@ impl Filter for Respond {
     type Gives = ();
     type State = ();
 
-    fn is_idle(config: &Config, (): &()) -> bool {
+    fn is_idle(config: &Config, (): &(), _: &Env) -> bool {
         config.status.is_none() && config.headers.is_empty() && config.body.is_empty()
     }
 

@@ -1,13 +1,14 @@
 //! What is written in `gateway.yaml`, what a definition declares of an operation, and what `policies.yaml` says once for all.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{ByteSize, Interval};
+use tollgate_throttling::Block;
 
 /// Settings of the `throttle` filter.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Policies by name. They stand beside those of `policies.yaml`, and take the place of one that has the same name.
@@ -18,33 +19,12 @@ pub struct Config {
     pub tiers: Tiers,
     /// Policy for callers whom no filter knows, by the address of the client.
     pub anonymous: Option<String>,
-    /// Requests that are refused whatever they have left.
+    /// Requests that are refused whatever they have left. `stores.blocks` of `gateway.yaml` has those that change at run time.
     pub blocks: Vec<Block>,
-    /// A JSON file with a list of further blocks, in the same form. It may change while the gateway runs, and holds within 10 seconds.
-    pub blocks_file: Option<PathBuf>,
     /// What clients are told of their limits.
     pub headers: Headers,
     /// Limits only count and report, and refuse nothing. Blocks hold all the same.
     pub shadow: bool,
-    /// Most counters. When so many are in use, a request that needs another one for an address or a header is refused. One with 24 bytes takes
-    /// about 45 in memory. Operations with the same number share their counters; another number begins anew.
-    pub max_keys: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            policies: BTreeMap::new(),
-            limits: Vec::new(),
-            tiers: Tiers::default(),
-            anonymous: None,
-            blocks: Vec::new(),
-            blocks_file: None,
-            headers: Headers::default(),
-            shadow: false,
-            max_keys: tollgate_counters::DEFAULT_MAX_KEYS,
-        }
-    }
 }
 
 /// Tiers that a verified credential names, as tokens and keys of the reference product do.
@@ -140,20 +120,6 @@ pub struct Condition {
     pub is: Vec<String>,
     /// Whether it must not hold.
     pub not: bool,
-}
-
-/// Requests that are refused: those that have all that it names.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Block {
-    /// The base path of an API.
-    pub api: Option<String>,
-    /// An application: the claim `application.id`, or else the client that the credential names.
-    pub application: Option<String>,
-    /// The subject of a credential.
-    pub user: Option<String>,
-    /// Addresses and networks, such as `10.0.0.0/8`.
-    pub client: Vec<String>,
 }
 
 /// A policy that the caller's credential names.

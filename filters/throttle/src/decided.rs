@@ -61,7 +61,7 @@ impl Decided {
         let refused = asked.iter().zip(&self.said).find(|(asked, said)| said.is_over && asked.named.stops);
         let answer = match refused {
             Some((asked, _)) if !self.full => asked.limit.reason.because(over(asked.limit, asked.named)),
-            _ => FULL.because(Cause::new(CauseKind::Unavailable, "counter", Rule::setting("/max_keys"))),
+            _ => FULL.because(Cause::new(CauseKind::Unavailable, "counter", Rule::Gateway("/stores/counters/max_keys"))),
         };
         let over = asked.iter().zip(&self.said).filter(|(asked, said)| said.is_over && asked.named.stops);
         let violated: Vec<&str> = over.map(|(asked, _)| &*asked.named.name).collect();

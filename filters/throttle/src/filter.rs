@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tollgate_counters::Ask;
 use tollgate_filter_api::{
-    AllCredentials, Answer, Cx, DoneCx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Problem, Reason,
-    ResponseCx, View, Views,
+    AllCredentials, Answer, Clock, Cx, DoneCx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Problem,
+    Reason, ResponseCx, View, Views,
 };
+use tollgate_throttling::{Throttling, moment};
 
 use crate::{
     blocks::Blocks,
@@ -14,10 +15,10 @@ use crate::{
     decided::Decided,
     fields,
     limits::{Limit, limits},
+    open::Open,
     part::Seen,
     policies::{Named, Policies},
     reasons,
-    shared::{Open, Shared, moment},
 };
 
 /// The `throttle` filter.
@@ -25,7 +26,8 @@ pub struct Throttle {
     blocks: Blocks,
     limits: Vec<Limit>,
     headers: Headers,
-    counters: View<Arc<Shared>>,
+    counters: View<Arc<Throttling>>,
+    clock: Arc<dyn Clock>,
 }
 
 /// What belongs to one request.
@@ -40,34 +42,25 @@ impl Filter for Throttle {
     const ID: &'static str = "throttle";
     const REASONS: &'static [Reason] = reasons::ALL;
     const POSTURE: Posture = Posture::Unknown;
-    const METRICS: &'static [MetricDoc] = &[
-        MetricDoc { name: "throttle_over_total", help: "Requests that were over the limit of a policy, refused or not" },
-        MetricDoc { name: "throttle_keys", help: "Counters in use" },
-        MetricDoc { name: "throttle_blocks_unreadable_total", help: "Versions of `blocks_file` that could not be read" },
-    ];
+    const METRICS: &'static [MetricDoc] =
+        &[MetricDoc { name: "throttle_over_total", help: "Requests that were over the limit of a policy, refused or not" }];
     type Config = Config;
     type Declared = Declaration;
     type Needs = (AllCredentials, Peer);
     type Gives = ();
     type State = State;
 
-    fn is_idle(config: &Config, declared: &Declaration) -> bool {
+    fn is_idle(config: &Config, declared: &Declaration, env: &Env) -> bool {
         let has_tiers = config.tiers.application || config.tiers.subscription || config.tiers.unsubscribed.is_some();
         let has_limits = !config.limits.is_empty() || has_tiers || config.anonymous.is_some();
-        let has_blocks = !config.blocks.is_empty() || config.blocks_file.is_some();
-        !has_limits && !has_blocks && config.policies.is_empty() && declared.policy.is_none()
+        let has_blocks = || !config.blocks.is_empty() || Throttling::of(env).is_ok_and(|throttling| throttling.blocks.can_change());
+        !has_limits && !has_blocks() && config.policies.is_empty() && declared.policy.is_none()
     }
 
     fn build(config: Config, declared: Declaration, env: &Env) -> Result<Self, Problem> {
-        if config.max_keys == 0 {
-            return Err(
-                Problem::setting("/max_keys", "without a counter nothing could be counted").hint("leave it out: 10 million is the default")
-            );
-        }
-        let made = || Ok(Shared::new(env, config.max_keys));
-        let counters = View::new("throttle.counters", env.shared.get_or_make(&format!("throttle.counters {}", config.max_keys), made)?);
+        let counters = View::new("throttle.counters", Throttling::of(env)?);
         let limits = limits(&config, &declared, &mut Policies::new(&config, env)?)?;
-        Ok(Self { blocks: Blocks::new(&config, env)?, limits, headers: config.headers, counters })
+        Ok(Self { blocks: Blocks::new(&config, env)?, limits, headers: config.headers, counters, clock: env.clock.clone() })
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
@@ -105,7 +98,8 @@ impl Filter for Throttle {
     }
 
     fn on_done(&self, cx: DoneCx<'_, Self>) {
-        cx.state.open.settle(cx.outcome.bytes_in.saturating_add(cx.outcome.bytes_out));
+        let bytes = cx.outcome.bytes_in.saturating_add(cx.outcome.bytes_out);
+        cx.state.open.settle(|| moment(self.clock.moment()), bytes);
     }
 }
 
@@ -135,7 +129,6 @@ impl Throttle {
             }
             Decided::new(verdict, &asks)
         })?;
-        views.effect(&self.counters, |shared| shared.tick(now));
         Ok(decided)
     }
 }

@@ -11,11 +11,11 @@ mod decided;
 mod fields;
 mod filter;
 mod limits;
+mod open;
 mod params;
 mod part;
 mod policies;
 mod reasons;
-mod shared;
 mod tiers;
 
 pub use config::Config;

@@ -1,9 +1,10 @@
 //! Policies by name: those of the settings, and those of `policies.yaml` under them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tollgate_counters as counters;
 use tollgate_filter_api::{Counter, Env, Problem};
+use tollgate_throttling::Throttling;
 
 use crate::config::{Algorithm, Config, Policy, Project, ProjectPolicy};
 
@@ -63,6 +64,7 @@ pub(crate) struct Policies<'a> {
     config: &'a Config,
     project: Arc<Project>,
     env: &'a Env,
+    throttling: Arc<Throttling>,
     made: BTreeMap<(List, String), Arc<Named>>,
 }
 
@@ -85,7 +87,7 @@ const PROJECT: [List; 3] = [List::Resource, List::Application, List::Subscriptio
 impl<'a> Policies<'a> {
     /// Those of the settings are all judged, those of the project when something names them.
     pub(crate) fn new(config: &'a Config, env: &'a Env) -> Result<Self, Problem> {
-        let mut policies = Self { config, project: env.declared.get()?, env, made: BTreeMap::new() };
+        let mut policies = Self { config, project: env.declared.get()?, env, throttling: Throttling::of(env)?, made: BTreeMap::new() };
         for (name, policy) in &config.policies {
             let named = policies.of_settings(name, policy)?;
             policies.made.insert((List::Settings, name.clone()), named);
@@ -189,6 +191,7 @@ impl<'a> Policies<'a> {
             Unit::Bytes => counters::Policy::new(name, algorithm, counters::Limit::Bytes(quota), window)?,
             Unit::Concurrent => counters::Policy::concurrent(name, quota)?,
         };
+        self.throttling.has_policy(name, Duration::from_secs(window));
         let quoted = format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
         let within = if window > 0 { format!(";w={window}") } else { String::new() };
         let item = format!("{quoted};q={quota}{}{within}", unit.parameter()).into();

@@ -10,7 +10,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    BLOCKED = "blocked", 403, 900_805, "Message blocked", "One of `blocks`, or of the list in `blocks_file`, covers the request. The log says which.";
+    BLOCKED = "blocked", 403, 900_805, "Message blocked", "One of `blocks`, or of those set at run time (`stores.blocks`), covers the request. The log says which.";
     API = "api", 429, 900_800, "The API has had too many requests", "All callers together have used up the tier that the definition names at the API. `Retry-After` says when there is more.";
     OPERATION = "operation", 429, 900_802, "The operation has had too many requests", "All callers together have used up the tier that the definition names at the operation. `Retry-After` says when there is more.";
     SUBSCRIPTION = "subscription", 429, 900_804, "The application has sent too many requests to this API", "The application has used up the tier of its subscription to the API. `Retry-After` says when there is more.";
@@ -18,5 +18,5 @@ reasons! {
     UNKNOWN_TIER = "unknown_tier", 500, 900_809, "The gateway does not know the tier of this credential", "A verified claim names a tier of which neither `policies` nor its list in policies.yaml has a policy. The log says which claim; add the policy.";
     LIMIT = "limit", 429, 900_806, "Too many requests", "The caller has used up one of the `limits`. The log says which; `Retry-After` says when there is more.";
     ANONYMOUS = "anonymous", 429, 900_804, "Too many requests without a credential", "The client's address has used up the policy `anonymous`. `Retry-After` says when there is more.";
-    FULL = "full", 503, 900_900, "The gateway cannot count another caller at the moment", "`max_keys` counters are in use, and the request would need another one for an address or a header. Counters that are over make room within seconds.";
+    FULL = "full", 503, 900_900, "The gateway cannot count another caller at the moment", "`stores.counters.max_keys` counters are in use, and the request would need another one for an address or a header. Counters that are over make room within seconds.";
 }

@@ -1,11 +1,20 @@
 //! The `throttle` filter from outside.
 
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
 use filter_throttle::{KIND, Throttle};
-use tollgate_filter_testkit::{Harness, Run, conformance, principal};
+use tollgate_counters::Counters;
+use tollgate_filter_testkit::{Conformance, Harness, Run, Setup, principal};
+use tollgate_testkit::Folder;
+use tollgate_throttling::{Kept, Moment, NAME, Throttling};
 
 #[test]
 fn it_conforms() {
-    conformance::<Throttle>(&KIND);
+    let full = |setup: Setup| setup.offering(NAME, &throttling(1, Kept::nowhere()));
+    Conformance::<Throttle>::new(&KIND).with_world("full", full).run();
 }
 
 fn problem(settings: &str) -> (String, String) {
@@ -68,7 +77,6 @@ fn what_cannot_be_counted_does_not_start_and_the_place_is_named() {
         ("{ policies: { a: { requests: 1, per: 1m } }, limits: [{ policy: a, key: [clientip] }] }", "/limits/0/key/0", "client.address"),
         ("{ policies: { a: { requests: 1, per: 1m } }, limits: [{ key: [api] }] }", "/limits/0", "either"),
         ("{ anonymous: guests }", "/anonymous", "guests"),
-        ("{ anonymous: guests, max_keys: 0 }", "/max_keys", "without a counter"),
     ] {
         let (at, said) = problem(settings);
         assert_eq!(at, pointer, "{settings}: {said}");
@@ -163,24 +171,22 @@ fn bytes_of_both_bodies_count_when_the_request_is_over_and_stop_the_next_one() {
     run(&harness).next();
 }
 
+fn throttling(max_keys: usize, blocks: Kept) -> Arc<Throttling> {
+    let now = Moment { wall: SystemTime::now(), instant: Instant::now() };
+    Arc::new(Throttling::new(Arc::new(Counters::new(now, max_keys)), blocks))
+}
+
 #[test]
-fn a_list_of_blocks_is_read_again_when_it_changes_and_stays_in_force_when_it_cannot_be_read() {
-    let setup = Harness::<Throttle>::setup();
-    for (wrong, word) in
-        [("{}", "sequence"), ("[{}]", "at least one"), (r#"[{"usr":"a"}]"#, "usr"), (r#"[{"client":["x"]}]"#, "(at /0/client/0)")]
-    {
-        let problem = Harness::<Throttle>::setup().document("blocks.json", wrong).problem("blocks_file: blocks.json");
-        assert_eq!(problem.pointer, "/blocks_file");
-        assert!(problem.message.contains("blocks.json") && problem.message.contains(word), "{problem}");
-    }
-    let harness = setup.document("blocks.json", "[]").yaml("blocks_file: blocks.json");
+fn blocks_that_change_at_run_time_hold_for_operations_without_any_limit() {
+    let folder = Folder::new();
+    let throttling = throttling(100, Kept::open(&folder.join("blocks.json")).unwrap());
+    let harness = Harness::<Throttle>::setup().offering(NAME, &throttling).yaml("{}");
+    let change = |text: &str| throttling.blocks.change(&serde_json::from_str(text).unwrap()).unwrap();
     run(&harness).next();
-    harness.document("blocks.json").set(r#"[{"user":"two"},{"user":"one"}]"#);
+    change(r#"{"block":[{"user":"two"},{"user":"one"}]}"#);
     run(&harness).assert_denied(403, "throttle.blocked");
-    harness.document("blocks.json").set("[");
-    run(&harness).assert_denied(403, "throttle.blocked");
-    assert_eq!(harness.metric("throttle_blocks_unreadable_total", None), 1.0);
-    harness.document("blocks.json").set(r#"[{"user":"two"}]"#);
+    change(r#"{"unblock":[{"user":"one"}]}"#);
     run(&harness).next();
     harness.request("GET", "/").given(principal("two")).run().assert_denied(403, "throttle.blocked");
+    assert!(Harness::<Throttle>::setup().is_idle("{}"), "without a file to keep them in there are none");
 }

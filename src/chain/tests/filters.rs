@@ -54,7 +54,7 @@ macro_rules! key {
             type Gives = Principal;
             type State = ();
 
-            fn is_idle(config: &KeyConfig, (): &()) -> bool {
+            fn is_idle(config: &KeyConfig, (): &(), _: &Env) -> bool {
                 config.idle
             }
 
@@ -214,7 +214,7 @@ impl Filter for Mark {
     type Gives = ();
     type State = ();
 
-    fn is_idle(config: &MarkConfig, (): &()) -> bool {
+    fn is_idle(config: &MarkConfig, (): &(), _: &Env) -> bool {
         config.name.is_empty()
     }
 
@@ -259,7 +259,7 @@ impl Filter for Declares {
     type Gives = ();
     type State = ();
 
-    fn is_idle(_: &MarkConfig, declared: &Said) -> bool {
+    fn is_idle(_: &MarkConfig, declared: &Said, _: &Env) -> bool {
         declared.word.is_empty()
     }
 

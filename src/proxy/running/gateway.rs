@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tollgate_filter_api::{Declared, Env, Kind, MetricDoc, Metrics, Problem, Problems, Readiness, Shared};
 
+use tollgate_throttling::{Change, ChangeError, Throttling};
+
 use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError};
 
 use super::{
@@ -24,7 +26,7 @@ use super::{
     snapshot::{Kernel, Snapshot},
 };
 use crate::{
-    admin::{AdminView, BoxFuture, RevocationRefused},
+    admin::{AdminView, BoxFuture, ChangeRefused},
     chain::GATEWAY_REASONS,
     config::{Config, Stores},
     proxy::{
@@ -35,7 +37,7 @@ use crate::{
     },
     routes::{host, normal},
     source::PlanSource,
-    stores::{self, Documents, Resolver, ServerTrust, SystemClock, inputs},
+    stores::{self, Documents, Quotas, Resolver, ServerTrust, SystemClock, inputs},
     telemetry::{AccessLog, Telemetry},
 };
 
@@ -72,6 +74,8 @@ pub struct Gateway {
     pub documents: Arc<Documents>,
     /// What was revoked.
     pub revocations: Arc<Book>,
+    /// What was counted, and who is blocked.
+    pub quotas: Arc<Quotas>,
     /// Where requests are logged.
     pub access_log: AccessLog,
     /// When it was loaded.
@@ -111,6 +115,7 @@ impl Gateway {
             readiness: Readiness::default(),
             declared: Declared::default(),
         };
+        let quotas = Arc::new(Quotas::open(&loaded_config, &env)?);
         let own =
             GATEWAY_REASONS.iter().copied().chain(normal::REASONS.iter().map(|rejection| &rejection.reason)).chain([&host::HOST.reason]);
         let telemetry = Arc::new(Telemetry::new(own.chain(kinds.iter().flat_map(|kind| kind.reasons))));
@@ -131,12 +136,15 @@ impl Gateway {
         let access_log = AccessLog::open(&loaded_config.gateway.access_log, kernel.telemetry.access_log_dropped.clone());
         let access_log = access_log.map_err(|problem| blame(problem, &loaded_config, "/access_log/to"))?;
         let stores = watch::Sender::new(loaded_config.gateway.stores.clone());
+        quotas.throttling.begin();
         let first = Snapshot::build(&kernel, source.load()?, loaded_config, 1)?;
+        quotas.check(first.config())?;
         kernel.telemetry.running(1, &first.loaded.digest, first.id.as_str(), &first.judge.waived);
         Ok(Arc::new(Self {
             kernel,
             documents,
             revocations,
+            quotas,
             access_log,
             begun: Instant::now(),
             stores,
@@ -182,7 +190,9 @@ impl Gateway {
         let stores = config.gateway.stores.clone();
         let generation = running.generation + 1;
         let trust = self.documents.read_trust().map_err(|problem| blame(problem, &config, "/trust/ca"))?;
+        self.quotas.throttling.begin();
         let next = Snapshot::build(&self.kernel, self.source.load()?, config, generation)?;
+        self.quotas.check(next.config())?;
         self.documents.renew_trust(trust);
         self.kernel.telemetry.running(generation, &next.loaded.digest, next.id.as_str(), &next.judge.waived);
         next.announce(self.kernel.kinds);
@@ -232,14 +242,29 @@ fn open_book(config: &Config, clock: Arc<SystemClock>, metrics: &Metrics) -> Res
 /// Most revocations of one request.
 const MOST_REVOCATIONS: usize = 10_000;
 
-fn revoke(book: &Book, body: &[u8]) -> Result<Value, RevocationRefused> {
-    let statements =
-        Instruction::read(body, MOST_REVOCATIONS, book.reading_time()).map_err(|bad| RevocationRefused::Bad(bad.to_string()))?;
+fn revoke(book: &Book, body: &[u8]) -> Result<Value, ChangeRefused> {
+    let statements = Instruction::read(body, MOST_REVOCATIONS, book.reading_time()).map_err(|bad| ChangeRefused::Bad(bad.to_string()))?;
     let sequence = book.revoke(&statements).map_err(|error| match error {
-        RevokeError::Full | RevokeError::Journal(JournalError::Full) => RevocationRefused::Full(error.to_string()),
-        RevokeError::NoJournal | RevokeError::Journal(_) => RevocationRefused::Unavailable(error.to_string()),
+        RevokeError::Full | RevokeError::Journal(JournalError::Full) => ChangeRefused::Full(error.to_string()),
+        RevokeError::NoJournal | RevokeError::Journal(_) => ChangeRefused::Unavailable(error.to_string()),
     })?;
     Ok(json!({ "sequence": sequence, "revoked": statements.len() }))
+}
+
+fn change_blocks(throttling: &Throttling, body: &[u8]) -> Result<Value, ChangeRefused> {
+    let change: Change = serde_json::from_slice(body).map_err(|error| ChangeRefused::Bad(error.to_string()))?;
+    let done = throttling.blocks.change(&change).map_err(|error| match error {
+        ChangeError::Bad(_) => ChangeRefused::Bad(error.to_string()),
+        ChangeError::Full => ChangeRefused::Full(error.to_string()),
+        ChangeError::NoFile | ChangeError::File(..) => ChangeRefused::Unavailable(error.to_string()),
+    })?;
+    Ok(json!({ "changed": done.changed, "blocks": done.blocks }))
+}
+
+/// Does what waits for the disk where nothing else waits with it.
+async fn on_a_thread(work: impl FnOnce() -> Result<Value, ChangeRefused> + Send + 'static) -> Result<Value, ChangeRefused> {
+    let failed = |_| Err(ChangeRefused::Unavailable("the gateway failed; its log has the cause".to_owned()));
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(failed)
 }
 
 /// What the series of filters, stores and listeners are.
@@ -262,12 +287,18 @@ impl AdminView for Arc<Gateway> {
         self.revocations.show()
     }
 
-    fn revoke(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, RevocationRefused>> {
+    fn revoke(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, ChangeRefused>> {
         let book = self.revocations.clone();
-        Box::pin(async move {
-            let done = tokio::task::spawn_blocking(move || revoke(&book, &body)).await;
-            done.unwrap_or_else(|_| Err(RevocationRefused::Unavailable("the gateway failed; its log has the cause".to_owned())))
-        })
+        Box::pin(on_a_thread(move || revoke(&book, &body)))
+    }
+
+    fn blocks(&self) -> Value {
+        serde_json::to_value(self.quotas.throttling.blocks.all()).unwrap_or(Value::Null)
+    }
+
+    fn change_blocks(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, ChangeRefused>> {
+        let throttling = self.quotas.throttling.clone();
+        Box::pin(on_a_thread(move || change_blocks(&throttling, &body)))
     }
 
     fn metrics(&self) -> String {

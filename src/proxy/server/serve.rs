@@ -100,6 +100,7 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     let signals = Signals { gateway: gateway.clone(), connections, stop, handed_over, sockets, process };
     drop(snapshot);
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    gateway.quotas.close();
     gateway.access_log.flush(Duration::from_secs(5));
     Ok(())
 }
@@ -155,6 +156,7 @@ impl Service for Attendant {
         // Who asks after a hand-over means the new process.
         let admin = tokio::spawn(admin::serve(listener, Arc::new(self.gateway.clone()), ended(self.handed_over.clone())));
         let revocations = tokio::spawn(attend_revocations(self.gateway.clone()));
+        let quotas = tokio::spawn(self.gateway.quotas.clone().attend(self.handed_over.clone()));
         let hup = tokio::spawn(reload_on_hup(self.gateway.clone()));
         let tls = tokio::spawn(keep_files_fresh(self.gateway.clone()));
         let connections = tokio::spawn(self.gateway.kernel.upstream_connections.clone().run());
@@ -166,6 +168,7 @@ impl Service for Attendant {
             names.abort_handle(),
             admin.abort_handle(),
             revocations.abort_handle(),
+            quotas.abort_handle(),
             hup.abort_handle(),
             tls.abort_handle(),
             connections.abort_handle(),

@@ -12,22 +12,9 @@ use super::LoadError;
 use crate::{clock::Moment, counters::Counters};
 
 impl Counters {
-    /// Replaces a file by what [`save`](Self::save) writes, readable for its owner only. It is written beside, with `.new` behind its name,
-    /// and is on the disk before it takes the old one's place. One call at a time.
+    /// Replaces a file by what [`save`](Self::save) writes, as [`replace_file`] does.
     pub fn save_file(&self, now: Moment, path: &Path) -> io::Result<u64> {
-        let beside = beside(path);
-        // What a crash has left, with whatever rights it has.
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        let number = self.save(now, BufWriter::new(&file))?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()?;
-        Ok(number)
+        replace_file(path, |file| self.save(now, BufWriter::new(file)))
     }
 
     /// What [`save_file`](Self::save_file) has written; fresh counters when there is no such file.
@@ -38,6 +25,27 @@ impl Counters {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Replaces a file by what `write` writes, readable for its owner only, or leaves it as it is. It is written beside, with `.new` behind its
+/// name, and is on the disk before it takes the old one's place. One call at a time.
+///
+/// # Errors
+/// What keeps the file from being written.
+pub fn replace_file<T>(path: &Path, write: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
+    let beside = beside(path);
+    // What a crash has left, with whatever rights it has.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let written = write(&file)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()?;
+    Ok(written)
 }
 
 fn beside(path: &Path) -> PathBuf {

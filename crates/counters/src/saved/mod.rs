@@ -15,6 +15,8 @@ mod file;
 mod read;
 mod write;
 
+pub use file::replace_file;
+
 use std::{hash::Hasher, io};
 
 use siphasher::sip128::{Hasher128, SipHasher13};

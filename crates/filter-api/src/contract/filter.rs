@@ -143,7 +143,7 @@ pub trait Filter: Send + Sync + Sized + 'static {
     type State: Default + Send + Sync + 'static;
 
     /// Whether settings and declaration leave it nothing to do; it is then left out of the chain.
-    fn is_idle(_config: &Self::Config, _declared: &Self::Declared) -> bool {
+    fn is_idle(_config: &Self::Config, _declared: &Self::Declared, _env: &Env) -> bool {
         false
     }
 

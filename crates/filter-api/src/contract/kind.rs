@@ -110,7 +110,7 @@ impl Kind {
 fn build<F: Filter>(settings: &Value, declared: &Value, env: &Env) -> Result<Option<Arc<dyn DynFilter>>, Problem> {
     let config = read::<F>(settings)?;
     let declared = declaration::<F>(declared)?;
-    if F::is_idle(&config, &declared) {
+    if F::is_idle(&config, &declared, env) {
         return Ok(None);
     }
     let filter = F::build(config, declared, env).map_err(coded::<F>)?;

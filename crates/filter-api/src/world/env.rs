@@ -176,11 +176,16 @@ impl Shared {
             return Ok(found);
         }
         let made = Arc::new(make()?);
-        let slot: Arc<dyn Any + Send + Sync> = made.clone();
+        self.offer(key, &made);
+        Ok(made)
+    }
+
+    /// Offers a thing under a name from now on, as long as somebody keeps it.
+    pub fn offer<T: Send + Sync + 'static>(&self, key: &str, thing: &Arc<T>) {
+        let slot: Arc<dyn Any + Send + Sync> = thing.clone();
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|_, slot| slot.strong_count() > 0);
         slots.insert(key.to_owned(), Arc::downgrade(&slot));
-        Ok(made)
     }
 
     fn get<T: Send + Sync + 'static>(&self, key: &str) -> Option<Arc<T>> {
