@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::watch;
 use tollgate_counters::Counters;
-use tollgate_filter_api::{Clock, Env, Gauge, LogLimiter, Problem, Problems};
+use tollgate_filter_api::{Clock, Env, Gauge, LogLimiter, MetricDoc, Problem, Problems};
 use tollgate_throttling::{Kept, NAME, Throttling, moment};
 
 use crate::config::Config;
@@ -23,6 +23,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How often the counters are written, unless writing takes a good part of that.
 const SAVE: Duration = Duration::from_secs(10);
+
+/// The series written here.
+pub const METRICS: &[MetricDoc] = &[MetricDoc { name: "throttle_keys", help: "Counters in use." }];
 
 /// The counters and blocks of the process.
 pub struct Quotas {

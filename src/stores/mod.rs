@@ -7,7 +7,7 @@
 //! good as the certificates that are trusted; what is fetched over `http` can be forged by whoever sits on the way.
 
 mod breaker;
-mod counters;
+pub mod counters;
 mod dns;
 mod document;
 mod documents;
@@ -26,7 +26,6 @@ use std::time::{Instant, SystemTime};
 
 use tollgate_filter_api::MetricDoc;
 
-pub use counters::Quotas;
 pub use dns::{DnsError, Name, Resolver};
 pub use documents::{Documents, FreshTrust};
 pub use http::{Client, FetchError, Fetched, parse_url};
@@ -46,7 +45,6 @@ pub const METRICS: &[MetricDoc] = &[
         help: "Such questions without an answer in time, or answered with a status of 500 and above.",
     },
     MetricDoc { name: "remote_open", help: "1 while such a server is left alone, or tried with one question, after failures in a row." },
-    MetricDoc { name: "throttle_keys", help: "Counters in use." },
     MetricDoc { name: "dns_failures_total", help: "Look-ups of a name that failed; the last answer is kept." },
 ];
 
