@@ -31,6 +31,8 @@ pub struct Lender {
 #[derive(Default)]
 struct Queue {
     open: bool,
+    /// How many have opened it.
+    opened: u64,
     questions: Vec<Question>,
 }
 
@@ -86,18 +88,26 @@ impl Lender {
         lock(&self.waiting).retain(|_, waiting| Arc::strong_count(waiting) > 1);
     }
 
-    /// From now on questions are taken.
-    pub(crate) fn open(&self) {
-        lock(&self.queue).open = true;
+    /// From now on questions are taken. Says by what name to close it.
+    pub(crate) fn open(&self) -> u64 {
+        let mut queue = lock(&self.queue);
+        queue.open = true;
+        queue.opened += 1;
+        queue.opened
     }
 
-    /// From now on none are, and those that wait are given up.
-    pub(crate) fn close(&self) {
+    /// From now on none are, and those that wait are given up, unless somebody else has opened it since: a task that is ended may go on for a
+    /// moment beside the one that takes its place. Whether it was closed.
+    pub(crate) fn close(&self, opened: u64) -> bool {
         let mut queue = lock(&self.queue);
+        if queue.opened != opened {
+            return false;
+        }
         queue.open = false;
         let questions = std::mem::take(&mut queue.questions);
         drop(queue);
         questions.iter().for_each(|question| self.give_up(question));
+        true
     }
 }
 
@@ -111,3 +121,7 @@ impl std::fmt::Debug for Lender {
         f.debug_struct("Lender").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "lender_tests.rs"]
+mod tests;

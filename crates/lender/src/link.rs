@@ -54,13 +54,13 @@ impl Link {
         let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(Lost::Connect)?;
         tcp.set_nodelay(true).map_err(Lost::Connect)?;
         if !endpoint.secure {
-            return Self::over(tcp, settings.timeout, credentials).await;
+            return Self::over(tcp, settings.call(), credentials).await;
         }
         let stream = tls::handshake(&settings.files(), &endpoint.host, b"", tcp).await.map_err(|failure| match failure {
             tls::Failure::Files(problem) => Lost::Trust(problem),
             tls::Failure::Handshake(cause) => Lost::Tls(cause),
         })?;
-        Self::over(stream, settings.timeout, credentials).await
+        Self::over(stream, settings.call(), credentials).await
     }
 
     async fn over(

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use futures_util::future::try_join_all;
 use redis::{Cmd, Value, cmd};
 
 use crate::{
@@ -39,14 +40,14 @@ pub(crate) async fn open(place: &Place, settings: &Settings, scripts: &Scripts, 
     demand_master(&link).await?;
     let process = process(&link).await?;
     let advice = advice(&link, &endpoint).await?;
-    for load in scripts.load() {
-        link.ask(&load, ANSWER).await?;
-    }
+    try_join_all(scripts.load().iter().map(|load| link.ask(load, ANSWER))).await?;
+    let (sent, calls) = (Instant::now(), tags.iter().map(|tag| scripts.lease(*tag, 1, &[])).collect::<Vec<_>>());
+    let answers = try_join_all(calls.iter().map(|call| link.ask(call, reply(0)))).await?;
+    let received = Instant::now();
     let (mut lives, mut time) = (Vec::with_capacity(tags.len()), None);
-    for tag in tags {
-        let sent = Instant::now();
-        let Answer { now, life, .. } = answer::read(link.ask(&scripts.lease(*tag, 1, &[]), reply(0)).await?, &[])?;
-        time = Some((sent, Instant::now(), now));
+    for (tag, answer) in tags.iter().zip(answers) {
+        let Answer { now, life, .. } = answer::read(answer, &[])?;
+        time = Some((sent, received, now));
         lives.push((*tag, life));
     }
     let Some(time) = time else { return Err(Lost::Broken("it holds none of our keys".to_owned())) };

@@ -7,8 +7,10 @@ use tollgate_outbound::tls::{self, ClientCertificate, Files};
 
 use crate::endpoint::Endpoint;
 
-/// How long a call may take.
-const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
+/// How long a question may take.
+const TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// So much of it a question waits for others, and for timers.
+const GATHERING: Duration = Duration::from_millis(5);
 /// Most URLs.
 const URLS: usize = 64;
 /// Longest prefix of keys.
@@ -48,7 +50,7 @@ pub struct Settings {
     pub ca: Option<PathBuf>,
     /// What to present when a server asks for a certificate.
     pub client_certificate: Option<ClientCertificate>,
-    /// How long a call may take, 1 ms to 1 s: the longest that a request waits for the store.
+    /// How long a question may take until it is given up, 10 ms to 1 s: the longest that a request waits for the store. A call has 5 ms less.
     pub timeout: Duration,
     /// What every key in the store begins with. Gateways that share quotas share it.
     pub prefix: String,
@@ -58,7 +60,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// One server, without credentials and TLS files; a call may take 50 ms.
+    /// One server, without credentials and TLS files; a question may take 50 ms.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             urls: vec![url.into()],
@@ -71,6 +73,11 @@ impl Settings {
             prefix: "tollgate".to_owned(),
             gateways: 0,
         }
+    }
+
+    /// How long a call may take.
+    pub(crate) fn call(&self) -> Duration {
+        self.timeout.saturating_sub(GATHERING)
     }
 
     /// What TLS needs.

@@ -57,6 +57,8 @@ struct Desk {
     settings: Arc<Settings>,
     scripts: Arc<Scripts>,
     lender: Arc<Lender>,
+    /// By which it is closed.
+    opened: u64,
     lanes: Vec<Lane>,
     /// Which of the lanes holds the keys of a tag.
     holders: [Option<usize>; TAGS],
@@ -103,13 +105,13 @@ impl Desk {
             fleet: Fleet::new(settings.gateways, now),
             told: Told::default(),
             settings: Arc::new(settings),
+            opened: lender.open(),
             lender,
             lanes,
             cluster,
         };
         desk.assign();
         desk.tell(now);
-        desk.lender.open();
         Ok(desk)
     }
 
@@ -216,8 +218,9 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        self.lender.close();
-        self.lender.borrower.set_fleet(self.fleet.believed(), true);
-        self.lender.observer.connected(false);
+        if self.lender.close(self.opened) {
+            self.lender.borrower.set_fleet(self.fleet.believed(), true);
+            self.lender.observer.connected(false);
+        }
     }
 }

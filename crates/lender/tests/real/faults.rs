@@ -113,3 +113,16 @@ async fn behind_a_partition_each_gateway_has_its_share_and_no_more() {
     until("the store to be found again", || cut_off.seen.connected.load(SeqCst)).await;
     assert_eq!(cut_off.use_up().await, 0, "and nothing is left");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_store_is_told_what_the_one_before_had_granted() {
+    const LIMIT: u64 = 1000;
+    let (before, after) = (Redis::start(), Redis::start());
+    let mut gateway = Gateway::start(Settings::new(before.url()), LIMIT, Away::Strict).connected().await;
+    gateway.pass(300).await;
+    gateway.use_settings(Settings::new(after.url()));
+    until("the other store", || gateway.seen.connected.load(SeqCst)).await;
+    let passed = 300 + gateway.use_up().await;
+    assert!((LIMIT / 2..=LIMIT).contains(&passed), "{passed} of {LIMIT}");
+    assert_eq!(granted(&after), LIMIT);
+}

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+use tokio::{task::JoinHandle, time::timeout};
 use tollgate_counters::{Ask, Away, Counters, Key, Moment, Policy, QuotaId, Verdict};
 use tollgate_lender::{Lender, Observer, Settings, run};
 
@@ -68,7 +68,6 @@ pub struct Gateway {
     pub seen: Arc<Seen>,
     pub policy: Policy,
     pub name: (Key, QuotaId),
-    _stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
 }
 
@@ -91,10 +90,15 @@ impl Gateway {
         let lender = Lender::new(counters.clone(), seen.clone());
         let policy = Policy::shared("gold", limit, WINDOW, away).unwrap();
         let name = counters.shared_key(&policy, &[caller]);
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (asking, shutdown) = (lender.clone(), async { drop(stopped.await) });
-        let running = tokio::spawn(async { run(settings, asking, shutdown).await.unwrap() });
-        Self { counters, lender, seen, policy, name, _stop: stop, running }
+        let running = spawn(settings, &lender);
+        Self { counters, lender, seen, policy, name, running }
+    }
+
+    /// Goes on with other settings.
+    pub fn use_settings(&mut self, settings: Settings) {
+        self.running.abort();
+        self.seen.connected.store(false, SeqCst);
+        self.running = spawn(settings, &self.lender);
     }
 
     /// Waits until it can ask the store.
@@ -175,6 +179,11 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.running.abort();
     }
+}
+
+fn spawn(settings: Settings, lender: &Arc<Lender>) -> JoinHandle<()> {
+    let lender = lender.clone();
+    tokio::spawn(async { run(settings, lender, std::future::pending()).await.unwrap() })
 }
 
 pub fn moment() -> Moment {
