@@ -1,4 +1,4 @@
-//! Slices of shared quotas: what a process does with what the store tells it, and what it does without the store.
+//! Slices of shared quotas in the pass of a request: who waits, who passes, and who is refused.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,62 +6,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Hands, SECOND, START, fixed};
-use tollgate_counters::{Ask, Away, Counters, Epsilon, Grant, Heard, Key, Policy, Question, QuotaId, Return, Told, Verdict};
-
-const MILLISECOND: u64 = SECOND / 1_000;
-
-/// One gateway of four that reaches its store, and one quota in windows of 10 seconds.
-struct Gateway {
-    counters: Counters,
-    hands: Hands,
-    policy: Policy,
-    limit: u64,
-    name: (Key, QuotaId),
-}
-
-impl Gateway {
-    fn new(limit: u64, away: Away) -> Self {
-        let hands = Hands::new();
-        let counters = Counters::new(hands.now(), 1_000);
-        counters.set_fleet(4, false);
-        let policy = Policy::shared("gold", limit, 10, away).unwrap();
-        let name = counters.shared_key(&policy, &[b"application"]);
-        Self { counters, hands, policy, limit, name }
-    }
-
-    fn decide(&self) -> (Verdict, Told, Option<Question>) {
-        let mut asks = [Ask::shared(&self.policy, self.name)];
-        let verdict = self.counters.decide(self.hands.now(), &mut asks);
-        (verdict, asks[0].told, self.counters.question(&asks[0]))
-    }
-
-    /// A request that must lead to a question.
-    fn question(&self) -> Question {
-        self.decide().2.unwrap()
-    }
-
-    fn granted(&self, question: &Question, grant: Grant) -> Heard {
-        self.counters.granted(self.hands.now(), self.hands.now(), question, grant)
-    }
-
-    /// What an honest store that nobody else asks would say now.
-    fn grant(&self, granted: u64, rest: u64) -> Grant {
-        let left = 10 * SECOND - self.hands.wall % (10 * SECOND);
-        Grant { window: self.hands.wall / (10 * SECOND), granted, total: self.limit - rest, rest, left: Duration::from_nanos(left) }
-    }
-
-    /// Brings that many credits, which takes a second: as long as a question that nobody answers keeps others from being asked.
-    fn lend(&mut self, credits: u64) {
-        (0..credits).for_each(|_| assert!(self.decide().0.waits));
-        self.hands.pass(SECOND);
-        assert_eq!(self.granted(&self.question(), self.grant(credits, 50)), Heard::Taken);
-    }
-
-    fn passing(&self) -> u64 {
-        (0..10_000).take_while(|_| self.decide().0.passes).count() as u64
-    }
-}
+use common::{Hands, SECOND, START, fixed, gateway::Gateway};
+use tollgate_counters::{Ask, Away, Counters, Grant, Heard, Policy, Return};
 
 #[test]
 fn a_request_waits_for_the_first_slice_and_passes_with_it() {
@@ -94,32 +40,6 @@ fn a_quota_that_is_used_up_refuses_until_the_window_ends_and_asks_nobody() {
     gateway.counters.set_fleet(4, false);
     gateway.hands.pass(6 * SECOND);
     assert!(gateway.decide().0.waits);
-}
-
-#[test]
-fn an_answer_counts_once_and_only_for_its_own_question() {
-    let mut gateway = Gateway::new(100, Away::Strict);
-    let first = gateway.question();
-    gateway.counters.unanswered(gateway.hands.now(), &first);
-    assert_eq!(gateway.granted(&first, gateway.grant(1, 90)), Heard::Late);
-    gateway.hands.pass(200 * MILLISECOND);
-    let second = gateway.question();
-    assert_eq!(gateway.granted(&first, gateway.grant(1, 90)), Heard::Late);
-    assert_eq!(gateway.granted(&second, gateway.grant(1, 90)), Heard::Taken);
-    assert_eq!(gateway.granted(&second, gateway.grant(1, 90)), Heard::Late);
-    assert_eq!(gateway.passing(), 1);
-}
-
-#[test]
-fn credits_end_with_the_window_as_reckoned_from_the_question() {
-    let mut gateway = Gateway::new(100, Away::Strict);
-    gateway.hands.pass(9 * SECOND);
-    let (question, grant, sent) = (gateway.question(), gateway.grant(1, 90), gateway.hands.now());
-    // The answer takes 0.9 s; the window has one second left at the sending.
-    gateway.hands.pass(900 * MILLISECOND);
-    assert_eq!(gateway.counters.granted(gateway.hands.now(), sent, &question, grant), Heard::Taken);
-    gateway.hands.pass(100 * MILLISECOND - MILLISECOND);
-    assert!(!gateway.decide().0.passes, "0.1 % of what was left is not trusted");
 }
 
 #[test]
@@ -181,93 +101,6 @@ fn a_look_changes_nothing_and_asks_nothing() {
 }
 
 #[test]
-fn what_no_honest_store_says_brings_nothing_and_is_called_unsound() {
-    let day = 86_400 / 10;
-    let lies: [fn(&mut Grant); 6] = [
-        |grant| grant.granted = u64::MAX,
-        |grant| grant.granted += 1,
-        |grant| grant.total = grant.granted - 1,
-        |grant| grant.rest = u64::MAX,
-        |grant| grant.left = Duration::MAX,
-        |grant| grant.left = Duration::from_millis(10_001),
-    ];
-    for (number, lie) in lies.into_iter().enumerate() {
-        refuses_to_believe(lie, number);
-    }
-    for window in [0, u64::MAX, START / 10 + day + 2, START / 10 - day - 2] {
-        refuses_to_believe(|grant| grant.window = window, window as usize);
-    }
-}
-
-fn refuses_to_believe(lie: impl Fn(&mut Grant), number: usize) {
-    let gateway = Gateway::new(100, Away::Strict);
-    let question = gateway.question();
-    let mut grant = gateway.grant(1, 90);
-    lie(&mut grant);
-    assert_eq!(gateway.granted(&question, grant), Heard::Unsound, "lie {number}");
-    let (verdict, _, question) = gateway.decide();
-    assert!(verdict.away && !verdict.passes && question.is_none(), "lie {number}: it counts as unanswered");
-    assert!(gateway.counters.reports(gateway.hands.now()).is_empty(), "lie {number}: nothing was seen");
-}
-
-#[test]
-fn an_earlier_window_than_the_one_that_runs_brings_nothing() {
-    let mut gateway = Gateway::new(100, Away::Strict);
-    gateway.lend(1);
-    assert_eq!(gateway.passing(), 1);
-    gateway.hands.pass(SECOND);
-    let question = gateway.question();
-    let grant = Grant { window: START / 10 - 1, ..gateway.grant(1, 90) };
-    assert_eq!(gateway.granted(&question, grant), Heard::Late);
-    assert_eq!(gateway.passing(), 0);
-}
-
-#[test]
-fn credits_of_a_window_are_dropped_when_the_store_speaks_of_the_next() {
-    let mut gateway = Gateway::new(1_000, Away::Strict);
-    gateway.lend(8);
-    let grant = gateway.grant(8, 900);
-    let question = (0..8).find_map(|_| gateway.decide().2).expect("half a slice later it asks for the next");
-    let next = Grant { window: grant.window + 1, granted: 2, total: 2, rest: 900, left: Duration::from_secs(10) };
-    assert_eq!(gateway.granted(&question, next), Heard::Taken);
-    assert_eq!(gateway.passing(), 2, "four credits of the window before were left");
-}
-
-#[test]
-fn without_the_store_a_share_passes_once_in_a_window_and_a_strict_quota_lets_nothing_pass() {
-    for (away, share) in [(Away::Share, [25, 25, 12]), (Away::Strict, [0, 0, 0])] {
-        let mut gateway = Gateway::new(100, away);
-        gateway.counters.set_fleet(4, true);
-        assert_eq!((gateway.passing(), gateway.passing()), (share[0], 0));
-        assert!(gateway.decide().0.away);
-        gateway.hands.pass(10 * SECOND);
-        assert_eq!((gateway.passing(), gateway.passing()), (share[1], 0));
-        gateway.hands.pass(15 * SECOND);
-        assert_eq!((gateway.passing(), gateway.passing()), (share[2], 0), "half of the window is left");
-    }
-}
-
-#[test]
-fn the_share_is_without_what_was_granted() {
-    let mut gateway = Gateway::new(100, Away::Share);
-    gateway.lend(20);
-    gateway.counters.set_fleet(4, true);
-    assert_eq!(gateway.passing(), 20 + 4, "for nine of ten seconds");
-}
-
-#[test]
-fn nothing_passes_before_anybody_has_spoken_of_a_store() {
-    let hands = Hands::new();
-    let counters = Counters::new(hands.now(), 1_000);
-    let policy = Policy::shared("gold", 100, 10, Away::Share).unwrap();
-    let name = counters.shared_key(&policy, &[]);
-    let verdict = counters.decide(hands.now(), &mut [Ask::shared(&policy, name)]);
-    assert!(verdict.away && !verdict.passes && !verdict.waits);
-    let verdict = counters.decide(hands.now(), &mut [Ask::new(&policy, name.0)]);
-    assert!(verdict.away && !verdict.passes, "without the quota's name");
-}
-
-#[test]
 fn a_quota_has_one_name_in_all_processes_and_a_key_of_its_own_in_each() {
     let hands = Hands::new();
     let policy = Policy::shared("gold", 100, 10, Away::Share).unwrap();
@@ -309,58 +142,12 @@ fn counters_that_clients_choose_are_refused_when_there_are_too_many() {
 }
 
 #[test]
-fn a_day_that_is_used_up_is_refused_to_its_very_end() {
-    let mut gateway = Gateway::new(100, Away::Strict);
-    gateway.policy = Policy::shared("a day", 100, 86_400, Away::Strict).unwrap();
-    gateway.name = gateway.counters.shared_key(&gateway.policy, &[]);
-    let grant = |left: u64| Grant { window: START / 86_400, granted: 0, total: 100, rest: 0, left: Duration::from_secs(left) };
-    gateway.granted(&gateway.question(), grant(86_400));
-    assert_eq!(gateway.decide().0.retry_after, 86_400, "what is told is not shortened");
-    gateway.hands.pass_seconds(86_400 - 87);
-    assert!(!gateway.decide().0.waits);
-    gateway.hands.pass_seconds(2);
-    // Clocks may have drifted by more than is left, so the store is asked again.
-    gateway.granted(&gateway.question(), grant(85));
-    assert_eq!(gateway.decide().0.retry_after, 85);
-}
-
-#[test]
 fn a_limit_that_is_raised_is_asked_for_although_the_lower_one_was_used_up() {
     let mut gateway = Gateway::new(100, Away::Strict);
     gateway.granted(&gateway.question(), gateway.grant(0, 0));
     assert!(!gateway.decide().0.waits);
     gateway.policy = Policy::shared("gold", 200, 10, Away::Strict).unwrap();
     assert_eq!(gateway.question().limit, 200);
-}
-
-#[test]
-fn a_machine_that_slept_while_a_question_was_under_way_has_no_credit_of_the_time_before() {
-    let mut gateway = Gateway::new(100, Away::Strict);
-    let (question, grant, sent) = (gateway.question(), gateway.grant(1, 90), gateway.hands.now());
-    // The monotonic clock stands still while a machine sleeps.
-    gateway.hands.wall += 11 * SECOND;
-    gateway.counters.granted(gateway.hands.now(), sent, &question, grant);
-    assert!(!gateway.decide().0.passes);
-}
-
-#[test]
-fn slices_follow_the_demand_and_a_question_asks_for_all_who_wait() {
-    let mut gateway = Gateway::new(10_000, Away::Strict);
-    gateway.lend(1_000);
-    let question = (0..1_000).find_map(|_| gateway.decide().2).expect("it fetches ahead");
-    assert!(gateway.passing() >= 499, "the second half of the slice passes meanwhile");
-    gateway.granted(&question, gateway.grant(0, 9_000));
-    gateway.hands.pass(SECOND);
-    let question = gateway.question();
-    assert!((300..1_000).contains(&question.wanted), "500 in the last second, averaged over a little longer: {question:?}");
-    (0..2_000).for_each(|_| assert!(gateway.decide().0.waits));
-    gateway.granted(&question, gateway.grant(1, 9_000));
-    assert!(gateway.decide().0.passes);
-    let question = gateway.question();
-    assert_eq!(question.wanted, 2_000, "{question:?}");
-    gateway.granted(&question, gateway.grant(2_000, 5_000));
-    gateway.hands.pass(60 * SECOND);
-    assert!(gateway.question().wanted < 50, "nobody has asked for a minute");
 }
 
 #[test]
@@ -380,13 +167,4 @@ fn what_is_left_of_an_hour_goes_back_once_when_the_gateway_stops() {
     assert_eq!(returns, [Return { quota, window, number: START / 3_600, credits: 4 }]);
     assert!(gateway.counters.returns(gateway.hands.now()).is_empty());
     assert_eq!(gateway.passing(), 0, "they are not here any more");
-}
-
-#[test]
-fn epsilon_is_what_was_granted_and_may_be_forgotten_and_two_shares_of_each_process() {
-    let epsilon = Epsilon { limit: 200, gateways: 16 };
-    assert_eq!([epsilon.store_emptied(150), epsilon.store_emptied(u64::MAX)], [150, 200]);
-    assert_eq!([epsilon.grants_lost(3), epsilon.clock_jumped(500)], [3, 200]);
-    assert_eq!([epsilon.shares(16), epsilon.shares(0)], [2 * 16 * 12, 0]);
-    assert_eq!(Epsilon { limit: 200, gateways: 0 }.shares(5), 0);
 }

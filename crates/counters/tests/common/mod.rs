@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod gateway;
+
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tollgate_counters::{Algorithm, Ask, Counters, Key, Limit, Moment, Policy, Told, Verdict};
