@@ -68,7 +68,9 @@ impl Desk {
             self.fleet.doubt(now);
             self.fleet.counted(gateways, now);
         }
-        if let Some(advice) = advice {
+        if let Some(advice) = advice
+            && self.told.advice.insert(advice.clone())
+        {
             self.lender.observer.warn(&advice);
         }
         // The first store that is ever reached has nothing to learn from this gateway.

@@ -5,6 +5,7 @@ mod cluster;
 mod events;
 
 use std::{
+    collections::HashSet,
     future::Future,
     sync::Arc,
     time::{Duration, Instant},
@@ -79,6 +80,8 @@ struct Told {
     fleet: Option<(u32, bool)>,
     connected: Option<bool>,
     gateways: Option<u32>,
+    /// Each once: a store that is reached again would say the same.
+    advice: HashSet<String>,
 }
 
 impl Desk {

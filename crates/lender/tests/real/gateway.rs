@@ -81,15 +81,16 @@ pub enum Ended {
 
 impl Gateway {
     pub fn start(settings: Settings, limit: u64, away: Away) -> Self {
-        Self::for_callers(settings, limit, away, b"application")
+        Self::with_windows(settings, limit, WINDOW, away)
     }
 
-    pub fn for_callers(settings: Settings, limit: u64, away: Away, caller: &[u8]) -> Self {
+    /// With windows of so many seconds.
+    pub fn with_windows(settings: Settings, limit: u64, window: u64, away: Away) -> Self {
         let counters = Arc::new(Counters::new(moment(), 10_000));
         let seen = Arc::<Seen>::default();
         let lender = Lender::new(counters.clone(), seen.clone());
-        let policy = Policy::shared("gold", limit, WINDOW, away).unwrap();
-        let name = counters.shared_key(&policy, &[caller]);
+        let policy = Policy::shared("gold", limit, window, away).unwrap();
+        let name = counters.shared_key(&policy, &[b"application"]);
         let running = spawn(settings, &lender);
         Self { counters, lender, seen, policy, name, running }
     }
@@ -109,8 +110,12 @@ impl Gateway {
 
     /// Looks once, and asks what is to be asked.
     pub fn decide(&self, name: (Key, QuotaId)) -> Verdict {
+        self.decide_at(moment(), name)
+    }
+
+    fn decide_at(&self, now: Moment, name: (Key, QuotaId)) -> Verdict {
         let mut asks = [Ask::shared(&self.policy, name)];
-        let verdict = self.counters.decide(moment(), &mut asks);
+        let verdict = self.counters.decide(now, &mut asks);
         if let Some(question) = self.counters.question(&asks[0]) {
             self.lender.ask(question);
         }
@@ -123,20 +128,29 @@ impl Gateway {
     }
 
     pub async fn request_of(&self, name: (Key, QuotaId)) -> Ended {
-        let mut verdict = self.decide(name);
+        self.request_when(name).await.0
+    }
+
+    /// Also says at which moment it was decided.
+    pub async fn request_when(&self, name: (Key, QuotaId)) -> (Ended, SystemTime) {
+        let mut now = moment();
+        let mut verdict = self.decide_at(now, name);
         if verdict.waits {
             let answered = self.lender.answered(name.0);
-            verdict = self.decide(name);
+            now = moment();
+            verdict = self.decide_at(now, name);
             if verdict.waits {
                 let _ = timeout(PATIENCE, answered).await;
-                verdict = self.decide(name);
+                now = moment();
+                verdict = self.decide_at(now, name);
             }
         }
-        match verdict {
+        let ended = match verdict {
             Verdict { passes: true, .. } => Ended::Passed,
             Verdict { waits: true, .. } | Verdict { away: true, .. } => Ended::Away,
             _ => Ended::UsedUp,
-        }
+        };
+        (ended, now.wall)
     }
 
     /// Requests until nothing is left, also over failures; how many passed.
@@ -172,6 +186,16 @@ impl Gateway {
                 Ended::Away => tokio::time::sleep(Duration::from_millis(5)).await,
             }
         }
+    }
+}
+
+impl Seen {
+    /// Whether no connection was lost, but by a machine that was too slow for a call.
+    pub fn stands(&self) -> bool {
+        let causes = self.causes.lock().unwrap();
+        let slow = causes.iter().all(|cause| cause.contains("no answer within"));
+        assert!(slow, "{causes:?}");
+        slow
     }
 }
 

@@ -4,3 +4,4 @@ mod hostile;
 mod liar;
 mod several;
 mod single;
+mod windows;
