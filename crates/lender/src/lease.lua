@@ -8,15 +8,15 @@
 -- the number is -1 where something else lies in the quota's place.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local life = redis.call('GET', KEYS[1])
-if not life then
-  life = string.format('%.0f', now)
-  redis.call('SET', KEYS[1], life)
+local born = tonumber(redis.call('GET', KEYS[1]) or '')
+-- Also when the clock was set back behind it: what was granted since is of windows that come again.
+if not born or born > now then
+  born = now
+  redis.call('SET', KEYS[1], string.format('%.0f', born))
 end
-local born = tonumber(life)
 local nodes, wait = tonumber(ARGV[1]), tonumber(ARGV[2])
 
-local answer = { string.format('%.0f', now), life }
+local answer = { string.format('%.0f', now), string.format('%.0f', born) }
 for i = 2, #KEYS do
   local first = 3 + (i - 2) * 5
   local limit, length, wanted = tonumber(ARGV[first]), tonumber(ARGV[first + 1]), tonumber(ARGV[first + 2])

@@ -29,6 +29,13 @@
 //!
 //! A new store grants nothing in the first 300 ms: it cannot tell that it is new from that it has forgotten.
 //!
+//! # What it needs
+//!
+//! A user that may read and write keys that begin with the prefix, by `EVALSHA`, `SCRIPT LOAD`, `TIME`, `GET`, `SET`, `INCRBY`, `PEXPIREAT`,
+//! `PEXPIRE`, `ZADD`, `ZREMRANGEBYSCORE` and `ZCARD`; in a cluster also `CLUSTER SLOTS`. With `ROLE` a replica is found out, with
+//! `INFO` a server that came back as it was is trusted at once, and with `CONFIG GET` it is told whether it may evict keys: set
+//! `maxmemory-policy noeviction`. A quota takes about 150 bytes for its window and up to an hour more.
+//!
 //! # A store that fails, or lies
 //!
 //! What does not answer in time, or answers what it should not, is left alone for 0.1 s at first and 0.2 s at most, and then tried by

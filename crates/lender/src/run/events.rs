@@ -16,6 +16,9 @@ use crate::{
     script::Tag,
 };
 
+/// Most pieces of advice that are given: a store that means harm has many.
+const ADVICE: usize = 100;
+
 /// What has come of something under way.
 pub(super) enum Event {
     Opened(u64, Box<Result<Opened, Lost>>),
@@ -69,6 +72,7 @@ impl Desk {
             self.fleet.counted(gateways, now);
         }
         if let Some(advice) = advice
+            && self.told.advice.len() < ADVICE
             && self.told.advice.insert(advice.clone())
         {
             self.lender.observer.warn(&advice);

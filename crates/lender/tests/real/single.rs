@@ -77,12 +77,32 @@ async fn what_lies_in_the_place_of_one_quota_does_not_stop_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_life_that_is_none_or_that_has_not_begun_begins_anew() {
+    let redis = Redis::start();
+    let gateway = Gateway::start(Settings::new(redis.url()), 1000, Away::Strict).connected().await;
+    gateway.pass(1).await;
+    let tag = redis.keys(QUOTA)[0].split(':').nth(1).unwrap().to_owned();
+    for (life, caller) in [("99999999999999", b"clock"), ("nonsense", b"other")] {
+        redis.cli(&["SET", &format!("tollgate:{tag}:life"), life]);
+        // A quota of the same tag, of which nothing is here.
+        let quotas = (0_u32..).map(|number| gateway.counters.shared_key(&gateway.policy, &[caller, &number.to_be_bytes()]));
+        let tagged = |id: &[u8; 16]| format!("{{tg{:02}}}", id.iter().fold(0, |all, byte| all ^ byte) % 64);
+        let fresh = quotas.into_iter().find(|(_, quota)| tagged(&quota.0) == tag).unwrap();
+        gateway.pass_of(fresh, 1).await;
+    }
+    assert!(gateway.seen.stands());
+    assert_eq!(gateway.seen.unsound.load(SeqCst), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn passwords_and_certificates_are_shown_and_wrong_ones_are_named() {
     let (authority, other, folder) = (Authority::new("redis"), Authority::new("other"), Folder::new());
     let own = authority.issue("n1", 2, &["127.0.0.1"]);
     let client = authority.issue("gateway", 3, &[]);
     let redis = Redis::secure(&authority, &own, &client);
-    redis.cli(&["ACL", "SETUSER", "shop", "on", ">pa:ss word", "~tollgate:*", "+@all"]);
+    let commands =
+        "+evalsha +script|load +role +info +config|get +time +get +set +incrby +pexpireat +zadd +zremrangebyscore +pexpire +zcard";
+    redis.cli(&["ACL", "SETUSER", "shop", "on", ">pa:ss word", "~tollgate:*"].into_iter().chain(commands.split(' ')).collect::<Vec<_>>());
     let (certificate, key) = client.write(&folder, "client");
     let mut good = Settings::new(redis.url());
     good.ca = Some(authority.write(&folder, "ca.pem"));
