@@ -77,5 +77,6 @@ fn a_lease_that_is_idle_keeps_its_credits_and_the_mark_of_its_share_as_long_as_t
     }
     assert_eq!(gateway.passing(), 0, "no second share");
     gateway.name = with_credits;
+    gateway.counters.set_fleet(4, false);
     assert!(gateway.decide().0.passes);
 }
