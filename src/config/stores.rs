@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_filter_api::{Interval, Secret};
 
 use super::{
-    KeyPair,
+    KeyPair, Redis,
     load::{files, start_at},
 };
 
@@ -21,6 +21,8 @@ pub struct Stores {
     pub broker: Option<Broker>,
     /// An etcd whose keys are what is revoked.
     pub etcd: Option<Etcd>,
+    /// A Redis in which gateways keep quotas together.
+    pub redis: Option<Redis>,
     /// The counters of the filter `throttle`.
     pub counters: Counters,
     /// File that keeps what the admin port's `/blocks` took, so that a restart knows it: a JSON array of blocks, in the form that `blocks` of
@@ -164,8 +166,9 @@ impl Stores {
     /// Relative paths start at the configuration's folder. Every setting is named here, so that a new one does not compile before
     /// somebody has said whether it is a path.
     pub(super) fn resolve(&mut self, base: &Path) {
-        let Self { revocations: RevocationList { journal, max_entries: _, catch_up: _ }, broker, etcd, counters, blocks } = self;
+        let Self { revocations: RevocationList { journal, max_entries: _, catch_up: _ }, broker, etcd, redis, counters, blocks } = self;
         let Counters { max_keys: _, file } = counters;
+        redis.iter_mut().for_each(|redis| redis.resolve(base));
         start_at(base, journal.iter_mut().chain(file).chain(blocks));
         if let Some(Broker {
             ca,

@@ -7,13 +7,13 @@
 //! good as the certificates that are trusted; what is fetched over `http` can be forged by whoever sits on the way.
 
 mod breaker;
-pub mod counters;
 mod dns;
 mod document;
 mod documents;
 mod file;
 mod http;
 pub mod inputs;
+pub mod quotas;
 mod remote;
 mod slow;
 mod tended;

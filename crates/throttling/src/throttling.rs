@@ -12,7 +12,7 @@ use std::{
 use tollgate_counters::{self as counters, Counters};
 use tollgate_filter_api::{Env, Moment, Problem};
 
-use crate::blocks::Kept;
+use crate::{blocks::Kept, lend::Lend};
 
 /// The name under which filters find it among [`Env::shared`].
 pub const NAME: &str = "throttling";
@@ -20,12 +20,14 @@ pub const NAME: &str = "throttling";
 /// A quota for so long is worth a file.
 const LONG: Duration = Duration::from_secs(86_400);
 
-/// The counters of the process, and who is blocked.
+/// Counters, blocks, and the way to the store of shared quotas.
 pub struct Throttling {
     /// Who has used how much.
     pub counters: Arc<Counters>,
     /// Who is blocked by the operator at run time.
     pub blocks: Kept,
+    /// Who asks for slices of quotas that several gateways share.
+    pub lender: Option<Arc<dyn Lend>>,
     /// Whether counters of a day and more outlive the process.
     keeps_long: bool,
     used: AtomicBool,
@@ -35,7 +37,13 @@ pub struct Throttling {
 impl Throttling {
     /// These, which nobody uses yet.
     pub fn new(counters: Arc<Counters>, blocks: Kept) -> Self {
-        Self { counters, blocks, keeps_long: false, used: AtomicBool::new(false), forgotten: Mutex::default() }
+        Self { counters, blocks, lender: None, keeps_long: false, used: AtomicBool::new(false), forgotten: Mutex::default() }
+    }
+
+    /// There is a store of quotas that several gateways share.
+    #[must_use]
+    pub fn sharing(self, lender: Arc<dyn Lend>) -> Self {
+        Self { lender: Some(lender), ..self }
     }
 
     /// Counters of a day and more outlive the process.

@@ -21,6 +21,9 @@ pub struct Config {
     pub anonymous: Option<String>,
     /// Requests that are refused whatever they have left. `stores.blocks` of `gateway.yaml` has those that change at run time.
     pub blocks: Vec<Block>,
+    /// Whether all gateways with the same store (`stores.redis` of `gateway.yaml`) count together, for every policy that does not say it
+    /// itself.
+    pub shared: Sharing,
     /// What clients are told of their limits.
     pub headers: Headers,
     /// Limits only count and report, and refuse nothing. Blocks hold all the same.
@@ -66,6 +69,22 @@ pub struct Policy {
     /// Whether what is over the limit is refused. Otherwise it is counted and reported.
     #[serde(default = "stops")]
     pub stop: bool,
+    /// Whether all gateways with the same store count together; by default what the filter's `shared` says. For `requests` of `fixed` windows.
+    #[serde(default)]
+    pub shared: Option<Sharing>,
+}
+
+/// Whether all gateways with the same store count together, and what one does while the store is away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sharing {
+    /// Each counts for itself.
+    #[default]
+    Local,
+    /// Together. While the store is away, each lets its part of the limit pass: of N gateways the N-th.
+    Share,
+    /// Together. While the store is away, nothing passes.
+    Strict,
 }
 
 fn stops() -> bool {

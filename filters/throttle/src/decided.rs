@@ -10,7 +10,7 @@ use crate::{
     filter::Asked,
     limits::{Limit, MOST},
     policies::{Named, Unit},
-    reasons::FULL,
+    reasons::{AWAY, FULL},
 };
 
 /// Problem types of draft-ietf-httpapi-ratelimit-headers-11, §5: the quota is used up, and the gateway can do less than usual.
@@ -22,7 +22,11 @@ const REDUCED: &str = "https://iana.org/assignments/http-problem-types#temporary
 pub(crate) struct Decided {
     /// Whether the request goes on.
     pub passes: bool,
+    /// The request waits for the store of a shared quota.
+    pub waits: bool,
     full: bool,
+    /// The store of a shared quota is away, or too slow.
+    away: bool,
     retry_after: u64,
     /// In the order of the limits that were asked.
     pub said: [Said; MOST],
@@ -44,13 +48,20 @@ impl Said {
 }
 
 impl Decided {
-    /// What the asks were told.
-    pub(crate) fn new(verdict: Verdict, asks: &[Ask<'_>]) -> Self {
+    /// What the asks were told. Who gives up does not wait any longer.
+    pub(crate) fn new(verdict: Verdict, asks: &[Ask<'_>], gives_up: bool) -> Self {
         let mut said = [Said::default(); MOST];
         for (place, ask) in said.iter_mut().zip(asks) {
             *place = Said { is_over: !ask.told.accepted, remaining: ask.told.remaining, reset: ask.told.reset };
         }
-        Self { passes: verdict.passes, full: verdict.full, retry_after: verdict.retry_after, said }
+        Self {
+            passes: verdict.passes,
+            waits: verdict.waits && !gives_up,
+            full: verdict.full,
+            away: verdict.away || (verdict.waits && gives_up),
+            retry_after: verdict.retry_after.max(1),
+            said,
+        }
     }
 
     /// The refusal, of the first limit that refuses.
@@ -60,12 +71,13 @@ impl Decided {
         let retry_after = HeaderValue::from(self.retry_after + spread);
         let refused = asked.iter().zip(&self.said).find(|(asked, said)| said.is_over && asked.named.stops);
         let answer = match refused {
-            Some((asked, _)) if !self.full => asked.limit.reason.because(over(asked.limit, asked.named)),
-            _ => FULL.because(Cause::new(CauseKind::Unavailable, "counter", Rule::Gateway("/stores/counters/max_keys"))),
+            _ if self.full => FULL.because(Cause::new(CauseKind::Unavailable, "counter", Rule::Gateway("/stores/counters/max_keys"))),
+            Some((asked, _)) if !self.away => asked.limit.reason.because(over(asked.limit, asked.named)),
+            _ => AWAY.because(Cause::new(CauseKind::Unavailable, "shared quota", Rule::Gateway("/stores/redis"))),
         };
         let over = asked.iter().zip(&self.said).filter(|(asked, said)| said.is_over && asked.named.stops);
         let violated: Vec<&str> = over.map(|(asked, _)| &*asked.named.name).collect();
-        let kind = if self.full { REDUCED } else { EXCEEDED };
+        let kind = if self.full || self.away { REDUCED } else { EXCEEDED };
         answer.header(RETRY_AFTER, retry_after).problem_type(kind, vec![("violated-policies", violated.into())])
     }
 }

@@ -2,30 +2,31 @@
 
 use std::sync::Arc;
 
-use tollgate_counters::Ask;
+use arrayvec::ArrayVec;
 use tollgate_filter_api::{
-    AllCredentials, Answer, Clock, Cx, DoneCx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Peer, Posture, Problem,
-    Reason, ResponseCx, View, Views,
+    AllCredentials, Answer, Clock, Cx, DoneCx, Env, Fault, Filter, Flow, MetricDoc, Moment, Peer, Posture, Problem, Reason, ResponseCx,
+    View, Views,
 };
 use tollgate_throttling::{Throttling, moment};
 
 use crate::{
     blocks::Blocks,
-    config::{Config, Declaration, Headers},
+    config::{Config, Declaration},
     decided::Decided,
-    fields,
-    limits::{Limit, limits},
+    fields::{Fields, Told},
+    limits::{Limit, MOST, limits},
     open::Open,
     part::Seen,
     policies::{Named, Policies},
     reasons,
+    slices::Wanted,
 };
 
 /// The `throttle` filter.
 pub struct Throttle {
     blocks: Blocks,
     limits: Vec<Limit>,
-    headers: Headers,
+    fields: Fields,
     counters: View<Arc<Throttling>>,
     clock: Arc<dyn Clock>,
 }
@@ -34,7 +35,7 @@ pub struct Throttle {
 #[derive(Default)]
 pub struct State {
     /// What its client reads of the limits.
-    fields: Vec<(HeaderName, HeaderValue)>,
+    told: Told,
     open: Open,
 }
 
@@ -58,9 +59,14 @@ impl Filter for Throttle {
     }
 
     fn build(config: Config, declared: Declaration, env: &Env) -> Result<Self, Problem> {
-        let counters = View::new("throttle.counters", Throttling::of(env)?);
         let limits = limits(&config, &declared, &mut Policies::new(&config, env)?)?;
-        Ok(Self { blocks: Blocks::new(&config, env)?, limits, headers: config.headers, counters, clock: env.clock.clone() })
+        Ok(Self {
+            blocks: Blocks::new(&config, env)?,
+            fields: Fields::new(config.headers, &limits),
+            limits,
+            counters: View::new("throttle.counters", Throttling::of(env)?),
+            clock: env.clock.clone(),
+        })
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
@@ -69,31 +75,29 @@ impl Filter for Throttle {
         if let Some(refusal) = self.blocks.refuse(seen, cx.views)? {
             return Ok(Flow::Stop(refusal));
         }
-        let asked: Vec<Asked<'_>> = match self.limits.iter().filter_map(|limit| Asked::of(limit, seen)).collect() {
+        let asked = match self.asked(seen) {
             Ok(asked) => asked,
             Err(refusal) => return Ok(Flow::Stop(refusal)),
         };
-        let decided = self.decide(&asked, seen, cx.views, &mut cx.state.open)?;
+        let mut wanted = Wanted::default();
+        let open = &mut cx.state.open;
+        let now = seen.call.moment();
+        let mut decided = self.decide(&asked, (seen, now), cx.views, open, &mut wanted, false)?;
+        if decided.waits {
+            decided = self.wait(&asked, seen, cx.views, open, &mut wanted).await?;
+        }
         let heard = || asked.iter().zip(&decided.said).map(|(asked, said)| said.of(asked.named));
         heard().filter(|heard| heard.is_over).for_each(|heard| heard.named.over.inc());
-        let mut fields = Vec::with_capacity(2);
-        if self.headers.ratelimit {
-            fields.extend(fields::policies(heard()).map(|value| (fields::POLICY.clone(), value)));
-            fields.extend(fields::left(heard()).map(|value| (fields::LIMIT.clone(), value)));
-        }
-        if self.headers.x_ratelimit {
-            fields.extend(fields::older(heard()).into_iter().flatten());
-        }
+        let told = self.fields.of(heard());
         if decided.passes {
-            cx.state.fields = fields;
+            cx.state.told = told;
             return Ok(Flow::Next(()));
         }
-        let answer = decided.answer(&asked, cx.call);
-        Ok(Flow::Stop(fields.into_iter().fold(answer, |answer, (name, value)| answer.header(name, value))))
+        Ok(Flow::Stop(told.on_answer(decided.answer(&asked, cx.call))))
     }
 
     fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
-        cx.state.fields.iter().for_each(|(name, value)| cx.resp.set(name.clone(), value.clone()));
+        cx.state.told.on_response(cx.resp);
         Ok(())
     }
 
@@ -110,25 +114,69 @@ pub(crate) struct Asked<'a> {
     pub named: &'a Arc<Named>,
 }
 
-impl<'a> Asked<'a> {
-    fn of(limit: &'a Limit, seen: Seen<'_>) -> Option<Result<Self, Answer>> {
-        let named = limit.policy(seen).transpose()?;
-        Some(named.map(|named| Self { limit, named }))
-    }
-}
+/// The limits that a request meets.
+pub(crate) type All<'a> = ArrayVec<Asked<'a>, MOST>;
 
 impl Throttle {
-    /// Asks all limits at once. What is to be settled at the end is kept.
-    fn decide(&self, asked: &[Asked<'_>], seen: Seen<'_>, views: &mut Views, open: &mut Open) -> Result<Decided, Fault> {
-        let now = moment(seen.call.moment());
-        let decided = views.take(&self.counters, "the limits of the operation", |shared, takes| {
-            let mut asks: Vec<Ask<'_>> = asked.iter().map(|one| one.limit.ask(one.named, &shared.counters, seen)).collect();
-            let verdict = if takes { shared.counters.decide(now, &mut asks) } else { shared.counters.look(now, &mut asks) };
-            if takes && verdict.passes {
-                asked.iter().zip(&asks).for_each(|(one, ask)| open.keep(shared, one.named, ask));
+    /// The limits that a request meets, or its refusal when nobody knows which.
+    fn asked<'a>(&'a self, seen: Seen<'a>) -> Result<All<'a>, Answer> {
+        let mut asked = All::new();
+        for limit in &self.limits {
+            if let Some(named) = limit.policy(seen)? {
+                asked.push(Asked { limit, named });
             }
-            Decided::new(verdict, &asks)
-        })?;
-        Ok(decided)
+        }
+        Ok(asked)
+    }
+
+    /// Asks all limits at once. What is to be settled at the end is kept. With `gives_up`, a request that would wait for the store of shared
+    /// quotas is decided without it.
+    fn decide(
+        &self,
+        asked: &All<'_>,
+        (seen, now): (Seen<'_>, Moment),
+        views: &mut Views,
+        open: &mut Open,
+        wanted: &mut Wanted,
+        gives_up: bool,
+    ) -> Result<Decided, Fault> {
+        let now = moment(now);
+        views.take(&self.counters, "the limits of the operation", |throttling, takes| {
+            let counters = &throttling.counters;
+            let mut asks: ArrayVec<_, MOST> = asked.iter().map(|one| one.limit.ask(one.named, counters, seen)).collect();
+            let verdict = if takes { counters.decide(now, &mut asks) } else { counters.look(now, &mut asks) };
+            if takes {
+                wanted.send(throttling, &asks);
+                if verdict.passes {
+                    asked.iter().zip(&asks).for_each(|(one, ask)| open.keep(throttling, one.named, ask));
+                }
+            }
+            Decided::new(verdict, &asks, gives_up)
+        })
+    }
+
+    /// Waits for slices of shared quotas, and decides when they have come or have not.
+    async fn wait(
+        &self,
+        asked: &All<'_>,
+        seen: Seen<'_>,
+        views: &mut Views,
+        open: &mut Open,
+        wanted: &mut Wanted,
+    ) -> Result<Decided, Fault> {
+        let begun = self.clock.instant();
+        loop {
+            let mut answered = None;
+            let now = self.clock.moment();
+            views.effect(&self.counters, |throttling| answered = wanted.answered(throttling, now.instant - begun));
+            // Who asked first may have been answered before this request began to wait.
+            let decided = self.decide(asked, (seen, now), views, open, wanted, answered.is_none())?;
+            if !decided.waits {
+                return Ok(decided);
+            }
+            if let Some(answered) = answered {
+                answered.await;
+            }
+        }
     }
 }

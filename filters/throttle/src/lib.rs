@@ -10,12 +10,14 @@ mod config;
 mod decided;
 mod fields;
 mod filter;
+mod key;
 mod limits;
 mod open;
 mod params;
 mod part;
 mod policies;
 mod reasons;
+mod slices;
 mod tiers;
 
 pub use config::Config;
@@ -27,6 +29,7 @@ pub const KIND: Kind = Kind::of::<Throttle>(
     include_str!("../README.md"),
     &[
         ("api.yaml", include_str!("../cases/api.yaml")),
+        ("away.yaml", include_str!("../cases/away.yaml")),
         ("blocks.yaml", include_str!("../cases/blocks.yaml")),
         ("conditions.yaml", include_str!("../cases/conditions.yaml")),
         ("full.yaml", include_str!("../cases/full.yaml")),

@@ -1,13 +1,14 @@
 //! The limits of an operation: which policy counts, and for whom.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
-use tollgate_counters::{self as counters, Ask, Counters};
+use tollgate_counters::{Ask, Counters};
 use tollgate_filter_api::{Answer, Problem, Reason, Rule};
 
 use crate::{
     condition::Condition,
     config::{Config, Declaration, Level, Limit as Setting, Plan},
+    key::{Key, PARTS},
     part::{Part, Seen},
     policies::{List, Named, Policies},
     reasons::{ANONYMOUS, API, APPLICATION, LIMIT, OPERATION, SUBSCRIPTION},
@@ -16,8 +17,6 @@ use crate::{
 
 /// Most limits of an operation, so that they are counted without an allocation.
 pub(crate) const MOST: usize = 8;
-/// Most parts of a key.
-const PARTS: usize = 4;
 
 /// One limit.
 #[derive(Debug)]
@@ -45,16 +44,6 @@ enum Which {
         otherwise: Arc<Named>,
     },
     Tier(Tier),
-}
-
-/// Who is counted together.
-#[derive(Debug)]
-struct Key {
-    /// What the parts are. Limits that share a policy and nothing else do not share counters.
-    name: Box<str>,
-    parts: Vec<Part>,
-    /// A client can have as many as it likes.
-    chosen: bool,
 }
 
 /// All limits that the settings and the definition have for an operation, in the order in which they answer.
@@ -131,7 +120,16 @@ fn part(at: usize, nth: usize, name: &str) -> Result<Part, Problem> {
 
 impl Limit {
     fn new(reason: &'static Reason, rule: Rule, which: Which, key: Key) -> Self {
+        let key = if matches!(which, Which::Always(_)) { key.of_one_policy() } else { key };
         Self { reason, rule, which, key, when: Vec::new(), anonymous: false }
+    }
+
+    /// The policy that counts every request, when there is one.
+    pub(crate) fn always(&self) -> Option<&Named> {
+        match &self.which {
+            Which::Always(named) if !self.anonymous && self.when.is_empty() => Some(named),
+            _ => None,
+        }
     }
 
     /// The policy that counts this request, when the limit is for its caller.
@@ -155,27 +153,8 @@ impl Limit {
 
     /// The question that it asks of a request.
     pub(crate) fn ask<'p>(&self, named: &'p Named, counters: &Counters, seen: Seen<'_>) -> Ask<'p> {
-        let ask = Ask::new(&named.policy, self.key.of(named, counters, seen));
+        let ask = self.key.ask(named, counters, seen);
         let ask = if named.stops { ask } else { ask.never_stops() };
-        if self.key.chosen { ask.chosen_by_client() } else { ask }
-    }
-}
-
-impl Key {
-    fn new(name: &str, parts: Vec<Part>) -> Self {
-        Self { name: name.into(), chosen: parts.iter().any(Part::is_chosen_by_clients), parts }
-    }
-
-    fn of(&self, named: &Named, counters: &Counters, seen: Seen<'_>) -> counters::Key {
-        let mut values = [const { Cow::Borrowed(&[] as &[u8]) }; PARTS];
-        for (place, part) in values.iter_mut().zip(&self.parts) {
-            *place = part.of(seen);
-        }
-        let mut all = [&[] as &[u8]; PARTS + 1];
-        all[0] = self.name.as_bytes();
-        for (place, value) in all[1..].iter_mut().zip(&values) {
-            *place = value;
-        }
-        counters.key(&named.policy, &all[..=self.parts.len()])
+        if self.key.is_chosen_by_clients() { ask.chosen_by_client() } else { ask }
     }
 }

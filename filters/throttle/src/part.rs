@@ -1,6 +1,6 @@
 //! What tells requests apart that are counted apart.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, net::IpAddr, ops::Deref};
 
 use serde_json::Value;
 use tollgate_filter_api::{Call, Credentials, HeaderName, KeyType, Peer, RequestHead};
@@ -74,14 +74,19 @@ impl Part {
         matches!(self, Self::Address | Self::Header(_) | Self::Query(_) | Self::Path(_))
     }
 
+    /// Whether all requests to an operation have the same.
+    pub(crate) fn is_of_operation(&self) -> bool {
+        matches!(self, Self::Api | Self::Operation)
+    }
+
     /// What this request has of it. Without it, the request is counted with all others that have none: who leaves out a header must not get
     /// round a limit.
-    pub(crate) fn of<'a>(&'a self, seen: Seen<'a>) -> Cow<'a, [u8]> {
+    pub(crate) fn of<'a>(&'a self, seen: Seen<'a>) -> PartValue<'a> {
         let text = |text: &'a Option<String>| Cow::Borrowed(text.as_deref().unwrap_or_default().as_bytes());
         let (operation, principal) = (&seen.call.operation, seen.credentials.first);
         let application = || tiers::application(seen.credentials, "id");
-        match self {
-            Self::Address => Cow::Owned(network(seen.call.client)),
+        PartValue::Text(match self {
+            Self::Address => return network(seen.call.client),
             Self::Api => Cow::Borrowed(operation.base_path.as_bytes()),
             Self::Operation => Cow::Borrowed(operation.id.as_bytes()),
             Self::Subject => text(&principal.subject),
@@ -103,15 +108,38 @@ impl Part {
             Self::Header(name) => joined(seen.req.get_all(name).map(|value| Cow::Borrowed(value.as_bytes()))),
             Self::Query(name) => joined(params::query(seen.req.query(), name)),
             Self::Path(name) => params::path(seen.req.path(), operation, name).unwrap_or_default(),
+        })
+    }
+}
+
+/// What a request has of a part.
+pub(crate) enum PartValue<'a> {
+    /// As it is known.
+    Text(Cow<'a, [u8]>),
+    /// The beginning of an address: so many bytes of it.
+    Network([u8; 16], usize),
+}
+
+impl Deref for PartValue<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text,
+            Self::Network(address, length) => &address[..*length],
         }
     }
 }
 
 /// An address of IPv4; of IPv6 the network of 64 bits, in which one client has every address.
-fn network(address: IpAddr) -> Vec<u8> {
+fn network(address: IpAddr) -> PartValue<'static> {
+    let mut bytes = [0; 16];
     match address.to_canonical() {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets()[..8].to_vec(),
+        IpAddr::V4(address) => {
+            bytes[..4].copy_from_slice(&address.octets());
+            PartValue::Network(bytes, 4)
+        }
+        IpAddr::V6(address) => PartValue::Network(address.octets(), 8),
     }
 }
 

@@ -6,7 +6,7 @@ use tollgate_counters as counters;
 use tollgate_filter_api::{Counter, Env, Problem};
 use tollgate_throttling::Throttling;
 
-use crate::config::{Algorithm, Config, Policy, Project, ProjectPolicy};
+use crate::config::{Algorithm, Config, Policy, Project, ProjectPolicy, Sharing};
 
 /// A policy, ready to be asked.
 #[derive(Debug)]
@@ -87,7 +87,17 @@ const PROJECT: [List; 3] = [List::Resource, List::Application, List::Subscriptio
 impl<'a> Policies<'a> {
     /// Those of the settings are all judged, those of the project when something names them.
     pub(crate) fn new(config: &'a Config, env: &'a Env) -> Result<Self, Problem> {
-        let mut policies = Self { config, project: env.declared.get()?, env, throttling: Throttling::of(env)?, made: BTreeMap::new() };
+        let throttling = Throttling::of(env)?;
+        let shares = |policy: &Policy| policy.shared.is_some_and(|sharing| sharing != Sharing::Local);
+        let place = match config.policies.iter().find(|(_, policy)| shares(policy)) {
+            Some((name, _)) => Some(format!("{}/shared", pointer(name))),
+            None => (config.shared != Sharing::Local).then(|| "/shared".to_owned()),
+        };
+        if let Some(place) = place.filter(|_| throttling.lender.is_none()) {
+            let problem = Problem::setting(place, "gateways that count together need a store, and there is none");
+            return Err(problem.hint("name it in `stores.redis` of gateway.yaml"));
+        }
+        let mut policies = Self { config, project: env.declared.get()?, env, throttling, made: BTreeMap::new() };
         for (name, policy) in &config.policies {
             let named = policies.of_settings(name, policy)?;
             policies.made.insert((List::Settings, name.clone()), named);
@@ -142,9 +152,7 @@ impl<'a> Policies<'a> {
     }
 
     fn of_settings(&self, name: &str, policy: &Policy) -> Result<Arc<Named>, Problem> {
-        let wrong = |key: &str, message: String| {
-            Problem::setting(format!("/policies/{}{key}", name.replace('~', "~0").replace('/', "~1")), message)
-        };
+        let wrong = |key: &str, message: String| Problem::setting(format!("{}{key}", pointer(name)), message);
         if name.is_empty() || !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(wrong("", format!("expected a name in printable ASCII, found {name:?}")));
         }
@@ -171,12 +179,19 @@ impl<'a> Policies<'a> {
             (_, Some(_)) => return Err(wrong("/burst", "only the algorithm `gcra` has a burst".to_owned())),
         };
         let stops = policy.stop && !self.config.shadow;
-        self.named(name, algorithm, (unit, quota, window), stops).map_err(|error| wrong("", error.to_string()))
+        let is_shareable = unit == Unit::Requests && algorithm == counters::Algorithm::Fixed;
+        let sharing = policy.shared.unwrap_or(self.config.shared);
+        if sharing != Sharing::Local && !is_shareable {
+            let message = "gateways share `requests` of `fixed` windows alone; write `shared: local`, or another policy";
+            return Err(wrong(if policy.shared.is_some() { "/shared" } else { "" }, message.to_owned()));
+        }
+        self.named(name, algorithm, (unit, quota, window), stops, sharing).map_err(|error| wrong("", error.to_string()))
     }
 
     fn of_project(&self, name: &str, policy: &ProjectPolicy) -> Result<Arc<Named>, counters::PolicyError> {
         let stops = policy.stop_on_quota && !self.config.shadow;
-        self.named(name, counters::Algorithm::Fixed, (Unit::Requests, policy.count, policy.window_seconds), stops)
+        let quota = (Unit::Requests, policy.count, policy.window_seconds);
+        self.named(name, counters::Algorithm::Fixed, quota, stops, self.config.shared)
     }
 
     fn named(
@@ -185,19 +200,28 @@ impl<'a> Policies<'a> {
         algorithm: counters::Algorithm,
         (unit, quota, window): (Unit, u64, u64),
         stops: bool,
+        sharing: Sharing,
     ) -> Result<Arc<Named>, counters::PolicyError> {
         let policy = match unit {
+            Unit::Requests if sharing == Sharing::Share => counters::Policy::shared(name, quota, window, counters::Away::Share)?,
+            Unit::Requests if sharing == Sharing::Strict => counters::Policy::shared(name, quota, window, counters::Away::Strict)?,
             Unit::Requests => counters::Policy::new(name, algorithm, counters::Limit::Requests(quota), window)?,
             Unit::Bytes => counters::Policy::new(name, algorithm, counters::Limit::Bytes(quota), window)?,
             Unit::Concurrent => counters::Policy::concurrent(name, quota)?,
         };
-        self.throttling.has_policy(name, Duration::from_secs(window));
+        if !policy.is_shared() {
+            self.throttling.has_policy(name, Duration::from_secs(window));
+        }
         let quoted = format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
         let within = if window > 0 { format!(";w={window}") } else { String::new() };
         let item = format!("{quoted};q={quota}{}{within}", unit.parameter()).into();
         let over = self.env.metrics.counter("throttle_over_total", Some(("policy", name)));
         Ok(Arc::new(Named { name: name.into(), policy, stops, unit, quota, window, item, quoted: quoted.into(), over }))
     }
+}
+
+fn pointer(name: &str) -> String {
+    format!("/policies/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 fn of(project: &Project, list: List) -> Option<&BTreeMap<String, ProjectPolicy>> {

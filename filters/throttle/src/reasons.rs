@@ -18,5 +18,6 @@ reasons! {
     UNKNOWN_TIER = "unknown_tier", 500, 900_809, "The gateway does not know the tier of this credential", "A verified claim names a tier of which neither `policies` nor its list in policies.yaml has a policy. The log says which claim; add the policy.";
     LIMIT = "limit", 429, 900_806, "Too many requests", "The caller has used up one of the `limits`. The log says which; `Retry-After` says when there is more.";
     ANONYMOUS = "anonymous", 429, 900_804, "Too many requests without a credential", "The client's address has used up the policy `anonymous`. `Retry-After` says when there is more.";
+    AWAY = "away", 503, 900_900, "The gateway cannot tell at the moment how much is left", "The store that gateways share (`stores.redis`) is away or slow, and nothing of the quota is here: `shared: strict` lets nothing pass then, and `shared: share` only this gateway's part of what was left. `quota_store_connected` shows when it is back.";
     FULL = "full", 503, 900_900, "The gateway cannot count another caller at the moment", "`stores.counters.max_keys` counters are in use, and the request would need another one for an address or a header. Counters that are over make room within seconds.";
 }

@@ -1,20 +1,22 @@
 //! The `throttle` filter from outside.
 
 use std::{
+    pin::Pin,
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use filter_throttle::{KIND, Throttle};
-use tollgate_counters::Counters;
+use tollgate_counters::{Counters, Key, Question};
 use tollgate_filter_testkit::{Conformance, Harness, Run, Setup, principal};
 use tollgate_testkit::Folder;
-use tollgate_throttling::{Kept, Moment, NAME, Throttling};
+use tollgate_throttling::{Kept, Lend, Moment, NAME, Throttling};
 
 #[test]
 fn it_conforms() {
     let full = |setup: Setup| setup.offering(NAME, &throttling(1, Kept::nowhere()));
-    Conformance::<Throttle>::new(&KIND).with_world("full", full).run();
+    let away = |setup: Setup| setup.offering(NAME, &sharing());
+    Conformance::<Throttle>::new(&KIND).with_world("full", full).with_world("away", away).run();
 }
 
 fn problem(settings: &str) -> (String, String) {
@@ -151,7 +153,7 @@ fn what_another_limit_refuses_is_not_in_progress() {
         run(&harness).next().done(200);
     }
     let _kept = [run(&harness), run(&harness), run(&harness)].map(|run| run.assert_denied(429, "throttle.limit"));
-    harness.advance(std::time::Duration::from_secs(60));
+    harness.advance(Duration::from_secs(60));
     let _open = [run(&harness).next(), run(&harness).next()];
     run(&harness).assert_denied(429, "throttle.limit");
 }
@@ -167,13 +169,58 @@ fn bytes_of_both_bodies_count_when_the_request_is_over_and_stop_the_next_one() {
     last.done_after(200, 0, 5000);
     run(&harness).assert_denied(429, "throttle.limit");
     beside.done_after(200, 7000, 0);
-    harness.advance(std::time::Duration::from_secs(60));
+    harness.advance(Duration::from_secs(60));
     run(&harness).next();
 }
 
+fn counters(max_keys: usize) -> Arc<Counters> {
+    Arc::new(Counters::new(Moment { wall: SystemTime::now(), instant: Instant::now() }, max_keys))
+}
+
+/// A store that nobody can reach.
+struct Away;
+
+impl Lend for Away {
+    fn ask(&self, question: Question) {
+        panic!("nobody should ask {question:?}");
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_millis(50)
+    }
+
+    fn answered(&self, _: &[Key]) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        panic!("nobody should wait");
+    }
+}
+
+fn sharing() -> Arc<Throttling> {
+    Arc::new(Throttling::new(counters(100), Kept::nowhere()).sharing(Arc::new(Away)))
+}
+
+#[test]
+fn what_gateways_share_needs_a_store_and_fixed_windows_of_requests() {
+    let shared = |policy: &str| format!("{{ policies: {{ a: {policy} }}, shared: strict }}");
+    let (pointer, said) = problem(&shared("{ requests: 1, per: 1m }"));
+    assert!(pointer == "/shared" && said.contains("`stores.redis`"), "{pointer} {said}");
+    let (pointer, said) = problem("{ policies: { a: { requests: 1, per: 1m, shared: share } } }");
+    assert!(pointer == "/policies/a/shared" && said.contains("`stores.redis`"), "{pointer} {said}");
+    for (policy, place) in [
+        ("{ bytes: 1KiB, per: 1m }", "/policies/a"),
+        ("{ concurrent: 1 }", "/policies/a"),
+        ("{ requests: 1, per: 1m, algorithm: sliding }", "/policies/a"),
+        ("{ requests: 1, per: 1m, algorithm: gcra, shared: share }", "/policies/a/shared"),
+    ] {
+        let setup = Harness::<Throttle>::setup().offering(NAME, &sharing());
+        let problem = setup.problem(&shared(policy));
+        assert!(problem.pointer == place && problem.message.contains("`shared: local`"), "{policy}: {problem}");
+        let local = policy.replace(", shared: share", "").replace(" }", ", shared: local }");
+        Harness::<Throttle>::setup().offering(NAME, &sharing()).yaml(&shared(&local));
+    }
+}
+
 fn throttling(max_keys: usize, blocks: Kept) -> Arc<Throttling> {
-    let now = Moment { wall: SystemTime::now(), instant: Instant::now() };
-    Arc::new(Throttling::new(Arc::new(Counters::new(now, max_keys)), blocks))
+    Arc::new(Throttling::new(counters(max_keys), blocks))
 }
 
 #[test]

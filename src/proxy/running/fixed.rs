@@ -60,12 +60,13 @@ fn shape(listener: &Listener) -> (std::net::SocketAddr, bool, bool) {
 }
 
 /// A source takes new settings, but none can begin or end.
-fn stores_changes(old: &Stores, next: &Stores) -> [Change; 5] {
-    let Stores { revocations, broker, etcd, counters, blocks } = next;
+fn stores_changes(old: &Stores, next: &Stores) -> [Change; 6] {
+    let Stores { revocations, broker, etcd, redis, counters, blocks } = next;
     [
         ("/stores/revocations", *revocations != old.revocations),
         ("/stores/broker", broker.is_some() != old.broker.is_some()),
         ("/stores/etcd", etcd.is_some() != old.etcd.is_some()),
+        ("/stores/redis", *redis != old.redis),
         ("/stores/counters", *counters != old.counters),
         ("/stores/blocks", *blocks != old.blocks),
     ]

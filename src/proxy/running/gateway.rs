@@ -37,7 +37,7 @@ use crate::{
     },
     routes::{host, normal},
     source::PlanSource,
-    stores::{self, Documents, Resolver, ServerTrust, SystemClock, counters::Quotas, inputs},
+    stores::{self, Documents, Resolver, ServerTrust, SystemClock, inputs, quotas::Quotas},
     telemetry::{AccessLog, Telemetry},
 };
 
@@ -270,7 +270,12 @@ async fn on_a_thread(work: impl FnOnce() -> Result<Value, ChangeRefused> + Send 
 /// What the series of filters, stores and listeners are.
 fn series(kinds: &'static [Kind]) -> impl Iterator<Item = &'static MetricDoc> + Clone {
     let filters = kinds.iter().flat_map(|kind| kind.metrics);
-    filters.chain(stores::METRICS).chain(stores::counters::METRICS).chain(listener::METRICS).chain(tollgate_revocations::METRICS)
+    filters
+        .chain(stores::METRICS)
+        .chain(stores::quotas::METRICS)
+        .chain(stores::quotas::SHARED)
+        .chain(listener::METRICS)
+        .chain(tollgate_revocations::METRICS)
 }
 
 fn random() -> u64 {

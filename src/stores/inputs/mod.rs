@@ -51,7 +51,7 @@ pub fn check(config: &Config) -> Result<(), Problems> {
 }
 
 /// The place is where the configuration names it, by the last word of the code.
-fn blame(problem: Problem, config: &Config, section: &str, fields: &[&str]) -> Problem {
+pub(super) fn blame(problem: Problem, config: &Config, section: &str, fields: &[&str]) -> Problem {
     let field = problem.code.rsplit('.').next().filter(|field| fields.contains(field));
     let pointer = field.map_or_else(|| section.to_owned(), |field| format!("{section}/{field}"));
     let message = if problem.file.is_empty() { problem.message } else { format!("{}: {}", problem.file, problem.message) };

@@ -2,7 +2,10 @@
 //!
 //! A process that is killed, or that hands over to another one, forgets what it counted since it wrote its file last.
 
+mod shared;
+
 use std::{
+    io,
     path::PathBuf,
     sync::{
         Arc,
@@ -16,13 +19,17 @@ use tollgate_counters::Counters;
 use tollgate_filter_api::{Clock, Env, Gauge, LogLimiter, MetricDoc, Problem, Problems};
 use tollgate_throttling::{Kept, NAME, Throttling, moment};
 
-use crate::config::Config;
+use super::inputs::blame;
+use crate::config::{self, Config};
 
 /// How often counters whose time is over are let go of, a part of them, and the blocks' file is looked at.
 const TICK: Duration = Duration::from_secs(1);
 
 /// How often the counters are written, unless writing takes a good part of that.
 const SAVE: Duration = Duration::from_secs(10);
+
+pub use shared::METRICS as SHARED;
+use shared::Shared;
 
 /// The series written here.
 pub const METRICS: &[MetricDoc] = &[MetricDoc { name: "throttle_keys", help: "Counters in use." }];
@@ -31,6 +38,7 @@ pub const METRICS: &[MetricDoc] = &[MetricDoc { name: "throttle_keys", help: "Co
 pub struct Quotas {
     /// What filters use.
     pub throttling: Arc<Throttling>,
+    shared: Option<Arc<Shared>>,
     file: Option<PathBuf>,
     clock: Arc<dyn Clock>,
     keys: Gauge,
@@ -60,16 +68,31 @@ impl Quotas {
         };
         let blocks = stores.blocks.as_deref().map_or_else(|| Ok(Kept::nowhere()), Kept::open);
         let blocks = blocks.map_err(|error| wrong(config, "/stores/blocks", &error.to_string()))?;
-        let throttling = Throttling::new(Arc::new(counters), blocks);
+        let counters = Arc::new(counters);
+        let shared = stores.redis.as_ref().map(|redis| shared(config, redis, counters.clone(), env)).transpose()?;
+        let throttling = Throttling::new(counters, blocks);
+        let throttling = match &shared {
+            Some(shared) => throttling.sharing(shared.clone()),
+            None => throttling,
+        };
         let throttling = Arc::new(if stores.counters.file.is_some() { throttling.keeping_long() } else { throttling });
         env.shared.offer(NAME, &throttling);
         Ok(Self {
             throttling,
+            shared,
             file: stores.counters.file.clone(),
             clock: env.clock.clone(),
             keys: env.metrics.gauge("throttle_keys", None),
             handed_over: AtomicBool::new(false),
         })
+    }
+
+    /// Asks the store of shared quotas from now on.
+    ///
+    /// # Errors
+    /// When there can be no thread.
+    pub fn start(&self) -> io::Result<()> {
+        self.shared.as_ref().map_or(Ok(()), Shared::start)
     }
 
     /// Warns of what a restart forgets.
@@ -153,6 +176,16 @@ async fn leaving(handed_over: &mut watch::Receiver<bool>) {
     if handed_over.wait_for(|over| *over).await.is_err() {
         std::future::pending::<()>().await;
     }
+}
+
+fn shared(config: &Config, redis: &config::Redis, counters: Arc<Counters>, env: &Env) -> Result<Arc<Shared>, Problems> {
+    let settings = shared::settings(redis);
+    tollgate_lender::check(&settings).map_err(|problem| {
+        let mut problems = Problems::from(blame(problem, config, "/stores/redis", shared::FIELDS));
+        config.locate(&mut problems);
+        problems
+    })?;
+    Ok(Shared::new(settings, counters, &env.metrics))
 }
 
 fn wrong(config: &Config, pointer: &str, message: &str) -> Problems {
