@@ -7,35 +7,16 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::{oneshot, watch};
-use tollgate_broker::{ClientCertificate, Listener, Message, NotNow, Settings};
+use tollgate_broker::{Listener, Message, NotNow};
 use tollgate_filter_api::LogLimiter;
 use tollgate_revocations::{Bad, Book, Input, Missed, Statement, Subscription, text, wire_map};
 
-use super::supervisor::supervise;
+use super::listening::{Attentive, GOODBYE, listen, settings};
 use crate::config::{self, Broker, Stores};
-
-/// How often the view is looked at.
-const TICK: Duration = Duration::from_millis(250);
-
-/// How long a goodbye to the broker may take.
-const GOODBYE: Duration = Duration::from_secs(1);
-
-/// What the client wants to know.
-pub(super) fn settings(broker: &Broker) -> Settings {
-    let pair = |pair: &config::KeyPair| ClientCertificate { certificate: pair.certificate.clone(), key: pair.key.clone() };
-    let mut settings = Settings::new(broker.url.clone(), broker.topic.clone());
-    settings.username.clone_from(&broker.username);
-    settings.password.clone_from(&broker.password);
-    settings.subscription.clone_from(&broker.subscription);
-    settings.ca.clone_from(&broker.ca);
-    settings.client_certificate = broker.client_certificate.as_ref().map(pair);
-    settings.heartbeat = broker.heartbeat.0;
-    settings
-}
 
 /// What tells a subscription from any other: whoever listens to the same knows the same.
 fn name(broker: &Broker) -> String {
@@ -61,12 +42,12 @@ pub(super) async fn keep(book: Arc<Book>, mut stores: watch::Receiver<Stores>, l
             Some((_, ear)) => ear,
             None => {
                 let Some(subscription) = subscription(&book, &broker) else { return };
-                Arc::new(Ear::new(subscription))
+                Arc::new(Ear::new(book.clone(), subscription))
             }
         };
         known = Some((name, ear.clone()));
         let (stop, stopped) = oneshot::channel();
-        let mut listening = pin!(listen(book.clone(), settings(&broker), ear, stopped));
+        let mut listening = pin!(listen(settings(&broker), ear, stopped));
         let leaving = tokio::select! {
             () = &mut listening => false,
             () = &mut leave => true,
@@ -87,56 +68,9 @@ async fn changed(stores: &mut watch::Receiver<Stores>, broker: &Broker) {
     }
 }
 
-/// Listens until `stop` is dropped; a failure of the task is told and survived.
-async fn listen(book: Arc<Book>, settings: Settings, ear: Arc<Ear>, stop: oneshot::Receiver<()>) {
-    let (ended, _) = watch::channel(false);
-    let make = || {
-        let (settings, ear, mut ended) = (settings.clone(), ear.clone(), ended.subscribe());
-        async move {
-            let stop = async move {
-                let _ = ended.wait_for(|ended| *ended).await;
-            };
-            let run = tollgate_broker::run(settings, ear.clone(), stop);
-            // What came is heard before it is asked for how long nothing came, be it that we could not listen.
-            tokio::select! {
-                biased;
-                done = run => done,
-                never = tick(ear) => match never {},
-            }
-        }
-    };
-    let failed = |failure: &str| {
-        log::error!("the task that listens to the broker is started again: {failure}");
-        if let Some(feed) = book.feed(Input::Broker) {
-            feed.restarted();
-        }
-        ear.subscription.lost("the task that listens failed");
-    };
-    let stopping = async {
-        let _ = stop.await;
-        let _ = ended.send(true);
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        done = supervise(make, failed) => if let Err(problem) = done {
-            // A file that was there when the settings were checked. New settings, or a restart, try again.
-            log::error!("the broker is not listened to: {problem}");
-            ear.subscription.lost(&problem.to_string());
-            std::future::pending::<()>().await;
-        },
-        () = stopping => {}
-    }
-}
-
-async fn tick(ear: Arc<Ear>) -> std::convert::Infallible {
-    loop {
-        tokio::time::sleep(TICK).await;
-        ear.subscription.tick();
-    }
-}
-
 /// Hears what the broker says.
 struct Ear {
+    book: Arc<Book>,
     subscription: Arc<Subscription>,
     there: AtomicBool,
     arrivals: LogLimiter,
@@ -144,8 +78,20 @@ struct Ear {
 }
 
 impl Ear {
-    fn new(subscription: Arc<Subscription>) -> Self {
-        Self { subscription, there: AtomicBool::new(false), arrivals: LogLimiter::default(), losses: LogLimiter::default() }
+    fn new(book: Arc<Book>, subscription: Arc<Subscription>) -> Self {
+        Self { book, subscription, there: AtomicBool::new(false), arrivals: LogLimiter::default(), losses: LogLimiter::default() }
+    }
+}
+
+impl Attentive for Ear {
+    fn tick(&self) {
+        self.subscription.tick();
+    }
+
+    fn failed(&self) {
+        if let Some(feed) = self.book.feed(Input::Broker) {
+            feed.restarted();
+        }
     }
 }
 

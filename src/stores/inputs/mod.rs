@@ -5,7 +5,8 @@
 
 mod broker;
 mod etcd;
-mod supervisor;
+pub(super) mod listening;
+pub(super) mod supervisor;
 
 use std::{io, sync::Arc};
 
@@ -16,7 +17,7 @@ use tollgate_revocations::{Book, Input};
 use crate::config::{Config, Missed, Stores};
 
 /// Settings that a problem's code may name.
-const BROKER: &[&str] = &["url", "topic", "subscription", "username", "password", "heartbeat", "ca", "client_certificate"];
+pub(super) const BROKER: &[&str] = &["url", "topic", "subscription", "username", "password", "heartbeat", "ca", "client_certificate"];
 const ETCD: &[&str] = &["endpoints", "prefix", "username", "password", "relist", "heartbeat", "ca", "client_certificate"];
 
 /// Which sources there are.
@@ -33,7 +34,7 @@ pub fn check(config: &Config) -> Result<(), Problems> {
     let stores = &config.gateway.stores;
     let mut problems = Problems::default();
     if let Some(broker) = &stores.broker
-        && let Err(problem) = tollgate_broker::check(&broker::settings(broker))
+        && let Err(problem) = tollgate_broker::check(&listening::settings(broker))
     {
         problems.push(blame(problem, config, "/stores/broker", BROKER));
     }

@@ -17,7 +17,7 @@ impl<T> Drop for Owned<T> {
 }
 
 /// Runs what `make` makes to its end, and anew after a panic, which `failed` is told.
-pub(super) async fn supervise<F>(mut make: impl FnMut() -> F, mut failed: impl FnMut(&str)) -> F::Output
+pub(in crate::stores) async fn supervise<F>(mut make: impl FnMut() -> F, mut failed: impl FnMut(&str)) -> F::Output
 where
     F: Future<Output: Send> + Send + 'static,
 {
