@@ -43,6 +43,7 @@ mod throttle_blocks;
 mod throttle_in_progress;
 mod throttle_kept;
 mod throttle_keys;
+mod throttle_traffic_manager;
 mod tls;
 mod traps;
 mod wso2;

@@ -15,6 +15,7 @@ mod redis;
 mod request_id;
 mod security;
 mod stores;
+mod traffic_manager;
 mod waivers;
 
 pub use chain::{ChainSpec, FilterSpec, StepSpec, gives_principal};
@@ -28,4 +29,5 @@ pub use redis::{Redis, Sentinel};
 pub use request_id::{IdAnswers, IdFormat, IdSource, RequestIds};
 pub use security::{Requirements, Security};
 pub use stores::{Broker, Counters, Etcd, Missed, RevocationList, Stores};
+pub use traffic_manager::{TrafficBroker, TrafficManager};
 pub use waivers::Waivers;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_filter_api::{Interval, Secret};
 
 use super::{
-    KeyPair, Redis,
+    KeyPair, Redis, TrafficManager,
     load::{files, start_at},
 };
 
@@ -28,6 +28,8 @@ pub struct Stores {
     /// File that keeps what the admin port's `/blocks` took, so that a restart knows it: a JSON array of blocks, in the form that `blocks` of
     /// the filter `throttle` has. It may be edited while the gateway runs. Absent: the port takes nothing.
     pub blocks: Option<PathBuf>,
+    /// WSO2's traffic manager, which decides for the filter `throttle` of several gateways.
+    pub traffic_manager: Option<TrafficManager>,
 }
 
 /// The counters of the filter `throttle`.
@@ -166,10 +168,21 @@ impl Stores {
     /// Relative paths start at the configuration's folder. Every setting is named here, so that a new one does not compile before
     /// somebody has said whether it is a path.
     pub(super) fn resolve(&mut self, base: &Path) {
-        let Self { revocations: RevocationList { journal, max_entries: _, catch_up: _ }, broker, etcd, redis, counters, blocks } = self;
+        let Self {
+            revocations: RevocationList { journal, max_entries: _, catch_up: _ },
+            broker,
+            etcd,
+            redis,
+            counters,
+            blocks,
+            traffic_manager,
+        } = self;
         let Counters { max_keys: _, file } = counters;
         redis.iter_mut().for_each(|redis| redis.resolve(base));
         start_at(base, journal.iter_mut().chain(file).chain(blocks));
+        if let Some(traffic_manager) = traffic_manager {
+            traffic_manager.resolve(base);
+        }
         if let Some(Broker {
             ca,
             client_certificate,

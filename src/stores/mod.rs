@@ -17,6 +17,7 @@ pub mod quotas;
 mod remote;
 mod slow;
 mod tended;
+pub mod traffic_manager;
 mod trust;
 
 #[cfg(test)]

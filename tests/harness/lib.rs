@@ -22,6 +22,7 @@ pub mod resuming;
 pub mod revoking;
 pub mod signer;
 pub mod token;
+pub mod traffic;
 pub mod upstream;
 
 use std::{
@@ -37,6 +38,7 @@ pub use project::Project;
 pub use resuming::{Call, Called, Resuming};
 pub use revoking::Revoking;
 pub use tollgate_testkit::{Folder, certificates, forms};
+pub use traffic::TrafficManager;
 pub use upstream::{Reply, Upstream};
 
 /// How long a condition may take to become true on a loaded machine.

@@ -28,6 +28,42 @@ pub struct Config {
     pub headers: Headers,
     /// Limits only count and report, and refuse nothing. Blocks hold all the same.
     pub shadow: bool,
+    /// How the traffic manager of `stores.traffic_manager` is worked with.
+    pub traffic_manager: Option<TrafficManager>,
+}
+
+/// How the traffic manager is worked with.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrafficManager {
+    /// What becomes of limits of the gateway's own.
+    pub local: Local,
+    /// What else the traffic manager is told of a request, so that conditions of its policies can ask for it. Its address is always told.
+    pub properties: Properties,
+}
+
+/// What becomes of limits of the gateway's own beside a traffic manager.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Local {
+    /// They count too: no gateway lets more pass than they say, whatever the traffic manager decides, or when it is away. A tier that
+    /// has a policy here is such a limit; one that has none is not.
+    #[default]
+    Ceiling,
+    /// There are none. Tiers are only told.
+    Off,
+}
+
+/// Names of what the traffic manager is told. It is told the last value of a parameter, and the first of a header.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Properties {
+    /// Headers.
+    pub headers: Vec<String>,
+    /// Parameters of the query.
+    pub query: Vec<String>,
+    /// Claims of the verified credential.
+    pub claims: Vec<String>,
 }
 
 /// Tiers that a verified credential names, as tokens and keys of the reference product do.

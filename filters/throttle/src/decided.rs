@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Problem types of draft-ietf-httpapi-ratelimit-headers-11, §5: the quota is used up, and the gateway can do less than usual.
-const EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+pub(crate) const EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 const REDUCED: &str = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
 
 /// What the limits came to.
@@ -66,9 +66,7 @@ impl Decided {
 
     /// The refusal, of the first limit that refuses.
     pub(crate) fn answer(&self, asked: &[Asked<'_>], call: &Call) -> Answer {
-        // Who waited for the same edge does not come back in the same second.
-        let spread = u64::try_from(call.request_id.value % u128::from(self.retry_after / 10 + 1)).unwrap_or_default();
-        let retry_after = HeaderValue::from(self.retry_after + spread);
+        let retry_after = HeaderValue::from(self.retry_after + spread(self.retry_after, call));
         let refused = asked.iter().zip(&self.said).find(|(asked, said)| said.is_over && asked.named.stops);
         let answer = match refused {
             _ if self.full => FULL.because(Cause::new(CauseKind::Unavailable, "counter", Rule::Gateway("/stores/counters/max_keys"))),
@@ -80,6 +78,11 @@ impl Decided {
         let kind = if self.full || self.away { REDUCED } else { EXCEEDED };
         answer.header(RETRY_AFTER, retry_after).problem_type(kind, vec![("violated-policies", violated.into())])
     }
+}
+
+/// Up to a tenth of the seconds that clients are told to wait: who waited for the same edge does not come back in the same second.
+pub(crate) fn spread(retry_after: u64, call: &Call) -> u64 {
+    u64::try_from(call.request_id.value % u128::from(retry_after / 10 + 1)).unwrap_or_default()
 }
 
 fn over(limit: &Limit, named: &Named) -> Cause {

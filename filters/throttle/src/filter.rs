@@ -11,7 +11,7 @@ use tollgate_throttling::{Throttling, moment};
 
 use crate::{
     blocks::Blocks,
-    config::{Config, Declaration},
+    config::{Config, Declaration, Local},
     decided::Decided,
     fields::{Fields, Told},
     limits::{Limit, MOST, limits},
@@ -20,6 +20,7 @@ use crate::{
     policies::{Named, Policies},
     reasons,
     slices::Wanted,
+    traffic::{self, Traffic},
 };
 
 /// The `throttle` filter.
@@ -29,6 +30,7 @@ pub struct Throttle {
     fields: Fields,
     counters: View<Arc<Throttling>>,
     clock: Arc<dyn Clock>,
+    traffic: Option<Traffic>,
 }
 
 /// What belongs to one request.
@@ -43,8 +45,13 @@ impl Filter for Throttle {
     const ID: &'static str = "throttle";
     const REASONS: &'static [Reason] = reasons::ALL;
     const POSTURE: Posture = Posture::Unknown;
-    const METRICS: &'static [MetricDoc] =
-        &[MetricDoc { name: "throttle_over_total", help: "Requests that were over the limit of a policy, refused or not" }];
+    const METRICS: &'static [MetricDoc] = &[
+        MetricDoc { name: "throttle_over_total", help: "Requests that were over the limit of a policy, refused or not" },
+        MetricDoc {
+            name: "throttle_decided_total",
+            help: "Requests that were over a limit of the traffic manager, by its level, refused or not",
+        },
+    ];
     type Config = Config;
     type Declared = Declaration;
     type Needs = (AllCredentials, Peer);
@@ -55,17 +62,24 @@ impl Filter for Throttle {
         let has_tiers = config.tiers.application || config.tiers.subscription || config.tiers.unsubscribed.is_some();
         let has_limits = !config.limits.is_empty() || has_tiers || config.anonymous.is_some();
         let has_blocks = || !config.blocks.is_empty() || Throttling::of(env).is_ok_and(|throttling| throttling.blocks.can_change());
-        !has_limits && !has_blocks() && config.policies.is_empty() && declared.policy.is_none()
+        let is_decided = || config.traffic_manager.is_some() || traffic::offered(env).is_some();
+        !has_limits && !has_blocks() && !is_decided() && config.policies.is_empty() && declared.policy.is_none()
     }
 
     fn build(config: Config, declared: Declaration, env: &Env) -> Result<Self, Problem> {
-        let limits = limits(&config, &declared, &mut Policies::new(&config, env)?)?;
+        let traffic = Traffic::new(&config, &declared, env)?;
+        let is_alone = config.traffic_manager.as_ref().is_some_and(|settings| settings.local == Local::Off);
+        let limits = match is_alone {
+            true => Vec::new(),
+            false => limits(&config, &declared, &mut Policies::new(&config, env)?, traffic.is_some())?,
+        };
         Ok(Self {
             blocks: Blocks::new(&config, env)?,
             fields: Fields::new(config.headers, &limits),
             limits,
             counters: View::new("throttle.counters", Throttling::of(env)?),
             clock: env.clock.clone(),
+            traffic,
         })
     }
 
@@ -73,6 +87,12 @@ impl Filter for Throttle {
         let (credentials, peer) = cx.given;
         let seen = Seen { req: cx.req, call: cx.call, credentials, peer };
         if let Some(refusal) = self.blocks.refuse(seen, cx.views)? {
+            return Ok(Flow::Stop(refusal));
+        }
+        let event = self.traffic.as_ref().map(|traffic| (traffic, traffic.of(seen)));
+        if let Some((traffic, event)) = &event
+            && let Some(refusal) = traffic.refuse(event, cx.views)?
+        {
             return Ok(Flow::Stop(refusal));
         }
         let asked = match self.asked(seen) {
@@ -91,6 +111,7 @@ impl Filter for Throttle {
         let told = self.fields.of(heard());
         if decided.passes {
             cx.state.told = told;
+            event.iter().for_each(|(traffic, event)| traffic.tell(event, cx.views));
             return Ok(Flow::Next(()));
         }
         Ok(Flow::Stop(told.on_answer(decided.answer(&asked, cx.call))))

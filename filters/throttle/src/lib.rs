@@ -19,6 +19,7 @@ mod policies;
 mod reasons;
 mod slices;
 mod tiers;
+mod traffic;
 
 pub use config::Config;
 pub use filter::Throttle;
@@ -37,6 +38,7 @@ pub const KIND: Kind = Kind::of::<Throttle>(
         ("named_tiers.yaml", include_str!("../cases/named_tiers.yaml")),
         ("shadow.yaml", include_str!("../cases/shadow.yaml")),
         ("tiers.yaml", include_str!("../cases/tiers.yaml")),
+        ("traffic_manager.yaml", include_str!("../cases/traffic_manager.yaml")),
         ("volume.yaml", include_str!("../cases/volume.yaml")),
     ],
 );

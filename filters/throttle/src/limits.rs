@@ -47,8 +47,16 @@ enum Which {
 }
 
 /// All limits that the settings and the definition have for an operation, in the order in which they answer.
-pub(crate) fn limits(config: &Config, declared: &Declaration, policies: &mut Policies<'_>) -> Result<Vec<Limit>, Problem> {
+///
+/// With a traffic manager, a tier that a credential names and that has no policy here is one that it knows.
+pub(crate) fn limits(
+    config: &Config,
+    declared: &Declaration,
+    policies: &mut Policies<'_>,
+    has_traffic_manager: bool,
+) -> Result<Vec<Limit>, Problem> {
     let mut limits = Vec::new();
+    let lenient = config.shadow || has_traffic_manager;
     if let Some(name) = declared.policy.as_deref().filter(|name| *name != UNLIMITED) {
         let named = policies.get(List::Resource, name).map_err(|unusable| unusable.problem("/policy", name).of_declaration())?;
         let (reason, key) = match declared.level {
@@ -58,7 +66,7 @@ pub(crate) fn limits(config: &Config, declared: &Declaration, policies: &mut Pol
         limits.push(Limit::new(reason, Rule::declaration("/policy"), Which::Always(named), key));
     }
     if config.tiers.subscription {
-        let tier = Which::Tier(Tier::subscription(config, policies)?);
+        let tier = Which::Tier(Tier::subscription(config, policies, lenient)?);
         let key = Key::new("subscription", vec![Part::Application, Part::Other, Part::Api]);
         limits.push(Limit::new(&SUBSCRIPTION, Rule::setting("/tiers/subscription"), tier, key));
     } else if config.tiers.unsubscribed.is_some() {
@@ -66,7 +74,7 @@ pub(crate) fn limits(config: &Config, declared: &Declaration, policies: &mut Pol
         return Err(Problem::setting("/tiers/unsubscribed", message).hint("set `subscription: true` beside it"));
     }
     if config.tiers.application {
-        let tier = Which::Tier(Tier::application(config, policies)?);
+        let tier = Which::Tier(Tier::application(policies, lenient)?);
         let key = Key::new("application", vec![Part::Application, Part::Other, Part::Subject]);
         limits.push(Limit::new(&APPLICATION, Rule::setting("/tiers/application"), tier, key));
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tollgate_filter_api::{Answer, Cause, CauseKind, Credentials, OperationInfo, Problem, Rule, Shown};
 
 use crate::{
@@ -23,8 +23,8 @@ pub(crate) struct Tier {
     policies: BTreeMap<String, Arc<Named>>,
     /// For credentials that name none.
     otherwise: Option<Arc<Named>>,
-    /// Nothing is refused, so a name that nobody knows is not either.
-    shadow: bool,
+    /// A name that nobody knows is not refused: nothing is, or somebody else knows it.
+    lenient: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,23 +35,18 @@ enum Which {
 
 impl Tier {
     /// The tier of an application.
-    pub(crate) fn application(config: &Config, policies: &mut Policies<'_>) -> Result<Self, Problem> {
+    pub(crate) fn application(policies: &mut Policies<'_>, lenient: bool) -> Result<Self, Problem> {
         let known = policies.all(List::Application, "/tiers/application")?;
-        Ok(Self { which: Which::Application, policies: known, otherwise: None, shadow: config.shadow })
+        Ok(Self { which: Which::Application, policies: known, otherwise: None, lenient })
     }
 
     /// The tier of a subscription.
-    pub(crate) fn subscription(config: &Config, policies: &mut Policies<'_>) -> Result<Self, Problem> {
+    pub(crate) fn subscription(config: &Config, policies: &mut Policies<'_>, lenient: bool) -> Result<Self, Problem> {
         let pointer = "/tiers/unsubscribed";
         let unsubscribed = config.tiers.unsubscribed.as_deref().filter(|name| *name != UNLIMITED);
         let named = |name| policies.get(List::Subscription, name).map_err(|unusable| unusable.problem(pointer, name));
         let otherwise = unsubscribed.map(named).transpose()?;
-        Ok(Self {
-            which: Which::Subscription,
-            policies: policies.all(List::Subscription, "/tiers/subscription")?,
-            otherwise,
-            shadow: config.shadow,
-        })
+        Ok(Self { which: Which::Subscription, policies: policies.all(List::Subscription, "/tiers/subscription")?, otherwise, lenient })
     }
 
     /// The policy of the tier that the caller's credentials name, when there is one.
@@ -64,13 +59,13 @@ impl Tier {
         }
         let name = match self.which {
             Which::Application => application(seen.credentials, "tier"),
-            Which::Subscription => subscription(seen.credentials, &seen.call.operation),
+            Which::Subscription => subscription(seen.credentials, &seen.call.operation).and_then(|entry| entry.get("subscriptionTier")),
         };
         match name {
             None | Some(Value::Null) => Ok(self.otherwise.as_ref()),
             Some(Value::String(name)) if name == UNLIMITED => Ok(None),
             Some(name) => match name.as_str().and_then(|name| self.policies.get(name)) {
-                None if self.shadow => Ok(None),
+                None if self.lenient => Ok(None),
                 None => Err(self.unknown(name)),
                 known => Ok(known),
             },
@@ -92,7 +87,7 @@ pub(crate) fn application<'a>(credentials: Credentials<'a>, what: &str) -> Optio
     credentials.iter().find_map(|credential| credential.claims.get("application"))?.get(what)
 }
 
-fn subscription<'a>(credentials: Credentials<'a>, operation: &OperationInfo) -> Option<&'a Value> {
-    let entry = credentials.iter().find_map(|credential| credential.subscriptions()?.to(operation))?;
-    entry.get("subscriptionTier")
+/// What the first credential that tells of a subscription to the API says of it.
+pub(crate) fn subscription<'a>(credentials: Credentials<'a>, operation: &OperationInfo) -> Option<&'a Map<String, Value>> {
+    credentials.iter().find_map(|credential| credential.subscriptions()?.to(operation))
 }

@@ -1,5 +1,7 @@
 //! The `throttle` filter from outside.
 
+mod common;
+
 use std::{
     pin::Pin,
     sync::Arc,
@@ -16,7 +18,8 @@ use tollgate_throttling::{Kept, Lend, Moment, NAME, Throttling};
 fn it_conforms() {
     let full = |setup: Setup| setup.offering(NAME, &throttling(1, Kept::nowhere()));
     let away = |setup: Setup| setup.offering(NAME, &sharing());
-    Conformance::<Throttle>::new(&KIND).with_world("full", full).with_world("away", away).run();
+    let conformance = Conformance::<Throttle>::new(&KIND).with_world("full", full).with_world("away", away);
+    conformance.with_world("traffic_manager", common::manager).run();
 }
 
 fn problem(settings: &str) -> (String, String) {

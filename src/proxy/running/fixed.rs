@@ -60,8 +60,9 @@ fn shape(listener: &Listener) -> (std::net::SocketAddr, bool, bool) {
 }
 
 /// A source takes new settings, but none can begin or end.
-fn stores_changes(old: &Stores, next: &Stores) -> [Change; 6] {
-    let Stores { revocations, broker, etcd, redis, counters, blocks } = next;
+fn stores_changes(old: &Stores, next: &Stores) -> [Change; 8] {
+    let Stores { revocations, broker, etcd, redis, counters, blocks, traffic_manager } = next;
+    let queue = |stores: &Stores| stores.traffic_manager.as_ref().map(|traffic_manager| traffic_manager.queue);
     [
         ("/stores/revocations", *revocations != old.revocations),
         ("/stores/broker", broker.is_some() != old.broker.is_some()),
@@ -69,6 +70,8 @@ fn stores_changes(old: &Stores, next: &Stores) -> [Change; 6] {
         ("/stores/redis", *redis != old.redis),
         ("/stores/counters", *counters != old.counters),
         ("/stores/blocks", *blocks != old.blocks),
+        ("/stores/traffic_manager", traffic_manager.is_some() != old.traffic_manager.is_some()),
+        ("/stores/traffic_manager/queue", queue(next) != queue(old) && traffic_manager.is_some() == old.traffic_manager.is_some()),
     ]
 }
 

@@ -37,7 +37,11 @@ use crate::{
     },
     routes::{host, normal},
     source::PlanSource,
-    stores::{self, Documents, Resolver, ServerTrust, SystemClock, inputs, quotas::Quotas},
+    stores::{
+        self, Documents, Resolver, ServerTrust, SystemClock, inputs,
+        quotas::Quotas,
+        traffic_manager::{self, Traffic},
+    },
     telemetry::{AccessLog, Telemetry},
 };
 
@@ -76,6 +80,8 @@ pub struct Gateway {
     pub revocations: Arc<Book>,
     /// What was counted, and who is blocked.
     pub quotas: Arc<Quotas>,
+    /// The traffic manager, if there is one.
+    pub traffic: Option<Arc<Traffic>>,
     /// Where requests are logged.
     pub access_log: AccessLog,
     /// When it was loaded.
@@ -116,6 +122,8 @@ impl Gateway {
             declared: Declared::default(),
         };
         let quotas = Arc::new(Quotas::open(&loaded_config, &env)?);
+        traffic_manager::check(&loaded_config, &documents)?;
+        let traffic = Traffic::new(&loaded_config.gateway.stores, &env)?;
         let own =
             GATEWAY_REASONS.iter().copied().chain(normal::REASONS.iter().map(|rejection| &rejection.reason)).chain([&host::HOST.reason]);
         let telemetry = Arc::new(Telemetry::new(own.chain(kinds.iter().flat_map(|kind| kind.reasons))));
@@ -137,14 +145,17 @@ impl Gateway {
         let access_log = access_log.map_err(|problem| blame(problem, &loaded_config, "/access_log/to"))?;
         let stores = watch::Sender::new(loaded_config.gateway.stores.clone());
         quotas.throttling.begin();
+        traffic.iter().for_each(|traffic| traffic.begin());
         let first = Snapshot::build(&kernel, source.load()?, loaded_config, 1)?;
         quotas.check(first.config())?;
+        traffic.iter().try_for_each(|traffic| traffic.check_used(first.config()))?;
         kernel.telemetry.running(1, &first.loaded.digest, first.id.as_str(), &first.judge.waived);
         Ok(Arc::new(Self {
             kernel,
             documents,
             revocations,
             quotas,
+            traffic,
             access_log,
             begun: Instant::now(),
             stores,
@@ -187,12 +198,15 @@ impl Gateway {
         let config = self.config.load(self.kernel.kinds)?;
         fixed(running.config(), &config)?;
         inputs::check(&config)?;
+        traffic_manager::check(&config, &self.documents)?;
         let stores = config.gateway.stores.clone();
         let generation = running.generation + 1;
         let trust = self.documents.read_trust().map_err(|problem| blame(problem, &config, "/trust/ca"))?;
         self.quotas.throttling.begin();
+        self.traffic.iter().for_each(|traffic| traffic.begin());
         let next = Snapshot::build(&self.kernel, self.source.load()?, config, generation)?;
         self.quotas.check(next.config())?;
+        self.traffic.iter().try_for_each(|traffic| traffic.check_used(next.config()))?;
         self.documents.renew_trust(trust);
         self.kernel.telemetry.running(generation, &next.loaded.digest, next.id.as_str(), &next.judge.waived);
         next.announce(self.kernel.kinds);
@@ -274,6 +288,7 @@ fn series(kinds: &'static [Kind]) -> impl Iterator<Item = &'static MetricDoc> + 
         .chain(stores::METRICS)
         .chain(stores::quotas::METRICS)
         .chain(stores::quotas::SHARED)
+        .chain(traffic_manager::METRICS)
         .chain(listener::METRICS)
         .chain(tollgate_revocations::METRICS)
 }

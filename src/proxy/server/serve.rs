@@ -68,6 +68,9 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     let (handed_over, _) = watch::channel(false);
     inputs::start(gateway.revocations.clone(), gateway.stores.subscribe(), handed_over.subscribe())?;
     gateway.quotas.start()?;
+    if let Some(traffic) = &gateway.traffic {
+        traffic.start(gateway.stores.subscribe(), gateway.documents.clone())?;
+    }
     if upgrade {
         await_revocations(&gateway.revocations);
     }
@@ -102,6 +105,7 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     drop(snapshot);
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     gateway.quotas.close();
+    gateway.traffic.iter().for_each(|traffic| traffic.close());
     gateway.access_log.flush(Duration::from_secs(5));
     Ok(())
 }

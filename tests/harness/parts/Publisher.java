@@ -1,4 +1,5 @@
-// Publishes what it is told on stdin, one command a line: "map NAME VALUE NAME VALUE..", "text BODY". Answers each with "ok".
+// Publishes what it is told on stdin, one command a line: "map NAME VALUE NAME VALUE..",
+// where a value may be long:7, int:7 or boolean:true, and is a text otherwise; "text BODY". Answers each with "ok".
 import java.io.*;
 import javax.jms.*;
 
@@ -16,7 +17,7 @@ public class Publisher {
             if (words[0].equals("map")) {
                 MapMessage message = session.createMapMessage();
                 String[] fields = words[1].split(" ");
-                for (int i = 0; i < fields.length; i += 2) message.setString(fields[i], fields[i + 1]);
+                for (int i = 0; i < fields.length; i += 2) set(message, fields[i], fields[i + 1]);
                 producer.send(message);
             } else {
                 producer.send(session.createTextMessage(words[1]));
@@ -24,5 +25,12 @@ public class Publisher {
             System.out.println("ok");
         }
         connection.close();
+    }
+
+    static void set(MapMessage message, String name, String value) throws JMSException {
+        if (value.startsWith("long:")) message.setLong(name, Long.parseLong(value.substring(5)));
+        else if (value.startsWith("int:")) message.setInt(name, Integer.parseInt(value.substring(4)));
+        else if (value.startsWith("boolean:")) message.setBoolean(name, Boolean.parseBoolean(value.substring(8)));
+        else message.setString(name, value);
     }
 }

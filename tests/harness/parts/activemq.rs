@@ -93,7 +93,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// A MapMessage of texts without spaces.
+    /// A MapMessage of texts without spaces, and of values such as `long:7`, `int:7` and `boolean:true`.
     pub fn map(&mut self, fields: &[(&str, &str)]) {
         let words: Vec<String> = fields.iter().map(|(name, value)| format!("{name} {value}")).collect();
         writeln!(self.input, "map {}", words.join(" ")).unwrap();
