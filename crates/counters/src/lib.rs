@@ -1,4 +1,4 @@
-//! Exact counters for throttling, in the memory of one process.
+//! Exact counters for throttling, in the memory of one process or shared by many.
 //!
 //! A request asks several limits at once ([`Counters::decide`]). All of them are checked before any is counted, under locks that
 //! everybody takes in the same order. So a limit never lets more pass than it says, and a request that one limit refuses costs
@@ -11,6 +11,7 @@
 //! | [`Fixed`](Algorithm::Fixed) | L in each window that begins at a multiple of W since 1970-01-01 UTC; 2 L in some stretch of W |
 //! | [`Sliding`](Algorithm::Sliding) | L for steady callers; up to 2 L in some stretch of W for one who times its requests to the window's edge |
 //! | [`Gcra`](Algorithm::Gcra) | B + y L / W in any stretch of y, where B is the burst |
+//! | [`Policy::shared`] | L in each such window by the store's clock, of all gateways together; [`Epsilon`] says what may come on top when their store fails |
 //!
 //! A limit on bytes is checked before a body and counted after it, so it is passed by the bodies under way. A limit on requests
 //! at the same time ([`Policy::concurrent`]) is exact.
@@ -43,8 +44,11 @@
 //!
 //! Counters whose window is a day or longer can be saved and loaded again ([`Counters::save_file`], [`Counters::load_file`]).
 //!
-//! What it does not protect against: other processes with the same limits (nothing is shared here), a crash (what was counted since
-//! the last save is forgotten), and keys that a client may choose as it likes. Keys are stored as 107 bits of a hash under a random key: two of ten
+//! A quota that several gateways share is spent in slices that a store grants. This crate decides when to ask for one
+//! ([`Counters::question`]) and what the answer is worth ([`Counters::granted`]); it never talks to the store itself.
+//!
+//! What it does not protect against: other processes with the same limits, unless they are shared; a crash (what was counted since
+//! the last save is forgotten); keys that a client may choose as it likes. Keys are stored as 107 bits of a hash under a random key: two of ten
 //! million share a counter with a probability below 10^-18, and nobody can search for such a pair.
 
 mod algorithm;

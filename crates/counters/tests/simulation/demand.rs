@@ -40,7 +40,7 @@ pub fn requests(dice: &mut Dice, limit: u64, quotas: usize) -> Vec<Request> {
             }
         }
     }
-    all.sort_by_key(|request| (request.at, request.node, request.quota));
+    all.sort_unstable_by_key(|request| (request.at, request.node, request.quota));
     all
 }
 

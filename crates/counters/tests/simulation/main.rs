@@ -79,17 +79,32 @@ fn shares_without_the_store_pass_at_most_as_they_are_reckoned() {
     assert!(summary.over > 0, "no share was used");
 }
 
-#[test]
-#[ignore = "takes many minutes; prints a table"]
-fn a_thousand_seeds() {
-    for limit in [5, 200, 1_000] {
-        for scenario in [Scenario::Calm, Scenario::Faults, Scenario::Loss, Scenario::FailOver] {
-            let summary = simulate(scenario, Away::Strict, limit, 32, 1_000);
-            let exact = matches!(scenario, Scenario::Calm | Scenario::Faults);
-            assert!(!exact || summary.over == 0);
-            assert!(scenario != Scenario::Calm || summary.utilisation() >= 0.95);
-            assert!(scenario == Scenario::FailOver || summary.strays == 0);
-        }
-        simulate(Scenario::Faults, Away::Share, limit, 32, 1_000);
+/// Prints a table.
+fn thousand(limit: u64) {
+    for scenario in [Scenario::Calm, Scenario::Faults, Scenario::Loss, Scenario::FailOver] {
+        let summary = simulate(scenario, Away::Strict, limit, 32, 1_000);
+        let exact = matches!(scenario, Scenario::Calm | Scenario::Faults);
+        assert!(!exact || summary.over == 0);
+        assert!(scenario != Scenario::Calm || summary.utilisation() >= 0.95);
+        assert!(scenario == Scenario::FailOver || summary.strays == 0);
     }
+    simulate(Scenario::Faults, Away::Share, limit, 32, 1_000);
+}
+
+#[test]
+#[ignore = "takes half a minute of a core with optimizations"]
+fn a_thousand_seeds_with_a_limit_of_5() {
+    thousand(5);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn a_thousand_seeds_with_a_limit_of_200() {
+    thousand(200);
+}
+
+#[test]
+#[ignore = "takes many minutes"]
+fn a_thousand_seeds_with_a_limit_of_1_000() {
+    thousand(1_000);
 }

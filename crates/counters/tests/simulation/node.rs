@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long the breaker stays open after the first failure, and at most.
-const BREAKER: (i64, i64) = (100 * MILLISECOND, 2_000 * MILLISECOND);
+const BREAKER: (i64, i64) = (100 * MILLISECOND, 200 * MILLISECOND);
 
 /// For so long nothing is asked on a new connection, except what was seen.
 const QUIET: i64 = 300 * MILLISECOND;
