@@ -50,6 +50,7 @@ enum Page {
     Artifact,
     Revocation,
     Revoke,
+    Quotas,
     Blocks,
     Reload,
 }
@@ -63,6 +64,7 @@ fn page(path: &str) -> Option<Page> {
         "/artifact" => Page::Artifact,
         "/revocation" => Page::Revocation,
         "/revocations" => Page::Revoke,
+        "/quotas" => Page::Quotas,
         "/blocks" => Page::Blocks,
         "/reload" => Page::Reload,
         _ => return None,
@@ -74,7 +76,7 @@ pub async fn handle(method: &Method, path: &str, body: &[u8], view: &dyn AdminVi
     let Some(page) = page(path) else {
         return AdminResponse::refusal(
             StatusCode::NOT_FOUND,
-            "there are /livez, /readyz, /metrics, /plan, /artifact, /revocation, /revocations, /blocks and /reload",
+            "there are /livez, /readyz, /metrics, /plan, /artifact, /revocation, /revocations, /quotas, /blocks and /reload",
         );
     };
     let (fits, allow) = match page {
@@ -98,6 +100,7 @@ pub async fn handle(method: &Method, path: &str, body: &[u8], view: &dyn AdminVi
         Page::Artifact => AdminResponse::json(StatusCode::OK, &view.artifact()),
         Page::Revocation => AdminResponse::json(StatusCode::OK, &view.revocation()),
         Page::Revoke => changed(view.revoke(body.to_vec()).await),
+        Page::Quotas => AdminResponse::json(StatusCode::OK, &view.quotas()),
         Page::Blocks if is_change => changed(view.change_blocks(body.to_vec()).await),
         Page::Blocks => AdminResponse::json(StatusCode::OK, &view.blocks()),
         Page::Reload => reloaded(view.reload().await),

@@ -34,6 +34,8 @@ pub trait AdminView: Send + Sync {
     fn revocation(&self) -> Value;
     /// Puts revocations in force and says the receipt.
     fn revoke(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, ChangeRefused>>;
+    /// How many counters there are, and who uses most.
+    fn quotas(&self) -> Value;
     /// Who is blocked at run time.
     fn blocks(&self) -> Value;
     /// Blocks callers and lets others go, and says how many there are.

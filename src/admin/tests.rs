@@ -67,6 +67,10 @@ impl AdminView for Gateway {
         })
     }
 
+    fn quotas(&self) -> Value {
+        json!({ "keys": 0 })
+    }
+
     fn blocks(&self) -> Value {
         json!([{ "user": "mallory" }])
     }

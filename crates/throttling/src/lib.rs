@@ -9,11 +9,15 @@
 mod blocks;
 mod lend;
 mod network;
+mod shield;
 mod throttling;
+mod top;
 
 pub use blocks::{Block, Blocked, Caller, Change, ChangeError, Kept, List, MAX_BLOCKS};
 pub use lend::Lend;
 pub use network::Network;
+pub use shield::{InProgress, Shield};
 pub use tollgate_counters::Moment;
+pub use top::{Line, SAMPLE, Top};
 
 pub use throttling::{NAME, Throttling, moment};

@@ -12,7 +12,7 @@ use std::{
 use tollgate_counters::{self as counters, Counters};
 use tollgate_filter_api::{Env, Moment, Problem};
 
-use crate::{blocks::Kept, lend::Lend};
+use crate::{blocks::Kept, lend::Lend, shield::Shield, top::Top};
 
 /// The name under which filters find it among [`Env::shared`].
 pub const NAME: &str = "throttling";
@@ -26,6 +26,10 @@ pub struct Throttling {
     pub counters: Arc<Counters>,
     /// Who is blocked by the operator at run time.
     pub blocks: Kept,
+    /// Who uses most.
+    pub top: Top,
+    /// About how many requests of a client are in progress.
+    pub shield: Shield,
     /// Who asks for slices of quotas that several gateways share.
     pub lender: Option<Arc<dyn Lend>>,
     /// Whether counters of a day and more outlive the process.
@@ -37,7 +41,16 @@ pub struct Throttling {
 impl Throttling {
     /// These, which nobody uses yet.
     pub fn new(counters: Arc<Counters>, blocks: Kept) -> Self {
-        Self { counters, blocks, lender: None, keeps_long: false, used: AtomicBool::new(false), forgotten: Mutex::default() }
+        Self {
+            counters,
+            blocks,
+            top: Top::default(),
+            shield: Shield::default(),
+            lender: None,
+            keeps_long: false,
+            used: AtomicBool::new(false),
+            forgotten: Mutex::default(),
+        }
     }
 
     /// There is a store of quotas that several gateways share.

@@ -24,6 +24,10 @@ pub struct Config {
     /// Whether all gateways with the same store (`stores.redis` of `gateway.yaml`) count together, for every policy that does not say it
     /// itself.
     pub shared: Sharing,
+    /// Most requests that one client address, or one network of 64 bits of IPv6, has in progress, about. It takes no memory for an address, and
+    /// is checked before all limits. Where tens of thousands of requests are in progress, a client with fewer may be refused too: set it
+    /// far above what a good client needs, or use a policy with `concurrent`, which is exact.
+    pub shield: Option<u32>,
     /// What clients are told of their limits.
     pub headers: Headers,
     /// Limits only count and report, and refuse nothing. Blocks hold all the same.
@@ -76,6 +80,10 @@ pub struct Tiers {
     /// Whether `subscriptionTier` of the API's entry in the claim `subscribedAPIs` names a policy of `subscriptionPolicies`. Requests of one
     /// application to one API are counted together.
     pub subscription: bool,
+    /// Whether a subscription's tier also limits how fast its application calls the API: the claim `tierInfo` has `spikeArrestLimit` and
+    /// `spikeArrestUnit` (`sec`, `min`, `hour`, `day`) for it. As many requests pass at once, and then as they come free evenly. The reference
+    /// product carries these, and enforces none.
+    pub spike_arrest: bool,
     /// Subscription tier of callers whose credential names none for the API. Without it they have no limit of this kind.
     pub unsubscribed: Option<String>,
 }

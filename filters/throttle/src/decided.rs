@@ -35,7 +35,7 @@ pub(crate) struct Decided {
 /// What one limit said.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Said {
-    is_over: bool,
+    pub is_over: bool,
     remaining: u64,
     reset: u64,
 }
@@ -70,7 +70,7 @@ impl Decided {
         let refused = asked.iter().zip(&self.said).find(|(asked, said)| said.is_over && asked.named.stops);
         let answer = match refused {
             _ if self.full => FULL.because(Cause::new(CauseKind::Unavailable, "counter", Rule::Gateway("/stores/counters/max_keys"))),
-            Some((asked, _)) if !self.away => asked.limit.reason.because(over(asked.limit, asked.named)),
+            Some((asked, _)) if !self.away => asked.limit.reason.because(over(asked.limit, &asked.named)),
             _ => AWAY.because(Cause::new(CauseKind::Unavailable, "shared quota", Rule::Gateway("/stores/redis"))),
         };
         let over = asked.iter().zip(&self.said).filter(|(asked, said)| said.is_over && asked.named.stops);

@@ -1,13 +1,14 @@
 //! What runs.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use arrayvec::ArrayVec;
+use http::header::RETRY_AFTER;
 use tollgate_filter_api::{
-    AllCredentials, Answer, Clock, Cx, DoneCx, Env, Fault, Filter, Flow, MetricDoc, Moment, Peer, Posture, Problem, Reason, ResponseCx,
-    View, Views,
+    AllCredentials, Answer, Cause, CauseKind, Clock, Cx, DoneCx, Env, Fault, Filter, Flow, HeaderValue, MetricDoc, Moment, Peer, Posture,
+    Problem, Reason, ResponseCx, Rule, Shown, View, Views,
 };
-use tollgate_throttling::{Throttling, moment};
+use tollgate_throttling::{InProgress, SAMPLE, Throttling, moment};
 
 use crate::{
     blocks::Blocks,
@@ -16,9 +17,9 @@ use crate::{
     fields::{Fields, Told},
     limits::{Limit, MOST, limits},
     open::Open,
-    part::Seen,
+    part::{Seen, network},
     policies::{Named, Policies},
-    reasons,
+    reasons::{self, SHIELD},
     slices::Wanted,
     traffic::{self, Traffic},
 };
@@ -26,6 +27,7 @@ use crate::{
 /// The `throttle` filter.
 pub struct Throttle {
     blocks: Blocks,
+    shield: Option<u32>,
     limits: Vec<Limit>,
     fields: Fields,
     counters: View<Arc<Throttling>>,
@@ -39,6 +41,7 @@ pub struct State {
     /// What its client reads of the limits.
     told: Told,
     open: Open,
+    in_progress: Option<InProgress>,
 }
 
 impl Filter for Throttle {
@@ -62,8 +65,9 @@ impl Filter for Throttle {
         let has_tiers = config.tiers.application || config.tiers.subscription || config.tiers.unsubscribed.is_some();
         let has_limits = !config.limits.is_empty() || has_tiers || config.anonymous.is_some();
         let has_blocks = || !config.blocks.is_empty() || Throttling::of(env).is_ok_and(|throttling| throttling.blocks.can_change());
+        let has_shield = config.shield.is_some();
         let is_decided = || config.traffic_manager.is_some() || traffic::offered(env).is_some();
-        !has_limits && !has_blocks() && !is_decided() && config.policies.is_empty() && declared.policy.is_none()
+        !has_limits && !has_shield && !has_blocks() && !is_decided() && config.policies.is_empty() && declared.policy.is_none()
     }
 
     fn build(config: Config, declared: Declaration, env: &Env) -> Result<Self, Problem> {
@@ -75,6 +79,7 @@ impl Filter for Throttle {
         };
         Ok(Self {
             blocks: Blocks::new(&config, env)?,
+            shield: shield(&config)?,
             fields: Fields::new(config.headers, &limits),
             limits,
             counters: View::new("throttle.counters", Throttling::of(env)?),
@@ -87,6 +92,9 @@ impl Filter for Throttle {
         let (credentials, peer) = cx.given;
         let seen = Seen { req: cx.req, call: cx.call, credentials, peer };
         if let Some(refusal) = self.blocks.refuse(seen, cx.views)? {
+            return Ok(Flow::Stop(refusal));
+        }
+        if let Some(refusal) = self.crowded(seen, cx.views, &mut cx.state.in_progress)? {
             return Ok(Flow::Stop(refusal));
         }
         let event = self.traffic.as_ref().map(|traffic| (traffic, traffic.of(seen)));
@@ -106,8 +114,9 @@ impl Filter for Throttle {
         if decided.waits {
             decided = self.wait(&asked, seen, cx.views, open, &mut wanted).await?;
         }
-        let heard = || asked.iter().zip(&decided.said).map(|(asked, said)| said.of(asked.named));
+        let heard = || asked.iter().zip(&decided.said).map(|(asked, said)| said.of(&asked.named));
         heard().filter(|heard| heard.is_over).for_each(|heard| heard.named.over.inc());
+        cx.views.effect(&self.counters, |throttling| note(throttling, &asked, &decided, seen));
         let told = self.fields.of(heard());
         if decided.passes {
             cx.state.told = told;
@@ -124,21 +133,52 @@ impl Filter for Throttle {
 
     fn on_done(&self, cx: DoneCx<'_, Self>) {
         let bytes = cx.outcome.bytes_in.saturating_add(cx.outcome.bytes_out);
+        cx.state.in_progress = None;
         cx.state.open.settle(|| moment(self.clock.moment()), bytes);
     }
 }
 
 /// A limit, and the policy that counts the request.
-#[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub limit: &'a Limit,
-    pub named: &'a Arc<Named>,
+    pub named: Cow<'a, Arc<Named>>,
 }
 
 /// The limits that a request meets.
 pub(crate) type All<'a> = ArrayVec<Asked<'a>, MOST>;
 
+/// The shield, when there is one.
+fn shield(config: &Config) -> Result<Option<u32>, Problem> {
+    match config.shield {
+        Some(0) => Err(Problem::setting("/shield", "0 lets nothing pass; set at least 1, or block the callers instead")),
+        most => Ok(most),
+    }
+}
+
+/// Notes for the operator who uses most.
+fn note(throttling: &Throttling, asked: &All<'_>, decided: &Decided, seen: Seen<'_>) {
+    let is_sample = seen.call.request_id.value.is_multiple_of(u128::from(SAMPLE));
+    for (Asked { limit, named }, said) in asked.iter().zip(&decided.said) {
+        if said.is_over || (is_sample && decided.passes) {
+            throttling.top.note(&named.name, &limit.shown(seen), said.is_over);
+        }
+    }
+}
+
 impl Throttle {
+    /// The refusal of a client that has too many requests in progress.
+    fn crowded(&self, seen: Seen<'_>, views: &mut Views, in_progress: &mut Option<InProgress>) -> Result<Option<Answer>, Fault> {
+        let Some(most) = self.shield else { return Ok(None) };
+        let enters = views.take(&self.counters, "requests of the client in progress", |throttling, takes| {
+            let entered = throttling.shield.enter(&network(seen.call.client), most);
+            let enters = entered.is_some();
+            *in_progress = entered.filter(|_| takes);
+            enters
+        })?;
+        let cause = || Cause::new(CauseKind::OverLimit, "number of requests at the same time", Rule::setting("/shield"));
+        Ok((!enters).then(|| SHIELD.because(cause().wanted(Shown::Number(most.into()))).header(RETRY_AFTER, HeaderValue::from(1))))
+    }
+
     /// The limits that a request meets, or its refusal when nobody knows which.
     fn asked<'a>(&'a self, seen: Seen<'a>) -> Result<All<'a>, Answer> {
         let mut asked = All::new();
@@ -164,12 +204,12 @@ impl Throttle {
         let now = moment(now);
         views.take(&self.counters, "the limits of the operation", |throttling, takes| {
             let counters = &throttling.counters;
-            let mut asks: ArrayVec<_, MOST> = asked.iter().map(|one| one.limit.ask(one.named, counters, seen)).collect();
+            let mut asks: ArrayVec<_, MOST> = asked.iter().map(|one| one.limit.ask(&one.named, counters, seen)).collect();
             let verdict = if takes { counters.decide(now, &mut asks) } else { counters.look(now, &mut asks) };
             if takes {
                 wanted.send(throttling, &asks);
                 if verdict.passes {
-                    asked.iter().zip(&asks).for_each(|(one, ask)| open.keep(throttling, one.named, ask));
+                    asked.iter().zip(&asks).for_each(|(one, ask)| open.keep(throttling, &one.named, ask));
                 }
             }
             Decided::new(verdict, &asks, gives_up)

@@ -58,6 +58,12 @@ impl Key {
         )
     }
 
+    /// Who it is, for the operator.
+    pub(crate) fn shown(&self, seen: Seen<'_>) -> String {
+        let parts: Vec<String> = self.parts.iter().map(|part| part.shown(seen)).filter(|text| !text.is_empty()).collect();
+        format!("{}: {}", self.name, parts.join(" "))
+    }
+
     fn parts_of<T>(&self, seen: Seen<'_>, then: impl FnOnce(&[&[u8]]) -> T) -> T {
         let mut values = [const { PartValue::Text(Cow::Borrowed(&[])) }; PARTS];
         for (place, part) in values.iter_mut().zip(&self.parts) {

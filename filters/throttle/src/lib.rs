@@ -18,6 +18,7 @@ mod part;
 mod policies;
 mod reasons;
 mod slices;
+mod spikes;
 mod tiers;
 mod traffic;
 
@@ -36,7 +37,9 @@ pub const KIND: Kind = Kind::of::<Throttle>(
         ("full.yaml", include_str!("../cases/full.yaml")),
         ("limits.yaml", include_str!("../cases/limits.yaml")),
         ("named_tiers.yaml", include_str!("../cases/named_tiers.yaml")),
+        ("shield.yaml", include_str!("../cases/shield.yaml")),
         ("shadow.yaml", include_str!("../cases/shadow.yaml")),
+        ("spike_arrest.yaml", include_str!("../cases/spike_arrest.yaml")),
         ("tiers.yaml", include_str!("../cases/tiers.yaml")),
         ("traffic_manager.yaml", include_str!("../cases/traffic_manager.yaml")),
         ("volume.yaml", include_str!("../cases/volume.yaml")),

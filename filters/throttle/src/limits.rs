@@ -1,6 +1,6 @@
 //! The limits of an operation: which policy counts, and for whom.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use tollgate_counters::{Ask, Counters};
 use tollgate_filter_api::{Answer, Problem, Reason, Rule};
@@ -12,6 +12,7 @@ use crate::{
     part::{Part, Seen},
     policies::{List, Named, Policies},
     reasons::{ANONYMOUS, API, APPLICATION, LIMIT, OPERATION, SUBSCRIPTION},
+    spikes::Spikes,
     tiers::{Tier, UNLIMITED},
 };
 
@@ -44,6 +45,7 @@ enum Which {
         otherwise: Arc<Named>,
     },
     Tier(Tier),
+    Spikes(Spikes),
 }
 
 /// All limits that the settings and the definition have for an operation, in the order in which they answer.
@@ -69,9 +71,14 @@ pub(crate) fn limits(
         let tier = Which::Tier(Tier::subscription(config, policies, lenient)?);
         let key = Key::new("subscription", vec![Part::Application, Part::Other, Part::Api]);
         limits.push(Limit::new(&SUBSCRIPTION, Rule::setting("/tiers/subscription"), tier, key));
-    } else if config.tiers.unsubscribed.is_some() {
-        let message = "it is the tier of callers without a subscription, and subscriptions are not looked at";
-        return Err(Problem::setting("/tiers/unsubscribed", message).hint("set `subscription: true` beside it"));
+        if config.tiers.spike_arrest {
+            let key = Key::new("spike", vec![Part::Application, Part::Other, Part::Api]);
+            let spikes = Which::Spikes(Spikes::new(!config.shadow, policies.env()));
+            limits.push(Limit::new(&SUBSCRIPTION, Rule::setting("/tiers/spike_arrest"), spikes, key));
+        }
+    } else if config.tiers.unsubscribed.is_some() || config.tiers.spike_arrest {
+        let place = if config.tiers.spike_arrest { "/tiers/spike_arrest" } else { "/tiers/unsubscribed" };
+        return Err(Problem::setting(place, "subscriptions are not looked at").hint("set `subscription: true` beside it"));
     }
     if config.tiers.application {
         let tier = Which::Tier(Tier::application(policies, lenient)?);
@@ -144,19 +151,25 @@ impl Limit {
     ///
     /// # Errors
     /// The refusal, when nobody knows which.
-    pub(crate) fn policy(&self, seen: Seen<'_>) -> Result<Option<&Arc<Named>>, Answer> {
+    pub(crate) fn policy(&self, seen: Seen<'_>) -> Result<Option<Cow<'_, Arc<Named>>>, Answer> {
         let principal = seen.credentials.first;
         if (self.anonymous && !principal.is_anonymous()) || !self.when.iter().all(|condition| condition.holds(seen)) {
             return Ok(None);
         }
         match &self.which {
-            Which::Always(named) => Ok(Some(named)),
+            Which::Always(named) => Ok(Some(Cow::Borrowed(named))),
             Which::Named { claim, policies, otherwise } => {
                 let name = principal.claims.get(&**claim).and_then(|value| value.as_str());
-                Ok(Some(policies.iter().find(|named| Some(&*named.name) == name).unwrap_or(otherwise)))
+                Ok(Some(Cow::Borrowed(policies.iter().find(|named| Some(&*named.name) == name).unwrap_or(otherwise))))
             }
-            Which::Tier(tier) => tier.policy(seen),
+            Which::Tier(tier) => Ok(tier.policy(seen)?.map(Cow::Borrowed)),
+            Which::Spikes(spikes) => Ok(spikes.policy(seen)?.map(Cow::Owned)),
         }
+    }
+
+    /// Who is counted, for the operator.
+    pub(crate) fn shown(&self, seen: Seen<'_>) -> String {
+        self.key.shown(seen)
     }
 
     /// The question that it asks of a request.

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, net::IpAddr, ops::Deref};
 
+use openssl::sha::sha256;
 use serde_json::Value;
 use tollgate_filter_api::{Call, Credentials, HeaderName, KeyType, Peer, RequestHead};
 
@@ -79,6 +80,19 @@ impl Part {
         matches!(self, Self::Api | Self::Operation)
     }
 
+    /// What an operator reads of it. What a client sends as it likes may be a secret, so of that a digest is shown: the beginning of its SHA-256.
+    pub(crate) fn shown(&self, seen: Seen<'_>) -> String {
+        let value = self.of(seen);
+        match self {
+            Self::Address => seen.call.client.to_canonical().to_string(),
+            Self::Header(_) | Self::Query(_) | Self::Certificate => {
+                let digest = if matches!(self, Self::Certificate) { value.to_vec() } else { sha256(&value).to_vec() };
+                digest.iter().take(6).fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+            }
+            _ => String::from_utf8_lossy(&value).into_owned(),
+        }
+    }
+
     /// What this request has of it. Without it, the request is counted with all others that have none: who leaves out a header must not get
     /// round a limit.
     pub(crate) fn of<'a>(&'a self, seen: Seen<'a>) -> PartValue<'a> {
@@ -132,7 +146,7 @@ impl Deref for PartValue<'_> {
 }
 
 /// An address of IPv4; of IPv6 the network of 64 bits, in which one client has every address.
-fn network(address: IpAddr) -> PartValue<'static> {
+pub(crate) fn network(address: IpAddr) -> PartValue<'static> {
     let mut bytes = [0; 16];
     match address.to_canonical() {
         IpAddr::V4(address) => {

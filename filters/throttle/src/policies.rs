@@ -105,6 +105,11 @@ impl<'a> Policies<'a> {
         Ok(policies)
     }
 
+    /// What filters are given.
+    pub(crate) fn env(&self) -> &Env {
+        self.env
+    }
+
     /// The policy of that name in the settings, or in a list.
     ///
     /// # Errors
@@ -212,11 +217,18 @@ impl<'a> Policies<'a> {
         if !policy.is_shared() {
             self.throttling.has_policy(name, Duration::from_secs(window));
         }
+        let over = self.env.metrics.counter("throttle_over_total", Some(("policy", name)));
+        Ok(Arc::new(Named::new(name, policy, (unit, quota, window), stops, over)))
+    }
+}
+
+impl Named {
+    /// A policy of that name.
+    pub(crate) fn new(name: &str, policy: counters::Policy, (unit, quota, window): (Unit, u64, u64), stops: bool, over: Counter) -> Self {
         let quoted = format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
         let within = if window > 0 { format!(";w={window}") } else { String::new() };
         let item = format!("{quoted};q={quota}{}{within}", unit.parameter()).into();
-        let over = self.env.metrics.counter("throttle_over_total", Some(("policy", name)));
-        Ok(Arc::new(Named { name: name.into(), policy, stops, unit, quota, window, item, quoted: quoted.into(), over }))
+        Self { name: name.into(), policy, stops, unit, quota, window, item, quoted: quoted.into(), over }
     }
 }
 

@@ -11,6 +11,7 @@ macro_rules! reasons {
 
 reasons! {
     BLOCKED = "blocked", 403, 900_805, "Message blocked", "One of `blocks`, of those set at run time (`stores.blocks`), or of the traffic manager's covers the request. The log says which.";
+    SHIELD = "shield", 429, 900_806, "Too many requests at the same time", "The client's address has about as many requests in progress as `shield` lets it have.";
     API = "api", 429, 900_800, "The API has had too many requests", "All callers together have used up the tier that the definition names at the API. `Retry-After` says when there is more.";
     OPERATION = "operation", 429, 900_802, "The operation has had too many requests", "All callers together have used up the tier that the definition names at the operation. `Retry-After` says when there is more.";
     SUBSCRIPTION = "subscription", 429, 900_804, "The application has sent too many requests to this API", "The application has used up the tier of its subscription to the API. `Retry-After` says when there is more.";

@@ -17,8 +17,14 @@ use tollgate_throttling::{Kept, Lend, Moment, NAME, Throttling};
 #[test]
 fn it_conforms() {
     let full = |setup: Setup| setup.offering(NAME, &throttling(1, Kept::nowhere()));
+    let crowded = |setup: Setup| {
+        let throttling = throttling(100, Kept::nowhere());
+        // For as long as the test runs.
+        std::mem::forget(throttling.shield.enter(&[192, 0, 2, 1], 1));
+        setup.offering(NAME, &throttling)
+    };
     let away = |setup: Setup| setup.offering(NAME, &sharing());
-    let conformance = Conformance::<Throttle>::new(&KIND).with_world("full", full).with_world("away", away);
+    let conformance = Conformance::<Throttle>::new(&KIND).with_world("full", full).with_world("away", away).with_world("crowded", crowded);
     conformance.with_world("traffic_manager", common::manager).run();
 }
 
@@ -239,4 +245,30 @@ fn blocks_that_change_at_run_time_hold_for_operations_without_any_limit() {
     run(&harness).next();
     harness.request("GET", "/").given(principal("two")).run().assert_denied(403, "throttle.blocked");
     assert!(Harness::<Throttle>::setup().is_idle("{}"), "without a file to keep them in there are none");
+}
+
+#[test]
+fn a_client_has_as_many_requests_in_progress_as_the_shield_lets_it_however_they_end() {
+    let harness = Harness::<Throttle>::yaml("{ shield: 2 }");
+    let (mut first, second) = (run(&harness).next(), run(&harness).next());
+    run(&harness).assert_denied(429, "throttle.shield");
+    first.done(200);
+    let _third = run(&harness).next();
+    run(&harness).assert_denied(429, "throttle.shield");
+    drop(second);
+    run(&harness).next();
+}
+
+#[test]
+fn the_operator_sees_who_is_over_a_limit_and_no_secret_of_theirs() {
+    let throttling = throttling(100, Kept::nowhere());
+    let harness = Harness::<Throttle>::setup()
+        .offering(NAME, &throttling)
+        .yaml("{ policies: { one: { requests: 1, per: 1m } }, limits: [{ policy: one, key: [principal.subject, header.x-key] }] }");
+    let ask = || harness.request("GET", "/").given(principal("ann")).header("x-key", "hunter2").run();
+    ask().next();
+    ask().assert_denied(429, "throttle.limit");
+    let lines = throttling.top.lines(5);
+    assert_eq!((lines.len(), &*lines[0].policy, lines[0].over), (1, "one", 1));
+    assert_eq!(lines[0].key, "principal.subject header.x-key: ann sha256:f52fbd32b2b3");
 }

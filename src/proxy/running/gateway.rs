@@ -312,6 +312,10 @@ impl AdminView for Arc<Gateway> {
         Box::pin(on_a_thread(move || revoke(&book, &body)))
     }
 
+    fn quotas(&self) -> Value {
+        self.quotas.show()
+    }
+
     fn blocks(&self) -> Value {
         serde_json::to_value(self.quotas.throttling.blocks.all()).unwrap_or(Value::Null)
     }

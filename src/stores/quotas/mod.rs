@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tollgate_counters::Counters;
 use tollgate_filter_api::{Clock, Env, Gauge, LogLimiter, MetricDoc, Problem, Problems};
@@ -24,6 +25,12 @@ use crate::config::{self, Config};
 
 /// How often counters whose time is over are let go of, a part of them, and the blocks' file is looked at.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How often what is noted of who uses most fades.
+const FADE: Duration = Duration::from_secs(60);
+
+/// How many of those who use most are shown.
+const SHOWN: usize = 50;
 
 /// How often the counters are written, unless writing takes a good part of that.
 const SAVE: Duration = Duration::from_secs(10);
@@ -87,6 +94,12 @@ impl Quotas {
         })
     }
 
+    /// How many counters there are, and who uses most.
+    pub fn show(&self) -> Value {
+        let counters = &self.throttling.counters;
+        json!({ "keys": counters.keys(), "bytes": counters.bytes(), "top": self.throttling.top.lines(SHOWN) })
+    }
+
     /// Asks the store of shared quotas from now on.
     ///
     /// # Errors
@@ -113,7 +126,7 @@ impl Quotas {
 
     /// Tends them until the task is dropped. When `handed_over` turns true, another process counts from then on.
     pub async fn attend(self: Arc<Self>, mut handed_over: watch::Receiver<bool>) {
-        let (mut saved, mut pause) = (Instant::now(), SAVE);
+        let (mut saved, mut pause, mut faded) = (Instant::now(), SAVE, Instant::now());
         let (unreadable, unsaved) = (LogLimiter::default(), LogLimiter::default());
         loop {
             tokio::select! {
@@ -129,6 +142,10 @@ impl Quotas {
                 && unreadable.allow(Instant::now()).is_some()
             {
                 log::error!("{error}; the blocks that it had stay in force");
+            }
+            if faded.elapsed() >= FADE {
+                self.throttling.top.fade();
+                faded = Instant::now();
             }
             if saved.elapsed() >= pause {
                 let begun = Instant::now();
