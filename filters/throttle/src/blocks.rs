@@ -7,9 +7,11 @@ use tollgate_throttling::{Caller, List, Throttling};
 
 use crate::{
     config,
-    part::{self, Seen},
+    limits::{
+        part::{self, Seen},
+        tiers,
+    },
     reasons::BLOCKED,
-    tiers,
 };
 
 /// What is blocked on an operation.

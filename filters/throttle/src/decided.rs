@@ -8,8 +8,10 @@ use tollgate_filter_api::{Answer, Call, Cause, CauseKind, HeaderValue, Rule, Sho
 use crate::{
     fields::Heard,
     filter::Asked,
-    limits::{Limit, MOST},
-    policies::{Named, Unit},
+    limits::{
+        Limit, MOST,
+        policies::{Named, Unit},
+    },
     reasons::{AWAY, FULL},
 };
 

@@ -3,7 +3,10 @@
 use smallvec::SmallVec;
 use tollgate_filter_api::{Answer, HeaderName, HeaderValue, ResponseHead};
 
-use crate::{config::Headers, limits::Limit, policies::Named};
+use crate::{
+    config::Headers,
+    limits::{Limit, policies::Named},
+};
 
 const POLICY: &str = "RateLimit-Policy";
 const LIMIT: &str = "RateLimit";

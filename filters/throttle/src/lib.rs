@@ -5,21 +5,14 @@
 //! counts for itself.
 
 mod blocks;
-mod condition;
 mod config;
 mod decided;
 mod fields;
 mod filter;
-mod key;
 mod limits;
 mod open;
-mod params;
-mod part;
-mod policies;
 mod reasons;
 mod slices;
-mod spikes;
-mod tiers;
 mod traffic;
 
 pub use config::Config;

@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use tollgate_counters::{self as counters, Ask, Counters, Held};
 use tollgate_throttling::Throttling;
 
-use crate::policies::{Named, Unit};
+use crate::limits::policies::{Named, Unit};
 
 /// What a request has taken. Without an end that is told, what it holds is given back all the same, when this is dropped.
 #[derive(Default)]

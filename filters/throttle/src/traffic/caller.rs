@@ -6,7 +6,7 @@ use serde_json::Value;
 use tollgate_filter_api::HeaderName;
 use tollgate_traffic_manager::{Caller, Facts, UNLIMITED};
 
-use crate::{
+use crate::limits::{
     params,
     part::{self, Seen},
     tiers,

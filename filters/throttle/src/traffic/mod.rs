@@ -14,8 +14,10 @@ use tollgate_traffic_manager::{BlockKind, Caller, Event, Level, NAME, Place, Pro
 use crate::{
     config::{Config, Declaration, Properties},
     decided::{EXCEEDED, spread},
-    params,
-    part::{self, Seen},
+    limits::{
+        params,
+        part::{self, Seen},
+    },
     reasons::{ANONYMOUS, API, APPLICATION, BLOCKED, LIMIT, OPERATION, SUBSCRIPTION},
 };
 use places::Places;

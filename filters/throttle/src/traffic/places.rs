@@ -8,7 +8,7 @@ use tollgate_traffic_manager::Place;
 
 use crate::{
     config::{Declaration, Level},
-    tiers::UNLIMITED,
+    limits::tiers::UNLIMITED,
 };
 
 /// By the operation's address; the operation is kept, so that no other one can have its.

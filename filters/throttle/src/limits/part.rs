@@ -6,7 +6,7 @@ use openssl::sha::sha256;
 use serde_json::Value;
 use tollgate_filter_api::{Call, Credentials, HeaderName, KeyType, Peer, RequestHead};
 
-use crate::{params, tiers};
+use crate::limits::{params, tiers};
 
 /// Something of a request by which it is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,10 @@ use serde_json::Value;
 use tollgate_filter_api::{HeaderName, Problem};
 use tollgate_throttling::Network;
 
-use crate::{config, params, part::Seen};
+use crate::{
+    config,
+    limits::{params, part::Seen},
+};
 
 /// Something that holds of a request, or does not.
 #[derive(Debug)]

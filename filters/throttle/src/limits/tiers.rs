@@ -7,8 +7,10 @@ use tollgate_filter_api::{Answer, Cause, CauseKind, Credentials, OperationInfo, 
 
 use crate::{
     config::Config,
-    part::Seen,
-    policies::{List, Named, Policies},
+    limits::{
+        part::Seen,
+        policies::{List, Named, Policies},
+    },
     reasons::UNKNOWN_TIER,
 };
 

@@ -8,10 +8,12 @@ use tollgate_counters::{self as counters, Algorithm};
 use tollgate_filter_api::{Answer, Cause, CauseKind, Counter, Env, Rule, Shown};
 
 use crate::{
-    part::Seen,
-    policies::{Named, Unit},
+    limits::{
+        part::Seen,
+        policies::{Named, Unit},
+        tiers,
+    },
     reasons::UNKNOWN_TIER,
-    tiers,
 };
 
 /// Most policies that are kept. Credentials of an issuer name few.

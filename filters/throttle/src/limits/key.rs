@@ -8,7 +8,7 @@ use std::{
 use tollgate_counters::{self as counters, Ask, Counters};
 use tollgate_filter_api::OperationInfo;
 
-use crate::{
+use crate::limits::{
     part::{Part, PartValue, Seen},
     policies::Named,
 };

@@ -1,19 +1,29 @@
 //! The limits of an operation: which policy counts, and for whom.
 
+pub(crate) mod condition;
+pub(crate) mod key;
+pub(crate) mod params;
+pub(crate) mod part;
+pub(crate) mod policies;
+pub(crate) mod spikes;
+pub(crate) mod tiers;
+
 use std::{borrow::Cow, sync::Arc};
 
 use tollgate_counters::{Ask, Counters};
 use tollgate_filter_api::{Answer, Problem, Reason, Rule};
 
 use crate::{
-    condition::Condition,
     config::{Config, Declaration, Level, Limit as Setting, Plan},
-    key::{Key, PARTS},
-    part::{Part, Seen},
-    policies::{List, Named, Policies},
+    limits::{
+        condition::Condition,
+        key::{Key, PARTS},
+        part::{Part, Seen},
+        policies::{List, Named, Policies},
+        spikes::Spikes,
+        tiers::{Tier, UNLIMITED},
+    },
     reasons::{ANONYMOUS, API, APPLICATION, LIMIT, OPERATION, SUBSCRIPTION},
-    spikes::Spikes,
-    tiers::{Tier, UNLIMITED},
 };
 
 /// Most limits of an operation, so that they are counted without an allocation.
