@@ -68,7 +68,7 @@ fn a_limit_that_cannot_be_enforced_does_not_start_and_file_and_line_are_named() 
 #[test]
 fn across_the_edges_of_short_windows_and_over_both_protocols_exactly_as_many_pass_as_the_limit_says() {
     const LIMIT: u64 = 40;
-    /// `TOLLGATE_WINDOWS=100` for as many windows.
+    // `TOLLGATE_WINDOWS=100` for as many windows.
     let seconds: u64 = std::env::var("TOLLGATE_WINDOWS").map_or(6, |windows| windows.parse().unwrap());
     let upstream = Upstream::start();
     let throttle = json!({ "throttle": {
