@@ -50,7 +50,10 @@ fn tiers_of_the_definition_count_without_any_setting_and_say_so_to_clients() {
     gateway.metric_reaches("tollgate_throttle_over_total{policy=\"Three\"}", 1.0);
     let quotas: Value = serde_json::from_str(&gateway.admin("/quotas").text()).unwrap();
     let top = quotas["top"].as_array().unwrap();
-    assert!(top.iter().any(|line| line["policy"] == "Three" && line["over"] == 1 && line["key"] == "api operation: /a getFew"), "{quotas}");
+    assert!(
+        top.iter().any(|line| line["policy"] == "Three" && line["over"] == 1 && line["key"] == "api operation: /a GET /few"),
+        "{quotas}"
+    );
     assert_eq!(quotas["keys"], 1);
 }
 
