@@ -16,11 +16,14 @@ COUNTED = (
     "bare Pingora, requests with a token",
     "Tollgate",
     "Tollgate, access log on",
+    "Tollgate, five limits",
     "Tollgate, jwt (cached token)",
     report.FULL,
     report.IDENTITY,
     "nginx",
     "HAProxy",
+    "nginx, five limits",
+    "HAProxy, three limits",
 )
 COUNTED_TLS = ("bare Pingora, TLS", "Tollgate, TLS")
 

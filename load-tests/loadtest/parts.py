@@ -75,6 +75,9 @@ class Field:
             Contestant("nginx", lambda port, **how: self.nginx(port, **how)),
             Contestant("HAProxy", lambda port, **how: self.haproxy(port, **how)),
             Contestant("Envoy", lambda port, **how: self.envoy(port, **how)),
+            Contestant("nginx, five limits", lambda port, **how: self.nginx(port, limits=True, **how)),
+            Contestant("HAProxy, three limits", lambda port, **how: self.haproxy(port, limits=True, **how)),
+            Contestant("Envoy, five limits", lambda port, **how: self.envoy(port, limits=True, **how)),
             Contestant("Envoy, jwt (cached token)", lambda port, **how: self.envoy(port, jwt=True, **how), token=True),
             Contestant("bare Pingora, TLS", lambda port, **how: self.bare(port, tls=True, **how), tls=True),
             Contestant("Tollgate, TLS", lambda port, **how: gateway.start("tls", port, tls=True, **how), tls=True),
@@ -89,25 +92,38 @@ class Field:
         command = [*under, binary, f"127.0.0.1:{port}", f"127.0.0.1:{self.backend_port}", *identity]
         return self.process("bare-pingora", command, core)
 
-    def nginx(self, port, tls=False, core=PROXY_CORE, under=()):
+    def nginx(self, port, tls=False, limits=False, core=PROXY_CORE, under=()):
         identity = f"ssl_certificate {self.keys.certificate}; ssl_certificate_key {self.keys.key};" if tls else ""
+        keys = ["$server_name", "$uri", "$binary_remote_addr", "$request_method", "$http_host"] if limits else []
+        zones = " ".join(f"limit_req_zone {key} zone=z{at}:1m rate=900000r/s;" for at, key in enumerate(keys))
+        limit = " ".join(f"limit_req zone=z{at} burst=900000 nodelay;" for at in range(len(keys)))
         # Callgrind loses the count of a worker that its master ends.
         master = "off" if under else "on"
         conf = f"""
             worker_processes 1; master_process {master}; daemon off; pid proxy.pid; error_log stderr warn;
             events {{ worker_connections 1024; }}
             http {{
-              access_log off; keepalive_requests 1000000000;
+              access_log off; keepalive_requests 1000000000; {zones}
               upstream backend {{ server 127.0.0.1:{self.backend_port}; keepalive 128; keepalive_requests 1000000000; }}
               server {{
                 listen 127.0.0.1:{port} {"ssl" if tls else ""} backlog=1024; {identity}
-                location / {{ proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+                location / {{ {limit} proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }}
               }}
             }}"""
         return self.process("nginx", [*under, find("nginx"), "-p", self.folder, "-c", self.write("nginx.conf", conf)], core)
 
-    def haproxy(self, port, tls=False, core=PROXY_CORE, under=()):
+    def haproxy(self, port, tls=False, limits=False, core=PROXY_CORE, under=()):
         identity = f"ssl crt {self.keys.both}" if tls else ""
+        # As many counters as a request can have in this release.
+        keys = ["str(api)", "path", "src"] if limits else []
+        kinds = ["string len 32", "string len 128", "ip"]
+        tables = "".join(
+            f"backend t{at}\n    stick-table type {kinds[at]} size 100k expire 10s store http_req_rate(1s)\n" for at in range(len(keys))
+        )
+        track = "".join(
+            f"    http-request track-sc{at} {key} table t{at}\n    http-request deny deny_status 429 if {{ sc_http_req_rate({at}) gt 900000 }}\n"
+            for at, key in enumerate(keys)
+        )
         conf = f"""
 global
     nbthread 1
@@ -120,13 +136,13 @@ defaults
     http-reuse always
 frontend front
     bind 127.0.0.1:{port} {identity}
-    default_backend back
-backend back
+{track}    default_backend back
+{tables}backend back
     server one 127.0.0.1:{self.backend_port}
 """
         return self.process("haproxy", [*under, find("haproxy"), "-db", "-f", self.write("haproxy.cfg", conf)], core)
 
-    def envoy(self, port, tls=False, jwt=False, core=PROXY_CORE, under=()):
-        conf = self.write("envoy.json", envoy.configuration(port, self.backend_port, self.keys, tls, jwt))
+    def envoy(self, port, tls=False, jwt=False, limits=False, core=PROXY_CORE, under=()):
+        conf = self.write("envoy.json", envoy.configuration(port, self.backend_port, self.keys, tls, jwt, limits))
         command = [ENVOY, "-c", conf, "--concurrency", "1", "--base-id", str(port), "--log-level", "error", "--disable-hot-restart"]
         return self.process("envoy", [*under, *command], core)
