@@ -1,13 +1,15 @@
 //! WSO2's traffic manager, end to end: what it decides over a real ActiveMQ, and the events that it is told.
 
 use std::{
+    fs,
     path::Path,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
+use tollgate_document::{Document, Limits};
 use tollgate_tests::{
-    Client, Folder, Gateway, Project, Response, Settings, TrafficManager, Upstream,
+    Client, Folder, Gateway, Project, Reply, Response, Settings, TrafficManager, Upstream,
     project::{open_api, operation},
     token::Issuer,
     until,
@@ -40,16 +42,16 @@ impl World {
         definition["components"] = json!({ "securitySchemes": { "oauth": { "type": "http", "scheme": "bearer" } } });
         definition["paths"]["/open"] = json!({ "get": operation() });
         definition["paths"]["/open"]["get"]["x-wso2-disable-security"] = true.into();
-        let mut settings = manager.settings(&folder);
-        for (name, value) in changes.as_object().unwrap() {
+        let mut config = example(&folder);
+        let mut settings = config["stores"]["traffic_manager"].take();
+        settings.as_object_mut().unwrap().remove("ca");
+        for (name, value) in manager.settings(&folder).as_object().unwrap().iter().chain(changes.as_object().unwrap()) {
             settings[name] = value.clone();
         }
-        let jwt = json!({ "issuers": [issuer.config(&issuer.write(&folder, "issuer.pem"))] });
-        let throttle = json!({ "traffic_manager": { "local": "off", "properties": { "headers": ["X-Kind"], "claims": ["plan"] } } });
-        let config = json!({
-            "errors": "wso2", "stores": { "traffic_manager": settings }, "chain": [{ "jwt": jwt }, { "throttle": throttle }],
-        });
-        let policies = "resourcePolicies: [{ 10PerMin: { count: 10, unitTime: 1, timeUnit: min } }]\n";
+        config["stores"]["traffic_manager"] = settings;
+        config["listeners"] = json!([]);
+        config["chain"][1]["jwt"]["issuers"] = json!([issuer.config(&issuer.write(&folder, "issuer.pem"))]);
+        let policies = "resourcePolicies: [{ 10PerMin: { count: 10000, unitTime: 1, timeUnit: min } }]\n";
         let project = Project::new().definition("a.json", definition.to_string()).file("policies.yaml", policies);
         let gateway = start(&project.build(&[]), Settings::of(config));
         let bearer = format!(
@@ -84,6 +86,13 @@ impl World {
     fn counted(&self, series: &str) -> f64 {
         self.gateway.metric(&format!("tollgate_traffic_manager_{series}")).unwrap()
     }
+}
+
+/// The example configuration, with secrets of the folder.
+fn example(folder: &Folder) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/traffic-manager.yaml");
+    let text = fs::read_to_string(path).unwrap().replace("/run/secrets", &folder.path().display().to_string());
+    Document::parse("traffic-manager.yaml", text.as_bytes(), &Limits::default()).unwrap().value()
 }
 
 fn nothing() -> TrafficManager {
@@ -268,6 +277,49 @@ fn a_gateway_is_not_ready_before_it_has_the_lists_and_hears_a_broker_that_comes_
     world.manager.has(json!([]), json!({ "api": [] }));
     world.manager.broker.restart();
     world.answers(200, 0);
+}
+
+#[test]
+fn events_that_wait_are_posted_before_the_process_ends() {
+    let mut world = World::start(nothing());
+    world.manager.pauses(Duration::from_millis(100));
+    let mut client = Client::connect(world.gateway.ports.plain);
+    for _ in 0..40 {
+        assert_eq!(client.ask("GET", "/a/v1/open", &[], b"").unwrap().status(), 200);
+    }
+    drop(client);
+    world.gateway.signal("TERM");
+    assert_eq!(world.gateway.wait(), 0);
+    assert_eq!(world.manager.events().len(), 40, "{}", world.gateway.stderr());
+}
+
+#[test]
+fn a_reload_takes_new_settings_and_refuses_what_needs_a_new_process() {
+    let world = World::start(nothing()).listens();
+    let other = Upstream::answering(|_| Reply::new(200, ""));
+    let path = world.gateway.folder.join("gateway.yaml");
+    let written: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let reload = |change: &dyn Fn(&mut Value)| {
+        let mut config = written.clone();
+        change(&mut config["stores"]);
+        fs::write(&path, config.to_string()).unwrap();
+        world.gateway.reload()
+    };
+    for change in
+        [&(|stores: &mut Value| stores["traffic_manager"]["queue"] = 7.into()) as &dyn Fn(&mut Value), &|stores| *stores = json!({})]
+    {
+        let refused = reload(change);
+        assert!(refused.status() == 409 && refused.text().contains("reload.needs_restart"), "{}", refused.text());
+    }
+    assert_eq!(reload(&|stores| stores["traffic_manager"]["events"] = other.url().into()).status(), 200);
+    until("an event at the new place", || {
+        assert_eq!(world.ask().status(), 200);
+        (other.count() > 0).then_some(())
+    });
+    let told = world.manager.events().len();
+    assert_eq!(world.ask().status(), 200);
+    until("all events to be over", || (world.counted("events_total") == (told + other.count()) as f64).then_some(()));
+    assert_eq!((world.manager.events().len(), world.counted("events_lost_total")), (told, 0.0));
 }
 
 #[test]

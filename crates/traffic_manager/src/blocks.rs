@@ -135,6 +135,8 @@ impl Blocks {
     pub(crate) fn listed(&self, names: &[(BlockKind, String)], addresses: Vec<(i64, BlockedAddresses)>, asked: u64) -> usize {
         let said = Said { published: None, heard: asked };
         let kept: HashSet<String> = names.iter().map(|(kind, name)| format!("{}{name}", kind.prefix())).collect();
+        // First, so that what is gone makes room for what has come.
+        (0..TURNS).for_each(|turn| self.names.sweep(turn, TURNS, |name, told| !told.is_older_than(asked) || kept.contains(name)));
         let mut dropped = 0;
         for (kind, name) in names {
             let is_newer = self.names.find(&format!("{}{name}", kind.prefix()), |told| (!told.is_older_than(asked)).then_some(()));
@@ -142,7 +144,6 @@ impl Blocks {
                 dropped += usize::from(self.told(*kind, name, true, said).is_err());
             }
         }
-        (0..TURNS).for_each(|turn| self.names.sweep(turn, TURNS, |name, told| !told.is_older_than(asked) || kept.contains(name)));
         let mut by_id = self.by_id.lock().unwrap_or_else(PoisonError::into_inner);
         by_id.retain(|_, (told, _)| !told.is_older_than(asked));
         let mut ranges = by_id.values().filter(|(_, one)| one.as_ref().is_some_and(BlockedAddresses::is_range)).count();

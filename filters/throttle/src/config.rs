@@ -58,7 +58,8 @@ pub enum Local {
     Off,
 }
 
-/// Names of what the traffic manager is told. It is told the last value of a parameter, and the first of a header.
+/// Names of what the traffic manager is told, 16 at most. It is told the last value of a parameter, the first of a header, and of each value
+/// the first 512 bytes.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Properties {

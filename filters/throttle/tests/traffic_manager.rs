@@ -75,4 +75,21 @@ fn settings_about_a_traffic_manager_that_is_not_there_or_names_that_are_none_do_
         .offering(NAME, &manager)
         .problem("{ traffic_manager: { properties: { headers: [fine, 'not fine'] } } }");
     assert_eq!(problem.pointer, "/traffic_manager/properties/headers/1");
+    let many: Vec<String> = (0..17).map(|number| format!("x-{number}")).collect();
+    let settings = format!("{{ traffic_manager: {{ properties: {{ headers: [{}] }} }} }}", many.join(", "));
+    let problem = Harness::<Throttle>::setup().offering(NAME, &manager).problem(&settings);
+    assert_eq!(problem.pointer, "/traffic_manager/properties");
+}
+
+#[test]
+fn no_client_can_make_its_events_too_long_to_be_sent() {
+    let names: Vec<String> = (0..16).map(|number| format!("p{number}")).collect();
+    let (harness, _manager, events) = beside(&format!("{{ traffic_manager: {{ properties: {{ query: [{}] }} }} }}", names.join(", ")));
+    // Control characters take most room in JSON, and twice so in a text of JSON.
+    let query: Vec<String> = names.iter().map(|name| format!("{name}={}", "%01".repeat(1000))).collect();
+    harness.request("GET", &format!("/?{}", query.join("&"))).given(principal("one")).run().next();
+    let event = &events.all()[0];
+    let properties: Value = serde_json::from_str(event["properties"].as_str().unwrap()).unwrap();
+    assert_eq!(properties["p15"], "\u{1}".repeat(512));
+    assert!(event.to_string().len() < 64 << 10, "{}", event.to_string().len());
 }

@@ -16,12 +16,13 @@ use openssl::{
 };
 use pingora_http::RequestHeader;
 use tollgate_filter_api::{
-    Clock, Document, DocumentPolicy, Env, Location, Moment, NoCertificate, Peer, Principal, Problem, Revocations, RevokedBy, Standing,
-    Version, View, Views, World,
+    Clock, Document, DocumentPolicy, Env, Location, Moment, NoCertificate, Peer, Principal, Problem, Revocations, RevokedBy, Shared,
+    Standing, Version, View, Views, World,
 };
 use tollgate_filters::FILTERS;
 use tollgate_plan::{Artifact, Plan, SigningKey, Target};
 use tollgate_testkit::{Folder, forms::Form};
+use tollgate_traffic_manager::{Outbox, TrafficManager};
 
 use super::{
     project::ArtifactFile,
@@ -56,11 +57,12 @@ fn prepared() -> Folder {
     let write = |name: &str, content: &[u8]| folder.write(format!("certs/{name}"), content);
     let identity = Form::plain("example").self_signed();
     let ec = identity.key.ec_key().unwrap();
-    for name in ["server.pem", "clients.pem", "upstreams.pem", "token-issuer.pem", "key-issuer.pem"] {
+    for name in ["server.pem", "clients.pem", "upstreams.pem", "token-issuer.pem", "key-issuer.pem", "traffic-manager.pem"] {
         write(name, &identity.pem());
     }
     write("server.key", &identity.key_pem());
     write("admin.hash", b"@sha256:{8c6976e5b5410415bde908bd4dee15dfb167a9c873fc4bb8a81f6f2ab448a918}");
+    write("traffic-manager.password", b"secret");
     write("cookie.key", jwks(&ec).as_bytes());
     write("issuer.jwks.json", jwks(&ec).as_bytes());
     let release = PKey::generate_ed25519().unwrap();
@@ -111,12 +113,23 @@ fn judge(folder: &Folder, config: &Path) -> (Judge, Plan) {
     let config = Config::load(config, FILTERS).unwrap();
     let world = Arc::new(Paper(config.base.clone()));
     let clock = Arc::new(SystemClock);
-    let (shared, metrics, readiness, declared) = Default::default();
+    let (shared, metrics, readiness, declared): (Shared, _, _, _) = Default::default();
+    let manager = Arc::new(TrafficManager::new(Nowhere));
+    if config.gateway.stores.traffic_manager.is_some() {
+        shared.offer(tollgate_traffic_manager::NAME, &manager);
+    }
     let env = Env { clock, world, shared, metrics, readiness, declared };
     match Judge::build(&plan, Arc::new(config), FILTERS, &env) {
         Ok(judge) => (judge, plan),
         Err(problems) => panic!("{problems}"),
     }
+}
+
+/// Nobody is told of requests.
+struct Nowhere;
+
+impl Outbox for Nowhere {
+    fn put(&self, _: Vec<u8>) {}
 }
 
 /// What becomes of a request without a credential: the reason that ends it, or the index of its endpoint group.

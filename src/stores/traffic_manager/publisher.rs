@@ -22,8 +22,11 @@ const IN_FLIGHT: usize = 16;
 /// How long after a failure one of them is not made again, so that a server that is away does not take the whole queue with it.
 const REST: Duration = Duration::from_millis(250);
 
-/// Longest event, so that a full queue has its bound in bytes.
-const LONGEST_EVENT: usize = 16 << 10;
+/// Longest event.
+const LONGEST_EVENT: usize = 64 << 10;
+
+/// Bytes of the queue for each event that it has room for: most events are shorter.
+const ROOM: usize = 4 << 10;
 
 /// Longest answer that is read.
 pub(super) const LONGEST_ANSWER: usize = 64 << 10;
@@ -33,6 +36,8 @@ pub(super) struct Outgoing {
     sender: mpsc::Sender<Vec<u8>>,
     receiver: Mutex<mpsc::Receiver<Vec<u8>>>,
     in_flight: AtomicUsize,
+    /// Bytes of the events that wait, and how many they may be.
+    bytes: (AtomicUsize, usize),
     events: Counter,
     lost: Counter,
     losses: LogLimiter,
@@ -46,6 +51,7 @@ impl Outgoing {
             sender,
             receiver: Mutex::new(receiver),
             in_flight: AtomicUsize::new(0),
+            bytes: (AtomicUsize::new(0), room.saturating_mul(ROOM).max(LONGEST_EVENT)),
             events: metrics.counter("traffic_manager_events_total", None),
             lost: metrics.counter("traffic_manager_events_lost_total", None),
             losses: LogLimiter::default(),
@@ -76,10 +82,12 @@ pub(super) struct Entrance(pub Arc<Outgoing>);
 impl Outbox for Entrance {
     fn put(&self, event: Vec<u8>) {
         self.0.events.inc();
-        if event.len() > LONGEST_EVENT {
+        let (length, (bytes, most)) = (event.len(), &self.0.bytes);
+        if length > LONGEST_EVENT {
             return self.0.lose("one is too long");
         }
-        if self.0.sender.try_send(event).is_err() {
+        if bytes.fetch_add(length, Ordering::Relaxed) + length > *most || self.0.sender.try_send(event).is_err() {
+            bytes.fetch_sub(length, Ordering::Relaxed);
             self.0.lose("too many wait");
         }
     }
@@ -101,6 +109,7 @@ impl Publisher {
         while let Ok(turn) = turns.clone().acquire_owned().await {
             // Nothing is awaited between taking an event and making it a task of its own.
             let Some(event) = receiver.recv().await else { return };
+            self.outgoing.bytes.0.fetch_sub(event.len(), Ordering::Relaxed);
             let mut sent = Sent::new(self.outgoing.clone());
             let publisher = self.clone();
             tokio::spawn(async move {

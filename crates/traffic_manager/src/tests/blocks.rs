@@ -98,6 +98,15 @@ fn there_is_room_for_so_many_ranges_and_a_block_without_room_changes_nothing() {
 }
 
 #[test]
+fn what_a_list_no_longer_has_makes_room_for_what_it_has_now() {
+    let blocks = Blocks::default();
+    let names = |of: &str| -> Vec<_> { (0..MOST_ENTRIES).map(|number| (BlockKind::User, format!("{of} {number}"))).collect() };
+    assert_eq!((blocks.listed(&names("old"), Vec::new(), 10), blocks.len()), (0, MOST_ENTRIES));
+    assert!(blocks.told(BlockKind::User, "alice", true, NOW).is_err());
+    assert_eq!((blocks.listed(&names("new"), Vec::new(), 20), blocks.len()), (0, MOST_ENTRIES));
+}
+
+#[test]
 fn what_was_let_go_is_forgotten() {
     let blocks = Blocks::default();
     blocks.told(BlockKind::User, "alice", false, NOW).unwrap();

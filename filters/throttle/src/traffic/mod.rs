@@ -22,6 +22,12 @@ use crate::{
 };
 use places::Places;
 
+/// Longest value of a property that is told, in bytes: with more, a client could make its events too long to be sent, and go uncounted.
+const LONGEST_VALUE: usize = 512;
+
+/// Most properties.
+const MOST_PROPERTIES: usize = 16;
+
 /// What stands behind the rule.
 const SETTING: &str = "/stores/traffic_manager";
 
@@ -65,6 +71,10 @@ impl Traffic {
         };
         manager.use_decisions();
         let properties = config.traffic_manager.clone().unwrap_or_default().properties;
+        let Properties { headers, query, claims } = &properties;
+        if headers.len() + query.len() + claims.len() > MOST_PROPERTIES {
+            return Err(Problem::setting("/traffic_manager/properties", format!("the traffic manager is told at most {MOST_PROPERTIES}")));
+        }
         let header = |(at, name): (usize, &String)| match HeaderName::from_bytes(name.as_bytes()) {
             Ok(header) => Ok((name.as_str().into(), header)),
             Err(_) => {
@@ -116,7 +126,7 @@ impl Traffic {
         let Told { seen, place, caller } = told;
         let (id, length) = seen.call.request_id.text();
         let mut values: Vec<(&str, String)> = Vec::new();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_VALUE)]).into_owned();
         for (name, header) in &self.headers {
             values.extend(seen.req.get(header).map(|value| (&**name, text(value.as_bytes()))));
         }

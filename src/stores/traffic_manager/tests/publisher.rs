@@ -88,6 +88,22 @@ async fn what_finds_no_room_is_lost_and_counted_and_so_is_what_is_too_long() {
 }
 
 #[tokio::test]
+async fn long_events_take_the_room_of_several() {
+    let server = KeepAlive::start(usize::MAX).await;
+    let mut sending = Sending::queue(100);
+    let entrance = Entrance(sending.outgoing.clone());
+    (0..10).for_each(|_| entrance.put(vec![b' '; LONGEST_EVENT]));
+    assert_eq!((sending.counted(), sending.outgoing.waiting()), ((10, 4), 6));
+    sending.put(2);
+    assert_eq!(sending.counted(), (12, 4));
+    sending.post_to(&server.url(), PATIENCE);
+    sending.is_over().await;
+    (0..6).for_each(|_| entrance.put(vec![b' '; LONGEST_EVENT]));
+    sending.is_over().await;
+    assert_eq!((server.requests(), sending.counted()), (14, (18, 4)));
+}
+
+#[tokio::test]
 async fn what_a_server_does_not_take_is_lost_and_what_it_takes_later_is_not() {
     let server = TestServer::start(|number| if number < 3 { Reply::status("401 No", "", "") } else { Reply::ok("") }).await;
     let mut sending = Sending::queue(100);
