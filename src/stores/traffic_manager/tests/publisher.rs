@@ -3,7 +3,7 @@ use crate::stores::{
     Documents, ServerTrust, SystemClock,
     test_server::{KeepAlive, Reply, TestServer},
 };
-use tollgate_filter_api::{RemotePolicy, World};
+use tollgate_filter_api::{RemoteFuture, RemotePolicy, RemoteResponse, World};
 
 struct Sending {
     outgoing: Arc<Outgoing>,
@@ -19,6 +19,10 @@ impl Sending {
     fn post_to(&mut self, url: &str, timeout: Duration) {
         let documents = Documents::new("", ServerTrust::System, Arc::new(SystemClock), Metrics::default());
         let remote = documents.remote(url, RemotePolicy { timeout, max_bytes: LONGEST_ANSWER, ca: None }).unwrap();
+        self.post_by(remote);
+    }
+
+    fn post_by(&mut self, remote: Arc<dyn Remote>) {
         let credentials = Some((http::header::AUTHORIZATION, HeaderValue::from_static("Basic YTpi")));
         self.task = Some(tokio::spawn(Publisher { outgoing: self.outgoing.clone(), remote, credentials }.run()));
     }
@@ -89,18 +93,29 @@ async fn what_finds_no_room_is_lost_and_counted_and_so_is_what_is_too_long() {
 
 #[tokio::test]
 async fn long_events_take_the_room_of_several() {
-    let server = KeepAlive::start(usize::MAX).await;
+    let taking = Arc::new(Taking::default());
     let mut sending = Sending::queue(100);
     let entrance = Entrance(sending.outgoing.clone());
     (0..10).for_each(|_| entrance.put(vec![b' '; LONGEST_EVENT]));
     assert_eq!((sending.counted(), sending.outgoing.waiting()), ((10, 4), 6));
     sending.put(2);
     assert_eq!(sending.counted(), (12, 4));
-    sending.post_to(&server.url(), PATIENCE);
+    sending.post_by(taking.clone());
     sending.is_over().await;
     (0..6).for_each(|_| entrance.put(vec![b' '; LONGEST_EVENT]));
     sending.is_over().await;
-    assert_eq!((server.requests(), sending.counted()), (14, (18, 4)));
+    assert_eq!((taking.0.load(Ordering::SeqCst), sending.counted()), (14, (18, 4)));
+}
+
+/// Takes every event.
+#[derive(Default)]
+struct Taking(AtomicUsize);
+
+impl Remote for Taking {
+    fn call(&self, _: RemoteRequest) -> RemoteFuture {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { Ok(RemoteResponse { status: 200, content_type: None, body: Bytes::new() }) })
+    }
 }
 
 #[tokio::test]
@@ -130,14 +145,13 @@ async fn a_server_that_says_nothing_or_is_not_there_loses_exactly_what_it_was_se
 async fn an_event_whose_task_fails_is_lost() {
     struct Failing;
     impl Remote for Failing {
-        fn call(&self, _: RemoteRequest) -> tollgate_filter_api::RemoteFuture {
+        fn call(&self, _: RemoteRequest) -> RemoteFuture {
             Box::pin(async { panic!("a fault of ours") })
         }
     }
     let mut sending = Sending::queue(100);
     sending.put(5);
-    let publisher = Publisher { outgoing: sending.outgoing.clone(), remote: Arc::new(Failing), credentials: None };
-    sending.task = Some(tokio::spawn(publisher.run()));
+    sending.post_by(Arc::new(Failing));
     sending.is_over().await;
     assert_eq!(sending.counted(), (5, 5));
 }
