@@ -12,7 +12,7 @@ pub trait Lend: Send + Sync {
     /// How long a request waits at most.
     fn patience(&self) -> Duration;
 
-    /// Ends when the questions of these keys are answered or given up, or when a request has waited for long enough. What happens counts from this call,
-    /// not from the first poll. Somebody else may have asked, and have been answered before: look once more before waiting.
-    fn answered(&self, keys: &[Key]) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// Ends when the questions of these keys are answered or given up, or after `patience`. What happens counts from this call, not from the
+    /// first poll. Somebody else may have asked, and have been answered before: look once more before waiting.
+    fn answered(&self, keys: &[Key], patience: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }

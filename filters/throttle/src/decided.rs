@@ -7,7 +7,7 @@ use tollgate_filter_api::{Answer, Call, Cause, CauseKind, HeaderValue, Rule, Sho
 
 use crate::{
     fields::Heard,
-    filter::Asked,
+    filter::{All, Asked},
     limits::{
         Limit, MOST,
         policies::{Named, Unit},
@@ -27,8 +27,6 @@ pub(crate) struct Decided {
     /// The request waits for the store of a shared quota.
     pub waits: bool,
     full: bool,
-    /// The store of a shared quota is away, or too slow.
-    away: bool,
     retry_after: u64,
     /// In the order of the limits that were asked.
     pub said: [Said; MOST],
@@ -37,6 +35,8 @@ pub(crate) struct Decided {
 /// What one limit said.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Said {
+    /// Nobody knows what is left of the quota that gateways share.
+    is_unknown: bool,
     pub is_over: bool,
     remaining: u64,
     reset: u64,
@@ -44,8 +44,8 @@ pub(crate) struct Said {
 
 impl Said {
     /// Of which policy.
-    pub(crate) fn of(self, named: &Named) -> Heard<'_> {
-        Heard { named, remaining: self.remaining, reset: self.reset, is_over: self.is_over }
+    fn of(self, named: &Named) -> Heard<'_> {
+        Heard { named, remaining: self.remaining, reset: self.reset, is_over: self.is_over || self.is_unknown }
     }
 }
 
@@ -54,30 +54,51 @@ impl Decided {
     pub(crate) fn new(verdict: Verdict, asks: &[Ask<'_>], gives_up: bool) -> Self {
         let mut said = [Said::default(); MOST];
         for (place, ask) in said.iter_mut().zip(asks) {
-            *place = Said { is_over: !ask.told.accepted, remaining: ask.told.remaining, reset: ask.told.reset };
+            let told = &ask.told;
+            let is_unknown = told.away || told.waits;
+            let reset = if is_unknown { told.retry_after.max(1) } else { told.reset };
+            *place = Said { is_unknown, is_over: !told.accepted && !is_unknown, remaining: told.remaining, reset };
         }
         Self {
             passes: verdict.passes,
             waits: verdict.waits && !gives_up,
             full: verdict.full,
-            away: verdict.away || (verdict.waits && gives_up),
             retry_after: verdict.retry_after.max(1),
             said,
         }
     }
 
-    /// The refusal, of the first limit that refuses.
+    /// Counts who was over which limit.
+    pub(crate) fn count(&self, asked: &All<'_>) {
+        asked.iter().zip(&self.said).filter(|(_, said)| said.is_over).for_each(|(asked, _)| asked.named.over.inc());
+    }
+
+    /// What a client may be told. Of a limit that nobody knows it hears only when its request is refused for nothing else.
+    pub(crate) fn heard<'a>(&'a self, asked: &'a All<'_>) -> impl Iterator<Item = Heard<'a>> + Clone {
+        let all_known = self.passes || self.refusing(asked).is_some();
+        let told = asked.iter().zip(&self.said).filter(move |(_, said)| !(all_known && said.is_unknown));
+        told.map(|(asked, said)| said.of(&asked.named))
+    }
+
+    /// The first limit that is reached and refuses.
+    fn refusing<'a>(&self, asked: &'a [Asked<'_>]) -> Option<&'a Asked<'a>> {
+        asked.iter().zip(&self.said).find(|(asked, said)| said.is_over && asked.named.stops).map(|(asked, _)| asked)
+    }
+
+    /// The refusal, of the first limit that refuses. A limit that is reached comes before one that nobody knows.
     pub(crate) fn answer(&self, asked: &[Asked<'_>], call: &Call) -> Answer {
         let retry_after = HeaderValue::from(self.retry_after + spread(self.retry_after, call));
-        let refused = asked.iter().zip(&self.said).find(|(asked, said)| said.is_over && asked.named.stops);
-        let answer = match refused {
-            _ if self.full => FULL.because(Cause::new(CauseKind::Unavailable, "counter", Rule::Gateway("/stores/counters/max_keys"))),
-            Some((asked, _)) if !self.away => asked.limit.reason.because(over(asked.limit, &asked.named)),
-            _ => AWAY.because(Cause::new(CauseKind::Unavailable, "shared quota", Rule::Gateway("/stores/redis"))),
+        let refusing = self.refusing(asked);
+        let (answer, kind) = match refusing {
+            _ if self.full => {
+                (FULL.because(Cause::new(CauseKind::Unavailable, "counter", Rule::Gateway("/stores/counters/max_keys"))), REDUCED)
+            }
+            Some(asked) => (asked.limit.reason.because(over(asked.limit, &asked.named)), EXCEEDED),
+            None => (AWAY.because(Cause::new(CauseKind::Unavailable, "shared quota", Rule::Gateway("/stores/redis"))), REDUCED),
         };
-        let over = asked.iter().zip(&self.said).filter(|(asked, said)| said.is_over && asked.named.stops);
-        let violated: Vec<&str> = over.map(|(asked, _)| &*asked.named.name).collect();
-        let kind = if self.full || self.away { REDUCED } else { EXCEEDED };
+        let violates = |said: &Said| if refusing.is_some() { said.is_over } else { said.is_unknown };
+        let violated = asked.iter().zip(&self.said).filter(|(asked, said)| violates(said) && asked.named.stops);
+        let violated: Vec<&str> = violated.map(|(asked, _)| &*asked.named.name).collect();
         answer.header(RETRY_AFTER, retry_after).problem_type(kind, vec![("violated-policies", violated.into())])
     }
 }

@@ -116,10 +116,9 @@ impl Filter for Throttle {
         if decided.waits {
             decided = self.wait(&asked, seen, cx.views, open, &mut wanted).await?;
         }
-        let heard = || asked.iter().zip(&decided.said).map(|(asked, said)| said.of(&asked.named));
-        heard().filter(|heard| heard.is_over).for_each(|heard| heard.named.over.inc());
+        decided.count(&asked);
         cx.views.effect(&self.counters, |throttling| note(throttling, &asked, &decided, seen));
-        let told = self.fields.of(heard());
+        let told = self.fields.of(decided.heard(&asked));
         if decided.passes {
             cx.state.told = told;
             event.iter().for_each(|(traffic, event)| traffic.tell(event, cx.views));

@@ -32,7 +32,8 @@ impl Wanted {
 
     /// Ends when all that is waited for has come; `None` for a request that has waited long enough.
     pub(crate) fn answered(&self, throttling: &Throttling, waited: Duration) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        let lender = throttling.lender.as_ref().filter(|lender| waited < lender.patience())?;
-        Some(lender.answered(&self.keys))
+        let lender = throttling.lender.as_ref()?;
+        let patience = lender.patience().checked_sub(waited).filter(|patience| !patience.is_zero())?;
+        Some(lender.answered(&self.keys, patience))
     }
 }

@@ -1,16 +1,18 @@
 //! The `throttle` filter from outside.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant, SystemTime},
 };
 
 use filter_throttle::{KIND, Throttle};
 use tollgate_counters::{Counters, Key, Question};
-use tollgate_filter_testkit::{Conformance, Harness, Run, Setup, principal};
+use tollgate_filter_testkit::{Conformance, FakeClock, Harness, Run, Setup, principal};
 use tollgate_testkit::Folder;
 use tollgate_throttling::{Kept, Lend, Moment, NAME, Throttling};
 
@@ -186,6 +188,61 @@ fn counters(max_keys: usize) -> Arc<Counters> {
     Arc::new(Counters::new(Moment { wall: SystemTime::now(), instant: Instant::now() }, max_keys))
 }
 
+/// A store that answers each question after 30 ms, with nothing.
+#[derive(Default)]
+struct Slow {
+    clock: OnceLock<&'static FakeClock>,
+    waited: Mutex<Vec<Duration>>,
+}
+
+impl Lend for Slow {
+    fn ask(&self, _: Question) {}
+
+    fn patience(&self) -> Duration {
+        Duration::from_millis(50)
+    }
+
+    fn answered(&self, _: &[Key], patience: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.waited.lock().unwrap().push(patience);
+        self.clock.get().unwrap().advance(patience.min(Duration::from_millis(30)));
+        Box::pin(std::future::ready(()))
+    }
+}
+
+fn slowly_shared(stop: bool) -> (&'static Harness<Throttle>, Arc<Slow>) {
+    let slow = Arc::<Slow>::default();
+    let counters = counters(100);
+    counters.set_fleet(1, false);
+    let throttling = Arc::new(Throttling::new(counters, Kept::nowhere()).sharing(slow.clone()));
+    let settings = format!(
+        "{{ policies: {{ a: {{ requests: 9, per: 1m, shared: strict, stop: {stop} }}, b: {{ requests: 1, per: 1m, shared: local }} }}, \
+         limits: [{{ policy: a, key: [api] }}, {{ policy: b, key: [header.x-caller] }}] }}"
+    );
+    let harness = Box::leak(Box::new(Harness::<Throttle>::setup().offering(NAME, &throttling).yaml(&settings)));
+    slow.clock.set(harness.clock()).unwrap();
+    (harness, slow)
+}
+
+#[test]
+fn a_request_waits_for_the_store_no_longer_than_the_time_limit_however_often_it_is_woken() {
+    let (harness, slow) = slowly_shared(true);
+    let refused = run(harness).assert_denied(503, "throttle.away");
+    assert_eq!(refused.answer_header("ratelimit"), Some("\"a\";r=0;t=1"));
+    assert_eq!(*slow.waited.lock().unwrap(), [50, 20].map(Duration::from_millis));
+    assert_eq!(harness.metric("throttle_over_total", Some("a")), 0.0, "nobody knows");
+}
+
+#[test]
+fn a_limit_that_refuses_nothing_is_neither_waited_for_nor_told_while_nobody_knows_it() {
+    let (harness, slow) = slowly_shared(false);
+    let mut passed = run(harness).next();
+    assert_eq!(passed.response(200).get(&"ratelimit".parse().unwrap()).unwrap(), "\"b\";r=0;t=60");
+    assert!(slow.waited.lock().unwrap().is_empty());
+    assert_eq!(harness.metric("throttle_over_total", Some("a")), 0.0);
+    run(harness).assert_denied(429, "throttle.limit");
+    assert_eq!(harness.metric("throttle_over_total", Some("b")), 1.0);
+}
+
 /// A store that nobody can reach.
 struct Away;
 
@@ -198,7 +255,7 @@ impl Lend for Away {
         Duration::from_millis(50)
     }
 
-    fn answered(&self, _: &[Key]) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn answered(&self, _: &[Key], _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         panic!("nobody should wait");
     }
 }

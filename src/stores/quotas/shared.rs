@@ -95,14 +95,13 @@ impl Lend for Shared {
         self.settings.timeout
     }
 
-    fn answered(&self, keys: &[Key]) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn answered(&self, keys: &[Key], patience: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let answers: Vec<_> = keys.iter().map(|key| self.lender.answered(*key)).collect();
         let all = async move {
             for answer in answers {
                 answer.await;
             }
         };
-        let patience = self.settings.timeout;
         Box::pin(async move {
             // Who has waited for long enough looks once more, and decides without the store.
             let _ = tokio::time::timeout(patience, all).await;
