@@ -43,6 +43,8 @@ mod throttle_blocks;
 mod throttle_in_progress;
 mod throttle_kept;
 mod throttle_keys;
+mod throttle_shared;
+mod throttle_shared_faults;
 mod throttle_traffic_manager;
 mod tls;
 mod traps;

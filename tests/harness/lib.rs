@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod command;
+pub mod fleet;
 pub mod gateway;
 pub mod h2;
 pub mod h2_upstream;
@@ -32,6 +33,7 @@ use std::{
 
 pub use client::{Client, Response, get, send};
 pub use command::{Ran, tollgate};
+pub use fleet::Fleet;
 pub use gateway::{Gateway, Ports, Settings};
 pub use message::Message;
 pub use project::Project;
