@@ -5,12 +5,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use tollgate_filter_api::{Awaited, Clock, HeaderName, HeaderValue, Method, Problem, Remote, RemoteRequest};
+use tollgate_filter_api::{Clock, HeaderName, HeaderValue, Method, Problem, Remote, RemoteRequest};
 use tollgate_traffic_manager::{Bad, Decisions, LONGEST_LIST, TrafficManager, blocks, key_templates};
 
 use super::{credentials, millis, server};
@@ -24,17 +24,6 @@ const TRIES: u32 = 15;
 pub(super) struct Lists {
     /// They were fetched, or every try failed.
     settled: AtomicBool,
-}
-
-impl Awaited for Lists {
-    fn missing(&self, _: Instant) -> Option<String> {
-        let missing = "the traffic manager has not said yet whom it blocks and what its custom policies are";
-        (!self.is_partly_there()).then(|| missing.to_owned())
-    }
-
-    fn is_partly_there(&self) -> bool {
-        self.settled.load(Ordering::Relaxed)
-    }
 }
 
 /// A list, and where it is.
@@ -80,6 +69,11 @@ impl Asked {
 }
 
 impl Lists {
+    /// Whether they are there, or are not waited for any more.
+    pub(super) fn are_settled(&self) -> bool {
+        self.settled.load(Ordering::Relaxed)
+    }
+
     /// Fetches them now, and each time that the broker `arrived`: what was published while it was away was not heard.
     pub(super) async fn keep(
         self: Arc<Self>,

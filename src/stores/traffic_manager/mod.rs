@@ -87,7 +87,6 @@ impl Traffic {
         let outgoing = Arc::new(Outgoing::new(settings.queue, &env.metrics));
         let manager = env.shared.get_or_make(NAME, || Ok(TrafficManager::new(Entrance(outgoing.clone()))))?;
         let lists = Arc::new(Lists::default());
-        env.readiness.wait_for(&lists);
         let gauge = |name| env.metrics.gauge(name, None);
         let series = Series {
             waiting: gauge("traffic_manager_events_waiting"),
@@ -98,6 +97,12 @@ impl Traffic {
             dropped: env.metrics.counter("traffic_manager_dropped_total", None),
         };
         Ok(Some(Arc::new(Self { manager, outgoing, lists, clock: env.clock.clone(), series })))
+    }
+
+    /// What traffic needs and is not there yet, for `/readyz`.
+    pub fn missing(&self) -> Option<&'static str> {
+        let missing = "the traffic manager has not said yet whom it blocks and what its custom policies are";
+        (!self.lists.are_settled()).then_some(missing)
     }
 
     /// A configuration is built: what an earlier one said counts no more.

@@ -60,8 +60,8 @@ async fn both_lists_are_fetched_and_only_the_one_that_failed_is_asked_for_again(
     let templates = TestServer::start(|number| if number < 2 { Reply::status("503 No", "", "") } else { json(r#"["$userId"]"#) }).await;
     let blocks = TestServer::start(|_| json(r#"{"user":["alice"],"custom":["x"]}"#)).await;
     let fetching = Fetching::start(&templates.url("/t"), Some(&blocks.url("/b")));
-    assert!(fetching.lists.missing(Instant::now()).is_some());
-    fetching.until("both lists", |fetching| fetching.lists.missing(Instant::now()).is_none()).await;
+    assert!(!fetching.lists.are_settled());
+    fetching.until("both lists", |fetching| fetching.lists.are_settled()).await;
     let decisions = &fetching.manager.decisions;
     assert_eq!((decisions.templates(), decisions.blocked(), decisions.dropped()), (1, 1, 1));
     assert_eq!((templates.requests().len(), blocks.requests().len()), (3, 1));
@@ -73,7 +73,7 @@ async fn both_lists_are_fetched_and_only_the_one_that_failed_is_asked_for_again(
 async fn after_fifteen_tries_they_count_as_away_until_the_broker_arrives() {
     let server = TestServer::start(|number| if number < 15 { json("{}") } else { json("[\"$appId\"]") }).await;
     let fetching = Fetching::start(&server.url("/"), None);
-    fetching.until("the last try", |fetching| fetching.lists.is_partly_there()).await;
+    fetching.until("the last try", |fetching| fetching.lists.are_settled()).await;
     assert_eq!((server.requests().len(), fetching.manager.decisions.templates()), (15, 0));
     fetching.arrived.send_replace(());
     fetching.until("the list", |fetching| fetching.manager.decisions.templates() == 1).await;
