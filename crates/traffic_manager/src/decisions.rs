@@ -80,11 +80,6 @@ impl Decisions {
         self.blocks.find(place, caller)
     }
 
-    /// Until when a key is throttled for everybody.
-    pub fn throttled_until(&self, key: &str, now: u64) -> Option<u64> {
-        self.throttled.until(key, now)
-    }
-
     /// Takes a message, or counts that it was dropped.
     ///
     /// # Errors
