@@ -7,9 +7,10 @@ use std::{
 
 use serde_json::{Value, json};
 use tollgate_tests::{
-    Fleet,
+    Fleet, Project,
     parts::{Redis, RedisCluster, RedisSentinel},
-    until,
+    project::{everything, open_api},
+    tollgate, until,
 };
 
 /// `stores.redis` of so many gateways. A call may take long, so that no answer is lost on a busy machine.
@@ -178,4 +179,40 @@ fn a_replica_that_a_sentinel_promotes_keeps_the_limit() {
     until("requests to pass again", || (fleet.ask(0).status() == 200).then_some(()));
     let passed = before + 1 + fleet.passing(0, 501) + fleet.passing(1, 501);
     assert!((375..=500).contains(&passed), "{passed} of 500");
+}
+
+#[test]
+fn before_it_starts_a_gateway_says_what_a_shared_limit_promises_and_by_how_much_it_may_be_exceeded() {
+    let project = Project::new().definition("a.json", open_api("/a", "http://127.0.0.1:1", everything()).to_string());
+    let policies = json!({
+        "gold": { "requests": 5000, "per": "1m", "shared": "strict" },
+        "silver": { "requests": 202, "per": "2s" },
+        "bronze": { "requests": 5, "per": "1h", "stop": false },
+        "local": { "requests": 7, "per": "1m", "shared": "local" },
+    });
+    let config = json!({
+        "listeners": [{ "address": "127.0.0.1:0" }],
+        "stores": { "redis": { "urls": ["redis://127.0.0.1:1"], "gateways": 4 } },
+        "chain": [{ "throttle": { "shared": "share", "policies": policies, "limits": [{ "policy": "gold", "key": ["api"] }] } }],
+    });
+    let (artifact, config) = (project.build(&[]), project.folder().write("gateway.yaml", config.to_string()));
+    let say = |arguments: &[&str]| {
+        let fixed = ["run".as_ref(), artifact.as_os_str(), "--config".as_ref(), config.as_os_str(), "--test".as_ref()];
+        tollgate(fixed.into_iter().chain(arguments.iter().map(AsRef::as_ref))).ok().stdout
+    };
+    let said = say(&[]);
+    for line in [
+        "shared    `gold`: all gateways together let 5000 requests pass in 60 s",
+        "the store restarts empty, or evicts the quota: up to 5000 more in that window",
+        "the store is away: nothing passes but what a gateway still holds",
+        "with more than 625 gateways requests wait for the store",
+        "shared    `silver`: all gateways together let 202 requests pass in 2 s",
+        "the store is away: up to 100 more for each gateway that is cut off, of 4",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(!said.contains("bronze") && !said.contains("local"), "what refuses nothing, or is not shared, promises nothing: {said}");
+    let data: Value = serde_json::from_str(&say(&["--format", "json"])).unwrap();
+    let excess = json!({ "store_emptied": 202, "grants_lost": 202, "clock_jumped": 202, "share": 100 });
+    assert_eq!((&data["shared"][1]["excess"], &data["shared"][0]["away"]), (&excess, &json!("strict")));
 }

@@ -11,6 +11,7 @@ mod key;
 mod password;
 mod plan;
 mod project;
+mod promises;
 mod report;
 mod run;
 mod schema;

@@ -8,6 +8,7 @@ use tollgate_filters::FILTERS;
 use super::{
     Format,
     project::ArtifactFile,
+    promises,
     report::{Failure, print, print_json},
 };
 use crate::{
@@ -61,13 +62,14 @@ fn tell(gateway: &Gateway, format: Format) -> Result<(), Failure> {
                 _ => "none".to_owned(),
             };
             print(&format!(
-                "ready to serve {} operations of {} APIs\nsha256    {}\nsigned by {}\nwaived    {}\nopened    {}",
+                "ready to serve {} operations of {} APIs\nsha256    {}\nsigned by {}\nwaived    {}\nopened    {}{}",
                 report["operations"],
                 report["apis"],
                 report["sha256"].as_str().unwrap_or_default(),
                 list("signers"),
                 list("waived"),
-                list("opened")
+                list("opened"),
+                promises::text(&gateway.quotas.throttling.promises(), gateways(gateway)),
             ))
         }
     }
@@ -83,5 +85,11 @@ fn report(gateway: &Gateway) -> Value {
         "signers": current.loaded.signers,
         "waived": current.judge.waived.iter().map(|waived| &waived.filter).collect::<Vec<_>>(),
         "opened": current.judge.waived.iter().filter(|waived| waived.opened > 0).map(|waived| &waived.named).collect::<Vec<_>>(),
+        "shared": promises::data(&gateway.quotas.throttling.promises(), gateways(gateway)),
     })
+}
+
+/// How many gateways share the store at least, as far as the settings say.
+fn gateways(gateway: &Gateway) -> u32 {
+    gateway.current().config().gateway.stores.redis.as_ref().map_or(0, |redis| redis.gateways)
 }

@@ -9,6 +9,7 @@
 mod blocks;
 mod lend;
 mod network;
+mod promise;
 mod shield;
 mod throttling;
 mod top;
@@ -16,6 +17,7 @@ mod top;
 pub use blocks::{Block, Blocked, Caller, Change, ChangeError, Kept, List, MAX_BLOCKS};
 pub use lend::Lend;
 pub use network::Network;
+pub use promise::{Excess, Promise};
 pub use shield::{InProgress, Shield};
 pub use tollgate_counters::Moment;
 pub use top::{Line, SAMPLE, Top};

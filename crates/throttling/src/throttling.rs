@@ -12,7 +12,7 @@ use std::{
 use tollgate_counters::{self as counters, Counters};
 use tollgate_filter_api::{Env, Moment, Problem};
 
-use crate::{blocks::Kept, lend::Lend, shield::Shield, top::Top};
+use crate::{blocks::Kept, lend::Lend, promise::Promise, shield::Shield, top::Top};
 
 /// The name under which filters find it among [`Env::shared`].
 pub const NAME: &str = "throttling";
@@ -36,6 +36,7 @@ pub struct Throttling {
     keeps_long: bool,
     used: AtomicBool,
     forgotten: Mutex<BTreeSet<String>>,
+    promises: Mutex<BTreeSet<Promise>>,
 }
 
 impl Throttling {
@@ -50,6 +51,7 @@ impl Throttling {
             keeps_long: false,
             used: AtomicBool::new(false),
             forgotten: Mutex::default(),
+            promises: Mutex::default(),
         }
     }
 
@@ -72,6 +74,16 @@ impl Throttling {
         }
     }
 
+    /// Whoever enforces a policy that gateways share says so.
+    pub fn promise(&self, promise: Promise) {
+        self.promises.lock().unwrap_or_else(PoisonError::into_inner).insert(promise);
+    }
+
+    /// What the configuration promises of limits that gateways share.
+    pub fn promises(&self) -> BTreeSet<Promise> {
+        self.promises.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Policies of the configuration whose counters a restart forgets.
     pub fn take_forgotten(&self) -> BTreeSet<String> {
         std::mem::take(&mut self.forgotten.lock().unwrap_or_else(PoisonError::into_inner))
@@ -90,6 +102,7 @@ impl Throttling {
     pub fn begin(&self) {
         self.used.store(false, Ordering::Relaxed);
         self.take_forgotten();
+        self.promises.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Whoever enforces blocks says so.

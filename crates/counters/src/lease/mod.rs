@@ -56,6 +56,7 @@ mod terms;
 
 pub use epsilon::Epsilon;
 pub use question::{Grant, Heard, Question, QuotaId, Return};
+pub use state::most_gateways_ahead;
 pub use terms::Away;
 
 pub(crate) use fleet::{Fleet, Known};

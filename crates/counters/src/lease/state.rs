@@ -9,6 +9,12 @@ use crate::{
 /// A slice below this is used up before the next could be fetched ahead; to hold two of them would keep from others what is scarce.
 const AHEAD: u64 = 4;
 
+/// With more gateways than that, slices of such a limit are too small to be fetched before they are used up, and requests wait for the store: it
+/// grants 1/2N of what is left.
+pub fn most_gateways_ahead(limit: u64) -> u64 {
+    limit / (2 * AHEAD)
+}
+
 /// A question that neither was answered nor given up for so long is lost.
 const LOST: u64 = SECOND;
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tollgate_counters as counters;
 use tollgate_filter_api::{Counter, Env, Problem};
-use tollgate_throttling::Throttling;
+use tollgate_throttling::{Promise, Throttling};
 
 use crate::config::{Algorithm, Config, Policy, Project, ProjectPolicy, Sharing};
 
@@ -216,6 +216,9 @@ impl<'a> Policies<'a> {
         };
         if !policy.is_shared() {
             self.throttling.has_policy(name, Duration::from_secs(window));
+        } else if stops {
+            let strict = sharing == Sharing::Strict;
+            self.throttling.promise(Promise { policy: name.to_owned(), limit: quota, window, strict });
         }
         let over = self.env.metrics.counter("throttle_over_total", Some(("policy", name)));
         Ok(Arc::new(Named::new(name, policy, (unit, quota, window), stops, over)))
