@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// So many limits a request are handled without an allocation.
-const FEW: usize = 16;
+const FEW: usize = 8;
 
 /// The locks that are held, one a shard.
 type Guards<'c> = [Option<MutexGuard<'c, Shard>>];
