@@ -3,11 +3,13 @@
 use std::{
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
     thread,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 use tollgate_tests::{
     Fleet, Project,
+    fleet::since_1970,
     parts::{Redis, RedisCluster, RedisSentinel},
     project::{everything, open_api},
     tollgate, until,
@@ -68,9 +70,12 @@ fn what_a_local_limit_refuses_takes_nothing_from_the_shared_one() {
         let mut ask = || client.ask("GET", "/a/x", &[&format!("X-Caller: {caller}")], b"").unwrap().status();
         (0..6).filter(|_| ask() == 200).count()
     };
+    let begun = Instant::now();
     assert_eq!([passing(0, "a"), passing(1, "b"), passing(2, "c")], [3; 3]);
     assert_eq!(passing(3, "d"), 1, "nine were taken");
     assert_eq!(passing(0, "e"), 0);
+    // So small a limit is asked for each time, and each answer wakes who waits for it, not the time limit of 1 s.
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -88,6 +93,30 @@ fn clients_are_promised_no_more_than_they_get_and_told_when_a_shared_limit_is_us
     let refused = fleet.ask(1);
     let wait: u64 = refused.field("retry-after").unwrap().parse().unwrap();
     assert!(refused.status() == 429 && left(&refused).0 == 0 && (1..=YEAR * 11 / 10).contains(&wait), "{refused:?}");
+}
+
+#[test]
+fn what_a_gateway_holds_is_worth_nothing_in_the_next_window() {
+    const WINDOW: u64 = 3;
+    let mut redis = Redis::start();
+    let policy = json!({ "requests": 1000, "per": format!("{WINDOW}s"), "shared": "strict" });
+    let fleet = Fleet::start(&stores(&redis, 2), &policy).together();
+    let next = until("something to be left of a slice when the store is gone", || {
+        fleet.passing(0, 100);
+        redis.kill();
+        fleet.connected(false);
+        let window = since_1970().as_secs() / WINDOW;
+        if fleet.passing(0, 2) == 2 {
+            return Some(Duration::from_secs((window + 1) * WINDOW));
+        }
+        redis.restart();
+        fleet.connected(true);
+        None
+    });
+    thread::sleep(next.saturating_sub(since_1970()));
+    assert_eq!(fleet.passing(0, 100), 0);
+    redis.restart();
+    until("requests to pass again", || (fleet.ask(0).status() == 200).then_some(()));
 }
 
 #[test]
