@@ -269,7 +269,7 @@ fn change_blocks(throttling: &Throttling, body: &[u8]) -> Result<Value, ChangeRe
     let change: Change = serde_json::from_slice(body).map_err(|error| ChangeRefused::Bad(error.to_string()))?;
     let done = throttling.blocks.change(&change).map_err(|error| match error {
         ChangeError::Bad(_) => ChangeRefused::Bad(error.to_string()),
-        ChangeError::Full => ChangeRefused::Full(error.to_string()),
+        ChangeError::Full | ChangeError::Long => ChangeRefused::Full(error.to_string()),
         ChangeError::NoFile | ChangeError::File(..) => ChangeRefused::Unavailable(error.to_string()),
     })?;
     Ok(json!({ "changed": done.changed, "blocks": done.blocks }))

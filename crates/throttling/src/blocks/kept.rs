@@ -22,16 +22,17 @@ const MAX_BYTES: u64 = 4 << 20;
 
 /// The blocks in force, and their file.
 pub struct Kept {
-    list: ArcSwap<List>,
+    in_force: ArcSwap<InForce>,
     file: Option<PathBuf>,
-    known: Mutex<Known>,
+    /// Of the file when it was read or written last. Held while the disk is waited for.
+    stamp: Mutex<Stamp>,
 }
 
-/// What the file held when it was read or written last.
+/// Blocks as they are written, and as requests find them.
 #[derive(Default)]
-struct Known {
+struct InForce {
     blocks: Vec<Block>,
-    stamp: Stamp,
+    list: List,
 }
 
 /// Tells versions of the file apart; `None` for no file.
@@ -65,6 +66,9 @@ pub enum ChangeError {
     /// There would be too many.
     #[error("there can be at most {MAX_BLOCKS} blocks; take some away first, or block a network")]
     Full,
+    /// The next process would not read a file of that length.
+    #[error("the blocks would take more than 4 MiB in their file; take some away first, or block a network")]
+    Long,
     /// A restart would forget it.
     #[error("there is no file to keep blocks in; name one with `stores.blocks`")]
     NoFile,
@@ -76,7 +80,7 @@ pub enum ChangeError {
 impl Kept {
     /// None, and nowhere to keep any.
     pub fn nowhere() -> Self {
-        Self { list: ArcSwap::default(), file: None, known: Mutex::default() }
+        Self { in_force: ArcSwap::default(), file: None, stamp: Mutex::default() }
     }
 
     /// Those of a file, which need not be there yet.
@@ -96,12 +100,12 @@ impl Kept {
 
     /// The first block that covers a request, by its place.
     pub fn find(&self, caller: &impl Caller) -> Option<usize> {
-        self.list.load().find(caller)
+        self.in_force.load().list.find(caller)
     }
 
-    /// The blocks in force.
+    /// The blocks in force. Never waits.
     pub fn all(&self) -> Vec<Block> {
-        self.lock().blocks.clone()
+        self.in_force.load().blocks.clone()
     }
 
     /// Reads the file again if somebody has changed it. Whether somebody had.
@@ -123,27 +127,32 @@ impl Kept {
         let path = self.file.as_ref().ok_or(ChangeError::NoFile)?;
         let mut known = self.lock();
         self.read(path, &mut known)?;
+        let before = self.in_force.load();
         let (gone, mut there): (HashSet<&Block>, HashSet<&Block>) = (change.unblock.iter().collect(), HashSet::new());
-        let wanted = known.blocks.iter().filter(|block| !gone.contains(block)).chain(&change.block);
+        let wanted = before.blocks.iter().filter(|block| !gone.contains(block)).chain(&change.block);
         let blocks: Vec<Block> = wanted.filter(|block| there.insert(block)).cloned().collect();
-        let kept = known.blocks.iter().filter(|block| there.contains(block)).count();
-        let changed = (known.blocks.len() - kept) + (blocks.len() - kept);
+        // Whoever edited the file may have written a block twice.
+        let changed = before.blocks.iter().collect::<HashSet<_>>().symmetric_difference(&there).count();
         let done = Blocked { changed, blocks: blocks.len() };
         if changed == 0 {
             return Ok(done);
         }
-        let list = list(&blocks)?;
+        let next = InForce::new(blocks)?;
         let failed = |error| ChangeError::File(path.clone(), error);
-        replace_file(path, |mut file| file.write_all(&serde_json::to_vec_pretty(&blocks)?)).map_err(failed)?;
-        *known = Known { blocks, stamp: stamp(path).map_err(failed)? };
-        self.list.store(list.into());
+        let text = serde_json::to_vec_pretty(&next.blocks).map_err(|error| failed(error.into()))?;
+        if text.len() as u64 > MAX_BYTES {
+            return Err(ChangeError::Long);
+        }
+        replace_file(path, |mut file| file.write_all(&text)).map_err(failed)?;
+        *known = stamp(path).map_err(failed)?;
+        self.in_force.store(next.into());
         Ok(done)
     }
 
-    fn read(&self, path: &Path, known: &mut Known) -> Result<bool, ChangeError> {
+    fn read(&self, path: &Path, known: &mut Stamp) -> Result<bool, ChangeError> {
         let failed = |error| ChangeError::File(path.to_owned(), error);
         let stamp = stamp(path).map_err(failed)?;
-        if stamp == known.stamp {
+        if stamp == *known {
             return Ok(false);
         }
         let blocks: Vec<Block> = match stamp {
@@ -152,22 +161,26 @@ impl Kept {
             Some((bytes, _)) if bytes > MAX_BYTES => return Err(failed(io::Error::other("it is longer than 4 MiB"))),
             Some(_) => serde_json::from_slice(&fs::read(path).map_err(failed)?).map_err(|error| failed(error.into()))?,
         };
-        let list = list(&blocks)?;
-        *known = Known { blocks, stamp };
-        self.list.store(list.into());
+        self.in_force.store(InForce::new(blocks)?.into());
+        *known = stamp;
         Ok(true)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Stamp> {
+        self.stamp.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn list(blocks: &[Block]) -> Result<List, ChangeError> {
-    if blocks.len() > MAX_BLOCKS {
-        return Err(ChangeError::Full);
+impl InForce {
+    fn new(blocks: Vec<Block>) -> Result<Self, ChangeError> {
+        if blocks.len() > MAX_BLOCKS {
+            return Err(ChangeError::Full);
+        }
+        match List::new(&blocks, "") {
+            Ok(list) => Ok(Self { blocks, list }),
+            Err(problem) => Err(ChangeError::Bad(format!("{} (at `{}`)", problem.message, problem.pointer))),
+        }
     }
-    List::new(blocks, "").map_err(|problem| ChangeError::Bad(format!("{} (at `{}`)", problem.message, problem.pointer)))
 }
 
 fn stamp(path: &Path) -> io::Result<Stamp> {

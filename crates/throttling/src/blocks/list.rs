@@ -78,6 +78,9 @@ impl Read {
         if api.is_none() && application.is_none() && user.is_none() && client.is_empty() {
             return Err(Problem::setting(place, "a block has at least one of `api`, `application`, `user` and `client`"));
         }
+        if api.as_ref().is_some_and(|path| !path.starts_with('/')) {
+            return Err(Problem::setting(format!("{place}/api"), "expected a base path, which begins with `/`"));
+        }
         let bytes = |text: &Option<String>| text.as_ref().map(|text| text.as_bytes().into());
         let networks = client.iter().enumerate().map(|(nth, one)| Network::new(one, &format!("{place}/client/{nth}")));
         let api = api.as_ref().map(|path| path.trim_end_matches('/').as_bytes().into());

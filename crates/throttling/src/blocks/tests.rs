@@ -87,3 +87,35 @@ fn what_cannot_be_kept_or_understood_changes_nothing() {
     assert!(matches!(kept.change(&block(&many)), Err(ChangeError::Full)));
     assert_eq!((kept.all(), kept.find(&MALLORY)), (Vec::new(), None));
 }
+
+#[test]
+fn a_block_that_the_file_has_twice_hides_no_change() {
+    let folder = Folder::new();
+    let path = folder.join("blocks.json");
+    fs::write(&path, r#"[{"user": "eve"}, {"user": "eve"}]"#).unwrap();
+    let kept = Kept::open(&path).unwrap();
+    assert_eq!(kept.change(&block(&[user("eve")])).unwrap().changed, 0);
+    assert_eq!(kept.change(&block(&[user("mallory")])).unwrap(), Blocked { changed: 1, blocks: 2 });
+    assert_eq!(kept.find(&MALLORY), Some(1));
+}
+
+#[test]
+fn what_is_kept_can_be_read_by_the_next_process() {
+    let folder = Folder::new();
+    let path = folder.join("blocks.json");
+    let kept = Kept::open(&path).unwrap();
+    kept.change(&block(&[user("mallory")])).unwrap();
+    // Short as it is sent, and half as long again as it is written.
+    let addresses = (0..300_000_u32).map(|number| std::net::Ipv4Addr::from(number << 8).to_string()).collect();
+    let long = Block { client: addresses, ..Block::default() };
+    assert!(matches!(kept.change(&block(&[long])), Err(ChangeError::Long)));
+    assert_eq!(Kept::open(&path).unwrap().all(), [user("mallory")]);
+    assert_eq!(kept.all(), [user("mallory")]);
+}
+
+#[test]
+fn a_block_that_covers_no_request_is_refused() {
+    let list = |api: &str| List::new(&[Block { api: Some(api.into()), ..Block::default() }], "");
+    assert!(list("/").is_ok() && list("/pets/").is_ok());
+    assert_eq!(list("pets").unwrap_err().pointer, "/0/api");
+}
