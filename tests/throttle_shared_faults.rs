@@ -83,7 +83,8 @@ impl Ended {
         assert!(used >= 2, "the limit was hardly reached: {:?}", self.passed());
         assert!(self.calls.iter().all(|call| call.status == 200 || (call.limited && matches!(call.status, 429 | 503))));
         let slowest = |limited| self.calls.iter().filter(|call| call.limited == limited).map(|call| call.took).max().unwrap();
-        assert!(slowest(true) < slowest(false) + LONGER, "{:?}, without a limit {:?}", slowest(true), slowest(false));
+        println!("the slowest took {:?}, without a limit {:?}", slowest(true), slowest(false));
+        assert!(slowest(true) < slowest(false) + LONGER);
     }
 
     /// The statuses of a gateway's requests with a limit that were sent in whole windows between these two moments.
@@ -172,22 +173,24 @@ fn while_the_store_is_away_each_gateway_lets_its_share_pass_and_no_more() {
     world.networks.iter().for_each(Partition::heal);
     world.fleet.connected(true);
     let healed = since_1970();
+    // A gateway whose call was late on a busy machine was cut off, too.
+    let late = |gateway: &usize| world.fleet.gateways[*gateway].metric("tollgate_quota_store_failures_total") != Some(0.0);
+    let cut_off = (0..GATEWAYS).filter(|gateway| FAR.contains(gateway) || late(gateway)).count();
     windows(1);
     world.redis.kill();
     let gone = windows(3);
     world.redis.restart();
-    world.fleet.connected(true);
-    let restarted = since_1970();
     let ended = world.end();
     ended.is_usable();
-    let away = |window: u64, from: Duration, to: Duration| (from.as_secs() / WINDOW..=to.as_secs() / WINDOW).contains(&window);
-    for ((window, last), passed) in ended.fleet.surely(WINDOW) {
-        let processes = match window {
-            window if away(window, gone.0, restarted) => GATEWAYS,
-            window if away(window, cut.0, healed) => FAR.len(),
-            _ => 0,
+    let number = |at: Duration| at.as_secs() / WINDOW;
+    for ((window, _), passed) in ended.fleet.surely(WINDOW).into_iter().filter(|((from, to), _)| from == to) {
+        let most = match window {
+            // Nobody can ask anything.
+            window if (number(gone.0) + 1..number(gone.1)).contains(&window) => GATEWAYS * SHARE,
+            window if (number(cut.0)..=number(healed)).contains(&window) => LIMIT + 2 * cut_off * SHARE,
+            _ => LIMIT + 2 * GATEWAYS * SHARE,
         };
-        assert!(window != last || passed <= LIMIT + 2 * processes * SHARE, "{passed} passed while {processes} were cut off");
+        assert!(passed <= most, "{passed} passed of {most}");
     }
     for (gateway, outage) in FAR.map(|gateway| (gateway, cut)).into_iter().chain((0..GATEWAYS).map(|gateway| (gateway, gone))) {
         let statuses = ended.statuses(gateway, outage);
