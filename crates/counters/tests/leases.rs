@@ -6,8 +6,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Hands, SECOND, START, fixed, gateway::Gateway};
-use tollgate_counters::{Ask, Away, Counters, Grant, Heard, Policy, Return};
+use common::{Dice, Hands, SECOND, START, fixed, gateway::Gateway};
+use tollgate_counters::{Ask, Away, Counters, Grant, Heard, Policy, Question, Return, Told, Verdict};
 
 #[test]
 fn a_request_waits_for_the_first_slice_and_passes_with_it() {
@@ -167,4 +167,70 @@ fn what_is_left_of_an_hour_goes_back_once_when_the_gateway_stops() {
     assert_eq!(returns, [Return { quota, window, number: START / 3_600, credits: 4 }]);
     assert!(gateway.counters.returns(gateway.hands.now()).is_empty());
     assert_eq!(gateway.passing(), 0, "they are not here any more");
+}
+
+/// A store that only this gateway asks, and answers as the script does for four.
+#[derive(Default)]
+struct Store {
+    window: u64,
+    total: u64,
+}
+
+impl Store {
+    fn grant(&mut self, now: &Hands, question: &Question) -> Grant {
+        let (length, wall) = (question.window.as_nanos() as u64, now.wall);
+        if self.window != wall / length {
+            (self.window, self.total) = (wall / length, 0);
+        }
+        let rest = question.limit - self.total;
+        let granted = (rest / 8).max(1).min(question.wanted).min(rest);
+        self.total += granted;
+        let left = Duration::from_nanos(length - wall % length);
+        Grant { window: self.window, granted, total: self.total, rest: rest - granted, left }
+    }
+}
+
+/// What a request is told when it has waited for as many answers as it takes, each for half a millisecond.
+fn ask_until_decided(gateway: &mut Gateway, store: &mut Store) -> (Verdict, Told) {
+    loop {
+        let (verdict, told, question) = gateway.decide();
+        if let Some(question) = question {
+            let grant = store.grant(&gateway.hands, &question);
+            let sent = gateway.hands.now();
+            gateway.hands.pass(SECOND / 2_000);
+            assert_eq!(gateway.counters.granted(gateway.hands.now(), sent, &question, grant), Heard::Taken);
+        }
+        if !verdict.waits {
+            return (verdict, told);
+        }
+    }
+}
+
+#[test]
+fn a_client_alone_that_sends_what_remains_within_the_reset_is_not_refused_and_never_gets_more_than_the_limit() {
+    for seed in 0..40 {
+        let mut dice = Dice(seed);
+        let limit = dice.within(1, 300);
+        let (mut gateway, mut store) = (Gateway::new(limit, Away::Strict), Store::default());
+        for _ in 0..5 {
+            gateway.hands.pass(dice.below(12 * SECOND));
+            let (verdict, told) = ask_until_decided(&mut gateway, &mut store);
+            if !verdict.passes {
+                gateway.hands.pass_seconds(verdict.retry_after);
+                assert!(ask_until_decided(&mut gateway, &mut store).0.passes, "seed {seed}: it came back when it was told to");
+                continue;
+            }
+            let mut moments: Vec<u64> = (0..told.remaining).map(|_| dice.below(told.reset * SECOND + 1)).collect();
+            moments.sort_unstable();
+            let mut before = 0;
+            for moment in moments {
+                gateway.hands.pass(moment - before);
+                before = moment;
+                assert!(ask_until_decided(&mut gateway, &mut store).0.passes, "seed {seed}, limit {limit}: {told:?}");
+            }
+        }
+        gateway.hands.pass_seconds(10 - gateway.hands.wall / SECOND % 10);
+        let passed = (0..2 * limit).filter(|_| ask_until_decided(&mut gateway, &mut store).0.passes).count() as u64;
+        assert_eq!(passed, limit, "seed {seed}: at one moment, and all of it");
+    }
 }
