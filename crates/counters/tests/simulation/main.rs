@@ -2,7 +2,7 @@
 //! between them. What passes is counted by the window that the store's clock shows at that moment.
 //!
 //! A thousand seeds and larger limits:
-//! `cargo test --release -p tollgate-counters --test simulation -- --ignored --nocapture`.
+//! `cargo test --release -p tollgate-counters --test simulation -- --ignored --nocapture`; `TOLLGATE_SEEDS` sets another number.
 
 #![allow(clippy::unwrap_used)]
 
@@ -81,14 +81,15 @@ fn shares_without_the_store_pass_at_most_as_they_are_reckoned() {
 
 /// Prints a table.
 fn thousand(limit: u64) {
+    let seeds = std::env::var("TOLLGATE_SEEDS").map_or(1_000, |seeds| seeds.parse().unwrap());
     for scenario in [Scenario::Calm, Scenario::Faults, Scenario::Loss, Scenario::FailOver] {
-        let summary = simulate(scenario, Away::Strict, limit, 32, 1_000);
+        let summary = simulate(scenario, Away::Strict, limit, 32, seeds);
         let exact = matches!(scenario, Scenario::Calm | Scenario::Faults);
         assert!(!exact || summary.over == 0);
         assert!(scenario != Scenario::Calm || summary.utilisation() >= 0.95);
         assert!(scenario == Scenario::FailOver || summary.strays == 0);
     }
-    simulate(Scenario::Faults, Away::Share, limit, 32, 1_000);
+    simulate(Scenario::Faults, Away::Share, limit, 32, seeds);
 }
 
 #[test]
