@@ -69,6 +69,6 @@ pub use clock::Moment;
 pub use counters::{Counters, DEFAULT_MAX_KEYS};
 pub use held::Held;
 pub use key::Key;
-pub use lease::{Away, Epsilon, Grant, Heard, Question, QuotaId, Return, most_gateways_ahead};
+pub use lease::{Away, Epsilon, Grant, Heard, Question, QuotaId, most_gateways_ahead};
 pub use policy::{Algorithm, Limit, MAX_LIMIT, MAX_WINDOW, Policy, PolicyError};
 pub use saved::{LoadError, replace_file};

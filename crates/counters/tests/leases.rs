@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Dice, Hands, SECOND, START, fixed, gateway::Gateway};
-use tollgate_counters::{Ask, Away, Counters, Grant, Heard, Policy, Question, Return, Told, Verdict};
+use tollgate_counters::{Ask, Away, Counters, Grant, Heard, Policy, Question, Told, Verdict};
 
 #[test]
 fn a_request_waits_for_the_first_slice_and_passes_with_it() {
@@ -148,25 +148,6 @@ fn a_limit_that_is_raised_is_asked_for_although_the_lower_one_was_used_up() {
     assert!(!gateway.decide().0.waits);
     gateway.policy = Policy::shared("gold", 200, 10, Away::Strict).unwrap();
     assert_eq!(gateway.question().limit, 200);
-}
-
-#[test]
-fn what_is_left_of_an_hour_goes_back_once_when_the_gateway_stops() {
-    let mut gateway = Gateway::new(100, Away::Strict);
-    gateway.lend(5);
-    assert!(gateway.counters.returns(gateway.hands.now()).is_empty(), "ten seconds are not worth it");
-    gateway.policy = Policy::shared("an hour", 100, 3_600, Away::Strict).unwrap();
-    gateway.name = gateway.counters.shared_key(&gateway.policy, &[]);
-    (0..5).for_each(|_| assert!(gateway.decide().0.waits));
-    gateway.hands.pass(SECOND);
-    let grant = Grant { window: START / 3_600, left: Duration::from_secs(3_000), ..gateway.grant(5, 50) };
-    gateway.granted(&gateway.question(), grant);
-    assert!(gateway.decide().0.passes);
-    let returns = gateway.counters.returns(gateway.hands.now());
-    let (quota, window) = (gateway.name.1, Duration::from_secs(3_600));
-    assert_eq!(returns, [Return { quota, window, number: START / 3_600, credits: 4 }]);
-    assert!(gateway.counters.returns(gateway.hands.now()).is_empty());
-    assert_eq!(gateway.passing(), 0, "they are not here any more");
 }
 
 /// A store that only this gateway asks, and answers as the script does for four.

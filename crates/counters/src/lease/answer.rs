@@ -59,15 +59,6 @@ impl Lease {
         }
     }
 
-    /// Credits that go back, if they are worth it.
-    pub fn give_back(&mut self, now: Time) -> u64 {
-        if now < self.window.till { std::mem::take(&mut self.credits) } else { 0 }
-    }
-
-    pub fn window_number(&self) -> u64 {
-        self.window.number
-    }
-
     fn give_up(&mut self, now: Time) {
         self.pending = None;
         self.demand.answered(u64::MAX);

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use super::{Grant, Heard, Known, Question, QuotaId, Return};
+use super::{Grant, Heard, Known, Question, QuotaId};
 use crate::{
     algorithm::Rule,
     ask::Ask,
@@ -11,9 +11,6 @@ use crate::{
     key::{Key, quota_id},
     policy::Policy,
 };
-
-/// Slices of shorter windows are not worth a message.
-const WORTH_RETURNING: u32 = 3_600;
 
 impl Counters {
     /// The key of a shared policy's counter, and the quota's name in the store, for [`Ask::shared`]. Keys stay good as long as these
@@ -63,26 +60,6 @@ impl Counters {
         for number in self.shard_numbers() {
             if let Some(leases) = &self.lock_shard(number).leases {
                 all.extend(leases.iter().filter(|lease| lease.has_seen(now)).map(|lease| lease.report(number)));
-            }
-        }
-        all
-    }
-
-    /// What is left of the slices of windows of an hour and longer, for a gateway that stops. It is taken out of the leases.
-    pub fn returns(&self, now: Moment) -> Vec<Return> {
-        let now = self.time(now);
-        let mut all = Vec::new();
-        for number in self.shard_numbers() {
-            let mut shard = self.lock_shard(number);
-            let now = shard.time(now);
-            for lease in shard.leases.iter_mut().flat_map(|leases| leases.iter_mut()) {
-                if lease.terms.seconds < WORTH_RETURNING {
-                    continue;
-                }
-                let credits = lease.give_back(now);
-                if credits > 0 {
-                    all.push(Return { quota: lease.quota, window: lease.terms.window(), number: lease.window_number(), credits });
-                }
             }
         }
         all

@@ -8,19 +8,18 @@
 //!
 //! # What it promises
 //!
-//! In a window of the store's clock all gateways together let no more pass than the limit. Let G be what the store grants in the window,
-//! and R what is given back:
+//! In a window of the store's clock all gateways together let no more pass than the limit. Let G be what the store grants in the window:
 //!
-//! 1. The store answers a question in one step, and grants at most limit − G + R. So G − R ≤ limit.
+//! 1. The store answers a question in one step, and grants at most limit − G. So G ≤ limit.
 //! 2. A request passes only by a credit of the window, each credit once, before its deadline. An answer counts once, and only for the
 //!    question that still waits for it. Credits of one window are dropped when the store speaks of the next.
 //! 3. The deadline is the moment of *sending* the question, and what was left of the window when the store read it, less 0.1 % and a
 //!    millisecond, to which the store may round. So it is never later than the window's end, as long as clocks drift by less than 0.1 %.
-//! 4. What is given back is taken out of the lease before the message leaves, and the message is sent once.
+//! 4. Nothing is given back, so nothing is granted twice.
 //!
-//! So no more pass than G − R ≤ limit. A lost question grants nothing, a lost answer or a crash wastes a slice, and a repeated question is
-//! granted twice within the limit. The store's clock counts, not a gateway's; an answer whose
-//! window lies more than a day from ours is not believed.
+//! So no more pass than G ≤ limit. A lost question grants nothing, a lost answer or a crash wastes a slice, and a repeated question is
+//! granted twice within the limit. The store's clock counts, not a gateway's; an answer whose window lies more than a day from ours is not
+//! believed.
 //!
 //! # How large a slice is
 //!
@@ -55,7 +54,7 @@ mod table;
 mod terms;
 
 pub use epsilon::Epsilon;
-pub use question::{Grant, Heard, Question, QuotaId, Return};
+pub use question::{Grant, Heard, Question, QuotaId};
 pub use state::most_gateways_ahead;
 pub use terms::Away;
 

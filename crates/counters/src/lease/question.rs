@@ -59,17 +59,3 @@ pub enum Heard {
     /// No honest store says that. Nothing was taken over, and the question counts as unanswered.
     Unsound,
 }
-
-/// A slice that goes back to the store when the gateway stops. The lease does not have it any more: send it once, and never again, for a
-/// second time would lend what nobody gave back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Return {
-    /// The quota.
-    pub quota: QuotaId,
-    /// The window's length.
-    pub window: Duration,
-    /// The window's number: the slice is worth nothing in another one.
-    pub number: u64,
-    /// How much of it.
-    pub credits: u64,
-}

@@ -42,10 +42,6 @@ impl Leases {
         self.table.iter()
     }
 
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Lease> {
-        self.table.iter_mut()
-    }
-
     /// Looks at that many buckets more; how many keys that makes free.
     pub fn sweep(&mut self, buckets: usize, now: Time) -> usize {
         crate::shard::sweep(&mut self.table, &mut self.hand, buckets, |lease| lease.over(now)) * WEIGHT
