@@ -48,6 +48,7 @@ fn what_cannot_be_kept_or_enforced_does_not_start_and_what_is_forgotten_is_said(
     };
     let long =
         json!([{ "throttle": { "policies": { "long": { "requests": 4, "per": "1d" }, "short": { "requests": 4, "per": "23h" } } } }]);
+    let shared = json!([{ "throttle": { "policies": { "few": { "requests": 4, "per": "1h", "shared": "share", "stop": false } } } }]);
     let foreign = folder.write("foreign", "hello, this is not what a gateway has written");
     for (stores, place, way_out) in [
         (json!({ "counters": { "file": foreign } }), "/stores/counters/file", "name another file"),
@@ -59,6 +60,13 @@ fn what_cannot_be_kept_or_enforced_does_not_start_and_what_is_forgotten_is_said(
     }
     let refused = run(json!({ "stores": { "blocks": folder.join("blocks.json") }, "chain": [] }));
     assert!(refused.code == 1 && refused.stderr.contains("no filter of the chain enforces blocks"), "{}", refused.stderr);
+
+    for (cluster, place) in [(true, "/stores/redis/cluster"), (false, "/stores/redis")] {
+        let redis = json!({ "urls": ["redis://127.0.0.1:1"], "cluster": cluster, "sentinel": { "master": "main" } });
+        let refused = run(json!({ "stores": { "redis": redis }, "chain": long }));
+        assert!(refused.code == 1 && refused.stderr.contains(place) && refused.stderr.contains("leave"), "{}", refused.stderr);
+    }
+    assert_eq!(run(json!({ "stores": { "redis": { "urls": ["redis://127.0.0.1:1"] } }, "chain": shared })).code, 0);
 
     let warned = run(json!({ "chain": long }));
     assert!(

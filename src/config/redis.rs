@@ -18,7 +18,7 @@ pub struct Redis {
     /// `redis://HOST[:PORT]`, or `rediss://HOST[:PORT]` with TLS; port 6379. Of a cluster, some of its nodes; with `sentinel`, the sentinels,
     /// port 26379. Without TLS, whoever sits on the way can read the password and change quotas.
     pub urls: Vec<String>,
-    /// Whether the URLs are nodes of a cluster.
+    /// Whether the URLs are nodes of a cluster. Not with `sentinel`.
     #[serde(default)]
     pub cluster: bool,
     /// The master, when the URLs are those of its sentinels.
@@ -36,7 +36,7 @@ pub struct Redis {
     /// The gateway's own certificate. Read at each connection.
     #[serde(default)]
     pub client_certificate: Option<KeyPair>,
-    /// How long a call may take, 1 ms to 1 s: the most that a request waits for the store.
+    /// How long a call may take, 10 ms to 1 s: the most that a request waits for the store.
     #[serde(default = "fifty_milliseconds")]
     pub timeout: Interval,
     /// What every key in the store begins with. Gateways that count together have the same.

@@ -35,6 +35,7 @@ pub struct Throttling {
     /// Whether counters of a day and more outlive the process.
     keeps_long: bool,
     used: AtomicBool,
+    store_used: AtomicBool,
     forgotten: Mutex<BTreeSet<String>>,
     promises: Mutex<BTreeSet<Promise>>,
 }
@@ -50,6 +51,7 @@ impl Throttling {
             lender: None,
             keeps_long: false,
             used: AtomicBool::new(false),
+            store_used: AtomicBool::new(false),
             forgotten: Mutex::default(),
             promises: Mutex::default(),
         }
@@ -101,8 +103,19 @@ impl Throttling {
     /// A configuration is built: what an earlier one said counts no more.
     pub fn begin(&self) {
         self.used.store(false, Ordering::Relaxed);
+        self.store_used.store(false, Ordering::Relaxed);
         self.take_forgotten();
         self.promises.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Whoever has a policy that gateways share says so.
+    pub fn use_store(&self) {
+        self.store_used.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether gateways share a policy.
+    pub fn is_store_used(&self) -> bool {
+        self.store_used.load(Ordering::Relaxed)
     }
 
     /// Whoever enforces blocks says so.

@@ -111,7 +111,7 @@ impl Quotas {
     /// Warns of what a restart forgets.
     ///
     /// # Errors
-    /// When blocks are kept that no filter enforces.
+    /// When blocks are kept that no filter enforces, or there is a store of shared quotas and no policy is shared.
     pub fn check(&self, config: &Config) -> Result<(), Problems> {
         for policy in self.throttling.take_forgotten() {
             log::warn!(
@@ -120,6 +120,11 @@ impl Quotas {
         }
         if self.throttling.blocks.can_change() && !self.throttling.is_used() {
             return Err(wrong(config, "/stores/blocks", "no filter of the chain enforces blocks; add one that does, or leave this out"));
+        }
+        if self.shared.is_some() && !self.throttling.is_store_used() {
+            let message =
+                "no policy is shared, so each gateway would count for itself; set `shared` in the filter `throttle`, or leave this out";
+            return Err(wrong(config, "/stores/redis", message));
         }
         Ok(())
     }
@@ -196,6 +201,13 @@ async fn leaving(handed_over: &mut watch::Receiver<bool>) {
 }
 
 fn shared(config: &Config, redis: &config::Redis, counters: Arc<Counters>, env: &Env) -> Result<Arc<Shared>, Problems> {
+    if redis.cluster && redis.sentinel.is_some() {
+        return Err(wrong(
+            config,
+            "/stores/redis/cluster",
+            "the URLs are nodes of a cluster or sentinels, not both; leave one of them out",
+        ));
+    }
     let settings = shared::settings(redis);
     tollgate_lender::check(&settings).map_err(|problem| {
         let mut problems = Problems::from(blame(problem, config, "/stores/redis", shared::FIELDS));

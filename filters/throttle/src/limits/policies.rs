@@ -216,7 +216,10 @@ impl<'a> Policies<'a> {
         };
         if !policy.is_shared() {
             self.throttling.has_policy(name, Duration::from_secs(window));
-        } else if stops {
+        } else {
+            self.throttling.use_store();
+        }
+        if policy.is_shared() && stops {
             let strict = sharing == Sharing::Strict;
             self.throttling.promise(Promise { policy: name.to_owned(), limit: quota, window, strict });
         }
