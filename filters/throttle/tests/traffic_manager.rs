@@ -93,3 +93,15 @@ fn no_client_can_make_its_events_too_long_to_be_sent() {
     assert_eq!(properties["p15"], "\u{1}".repeat(512));
     assert!(event.to_string().len() < 64 << 10, "{}", event.to_string().len());
 }
+
+#[test]
+fn nothing_that_a_client_chooses_is_told_under_another_ones_name() {
+    let setup = || Harness::<Throttle>::setup().offering(NAME, &Arc::new(TrafficManager::new(Events::default())));
+    for (properties, pointer) in
+        [("{ headers: [ip] }", "headers/0"), ("{ claims: [ipv6] }", "claims/0"), ("{ headers: [x-plan], query: [q, x-plan] }", "query/1")]
+    {
+        let problem = setup().problem(&format!("{{ traffic_manager: {{ properties: {properties} }} }}"));
+        assert_eq!(problem.pointer, format!("/traffic_manager/properties/{pointer}"));
+    }
+    setup().yaml("{ traffic_manager: { properties: { headers: [x-plan], query: [q], claims: [plan] } } }");
+}

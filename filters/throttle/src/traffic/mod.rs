@@ -75,6 +75,7 @@ impl Traffic {
         if headers.len() + query.len() + claims.len() > MOST_PROPERTIES {
             return Err(Problem::setting("/traffic_manager/properties", format!("the traffic manager is told at most {MOST_PROPERTIES}")));
         }
+        check_names(&properties)?;
         let header = |(at, name): (usize, &String)| match HeaderName::from_bytes(name.as_bytes()) {
             Ok(header) => Ok((name.as_str().into(), header)),
             Err(_) => {
@@ -141,6 +142,22 @@ impl Traffic {
         let id = std::str::from_utf8(&id[..length]).unwrap_or_default();
         Event { id, place, caller, properties: &properties }.json()
     }
+}
+
+/// Of two values under one name a reader takes either, and one of them may be what the client chose.
+fn check_names(properties: &Properties) -> Result<(), Problem> {
+    let lists = [("headers", &properties.headers), ("query", &properties.query), ("claims", &properties.claims)];
+    let mut taken = vec!["ip", "ipv6"];
+    for (list, names) in lists {
+        for (at, name) in names.iter().enumerate() {
+            if taken.contains(&name.as_str()) {
+                let message = format!("the traffic manager is told something else under the name {name:?}");
+                return Err(Problem::setting(format!("/traffic_manager/properties/{list}/{at}"), message).hint("leave one of them out"));
+            }
+            taken.push(name);
+        }
+    }
+    Ok(())
 }
 
 fn millis(now: Moment) -> u64 {
