@@ -61,12 +61,12 @@ impl Caller for Seen<'_> {
         self.credentials.iter().filter_map(|credential| credential.subject.as_deref()).map(str::as_bytes)
     }
 
-    /// The application that a credential tells of; if none does, their clients.
+    /// Of each credential the application that it tells of, or else its client.
     fn applications(&self) -> impl Iterator<Item = Cow<'_, [u8]>> {
-        let told = tiers::application(self.credentials, "id").map(part::text);
-        let is_told = told.is_some();
-        let clients = self.credentials.iter().filter(move |_| !is_told).filter_map(|credential| credential.client.as_deref());
-        told.into_iter().chain(clients.map(|client| Cow::Borrowed(client.as_bytes())))
+        self.credentials.iter().filter_map(|credential| {
+            let told = tiers::application_id(credential).map(part::text);
+            told.or_else(|| credential.client.as_deref().map(|client| Cow::Borrowed(client.as_bytes())))
+        })
     }
 
     fn address(&self) -> IpAddr {

@@ -30,7 +30,7 @@ pub struct Config {
     pub shield: Option<u32>,
     /// What clients are told of their limits.
     pub headers: Headers,
-    /// Limits only count and report, and refuse nothing. Blocks hold all the same.
+    /// Limits only count and report, and refuse nothing. Blocks and the shield hold all the same.
     pub shadow: bool,
     /// How the traffic manager of `stores.traffic_manager` is worked with.
     pub traffic_manager: Option<TrafficManager>,
@@ -58,7 +58,7 @@ pub enum Local {
     Off,
 }
 
-/// Names of what the traffic manager is told, 16 at most. It is told the last value of a parameter, the first of a header, and of each value
+/// Names of what the traffic manager is told, 16 at most, none of them twice. It is told the last value of a parameter, the first of a header, and of each value
 /// the first 512 bytes.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -82,8 +82,8 @@ pub struct Tiers {
     /// application to one API are counted together.
     pub subscription: bool,
     /// Whether a subscription's tier also limits how fast its application calls the API: the claim `tierInfo` has `spikeArrestLimit` and
-    /// `spikeArrestUnit` (`sec`, `min`, `hour`, `day`) for it. As many requests pass at once, and then as they come free evenly. The reference
-    /// product carries these, and enforces none.
+    /// `spikeArrestUnit` (`sec`, `min`, `hour`, `day`) for it. As many requests pass at once, and then as they come free evenly. Each gateway
+    /// counts these for itself, whatever `shared` says. The reference product carries them, and enforces none.
     pub spike_arrest: bool,
     /// Subscription tier of callers whose credential names none for the API. Without it they have no limit of this kind.
     pub unsubscribed: Option<String>,

@@ -1,8 +1,8 @@
 //! Counts requests and refuses what is over a limit.
 //!
 //! What it protects against: callers who take more than their share, be they many or few, as long as something tells them apart that they
-//! cannot choose. What it does not protect against: a client that has many addresses, and work that one request makes. Each gateway
-//! counts for itself.
+//! cannot choose. What it does not protect against: a client that has many addresses, and work that one request makes. Gateways count
+//! together only what a policy says they share; they count the rest each for itself.
 
 mod blocks;
 mod config;

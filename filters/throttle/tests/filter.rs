@@ -12,6 +12,7 @@ use std::{
 
 use filter_throttle::{KIND, Throttle};
 use tollgate_counters::{Counters, Key, Question};
+use tollgate_filter_api::{OperationInfo, Principal, PrincipalParts};
 use tollgate_filter_testkit::{Conformance, FakeClock, Harness, Run, Setup, principal};
 use tollgate_testkit::Folder;
 use tollgate_throttling::{Kept, Lend, Moment, NAME, Throttling};
@@ -126,6 +127,41 @@ fn limits_that_share_a_policy_count_each_for_itself() {
     ask("b", "a").next();
     ask("a", "c").assert_denied(429, "throttle.limit");
     ask("c", "a").assert_denied(429, "throttle.limit");
+}
+
+/// A credential of a client, with these claims.
+fn credential(client: &str, claims: serde_json::Value) -> Principal {
+    let claims = claims.as_object().unwrap().clone();
+    Principal::new(PrincipalParts { client: Some(client.to_owned()), claims, ..PrincipalParts::default() })
+}
+
+#[test]
+fn a_block_of_one_of_several_credentials_holds() {
+    let harness = Harness::<Throttle>::yaml("{ blocks: [{ application: other }] }");
+    let ask = |second: &str| {
+        let token = credential("one", serde_json::json!({ "application": { "id": 7 } }));
+        harness.request("GET", "/").credentials([token, credential(second, serde_json::json!({}))]).run()
+    };
+    ask("good").next();
+    ask("other").assert_denied(403, "throttle.blocked");
+}
+
+#[test]
+fn a_spike_arrest_that_only_reports_refuses_nobody() {
+    let settings =
+        "policies: { Gold: { requests: 9, per: 1h } }, tiers: { subscription: true, spike_arrest: true }, headers: { ratelimit: false }";
+    let [reports, refuses] = ["true", "false"].map(|shadow| Harness::<Throttle>::yaml(&format!("{{ {settings}, shadow: {shadow} }}")));
+    for (limit, unit) in [(1, "fortnight"), (u64::MAX, "sec")] {
+        let claims = serde_json::json!({
+            "tierInfo": { "Gold": { "spikeArrestLimit": limit, "spikeArrestUnit": unit } },
+            "subscribedAPIs": [{ "name": "pets", "version": "1", "subscriptionTier": "Gold" }],
+        });
+        let pets = || OperationInfo { api: "pets".to_owned(), version: "1".to_owned(), ..OperationInfo::default() };
+        let ask =
+            |harness: &Harness<Throttle>| harness.request("GET", "/").operation(pets()).given(credential("one", claims.clone())).run();
+        ask(&reports).next();
+        ask(&refuses).assert_denied(500, "throttle.unknown_tier");
+    }
 }
 
 fn run(harness: &Harness<Throttle>) -> Run {

@@ -98,7 +98,7 @@ impl Part {
     pub(crate) fn of<'a>(&'a self, seen: Seen<'a>) -> PartValue<'a> {
         let text = |text: &'a Option<String>| Cow::Borrowed(text.as_deref().unwrap_or_default().as_bytes());
         let (operation, principal) = (&seen.call.operation, seen.credentials.first);
-        let application = || tiers::application(seen.credentials, "id");
+        let application = || seen.credentials.iter().find_map(tiers::application_id);
         PartValue::Text(match self {
             Self::Address => return network(seen.call.client),
             Self::Api => Cow::Borrowed(operation.base_path.as_bytes()),

@@ -50,8 +50,10 @@ impl Spikes {
         let info = seen.credentials.iter().find_map(|credential| credential.claims.get("tierInfo")?.get(tier));
         match info.map(rate) {
             None | Some(Ok(None)) => Ok(None),
-            Some(Ok(Some(rate))) => self.named(rate).map(Some),
-            Some(Err(found)) => Err(unknown(found)),
+            // A limit that only reports does not refuse what it cannot count.
+            Some(Ok(Some(rate))) => self.named(rate).map(Some).or_else(|refusal| if self.stops { Err(refusal) } else { Ok(None) }),
+            Some(Err(found)) if self.stops => Err(unknown(found)),
+            Some(Err(_)) => Ok(None),
         }
     }
 

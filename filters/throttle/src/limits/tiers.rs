@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value};
-use tollgate_filter_api::{Answer, Cause, CauseKind, Credentials, OperationInfo, Problem, Rule, Shown};
+use tollgate_filter_api::{Answer, Cause, CauseKind, Credentials, OperationInfo, Principal, Problem, Rule, Shown};
 
 use crate::{
     config::Config,
@@ -86,7 +86,17 @@ impl Tier {
 
 /// What the first credential that tells of an application says of it.
 pub(crate) fn application<'a>(credentials: Credentials<'a>, what: &str) -> Option<&'a Value> {
-    credentials.iter().find_map(|credential| credential.claims.get("application"))?.get(what)
+    let tells = |credential: &&Principal| application_id(credential).or_else(|| of_application(credential, "tier")).is_some();
+    of_application(credentials.iter().find(tells)?, what)
+}
+
+/// The application that a credential tells of. An empty name is none: all who have it would be taken for one.
+pub(crate) fn application_id(credential: &Principal) -> Option<&Value> {
+    of_application(credential, "id").filter(|id| id.as_str() != Some(""))
+}
+
+fn of_application<'a>(credential: &'a Principal, what: &str) -> Option<&'a Value> {
+    credential.claims.get("application")?.get(what).filter(|value| !value.is_null())
 }
 
 /// What the first credential that tells of a subscription to the API says of it.
