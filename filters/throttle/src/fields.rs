@@ -54,6 +54,9 @@ impl Fields {
 
     /// What the client of a request reads.
     pub(crate) fn of<'a>(&self, heard: impl Iterator<Item = Heard<'a>> + Clone) -> Told {
+        if !self.headers.ratelimit && !self.headers.x_ratelimit {
+            return Told::default();
+        }
         let Some(least) = least(heard.clone()) else { return Told::default() };
         let older = self.headers.x_ratelimit.then(|| Box::new([least.named.quota, least.remaining, least.reset]));
         if !self.headers.ratelimit {
