@@ -11,7 +11,8 @@ use super::{
     load::{files, start_at},
 };
 
-/// A Redis (5 or later) or a Valkey in which gateways keep quotas together. Policies of the filter `throttle` say with `shared` which ones.
+/// A Redis (5 or later) or a Valkey in which gateways keep quotas together. Policies of the filter `throttle` say with `shared` which ones;
+/// without any, the gateway does not start.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Redis {

@@ -132,7 +132,7 @@ fn limits_that_share_a_policy_count_each_for_itself() {
 /// A credential of a client, with these claims.
 fn credential(client: &str, claims: serde_json::Value) -> Principal {
     let claims = claims.as_object().unwrap().clone();
-    Principal::new(PrincipalParts { client: Some(client.to_owned()), claims, ..PrincipalParts::default() })
+    Principal::new(PrincipalParts { filter: "jwt", client: Some(client.to_owned()), claims, ..PrincipalParts::default() })
 }
 
 #[test]

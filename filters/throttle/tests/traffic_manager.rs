@@ -7,6 +7,7 @@ use std::sync::Arc;
 use common::{Events, says, throttles};
 use filter_throttle::Throttle;
 use serde_json::{Value, json};
+use tollgate_filter_api::{Principal, PrincipalParts};
 use tollgate_filter_testkit::{Harness, principal};
 use tollgate_traffic_manager::{NAME, TrafficManager};
 
@@ -92,6 +93,24 @@ fn no_client_can_make_its_events_too_long_to_be_sent() {
     let properties: Value = serde_json::from_str(event["properties"].as_str().unwrap()).unwrap();
     assert_eq!(properties["p15"], "\u{1}".repeat(512));
     assert!(event.to_string().len() < 64 << 10, "{}", event.to_string().len());
+}
+
+#[test]
+fn an_application_is_blocked_by_owner_and_name_whatever_else_its_credentials_leave_out() {
+    let (harness, manager, _events) = beside("{}");
+    says(&manager, json!({ "blockingCondition": "APPLICATION", "conditionValue": "ann:shop", "state": "true" }));
+    let credential = |application: Value| {
+        let claims = json!({ "application": application }).as_object().unwrap().clone();
+        Principal::new(PrincipalParts { filter: "jwt", subject: Some("ann".to_owned()), claims, ..PrincipalParts::default() })
+    };
+    let says_nothing = json!({ "id": null, "name": null });
+    for (application, is_blocked) in
+        [(json!({ "owner": "ann", "name": "shop" }), true), (json!({ "owner": "ann", "name": "other" }), false)]
+    {
+        let both = [credential(says_nothing.clone()), credential(application)];
+        let asked = harness.request("GET", "/").credentials(both).run();
+        if is_blocked { drop(asked.assert_denied(403, "throttle.blocked")) } else { drop(asked.next()) }
+    }
 }
 
 #[test]

@@ -86,17 +86,14 @@ impl Tier {
 
 /// What the first credential that tells of an application says of it.
 pub(crate) fn application<'a>(credentials: Credentials<'a>, what: &str) -> Option<&'a Value> {
-    let tells = |credential: &&Principal| application_id(credential).or_else(|| of_application(credential, "tier")).is_some();
-    of_application(credentials.iter().find(tells)?, what)
+    let told = |credential: &'a Principal| credential.claims.get("application")?.as_object();
+    let mut all = credentials.iter().filter_map(told);
+    all.find(|told| told.values().any(|value| !value.is_null()))?.get(what).filter(|value| !value.is_null())
 }
 
 /// The application that a credential tells of. An empty name is none: all who have it would be taken for one.
 pub(crate) fn application_id(credential: &Principal) -> Option<&Value> {
-    of_application(credential, "id").filter(|id| id.as_str() != Some(""))
-}
-
-fn of_application<'a>(credential: &'a Principal, what: &str) -> Option<&'a Value> {
-    credential.claims.get("application")?.get(what).filter(|value| !value.is_null())
+    credential.claims.get("application")?.get("id").filter(|id| !id.is_null() && id.as_str() != Some(""))
 }
 
 /// What the first credential that tells of a subscription to the API says of it.
