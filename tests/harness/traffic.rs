@@ -73,7 +73,7 @@ impl TrafficManager {
             "username": USER, "password": password, "retry": "100ms",
             "broker": {
                 "url": format!("stomp://127.0.0.1:{}", self.broker.stomp),
-                "username": USER, "password": password, "heartbeat": "5s",
+                "username": USER, "password": password, "heartbeat": "10s",
             },
         })
     }

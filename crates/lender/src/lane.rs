@@ -10,10 +10,8 @@ use tollgate_outbound::Backoff;
 
 use crate::{
     answer::{Answer, Unsound},
-    link::Link,
-    open::Opened,
-    place::Place,
     script::{LEARNING_MS, Tag},
+    wire::{link::Link, open::Opened, place::Place},
 };
 
 /// How long a master that failed is left alone, at first and at most. One that comes back empty waits [`LEARNING_MS`] for what the gateways have to

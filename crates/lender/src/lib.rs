@@ -49,18 +49,13 @@
 mod answer;
 mod asked;
 mod borrower;
-mod endpoint;
-mod failure;
 mod fleet;
 mod lane;
 mod lender;
-mod link;
-mod open;
-mod place;
 mod run;
 mod script;
 mod settings;
-mod stream;
+mod wire;
 
 pub use borrower::{Borrower, Observer};
 pub use lender::Lender;

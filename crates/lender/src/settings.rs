@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use tollgate_filter_api::{Problem, Secret};
 use tollgate_outbound::tls::{self, ClientCertificate, Files};
 
-use crate::endpoint::Endpoint;
+use crate::wire::endpoint::Endpoint;
 
 /// How long a question may take.
 const TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::{
-    conditions::number,
+    decisions::conditions::number,
     keys::{Caller, Place},
 };
 

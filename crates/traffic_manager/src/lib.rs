@@ -7,9 +7,7 @@
 //! What it does not protect against: a traffic manager that is wrong. It decides after the fact, so more requests pass than its limits
 //! allow: as many as come while an event and its decision are on their way.
 
-mod blocks;
 mod bounds;
-mod conditions;
 mod decisions;
 mod event;
 mod json;
@@ -18,13 +16,11 @@ mod lists;
 mod manager;
 mod news;
 mod shards;
-mod templates;
-mod throttled;
 mod told;
 
-pub use blocks::BlockKind;
 pub use bounds::{LONGEST_LIST, LONGEST_MESSAGE};
-pub use conditions::Facts;
+pub use decisions::blocks::BlockKind;
+pub use decisions::conditions::Facts;
 pub use decisions::{Decisions, Level, Refusal};
 pub use event::{Event, Property};
 pub use json::Bad;

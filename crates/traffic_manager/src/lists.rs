@@ -4,9 +4,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    blocks::{BlockKind, BlockedAddresses},
     bounds::LONGEST_LIST,
-    conditions::Addresses,
+    decisions::{
+        blocks::{BlockKind, BlockedAddresses},
+        conditions::Addresses,
+    },
     json::{self, Bad, name, whole},
 };
 

@@ -6,12 +6,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    blocks::{BlockKind, BlockedAddresses},
     bounds::{FURTHEST, LONGEST_MESSAGE},
-    conditions::{self, Group},
+    decisions::{
+        blocks::{BlockKind, BlockedAddresses},
+        conditions::{self, Group},
+        throttled::Key,
+    },
     json::{self, Bad, name, truth, whole},
     lists::WrittenBlock,
-    throttled::Key,
 };
 
 /// What a message says.

@@ -9,11 +9,13 @@ use crate::{
     answer,
     asked::Asked,
     borrower::now,
-    failure::Lost,
     lender::Lender,
-    link::Link,
-    open::{known, reply},
     script::{Scripts, TAGS, TOGETHER, Tag},
+    wire::{
+        failure::Lost,
+        link::Link,
+        open::{known, reply},
+    },
 };
 
 /// As many at a time as a call may carry.

@@ -6,11 +6,13 @@ use tollgate_outbound::Backoff;
 
 use super::{Desk, events::Event};
 use crate::{
-    endpoint::Endpoint,
-    failure::Lost,
     lane::Lane,
-    place::{Layout, Place, layout},
     script::TAGS,
+    wire::{
+        endpoint::Endpoint,
+        failure::Lost,
+        place::{Layout, Place, layout},
+    },
 };
 
 /// How soon a cluster is asked again who holds what, at first and at most.

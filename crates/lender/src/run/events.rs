@@ -9,11 +9,13 @@ use super::{Desk, calls::report};
 use crate::{
     answer::{self, Unsound},
     asked::Asked,
-    failure::Lost,
     lane::{Lane, Store},
-    open::Opened,
-    place::{Layout, Place},
     script::Tag,
+    wire::{
+        failure::Lost,
+        open::Opened,
+        place::{Layout, Place},
+    },
 };
 
 /// Most pieces of advice that are given: a store that means harm has many.

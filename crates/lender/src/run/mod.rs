@@ -25,10 +25,12 @@ use crate::{
     fleet::Fleet,
     lane::{Lane, State},
     lender::Lender,
-    open::{count, open},
-    place::Place,
     script::{FLEET, Scripts, TAGS, Tag},
     settings::{Mode, Settings, check},
+    wire::{
+        open::{count, open},
+        place::Place,
+    },
 };
 
 /// Questions wait so long for others to share their call.

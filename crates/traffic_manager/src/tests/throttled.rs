@@ -19,7 +19,7 @@ impl Facts for Kind {
 fn groups(pattern: &str) -> Vec<Group> {
     use base64::Engine;
     let text = json!([{"header": {"values": {"X-Kind": pattern}}}]).to_string();
-    crate::conditions::read(&base64::engine::general_purpose::STANDARD.encode(text)).unwrap()
+    crate::decisions::conditions::read(&base64::engine::general_purpose::STANDARD.encode(text)).unwrap()
 }
 
 fn asked(throttled: &Throttled, now: u64, kind: &'static str) -> Option<u64> {

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     bounds::{MOST_CONDITIONS, MOST_ENTRIES},
-    conditions::{Facts, Group},
+    decisions::conditions::{Facts, Group},
     json::Bad,
     shards::Shards,
 };
@@ -193,5 +193,5 @@ impl Throttled {
 }
 
 #[cfg(test)]
-#[path = "tests/throttled.rs"]
+#[path = "../tests/throttled.rs"]
 mod tests;

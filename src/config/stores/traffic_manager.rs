@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{Interval, Secret};
 
-use super::{
+use crate::config::{
     Broker, KeyPair, Missed,
     load::{files, start_at},
 };

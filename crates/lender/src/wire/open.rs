@@ -7,12 +7,14 @@ use redis::{Cmd, Value, cmd};
 
 use crate::{
     answer::{self, Answer},
-    endpoint::Endpoint,
-    failure::Lost,
-    link::Link,
-    place::{Place, demand_master},
     script::{FLEET, Scripts, Tag},
     settings::{NODES, Settings},
+    wire::{
+        endpoint::Endpoint,
+        failure::Lost,
+        link::Link,
+        place::{Place, demand_master},
+    },
 };
 
 /// For so long a gateway that was not heard again counts as there, in ms.

@@ -187,5 +187,5 @@ impl Values {
 }
 
 #[cfg(test)]
-#[path = "tests/conditions.rs"]
+#[path = "../tests/conditions.rs"]
 mod tests;

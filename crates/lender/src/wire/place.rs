@@ -4,11 +4,13 @@ use redis::{Value, cmd};
 use tollgate_outbound::quoted;
 
 use crate::{
-    endpoint::Endpoint,
-    failure::Lost,
-    link::{Credentials, Link},
     script::Tag,
     settings::{Mode, Settings},
+    wire::{
+        endpoint::Endpoint,
+        failure::Lost,
+        link::{Credentials, Link},
+    },
 };
 
 /// What a sentinel's answer may hold, and a cluster's.

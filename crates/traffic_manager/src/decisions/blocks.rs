@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 
 use crate::{
     bounds::{MOST_ADDRESSES, MOST_ENTRIES, MOST_RANGES},
-    conditions::{Addresses, number},
+    decisions::conditions::{Addresses, number},
     json::Bad,
     keys::{Caller, Place},
     shards::Shards,
@@ -200,5 +200,5 @@ impl Lookup {
 }
 
 #[cfg(test)]
-#[path = "tests/blocks.rs"]
+#[path = "../tests/blocks.rs"]
 mod tests;

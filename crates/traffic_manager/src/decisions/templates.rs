@@ -143,5 +143,5 @@ impl Templates {
 }
 
 #[cfg(test)]
-#[path = "tests/templates.rs"]
+#[path = "../tests/templates.rs"]
 mod tests;

@@ -1,18 +1,25 @@
 //! All that the traffic manager said, and what it means for a request.
 
+pub(crate) mod blocks;
+pub(crate) mod conditions;
+pub(crate) mod templates;
+pub(crate) mod throttled;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    blocks::{BlockKind, Blocks},
-    conditions::Facts,
+    decisions::{
+        blocks::{BlockKind, Blocks},
+        conditions::Facts,
+        templates::Templates,
+        throttled::Throttled,
+    },
     json::Bad,
     keys::{Caller, Place},
     lists::Blocked,
     news::{Kind, News},
-    templates::Templates,
-    throttled::Throttled,
     told::Said,
 };
 
@@ -144,5 +151,5 @@ impl Decisions {
 }
 
 #[cfg(test)]
-#[path = "tests/decisions.rs"]
+#[path = "../tests/decisions.rs"]
 mod tests;

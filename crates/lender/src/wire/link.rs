@@ -16,10 +16,12 @@ use tollgate_outbound::tls;
 
 use crate::{
     answer::Unsound,
-    endpoint::Endpoint,
-    failure::Lost,
     settings::Settings,
-    stream::{Allowance, Metered},
+    wire::{
+        endpoint::Endpoint,
+        failure::Lost,
+        stream::{Allowance, Metered},
+    },
 };
 
 /// How long it may take to connect, with TLS and the credentials. No request waits for it.

@@ -1,5 +1,8 @@
 //! `stores:`: what the gateway keeps, and where it looks things up.
 
+mod redis;
+mod traffic_manager;
+
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -7,9 +10,12 @@ use serde::{Deserialize, Serialize};
 use tollgate_filter_api::{Interval, Secret};
 
 use super::{
-    KeyPair, Redis, TrafficManager,
+    KeyPair,
     load::{files, start_at},
 };
+
+pub use redis::{Redis, Sentinel};
+pub use traffic_manager::{TrafficBroker, TrafficManager};
 
 /// What the gateway keeps, and where it looks things up. A reload takes new settings of a source, but can add or remove none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
