@@ -1,7 +1,7 @@
 //! The URL of a member, taken apart.
 
 use tollgate_filter_api::Problem;
-use tollgate_url::{Url, UrlError, redacted};
+use tollgate_url::{Url, redacted};
 
 /// The port where etcd serves clients.
 const PORT: u16 = 2379;
@@ -19,22 +19,13 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
-        let url = Url::parse_http(text).and_then(bare).map_err(|error| {
+        let url = Url::parse_http(text).and_then(Url::bare).map_err(|error| {
             let message = format!("the URL `{}` {error}", redacted(text));
             Problem::error("etcd.endpoints", message).hint("write http://HOST[:PORT] or https://HOST[:PORT]")
         })?;
         let port = url.port.unwrap_or(PORT);
         let base = format!("{}://{}:{port}", url.scheme, url.bracketed_host());
         Ok(Self { secure: url.is_https(), host: url.host, port, base })
-    }
-}
-
-/// A member is asked under paths of its own.
-fn bare(url: Url) -> Result<Url, UrlError> {
-    match url {
-        Url { query: Some(_), .. } => Err(UrlError::Query),
-        Url { ref path, .. } if !matches!(path.as_str(), "" | "/") => Err(UrlError::Path),
-        url => Ok(url),
     }
 }
 

@@ -69,3 +69,13 @@ fn what_is_wrong_is_said_without_repeating_it() {
     assert_eq!(Url::parse("stomp://a", &["stomp", "stomp+tls"]).unwrap().scheme, "stomp");
     assert_eq!(Url::parse("stomp+tls://a", &["stomp", "stomp+tls"]).unwrap().scheme, "stomp+tls");
 }
+
+#[test]
+fn a_bare_url_has_neither_path_nor_query() {
+    let bare = |text: &str| Url::parse_http(text).unwrap().bare().map(|url| url.host);
+    assert_eq!((bare("http://a"), bare("https://a:7/")), (Ok("a".into()), Ok("a".into())));
+    assert_eq!(
+        (bare("http://a/b"), bare("http://a?b"), bare("http://a/?b")),
+        (Err(UrlError::Path), Err(UrlError::Query), Err(UrlError::Query))
+    );
+}

@@ -67,6 +67,18 @@ impl Url {
         Self::parse(text, &["http", "https"])
     }
 
+    /// The same URL, of a server that is asked under paths of its own.
+    ///
+    /// # Errors
+    /// When it has a path or a query.
+    pub fn bare(self) -> Result<Self, UrlError> {
+        match self {
+            Self { query: Some(_), .. } => Err(UrlError::Query),
+            Self { ref path, .. } if !matches!(path.as_str(), "" | "/") => Err(UrlError::Path),
+            url => Ok(url),
+        }
+    }
+
     /// Whether it is one of `https`.
     pub fn is_https(&self) -> bool {
         self.scheme == "https"

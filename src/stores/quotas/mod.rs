@@ -8,7 +8,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -47,6 +47,8 @@ pub struct Quotas {
     pub throttling: Arc<Throttling>,
     shared: Option<Arc<Shared>>,
     file: Option<PathBuf>,
+    /// The last writing before the end may meet one that was begun before.
+    writing: Mutex<()>,
     clock: Arc<dyn Clock>,
     keys: Gauge,
     /// Another process counts from here on.
@@ -88,6 +90,7 @@ impl Quotas {
             throttling,
             shared,
             file: stores.counters.file.clone(),
+            writing: Mutex::default(),
             clock: env.clock.clone(),
             keys: env.metrics.gauge("throttle_keys", None),
             handed_over: AtomicBool::new(false),
@@ -185,6 +188,7 @@ impl Quotas {
 
     fn write(&self) -> Result<(), String> {
         let Some(path) = self.file.as_ref().filter(|_| !self.is_handed_over()) else { return Ok(()) };
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let saved = self.throttling.counters.save_file(moment(self.clock.moment()), path);
         saved.map(drop).map_err(|error| format!("the counters cannot be kept in `{}`: {error}; a restart forgets them", path.display()))
     }

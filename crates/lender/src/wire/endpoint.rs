@@ -1,7 +1,7 @@
 //! The URL of a server, taken apart.
 
 use tollgate_filter_api::Problem;
-use tollgate_url::{Url, UrlError, redacted};
+use tollgate_url::{Url, redacted};
 
 /// Where Redis serves clients.
 const REDIS: u16 = 6379;
@@ -26,8 +26,9 @@ impl Endpoint {
         Self::parse(text, SENTINEL)
     }
 
+    /// Without a path: only database 0, since a cluster has no other.
     fn parse(text: &str, port: u16) -> Result<Self, Problem> {
-        let url = Url::parse(text, &["redis", "rediss"]).and_then(bare).map_err(|error| {
+        let url = Url::parse(text, &["redis", "rediss"]).and_then(Url::bare).map_err(|error| {
             let message = format!("the URL `{}` {error}", redacted(text));
             let hint = "write redis://HOST[:PORT] or rediss://HOST[:PORT]; user and password have settings of their own";
             Problem::error("counters.urls", message).hint(hint)
@@ -42,15 +43,6 @@ impl std::fmt::Display for Endpoint {
         let bracketed = self.host.contains(':');
         let (open, close) = if bracketed { ("[", "]") } else { ("", "") };
         write!(f, "{scheme}://{open}{}{close}:{}", self.host, self.port)
-    }
-}
-
-/// Only database 0: a cluster has no other.
-fn bare(url: Url) -> Result<Url, UrlError> {
-    match url {
-        Url { query: Some(_), .. } => Err(UrlError::Query),
-        Url { ref path, .. } if !matches!(path.as_str(), "" | "/") => Err(UrlError::Path),
-        url => Ok(url),
     }
 }
 
