@@ -157,12 +157,10 @@ impl Gateway {
         }
     }
 
-    /// Whether it has come so far.
+    /// Whether it has come so far. One that ends while it is asked has not.
     fn has_come(&self, until: Until) -> bool {
-        if std::net::TcpStream::connect(("127.0.0.1", self.ports.admin)).is_err() {
-            return false;
-        }
-        let ready = self.admin("/readyz");
+        let asked = client::Client::try_connect(self.ports.admin).and_then(|mut client| client.ask("GET", "/readyz", &[], b""));
+        let Ok(ready) = asked else { return false };
         ready.status() == 200 || (matches!(until, Until::Listening) && !ready.text().contains("the listeners are not open"))
     }
 
