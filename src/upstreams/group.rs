@@ -11,7 +11,7 @@ use tollgate_filter_api::Problems;
 use tollgate_plan::{Environment, Strategy};
 
 use super::{
-    Endpoint, EndpointSet, Resolver, Selection, Upstream,
+    Endpoint, EndpointSet, Resolver, Selection, Target, Upstream,
     balance::{Balance, Turns},
     settings::{
         template::{Template, Unfit},
@@ -32,8 +32,8 @@ pub struct Factory<C> {
 pub struct Supply<'a> {
     /// Who says so: problems are blamed on that name.
     pub by: &'a str,
-    /// Their URLs, in order. None is allowed: then nothing of the group can be reached.
-    pub urls: &'a [&'a str],
+    /// The endpoints, in order. None is allowed: then nothing of the group can be reached.
+    pub targets: &'a [Target],
 }
 
 /// What a supply has changed.
@@ -90,7 +90,7 @@ impl<C> Group<C> {
     /// # Errors
     /// Every URL that cannot be an endpoint of the group; then nothing is changed, and the log has the problems.
     pub fn supply(&self, supply: Supply<'_>) -> Result<Change, Problems> {
-        self.replace(supply.urls.iter().copied()).map_err(|unfit| {
+        self.replace(supply.targets).map_err(|unfit| {
             let problem = |(index, unfit): (usize, Unfit)| unfit.problem(&self.name).at(supply.by, 0, format!("/{index}"));
             let problems = Problems(unfit.into_iter().map(problem).collect());
             log::error!("the endpoints of group `{}` were not changed, because of {} problems", self.name, problems.0.len());
@@ -100,8 +100,8 @@ impl<C> Group<C> {
     }
 
     /// As [`Group::supply`], but says by index what is wrong with which URL, and leaves it to the caller to tell.
-    pub(super) fn replace<'u>(&self, urls: impl Iterator<Item = &'u str>) -> Result<Change, Vec<(usize, Unfit)>> {
-        let fit = self.judge(urls)?;
+    pub(super) fn replace(&self, targets: &[Target]) -> Result<Change, Vec<(usize, Unfit)>> {
+        let fit = self.judge(targets)?;
         let _one_at_a_time = self.supplying.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.current.load_full();
         let Comparison { staying, leaving } = Comparison::of(old.endpoints(), &fit);
@@ -114,10 +114,10 @@ impl<C> Group<C> {
         Ok(change)
     }
 
-    fn judge<'u>(&self, urls: impl Iterator<Item = &'u str>) -> Result<Vec<ParsedUrl>, Vec<(usize, Unfit)>> {
+    fn judge(&self, targets: &[Target]) -> Result<Vec<ParsedUrl>, Vec<(usize, Unfit)>> {
         let (mut fit, mut unfit) = (Vec::new(), Vec::new());
-        for (index, url) in urls.enumerate() {
-            match self.template.judge(url) {
+        for (index, target) in targets.iter().enumerate() {
+            match self.template.judge(&target.url) {
                 Ok(url) => fit.push(url),
                 Err(reason) => unfit.push((index, reason)),
             }

@@ -1,7 +1,7 @@
 //! Endpoint groups: what the Plan says, what the environment changes about it, which endpoints a group has now, and whose turn it is.
 //!
 //! A group's settings are checked once, at load: names to verify, certificates, credentials. Its endpoints may change while requests
-//! run. They are an immutable [`EndpointSet`] behind one pointer: whoever supplies endpoints gives URLs to [`Group::supply`], which makes
+//! run. They are an immutable [`EndpointSet`] behind one pointer: whoever supplies endpoints gives [`Target`]s to [`Group::supply`], which makes
 //! the next set beside the current one; a request takes the current set once, with [`Group::select`], and keeps it. What an endpoint
 //! does is told by [`EndpointSet::report`], by requests and by whoever checks endpoints. What connecting takes is made by the caller's
 //! [`Factory`], once for each endpoint, and lives as long as the endpoint does.
@@ -18,6 +18,7 @@ mod path;
 mod selection;
 mod set;
 mod settings;
+mod target;
 mod unreachable;
 mod upstream;
 
@@ -34,6 +35,7 @@ pub use settings::{
     timeouts::Timeouts,
     trust::{Identity, UpstreamTrust},
 };
+pub use target::{MOST_WEIGHT, Target};
 use tollgate_filter_api::Problems;
 pub use upstream::Upstream;
 

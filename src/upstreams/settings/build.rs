@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::{Gateway, KeyPair},
-    upstreams::{Factory, Group},
+    upstreams::{Factory, Group, Target},
 };
 
 /// What upstreams are made from.
@@ -120,7 +120,8 @@ impl<'a> Builder<'a> {
             strategy => strategy,
         };
         let built = Group::new(template, group.environment, strategy, factory.clone());
-        let unfit = built.replace(urls.iter().map(|url| url.value.as_str())).err().unwrap_or_default();
+        let targets: Vec<_> = urls.iter().map(|url| Target::new(&url.value)).collect();
+        let unfit = built.replace(&targets).err().unwrap_or_default();
         self.blame(&group.name, &urls, &blamed, &unfit);
         built
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tollgate_plan::Strategy;
 
 use super::world::{Group, Names, Upstreams, build, gateway, group, plan};
-use crate::upstreams::{self, Change, Factory, Inputs, Report, Supply};
+use crate::upstreams::{self, Change, Factory, Inputs, Report, Supply, Target};
 
 const A: &str = "http://192.0.2.1/";
 const B: &str = "http://192.0.2.2/";
@@ -23,7 +23,11 @@ fn pets(strategy: Strategy, urls: &[&str]) -> Upstreams {
 }
 
 fn supply(group: &Group, urls: &[&str]) -> Change {
-    group.supply(Supply { by: "a test", urls }).unwrap()
+    group.supply(Supply { by: "a test", targets: &targets(urls) }).unwrap()
+}
+
+fn targets(urls: &[&str]) -> Vec<Target> {
+    urls.iter().map(|url| Target::new(*url)).collect()
 }
 
 fn hosts(group: &Group) -> Vec<String> {
@@ -68,7 +72,7 @@ fn an_endpoint_that_stays_is_the_same_wherever_it_stands_and_is_prepared_once() 
     let upstreams = upstreams::Upstreams::build(&inputs, &factory).unwrap();
     let group = upstreams.group(0);
     let old = group.endpoints();
-    let change = group.supply(Supply { by: "a test", urls: &[C, B, "http://192.0.2.2:80", "http://192.0.2.2/path"] }).unwrap();
+    let change = group.supply(Supply { by: "a test", targets: &targets(&[C, B, "http://192.0.2.2:80", "http://192.0.2.2/path"]) }).unwrap();
     assert_eq!(change, Change { joined: 3, left: 1 });
     let new = group.endpoints();
     assert!(Arc::ptr_eq(&old.endpoints()[1], &new.endpoints()[1]));
@@ -169,7 +173,7 @@ fn refused(settings: Value, urls: &[&str]) -> Vec<(&'static str, String, String)
     let upstreams = build(group("pets", Strategy::LoadBalance, &[A, B]), json!({ "endpoints": { "pets": settings } })).unwrap();
     let group = upstreams.group(0);
     let before = group.endpoints();
-    let problems = group.supply(Supply { by: "etcd /pets", urls }).unwrap_err();
+    let problems = group.supply(Supply { by: "etcd /pets", targets: &targets(urls) }).unwrap_err();
     assert!(Arc::ptr_eq(&before, &group.endpoints()) && hosts(group) == ["192.0.2.1", "192.0.2.2"]);
     assert!(before.endpoints().iter().all(|endpoint| !endpoint.has_left()));
     assert!(!problems.to_string().contains("hunter2"), "{problems}");

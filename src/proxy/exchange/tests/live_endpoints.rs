@@ -18,7 +18,7 @@ use tollgate_plan::Plan;
 use crate::{
     proxy::{ConfigSource, Gateway, exchange::served::free_address, serve},
     source::{Loaded, PlanSource},
-    upstreams::Supply,
+    upstreams::{Supply, Target},
 };
 
 /// Longest time for anything that is waited for.
@@ -72,9 +72,8 @@ impl Running {
     }
 
     fn supply(&self, upstreams: &[&Backend]) {
-        let urls: Vec<String> = upstreams.iter().map(|backend| format!("http://{}", backend.address)).collect();
-        let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-        self.gateway.current().upstreams.group(0).supply(Supply { by: "a test", urls: &urls }).unwrap();
+        let targets: Vec<_> = upstreams.iter().map(|backend| Target::new(format!("http://{}", backend.address))).collect();
+        self.gateway.current().upstreams.group(0).supply(Supply { by: "a test", targets: &targets }).unwrap();
     }
 
     fn client(&self) -> Client {
