@@ -17,6 +17,7 @@ mod fapi;
 mod floods;
 mod forwarding;
 mod framing;
+mod grpc;
 mod http2;
 mod jwt;
 mod jwt_rotation;

@@ -97,24 +97,46 @@ fn problem(answer: &Answer, mention: Mention<'_>) -> Rendered {
 
 fn wso2(reason: &Reason, detail: Option<&str>, mention: Mention<'_>) -> Rendered {
     let plain = |text: String| Rendered { status: reason.status, content_type: "text/plain", body: text.into_bytes() };
-    match reason.id {
-        id if id == gateway::NOT_FOUND.id => plain(format!("no matching service found for path : {}", mention.path)),
-        id if id == gateway::NO_RESOURCE.id => {
-            plain(format!("no matching resource found for path : {} , method : {}", mention.path, mention.method))
+    match unrouted(reason, mention) {
+        Some(text) if reason.id == gateway::NO_ENDPOINT.id => {
+            let body = format!(r#"{{"ERROR_CODE":"900901", "ERROR_MESSAGE":"{text}"}}"#);
+            Rendered { status: 403, content_type: "application/json", body: body.into_bytes() }
         }
-        id if id == gateway::METHOD.id => plain("method not allowed".to_owned()),
-        id if id == gateway::NO_ENDPOINT.id => no_endpoint(mention.key_type),
-        _ => fault(reason, detail, mention),
+        Some(text) => plain(text.into_owned()),
+        None => fault(reason, detail, mention),
     }
 }
 
-fn no_endpoint(key_type: KeyType) -> Rendered {
-    let (key, environment) = match key_type {
-        KeyType::Production => ("Production", "production"),
-        KeyType::Sandbox => ("Sandbox", "sandbox"),
+/// Status and message of the reference product, without code and description.
+pub(super) fn message(reason: &Reason, mention: Mention<'_>) -> (u16, Cow<'static, str>) {
+    unrouted(reason, mention).map_or_else(
+        || {
+            let (status, message, _) = texts(reason, None, mention.auth_header);
+            (status, message.into())
+        },
+        |text| (reason.status, text),
+    )
+}
+
+/// What the reference product says of a request that came to no filter, or to no endpoint.
+fn unrouted(reason: &Reason, mention: Mention<'_>) -> Option<Cow<'static, str>> {
+    let text = match reason.id {
+        id if id == gateway::NOT_FOUND.id => format!("no matching service found for path : {}", mention.path),
+        id if id == gateway::NO_RESOURCE.id => {
+            format!("no matching resource found for path : {} , method : {}", mention.path, mention.method)
+        }
+        id if id == gateway::METHOD.id => return Some("method not allowed".into()),
+        id if id == gateway::NO_ENDPOINT.id => return Some(no_endpoint(mention.key_type).into()),
+        _ => return None,
     };
-    let body = format!(r#"{{"ERROR_CODE":"900901", "ERROR_MESSAGE":"{key} key offered to the API with no {environment} endpoint"}}"#);
-    Rendered { status: 403, content_type: "application/json", body: body.into_bytes() }
+    Some(text.into())
+}
+
+fn no_endpoint(key_type: KeyType) -> &'static str {
+    match key_type {
+        KeyType::Production => "Production key offered to the API with no production endpoint",
+        KeyType::Sandbox => "Sandbox key offered to the API with no sandbox endpoint",
+    }
 }
 
 /// `{"fault":{"code":…, "message":"…", "description":"…"}}`, with that spacing.

@@ -54,6 +54,8 @@ pub struct Gateway {
     /// asked for the filter; and in `alternatives` what came of each way to be let in. `client_id` and `certificate_sha256` say who it was,
     /// as far as that was verified, also of a credential that was refused. `claimed_client_id`, which a forged token names, and
     /// `untrusted_certificate_sha256` are what a stranger showed. A certificate that is refused in the handshake is in the process log.
+    /// Of a call of gRPC, `grpc_status` is the code by which it ended; when the gateway refused it, `status` is the one that the refusal
+    /// has over plain HTTP, as in the series, and the client got 200.
     #[serde(default)]
     pub access_log: AccessLog,
     /// How requests are named.

@@ -260,6 +260,7 @@ mod tests {
             path: path.into(),
             operation: None,
             status: 200,
+            grpc_status: None,
             reason: None,
             cause: None,
             explanation: None,

@@ -35,8 +35,11 @@ pub struct Line {
     pub path: String,
     /// The operation it was routed to.
     pub operation: Option<Arc<OperationInfo>>,
-    /// Status the client got; 0 when the connection broke before an answer.
+    /// Status the client got; 0 when the connection broke before an answer. For a call of gRPC that was refused, the one that the
+    /// refusal would have over plain HTTP.
     pub status: u16,
+    /// The code by which a call of gRPC ended.
+    pub grpc_status: Option<u8>,
     /// Why the gateway answered itself.
     pub reason: Option<&'static Reason>,
     /// Why it refused.
@@ -89,6 +92,7 @@ impl Serialize for Line {
             map.serialize_entry("operation", &operation.id)?;
         }
         map.serialize_entry("status", &self.status)?;
+        optional(&mut map, "grpc_status", self.grpc_status)?;
         optional(&mut map, "reason", self.reason.map(|reason| reason.id))?;
         optional(&mut map, "code", self.reason.map(|reason| reason.code).filter(|code| *code != 0))?;
         optional(&mut map, "cause", self.cause.as_ref().map(|cause| cause.kind().name()))?;

@@ -229,6 +229,7 @@ fn line() -> Line {
             ..OperationInfo::default()
         })),
         status: 503,
+        grpc_status: None,
         reason: Some(&gateway::FAULT),
         explanation: Some(Explanation {
             asked_by: Some("pets.yaml:7".into()),

@@ -7,6 +7,7 @@ pub mod answer;
 mod attempt;
 mod decide;
 pub mod forward;
+mod grpc;
 mod judged;
 mod outcome;
 mod patience;

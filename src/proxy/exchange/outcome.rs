@@ -96,6 +96,7 @@ pub fn line(session: &Session, exchange: &Exchange) -> Line {
         path: req.uri.path().to_owned(),
         operation: exchange.served().map(|served| served.info.clone()),
         status: ending.status,
+        grpc_status: ending.grpc_status,
         reason: ending.ended.as_ref().map(|ended| ended.reason),
         cause: ending.ended.as_ref().and_then(|ended| ended.cause.clone()),
         explanation: exchange.explain(),

@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderMap;
 use pingora::{
     Error, ErrorType,
     http::{RequestHeader, ResponseHeader},
@@ -20,7 +21,7 @@ use tollgate_filter_api::{RequestHead, RequestId, ResponseHead};
 use super::{
     answer, attempt,
     decide::decide,
-    forward,
+    forward, grpc,
     outcome::{answer_to, client_left, count, line, may_repeat},
     response_rules::{self, AnswerFields},
     state::{Arrival, Ended, Exchange, Going},
@@ -93,6 +94,7 @@ impl ProxyHttp for Phases {
         let snapshot = self.0.current();
         let pressure = &self.0.kernel.pressure;
         if exchange.version == http::Version::HTTP_2 {
+            exchange.grpc = grpc::is_grpc(&session.req_header().headers);
             connection.iter().for_each(|connection| connection.request_begins());
             // A stream stands still in its window, which the connection does not see.
             session.set_write_timeout(Some(pressure.patience(snapshot.config().gateway.limits.write_time.0)));
@@ -235,6 +237,7 @@ impl ProxyHttp for Phases {
     }
 
     async fn response_filter(&self, session: &mut Session, resp: &mut ResponseHeader, exchange: &mut Self::CTX) -> pingora::Result<()> {
+        let is_grpc = exchange.grpc;
         let mut going = exchange.going()?;
         let fields = going.outbound.answer_fields.take().unwrap_or_else(|| AnswerFields::of(resp));
         response_rules::clean(resp, fields);
@@ -242,6 +245,7 @@ impl ProxyHttp for Phases {
             return Ok(());
         }
         going.ending.status = resp.status.as_u16();
+        going.ending.grpc_status = if is_grpc { grpc::status_in(&resp.headers) } else { None };
         let method = &session.req_header().method;
         if going.outbound.reads_answers && whole_answer::hold(&mut going, &self.0.kernel.whole_answers, method, resp)? {
             return Ok(());
@@ -291,6 +295,18 @@ impl ProxyHttp for Phases {
         Ok(None)
     }
 
+    async fn response_trailer_filter(
+        &self,
+        _: &mut Session,
+        trailers: &mut HeaderMap,
+        exchange: &mut Self::CTX,
+    ) -> pingora::Result<Option<Bytes>> {
+        if exchange.grpc {
+            exchange.ending.grpc_status = grpc::status_in(trailers);
+        }
+        Ok(None)
+    }
+
     fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, exchange: &mut Self::CTX, error: Box<Error>) -> Box<Error> {
         attempt::not_connected(&self.0, exchange, error)
     }
@@ -316,8 +332,12 @@ impl ProxyHttp for Phases {
         let is_answered = !holds && session.response_written().is_some_and(is_final);
         let back = exchange.outbound().and_then(|outbound| outbound.back.as_ref());
         if is_answered || back.is_some() {
+            let in_subrequest = back.is_some();
             back.filter(|_| !is_answered).into_iter().for_each(|back| back.hold(true));
             exchange.ending.ended.get_or_insert_with(|| Ended::from(&answer));
+            if exchange.grpc && is_answered && !in_subrequest {
+                grpc::break_off(session, exchange, &answer).await;
+            }
             return failed;
         }
         if let Err(broken) = answer::write(session, exchange, answer).await {
@@ -347,7 +367,8 @@ impl ProxyHttp for Phases {
                 return;
             }
         }
-        if let Some(written) = session.response_written() {
+        let is_refused_call = exchange.ending.grpc_status.is_some() && exchange.ending.ended.is_some();
+        if let Some(written) = session.response_written().filter(|_| !is_refused_call) {
             exchange.ending.status = written.status.as_u16();
         }
         let ending = &mut exchange.ending;

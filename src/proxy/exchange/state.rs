@@ -59,6 +59,8 @@ pub struct Exchange {
     pub id: RequestId,
     /// The client's HTTP version.
     pub version: http::Version,
+    /// It is a call of gRPC.
+    pub grpc: bool,
     /// Where it came in, and what has become of it since.
     pub arrival: Option<Arrival>,
     /// Bytes of its body that went by.
@@ -74,8 +76,10 @@ pub struct Exchange {
 /// How a request ends, as far as that is known.
 #[derive(Default)]
 pub struct Ending {
-    /// The answer's status.
+    /// The answer's status. For a call of gRPC that the gateway refused, the one that the refusal would have over plain HTTP.
     pub status: u16,
+    /// The code by which a call of gRPC ended, as far as that was seen.
+    pub grpc_status: Option<u8>,
     /// Why the gateway answered itself, or will.
     pub ended: Option<Ended>,
     /// A note for the log: a fault, or the engine's error.
@@ -168,6 +172,7 @@ impl Exchange {
             time,
             id,
             version: http::Version::HTTP_11,
+            grpc: false,
             arrival: None,
             body_in: 0,
             body: None,

@@ -3,6 +3,7 @@
 pub mod activemq;
 pub mod etcd;
 pub mod glewlwyd;
+pub mod grpc;
 pub mod oidc_provider;
 pub mod openid;
 pub mod partition;
@@ -13,6 +14,7 @@ pub mod redis;
 pub use activemq::ActiveMq;
 pub use etcd::Etcd;
 pub use glewlwyd::Glewlwyd;
+pub use grpc::GrpcServer;
 pub use oidc_provider::OidcProvider;
 pub use openid::OpenId;
 pub use partition::Partition;

@@ -1,0 +1,110 @@
+"""A gRPC server that tells what it saw. Messages are plain bytes, so that nothing needs generated code.
+
+Prints its ports, a line of JSON: `{"plain": 1234, "tls": 1235}`; the second only when it got a certificate and a key.
+"""
+
+import asyncio
+import json
+import sys
+
+import grpc
+
+# What calls of `Wait` and `Chat` came to: by the metadata `call`, one of `waits`, `cancelled`, `over`.
+ENDED = {}
+# Metadata and time left of the last call, by method.
+SEEN = {}
+
+
+def look(method, context):
+    """Notes what came with a call, and gives it as a dictionary."""
+    metadata = {key: value.hex() if isinstance(value, bytes) else value for key, value in context.invocation_metadata()}
+    left = context.time_remaining()
+    SEEN[method] = {"metadata": metadata, "left": left}
+    return metadata
+
+
+async def unary(request, context):
+    metadata = look("Unary", context)
+    await context.send_initial_metadata((("served-by", "python"), ("initial-bin", b"\x00\xff")))
+    context.set_trailing_metadata((("served", "1"), ("trailing-bin", b"\x01\xfe")))
+    code = int(metadata.get("fail-with", "0"))
+    if code:
+        status = next(status for status in grpc.StatusCode if status.value[0] == code)
+        await context.abort(status, "as it was told: 50 % of ü")
+    return request
+
+
+async def wait(_, context):
+    """Never answers; notes that it was called off."""
+    call = look("Wait", context).get("call", "")
+    ENDED[call] = "waits"
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        ENDED[call] = "cancelled"
+        raise
+
+
+async def count(request, context):
+    """As many messages as the request says, each of as many bytes; then waits when it is told to."""
+    metadata = look("Count", context)
+    number, size = (int(word) for word in request.split())
+    for _ in range(number):
+        yield bytes(size)
+    if "then-wait" in metadata:
+        await wait(request, context)
+
+
+async def total(requests, context):
+    look("Total", context)
+    number = size = 0
+    async for request in requests:
+        number, size = number + 1, size + len(request)
+    return b"%d %d" % (number, size)
+
+
+async def chat(requests, context):
+    """Answers each message by itself."""
+    call = look("Chat", context).get("call", "")
+    try:
+        async for request in requests:
+            yield request
+        ENDED[call] = "over"
+    except asyncio.CancelledError:
+        ENDED[call] = "cancelled"
+        raise
+
+
+async def seen(_, __):
+    """What happened so far; tests ask for it directly."""
+    return json.dumps({"seen": SEEN, "ended": ENDED}).encode()
+
+
+def handler(service):
+    return grpc.method_handlers_generic_handler(
+        service,
+        {
+            "Unary": grpc.unary_unary_rpc_method_handler(unary),
+            "Wait": grpc.unary_unary_rpc_method_handler(wait),
+            "Count": grpc.unary_stream_rpc_method_handler(count),
+            "Total": grpc.stream_unary_rpc_method_handler(total),
+            "Chat": grpc.stream_stream_rpc_method_handler(chat),
+            "Seen": grpc.unary_unary_rpc_method_handler(seen),
+        },
+    )
+
+
+async def main(certificate=None, key=None):
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 8 << 20)])
+    server.add_generic_rpc_handlers((handler("demo.Echo"), handler("demo.Other")))
+    ports = {"plain": server.add_insecure_port("127.0.0.1:0")}
+    if certificate:
+        with open(key, "rb") as private, open(certificate, "rb") as chain:
+            credentials = grpc.ssl_server_credentials([(private.read(), chain.read())])
+        ports["tls"] = server.add_secure_port("127.0.0.1:0", credentials)
+    await server.start()
+    print(json.dumps(ports), flush=True)
+    await server.wait_for_termination()
+
+
+asyncio.run(main(*sys.argv[1:]))
