@@ -11,6 +11,7 @@ mod commands;
 mod cookie;
 mod corpus;
 mod cors;
+mod discovery;
 mod errors;
 mod etcd;
 mod fapi;

@@ -1,9 +1,11 @@
 //! What a configuration must not say, although it can be read.
 
+use std::collections::BTreeMap;
+
 use tollgate_document::{Document, pointer};
 use tollgate_filter_api::{Problem, Problems};
 
-use super::{EndpointOverride, Gateway, Limits, Listener, Upstream};
+use super::{Discovered, EndpointOverride, Gateway, Limits, Listener, Upstream};
 
 /// Judges settings by themselves and against each other.
 pub(super) fn check(gateway: &Gateway, document: &Document, problems: &mut Problems) {
@@ -45,6 +47,9 @@ pub(super) fn check(gateway: &Gateway, document: &Document, problems: &mut Probl
         let place = pointer::join("/endpoints", name);
         never_overridden(endpoint).into_iter().map(move |name| pointer::join(&place, name))
     });
+    for (place, problem) in discovery(&gateway.endpoints) {
+        refuse(place, problem);
+    }
     for place in places.chain(overridden) {
         let name = place.rsplit('/').next().unwrap_or_default();
         let problem = Problem::error("config.limits", format!("`{name}` is 0, so that no request could be served"));
@@ -54,6 +59,25 @@ pub(super) fn check(gateway: &Gateway, document: &Document, problems: &mut Probl
         let message = format!("expected at most {MOST_THREADS} threads, found {}", gateway.process.threads);
         refuse("/process/threads".into(), Problem::error("config.threads", message).hint("0 takes one for each core"));
     }
+}
+
+/// What is wrong with who says where endpoints are, and where.
+fn discovery(endpoints: &BTreeMap<String, EndpointOverride>) -> Vec<(String, Problem)> {
+    let mut wrong = Vec::new();
+    for (name, entry) in endpoints {
+        let Some(Discovered { production, sandbox }) = &entry.discovery else { continue };
+        let place = format!("{}/discovery", pointer::join("/endpoints", name));
+        if name == "*" {
+            let problem = Problem::error("discovery.every", "`*` stands for every group, and they cannot all have the same endpoints");
+            wrong.push((place, problem.hint("write `discovery` for each group by its name")));
+            continue;
+        }
+        for (side, discovery) in [("production", production), ("sandbox", sandbox)] {
+            let problem = discovery.as_ref().and_then(|discovery| discovery.source().err());
+            wrong.extend(problem.map(|problem| (format!("{place}/{side}"), problem)));
+        }
+    }
+    wrong
 }
 
 /// More than the largest machines have cores; the engine starts all of them and ends the process when it gets no more.
@@ -100,6 +124,7 @@ fn never_overridden(endpoint: &EndpointOverride) -> Vec<&'static str> {
         request_timeout: _,
         production: _,
         sandbox: _,
+        discovery: _,
         basic: _,
         http: _,
         ca: _,

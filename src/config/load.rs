@@ -176,6 +176,7 @@ fn resolve_endpoint(endpoint: &mut EndpointOverride, base: &Path) {
         client_certificate,
         production: _,
         sandbox: _,
+        discovery: _,
         basic: _,
         http: _,
         server_name: _,

@@ -5,6 +5,7 @@
 
 mod chain;
 mod check;
+mod discovery;
 mod forwarding;
 mod identity;
 mod limits;
@@ -17,6 +18,7 @@ mod stores;
 mod waivers;
 
 pub use chain::{ChainSpec, FilterSpec, StepSpec, gives_principal};
+pub use discovery::{Absence, Discovered, Discovery, Place, Source};
 pub use forwarding::Forwarding;
 pub use identity::ConfigurationId;
 pub use limits::Limits;
@@ -25,5 +27,5 @@ pub use model::*;
 pub use proxies::TrustedProxies;
 pub use request_id::{IdAnswers, IdFormat, IdSource, RequestIds};
 pub use security::{Requirements, Security};
-pub use stores::{Broker, Counters, Etcd, Missed, Redis, RevocationList, Sentinel, Stores, TrafficBroker, TrafficManager};
+pub use stores::{Broker, Counters, DiscoveryStore, Etcd, Missed, Redis, RevocationList, Sentinel, Stores, TrafficBroker, TrafficManager};
 pub use waivers::Waivers;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_filter_api::{Interval, Secret};
 
-use super::{Forwarding, Limits, RequestIds, Security, Stores};
+use super::{Discovered, Forwarding, Limits, RequestIds, Security, Stores};
 
 /// The environment of a gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -307,6 +307,9 @@ pub struct EndpointOverride {
     pub production: Option<Vec<String>>,
     /// URLs in place of the sandbox ones.
     pub sandbox: Option<Vec<String>>,
+    /// Where the endpoints come from while the gateway runs, for each side. Until they are known, those of `production` and `sandbox`, or else of
+    /// the definition, serve. Not for `*`.
+    pub discovery: Option<Discovered>,
     /// Credentials the gateway presents.
     pub basic: Option<Basic>,
     /// HTTP version.

@@ -7,6 +7,7 @@
 //! good as the certificates that are trusted; what is fetched over `http` can be forged by whoever sits on the way.
 
 mod breaker;
+pub mod discovery;
 mod dns;
 mod document;
 mod documents;

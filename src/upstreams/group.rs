@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tollgate_filter_api::Problems;
+use tollgate_filter_api::{Problem, Problems};
 use tollgate_plan::{Environment, Strategy};
 
 use super::{
@@ -112,6 +112,11 @@ impl<C> Group<C> {
         self.current.store(Arc::new(EndpointSet::new(self.name.clone(), next, balance)));
         leaving.iter().for_each(|endpoint| endpoint.leave());
         Ok(change)
+    }
+
+    /// Why a URL cannot be an endpoint of the group; `None` for one that can.
+    pub fn refuses(&self, url: &str) -> Option<Problem> {
+        self.template.judge(url).err().map(|unfit| unfit.problem(&self.name))
     }
 
     fn judge(&self, targets: &[Target]) -> Result<Vec<ParsedUrl>, Vec<(usize, Unfit)>> {

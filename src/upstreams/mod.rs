@@ -32,6 +32,7 @@ pub use selection::Selection;
 pub use set::{EndpointSet, Report};
 pub use settings::{
     build::Inputs,
+    parts::Part,
     timeouts::Timeouts,
     trust::{Identity, UpstreamTrust},
 };
@@ -43,6 +44,7 @@ pub use upstream::Upstream;
 #[derive(Debug)]
 pub struct Upstreams<C> {
     groups: Vec<Arc<Group<C>>>,
+    parts: Vec<Vec<Part>>,
 }
 
 impl<C> Upstreams<C> {
@@ -52,7 +54,8 @@ impl<C> Upstreams<C> {
     /// All problems at once: overrides that meet no group, bad URLs, trust stores that do not load, keys that do not match,
     /// encrypted upstreams without a name, credentials without a password.
     pub fn build(inputs: &Inputs<'_>, factory: &Arc<Factory<C>>) -> Result<Self, Problems> {
-        settings::build::groups(inputs, factory).map(|groups| Self { groups })
+        let (groups, parts) = settings::build::groups(inputs, factory)?.into_iter().unzip();
+        Ok(Self { groups, parts })
     }
 
     /// The group of that index.
@@ -61,6 +64,11 @@ impl<C> Upstreams<C> {
     /// When the index is not one of the Plan's; the Plan is checked when it is loaded.
     pub fn group(&self, index: u32) -> &Arc<Group<C>> {
         &self.groups[index as usize]
+    }
+
+    /// What the endpoints of each group consist of, in the order of the groups.
+    pub fn parts(&self) -> &[Vec<Part>] {
+        &self.parts
     }
 
     /// Every group, in the order of the Plan.

@@ -22,7 +22,8 @@ impl Channel {
     /// Connects, and says who we are.
     pub(crate) async fn open(endpoint: &Endpoint, settings: &Settings) -> Result<Self, Lost> {
         let connection = in_time(Connection::open(endpoint, settings)).await?;
-        let mut options = ConnectOptions::new();
+        // A member that has no leader ends its watches, instead of telling nothing new for as long as it is cut off.
+        let mut options = ConnectOptions::new().with_require_leader(true);
         if let (Some(name), Some(password)) = (&settings.username, &settings.password) {
             options = options.with_user(name, password.expose());
         }
@@ -56,6 +57,11 @@ impl Watch {
     pub(crate) async fn ask_progress(&mut self) -> Result<(), Lost> {
         // A hundred requests wait at most; then this waits for a server that reads none.
         in_time(self.0.request_progress()).await
+    }
+
+    /// Watches something else too.
+    pub(crate) async fn add(&mut self, key: Vec<u8>, options: WatchOptions) -> Result<(), Lost> {
+        in_time(self.0.watch(key, Some(options))).await
     }
 
     /// The next word; may be dropped while it waits, and called again.

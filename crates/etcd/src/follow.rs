@@ -1,22 +1,23 @@
-//! The watch, and beside it now and then a listing that is compared.
+//! The watches, and beside them now and then a listing that is compared.
 //!
 //! While a listing is read, changes go on: they are in force at once, and said again after the listing has taken the place of what was
 //! known, which is of an earlier time.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{cmp::Ordering, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use etcd_client::{
     EventType, WatchOptions,
     proto::{PbKeyValue, PbWatchResponse},
 };
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use tollgate_outbound::quoted;
 
 use crate::{
     answer::Unfit,
     channel::{Channel, PATIENCE, Watch},
     failure::Lost,
-    list::{Position, Range, list},
+    keys::Range,
+    list::{Position, list},
     mirror::Mirror,
     settings::Settings,
 };
@@ -25,6 +26,28 @@ use crate::{
 const FIRST: Duration = Duration::from_secs(1);
 /// Most changes beside a listing; with more the listing is given up until the next one.
 const MOST_CHANGES: usize = 100_000;
+
+/// The watch that an answer belongs to when it is about none of them.
+const NONE: i64 = -1;
+
+/// What was told of which cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) cluster: u64,
+    /// Of each range, until which revision: the watches of a stream do not keep step.
+    revisions: Vec<i64>,
+}
+
+impl Seen {
+    /// Everything was told until a position.
+    pub(crate) fn all(position: Position, ranges: usize) -> Self {
+        Self { cluster: position.cluster, revisions: vec![position.revision; ranges] }
+    }
+
+    pub(crate) fn latest(&self) -> i64 {
+        self.revisions.iter().copied().max().unwrap_or_default()
+    }
+}
 
 /// A listing beside the watch.
 enum Beside {
@@ -35,17 +58,21 @@ enum Beside {
 }
 
 struct Change {
+    range: usize,
     deleted: bool,
     pair: PbKeyValue,
 }
 
-/// What follows one connection's watch.
+/// What follows one connection's watches.
 pub(crate) struct Follower<'a> {
     pub(crate) channel: &'a Channel,
     pub(crate) settings: &'a Settings,
-    pub(crate) range: &'a Range,
+    pub(crate) ranges: &'a Arc<[Range]>,
     pub(crate) mirror: &'a Arc<dyn Mirror>,
-    pub(crate) position: &'a mut Position,
+    pub(crate) seen: &'a mut Seen,
+    /// Since when all watches are there.
+    pub(crate) followed: Option<Instant>,
+    created: usize,
     beside: Beside,
     changes: Vec<Change>,
 }
@@ -54,20 +81,21 @@ impl<'a> Follower<'a> {
     pub(crate) fn new(
         channel: &'a Channel,
         settings: &'a Settings,
-        range: &'a Range,
+        ranges: &'a Arc<[Range]>,
         mirror: &'a Arc<dyn Mirror>,
-        position: &'a mut Position,
+        seen: &'a mut Seen,
     ) -> Self {
-        Self { channel, settings, range, mirror, position, beside: Beside::Idle, changes: Vec::new() }
+        Self { channel, settings, ranges, mirror, seen, followed: None, created: 0, beside: Beside::Idle, changes: Vec::new() }
     }
 
     /// Follows until something breaks.
-    pub(crate) async fn follow(mut self, mut watch: Watch) -> Lost {
+    pub(crate) async fn follow(&mut self, mut watch: Watch) -> Lost {
         let heartbeat = self.settings.heartbeat;
         let mut beat = interval_at(Instant::now() + heartbeat.min(FIRST), heartbeat);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let silence = heartbeat * 3;
         let mut last_received = Instant::now();
+        let too_late = last_received + PATIENCE;
         let mut next_listing = last_received + self.settings.relist;
         loop {
             let done = tokio::select! {
@@ -76,6 +104,7 @@ impl<'a> Follower<'a> {
                     word.and_then(|word| self.take(word))
                 }
                 _ = beat.tick() => watch.ask_progress().await,
+                () = sleep_until(too_late), if self.followed.is_none() => Err(Lost::Late(PATIENCE)),
                 () = sleep_until(last_received + silence) => Err(Lost::Silent(silence)),
                 read = self.beside.read() => read.map(|revision| self.beside = Beside::Waiting(revision)),
                 () = sleep_until(next_listing) => {
@@ -93,34 +122,51 @@ impl<'a> Follower<'a> {
     /// Begins a listing, unless one is under way.
     fn list(&mut self) {
         if matches!(self.beside, Beside::Idle) {
-            let (channel, range, mirror) = (self.channel.clone(), self.range.clone(), self.mirror.clone());
+            let (channel, ranges, mirror) = (self.channel.clone(), self.ranges.clone(), self.mirror.clone());
             self.beside = Beside::Reading(Box::pin(async move {
                 // The token of the connection may have ended by now.
                 channel.authenticate().await?;
-                list(&channel, &range, &*mirror).await
+                list(&channel, &ranges, &*mirror).await
             }));
         }
     }
 
     fn take(&mut self, word: PbWatchResponse) -> Result<(), Lost> {
-        judge(&word, self.position.cluster)?;
-        let revision = word.header.as_ref().map_or(0, |header| header.revision);
-        if word.events.is_empty() && !word.created && !word.fragment {
-            return self.progress(revision);
+        judge(&word, self.seen.cluster)?;
+        if word.created {
+            return self.created();
         }
-        let mut last = self.position.revision;
+        let about = range_of(word.watch_id).filter(|range| *range < self.ranges.len());
+        if word.events.is_empty() && !word.fragment && word.watch_id == NONE {
+            let revision = word.header.as_ref().map_or(0, |header| header.revision);
+            return if self.followed.is_some() { self.progress(revision) } else { Ok(()) };
+        }
+        let range = about.ok_or(Lost::Broken("a word of another watch"))?;
+        let seen = self.seen.revisions[range];
+        let mut last = seen;
         for event in word.events {
             let pair = event.kv.ok_or(Lost::Broken("a change without a key"))?;
             // What a listing held by then.
-            if pair.mod_revision <= self.position.revision {
+            if pair.mod_revision <= seen {
                 continue;
             }
             last = last.max(pair.mod_revision);
-            self.change(Change { deleted: event.r#type == EventType::Delete as i32, pair })?;
+            self.change(Change { range, deleted: event.r#type == EventType::Delete as i32, pair })?;
         }
         // The rest of a revision may be in the next part.
         if !word.fragment {
-            self.position.revision = last;
+            self.seen.revisions[range] = last;
+        }
+        Ok(())
+    }
+
+    /// One more watch is there.
+    fn created(&mut self) -> Result<(), Lost> {
+        self.created += 1;
+        match self.created.cmp(&self.ranges.len()) {
+            Ordering::Less => {}
+            Ordering::Equal => self.followed = Some(Instant::now()),
+            Ordering::Greater => return Err(Lost::Broken("a watch that was not asked for")),
         }
         Ok(())
     }
@@ -137,23 +183,23 @@ impl<'a> Follower<'a> {
         }
         if !change.deleted {
             // It must not be missing for a moment when the listing takes the place of what is known.
-            self.mirror.listed(self.range.name(&change.pair.key)?, &change.pair.value);
+            self.mirror.listed(self.ranges[change.range].own(&change.pair.key)?, &change.pair.value);
         }
         self.changes.push(change);
         Ok(())
     }
 
-    fn tell(&self, Change { deleted, pair }: &Change) -> Result<(), Lost> {
-        let name = self.range.name(&pair.key)?;
+    fn tell(&self, Change { range, deleted, pair }: &Change) -> Result<(), Lost> {
+        let key = self.ranges[*range].own(&pair.key)?;
         if *deleted {
-            self.mirror.delete(name, pair.mod_revision);
+            self.mirror.delete(key, pair.mod_revision);
         } else {
-            self.mirror.put(name, &pair.value, pair.mod_revision);
+            self.mirror.put(key, &pair.value, pair.mod_revision);
         }
         Ok(())
     }
 
-    /// The watch has told everything until this revision.
+    /// All watches have told everything until this revision.
     fn progress(&mut self, revision: i64) -> Result<(), Lost> {
         if let Beside::Waiting(listed) = self.beside
             && revision >= listed
@@ -161,7 +207,7 @@ impl<'a> Follower<'a> {
             self.beside = Beside::Idle;
             let changes = std::mem::take(&mut self.changes);
             self.mirror.replace(listed, changes.is_empty())?;
-            self.position.revision = self.position.revision.max(listed);
+            self.seen.revisions.iter_mut().for_each(|seen| *seen = listed.max(*seen));
             for change in changes.iter().filter(|change| change.pair.mod_revision > listed) {
                 self.tell(change)?;
             }
@@ -171,14 +217,28 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Opens a watch that tells everything after a position.
-pub(crate) async fn watch(channel: &Channel, range: &Range, after: Position) -> Result<Watch, Lost> {
-    // Answers over 1.5 MiB come in parts.
-    let options = WatchOptions::new().with_range(range.end()).with_start_revision(after.revision + 1).with_fragment();
-    let mut watch = channel.watch(range.begin(), options).await?;
-    let created = timeout(PATIENCE, watch.next()).await.map_err(|_| Lost::Late(PATIENCE))??;
-    judge(&created, after.cluster)?;
-    if created.created { Ok(watch) } else { Err(Lost::Broken("a watch that was not created")) }
+/// The watch of a range; 0 would leave the number to etcd.
+fn watch_of(range: usize) -> i64 {
+    i64::try_from(range).map_or(i64::MAX, |range| range + 1)
+}
+
+fn range_of(watch: i64) -> Option<usize> {
+    usize::try_from(watch).ok()?.checked_sub(1)
+}
+
+/// Asks for watches that tell everything after what was seen, all on one stream.
+pub(crate) async fn watch(channel: &Channel, ranges: &[Range], seen: &Seen) -> Result<Watch, Lost> {
+    let options = |range: usize| {
+        // Answers over 1.5 MiB come in parts.
+        let options = WatchOptions::new().with_range(ranges[range].end()).with_start_revision(seen.revisions[range] + 1);
+        options.with_watch_id(watch_of(range)).with_fragment()
+    };
+    let first = ranges.first().ok_or(Lost::Broken("nothing to ask for"))?;
+    let mut watch = channel.watch(first.begin(), options(0)).await?;
+    for (number, range) in ranges.iter().enumerate().skip(1) {
+        watch.add(range.begin(), options(number)).await?;
+    }
+    Ok(watch)
 }
 
 /// Whether a word is of our cluster, and not the last.

@@ -1,7 +1,8 @@
-//! Mirroring the keys of etcd below a prefix: everything once, then each change as it happens.
+//! Mirroring keys of etcd: everything once, then each change as it happens.
 //!
 //! Speaks etcd's version 3 interface (etcd 3.4 and later) by way of `etcd-client`, over a connection of our own (docs/adr/0010). Nothing
-//! is ever written. A listing is read in pages at one revision; a watch goes on from there, and after a
+//! is ever written. Any number of keys and prefixes share one connection. A listing is read in pages at one revision; a watch of each range,
+//! all on one stream, goes on from there, and after a
 //! broken connection from what was seen last. Where that cannot be (the history was compacted, it is another cluster, or a
 //! backup was restored) everything is listed again. From time to time everything is listed beside the watch and compared.
 //!
@@ -18,15 +19,15 @@ mod connection;
 mod endpoint;
 mod failure;
 mod follow;
+mod keys;
 mod list;
 mod mirror;
-#[cfg(test)]
-mod proto;
 mod run;
 mod settings;
 #[cfg(test)]
 mod testing;
 
+pub use keys::Keys;
 pub use mirror::{Full, Mirror};
 pub use run::run;
 pub use settings::{Settings, check};

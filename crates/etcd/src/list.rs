@@ -1,8 +1,8 @@
-//! Everything below the prefix, in pages at one revision.
+//! Everything in the ranges, in pages at one revision.
 
 use etcd_client::{GetOptions, ResponseHeader};
 
-use crate::{channel::Channel, failure::Lost, mirror::Mirror};
+use crate::{channel::Channel, failure::Lost, keys::Range, mirror::Mirror};
 
 /// Keys of a page. etcd counts all keys for each.
 const PAGE: i64 = 10_000;
@@ -23,51 +23,33 @@ impl Position {
     }
 }
 
-/// The keys that are meant.
-#[derive(Clone, Debug)]
-pub(crate) struct Range {
-    prefix: Vec<u8>,
-    end: Vec<u8>,
-}
-
-impl Range {
-    pub(crate) fn of(prefix: &str) -> Self {
-        // UTF-8 has no byte 0xff, so each byte has a next one.
-        let mut end = prefix.as_bytes().to_vec();
-        if let Some(last) = end.last_mut() {
-            *last += 1;
-        }
-        Self { prefix: prefix.as_bytes().to_vec(), end }
-    }
-
-    pub(crate) fn begin(&self) -> Vec<u8> {
-        self.prefix.clone()
-    }
-
-    pub(crate) fn end(&self) -> Vec<u8> {
-        self.end.clone()
-    }
-
-    /// A key without the prefix.
-    pub(crate) fn name<'a>(&self, key: &'a [u8]) -> Result<&'a [u8], Lost> {
-        key.strip_prefix(&self.prefix[..]).ok_or(Lost::Broken("a key that was not asked for"))
-    }
-}
-
 /// Where the cluster is now; the read goes through its leader, so that a member that was cut off cannot answer.
-pub(crate) async fn head(channel: &Channel, range: &Range) -> Result<Position, Lost> {
-    let options = GetOptions::new().with_range(range.end()).with_limit(1).with_keys_only();
+pub(crate) async fn head(channel: &Channel, ranges: &[Range]) -> Result<Position, Lost> {
+    let range = ranges.first().ok_or(Lost::Broken("nothing to ask for"))?;
+    let options = options(range).with_limit(1).with_keys_only();
     Position::of(channel.get(range.begin(), options).await?.header())
 }
 
+fn options(range: &Range) -> GetOptions {
+    GetOptions::new().with_range(range.end())
+}
+
 /// Tells the mirror everything, and says of when that is.
-pub(crate) async fn list(channel: &Channel, range: &Range, mirror: &dyn Mirror) -> Result<Position, Lost> {
+pub(crate) async fn list(channel: &Channel, ranges: &[Range], mirror: &dyn Mirror) -> Result<Position, Lost> {
     mirror.begin();
+    let mut first = None;
+    for range in ranges {
+        first = Some(pages(channel, range, mirror, first).await?);
+    }
+    first.ok_or(Lost::Broken("nothing to ask for"))
+}
+
+/// Tells the mirror one range, as it was at the position, or as it is.
+async fn pages(channel: &Channel, range: &Range, mirror: &dyn Mirror, mut first: Option<Position>) -> Result<Position, Lost> {
     let (mut key, mut limit) = (range.begin(), PAGE);
-    let mut first: Option<Position> = None;
     loop {
         let revision = first.map_or(0, |first| first.revision);
-        let options = GetOptions::new().with_range(range.end()).with_limit(limit).with_revision(revision);
+        let options = options(range).with_limit(limit).with_revision(revision);
         let page = match channel.get(key.clone(), options).await {
             Err(Lost::TooLarge(_)) if limit > 1 => {
                 limit = (limit / SHRINK).max(1);
@@ -84,7 +66,7 @@ pub(crate) async fn list(channel: &Channel, range: &Range, mirror: &dyn Mirror) 
             if pair.key() < &key[..] {
                 return Err(Lost::Broken("keys out of order"));
             }
-            mirror.listed(range.name(pair.key())?, pair.value());
+            mirror.listed(range.own(pair.key())?, pair.value());
         }
         match page.kvs().last() {
             Some(last) if page.more() => {

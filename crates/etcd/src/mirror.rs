@@ -5,7 +5,7 @@
 #[error("{0}")]
 pub struct Full(pub String);
 
-/// Is told what etcd holds. All calls come from one task, in order, and must not block for long. Keys come without the prefix.
+/// Is told what etcd holds. All calls come from one task, in order, and must not block for long.
 pub trait Mirror: Send + Sync + 'static {
     /// A listing of everything begins; one that had begun before is void. What was known stays in force until
     /// [`replace`](Self::replace).

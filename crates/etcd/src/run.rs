@@ -10,8 +10,9 @@ use crate::{
     channel::Channel,
     endpoint::Endpoint,
     failure::Lost,
-    follow::{Follower, watch},
-    list::{Position, Range, head, list},
+    follow::{Follower, Seen, watch},
+    keys::Range,
+    list::{head, list},
     mirror::Mirror,
     settings::{Settings, check},
 };
@@ -26,7 +27,8 @@ pub async fn run(settings: Settings, mirror: Arc<dyn Mirror>, shutdown: impl Fut
     let endpoints = settings.endpoints.iter().map(|url| Endpoint::parse(url)).collect::<Result<Vec<_>, _>>()?;
     let mut shutdown = pin!(shutdown);
     let mut backoff = Backoff::default();
-    let mut attempt = Attempt { settings: &settings, range: Range::of(&settings.prefix), mirror: &mirror, position: None, followed: None };
+    let ranges = Range::all(&settings.keys).into();
+    let mut attempt = Attempt { settings: &settings, ranges, mirror: &mirror, seen: None, followed: None };
     for endpoint in endpoints.iter().cycle() {
         attempt.followed = None;
         let lost = tokio::select! {
@@ -48,10 +50,10 @@ pub async fn run(settings: Settings, mirror: Arc<dyn Mirror>, shutdown: impl Fut
 /// What outlives a connection.
 struct Attempt<'a> {
     settings: &'a Settings,
-    range: Range,
+    ranges: Arc<[Range]>,
     mirror: &'a Arc<dyn Mirror>,
     /// What was seen last; `None` when only a listing of everything helps.
-    position: Option<Position>,
+    seen: Option<Seen>,
     followed: Option<Instant>,
 }
 
@@ -66,7 +68,7 @@ impl Attempt<'_> {
                 Ok(lost) | Err(lost) => lost,
             };
             if lost.asks_for_all() {
-                self.position = None;
+                self.seen = None;
             }
             // The connection is as good as before.
             if !matches!(lost, Lost::Compacted(_)) {
@@ -76,24 +78,24 @@ impl Attempt<'_> {
     }
 
     async fn follow(&mut self, channel: &Channel) -> Result<Lost, Lost> {
-        if let Some(position) = self.position {
-            let now = head(channel, &self.range).await?;
-            if now.cluster != position.cluster || now.revision < position.revision {
-                self.position = None;
+        if let Some(seen) = &self.seen {
+            let now = head(channel, &self.ranges).await?;
+            if now.cluster != seen.cluster || now.revision < seen.latest() {
+                self.seen = None;
             }
         }
-        let mut position = match self.position {
-            Some(position) => position,
-            None => {
-                let listed = list(channel, &self.range, &**self.mirror).await?;
+        let seen = match &mut self.seen {
+            Some(seen) => seen,
+            none => {
+                let listed = list(channel, &self.ranges, &**self.mirror).await?;
                 self.mirror.replace(listed.revision, false)?;
-                *self.position.insert(listed)
+                none.insert(Seen::all(listed, self.ranges.len()))
             }
         };
-        let watch = watch(channel, &self.range, position).await?;
-        self.followed = Some(Instant::now());
-        let lost = Follower::new(channel, self.settings, &self.range, self.mirror, &mut position).follow(watch).await;
-        self.position = Some(position);
+        let watch = watch(channel, &self.ranges, seen).await?;
+        let mut follower = Follower::new(channel, self.settings, &self.ranges, self.mirror, seen);
+        let lost = follower.follow(watch).await;
+        self.followed = follower.followed;
         Ok(lost)
     }
 }

@@ -11,9 +11,10 @@ use tokio::{
 use tollgate_filter_api::Secret;
 
 use super::*;
-use crate::{
+use crate::testing::{
+    Call, Connection, Fake, Recorded, Recorder, deleted, frame, header, page,
     proto::{AuthenticateRequest, AuthenticateResponse, RangeRequest, RangeResponse, WatchResponse},
-    testing::{Call, Connection, Fake, Recorded, Recorder, deleted, frame, header, page, put, status, word},
+    put, status, word,
 };
 
 struct Running {
@@ -173,7 +174,7 @@ async fn a_listing_is_read_in_pages_at_one_revision_and_the_watch_goes_on_from_t
     call.answer(&page(&[("c", "")], 9, false));
     let (request, mut watch) = connection.watched(9).await;
     assert_eq!(request.create.unwrap().start_revision, 6);
-    watch.say(&WatchResponse { events: vec![put("d", 6), deleted("a", 7)], ..word(7) });
+    watch.say(&WatchResponse { watch_id: 1, events: vec![put("d", 6), deleted("a", 7)], ..word(7) });
     watch.say(&word(9));
     connection.during(running.recorder.until("the heartbeat", |recorder| recorder.count(&Recorded::Complete(9)) == 1)).await;
     let listed = |key: &str, value: &str| Recorded::Listed(key.into(), value.into());
@@ -218,7 +219,7 @@ async fn after(fake: &Fake, running: &Running, change: WatchResponse, recorded: 
 }
 
 fn change(revision: i64, fragment: bool) -> (WatchResponse, Recorded) {
-    let word = WatchResponse { events: vec![put("a", revision)], fragment, ..word(revision) };
+    let word = WatchResponse { watch_id: 1, events: vec![put("a", revision)], fragment, ..word(revision) };
     (word, Recorded::Put("a".into(), String::new(), revision))
 }
 
@@ -257,7 +258,7 @@ async fn another_cluster_or_an_older_state_is_listed_anew() {
         let (word, recorded) = change(8, false);
         let mut next = after(&fake, &running, word, recorded).await;
         let (_, call) = next.question::<RangeRequest>().await;
-        let header = crate::proto::ResponseHeader { cluster_id: cluster, revision };
+        let header = crate::testing::proto::ResponseHeader { cluster_id: cluster, revision };
         call.answer(&RangeResponse { header: Some(header), ..RangeResponse::default() });
         let (all, call) = next.question::<RangeRequest>().await;
         assert!(!all.keys_only);
@@ -273,7 +274,7 @@ async fn what_was_compacted_is_listed_anew_over_the_same_connection() {
     let running = Running::start(fake.settings());
     let mut connection = fake.accept().await;
     let (_, mut watch) = connection.listed(&[], 5).await;
-    watch.say(&WatchResponse { canceled: true, compact_revision: 30, ..word(40) });
+    watch.say(&WatchResponse { watch_id: 1, canceled: true, compact_revision: 30, ..word(40) });
     let (_, _watch) = connection.listed(&[("z", "")], 41).await;
     connection.during(running.recorder.until("a listing", |recorder| recorder.count(&Recorded::Replace(41, false)) == 1)).await;
     assert!(running.recorder.causes().is_empty());
@@ -287,7 +288,7 @@ async fn a_watch_of_another_cluster_is_left() {
     let mut connection = fake.accept().await;
     let (_, mut watch) = connection.listed(&[], 5).await;
     let mut strange = word(6);
-    strange.header = header(6).map(|header| crate::proto::ResponseHeader { cluster_id: 1, ..header });
+    strange.header = header(6).map(|header| crate::testing::proto::ResponseHeader { cluster_id: 1, ..header });
     watch.say(&strange);
     tokio::join!(connection.rest(), running.recorder.until("a cause", |recorder| !recorder.causes().is_empty()));
     assert!(running.recorder.causes()[0].contains("another cluster"));
@@ -316,7 +317,7 @@ async fn a_change_while_a_listing_is_read_is_not_undone_by_it() {
     let mut connection = fake.accept().await;
     let (_, mut watch) = connection.listed(&[("a", "")], 5).await;
     let (_, call) = connection.question::<RangeRequest>().await;
-    watch.say(&WatchResponse { events: vec![put("b", 6), deleted("a", 7)], ..word(7) });
+    watch.say(&WatchResponse { watch_id: 1, events: vec![put("b", 6), deleted("a", 7)], ..word(7) });
     let gone = Recorded::Delete("a".into(), 7);
     connection.during(running.recorder.until("the change", |recorder| recorder.count(&gone) == 1)).await;
     call.answer(&page(&[("a", "")], 5, false));
@@ -353,7 +354,7 @@ async fn a_quiet_listing_is_compared_and_counts_once_the_watch_has_caught_up() {
     connection.during(running.recorder.until("the listing", |recorder| recorder.count(&listed) == 1)).await;
     watch.say(&word(8));
     connection.during(running.recorder.until("the end", |recorder| recorder.count(&Recorded::Replace(8, true)) == 1)).await;
-    watch.say(&WatchResponse { events: vec![put("old", 8), put("new", 9)], ..word(9) });
+    watch.say(&WatchResponse { watch_id: 1, events: vec![put("old", 8), put("new", 9)], ..word(9) });
     let new = Recorded::Put("new".into(), String::new(), 9);
     connection.during(running.recorder.until("the next", |recorder| recorder.count(&new) == 1)).await;
     assert_eq!(running.recorder.count(&Recorded::Put("old".into(), String::new(), 8)), 0, "the listing held it");
@@ -420,7 +421,7 @@ async fn garbled_answers_end_in_an_error_or_in_a_listing_and_never_in_a_panic() 
     let fake = Fake::start().await;
     let settings = fake.settings();
     let endpoint = Endpoint::parse(&settings.endpoints[0]).unwrap();
-    let (range, recorder) = (Range::of(&settings.prefix), Recorder::new());
+    let (range, recorder) = (Range::all(&settings.keys), Recorder::new());
     let serve = async {
         let mut connection = fake.accept().await;
         let mut random = 0x2545_f491_4f6c_dd1d_u64;

@@ -5,12 +5,14 @@ use std::{path::PathBuf, time::Duration};
 use tollgate_filter_api::{Problem, Secret};
 use tollgate_outbound::tls::{self, ClientCertificate, Files};
 
-use crate::endpoint::Endpoint;
+use crate::{endpoint::Endpoint, keys::Keys};
 
 /// How often a watch is asked how far it is.
 const HEARTBEAT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(600));
 /// How often everything is listed again.
 const RELIST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(7 * 24 * 3600));
+/// Most bytes of a key or a prefix.
+const LONGEST_KEY: usize = 1024;
 /// Most members.
 const MEMBERS: usize = 64;
 
@@ -28,8 +30,8 @@ pub struct Settings {
     pub ca: Option<PathBuf>,
     /// What to present when a member asks for a certificate.
     pub client_certificate: Option<ClientCertificate>,
-    /// What the keys begin with.
-    pub prefix: String,
+    /// What is mirrored.
+    pub keys: Vec<Keys>,
     /// How often everything is listed again and compared, 1 s to 7 days.
     pub relist: Duration,
     /// How often the watch is asked how far it is, 0.1 s to 10 min. A connection on which nothing was heard for three times this
@@ -39,14 +41,14 @@ pub struct Settings {
 
 impl Settings {
     /// Settings without credentials and TLS files: everything is listed every 10 min, with a heartbeat of 5 s.
-    pub fn new(endpoints: Vec<String>, prefix: impl Into<String>) -> Self {
+    pub fn new(endpoints: Vec<String>, keys: Vec<Keys>) -> Self {
         Self {
             endpoints,
             username: None,
             password: None,
             ca: None,
             client_certificate: None,
-            prefix: prefix.into(),
+            keys,
             relist: Duration::from_secs(600),
             heartbeat: Duration::from_secs(5),
         }
@@ -67,8 +69,12 @@ pub fn check(settings: &Settings) -> Result<(), Problem> {
     if endpoints.is_empty() || endpoints.len() > MEMBERS {
         return Err(Problem::error("etcd.endpoints", format!("expected 1 to {MEMBERS} URLs, found {}", endpoints.len())));
     }
-    if settings.prefix.is_empty() || settings.prefix.len() > 1024 {
-        return Err(Problem::error("etcd.prefix", format!("expected a prefix of 1 to 1024 bytes, found {}", settings.prefix.len())));
+    if settings.keys.is_empty() {
+        return Err(Problem::error("etcd.prefix", "expected a key or a prefix, found none"));
+    }
+    if let Some(keys) = settings.keys.iter().find(|keys| !(1..=LONGEST_KEY).contains(&keys.beginning().len())) {
+        let message = format!("expected a key or a prefix of 1 to {LONGEST_KEY} bytes, found one of {}", keys.beginning().len());
+        return Err(Problem::error("etcd.prefix", message));
     }
     match (&settings.username, &settings.password) {
         (None, Some(_)) => return Err(Problem::error("etcd.username", "expected a username beside the password, found none")),
@@ -100,7 +106,7 @@ mod tests {
     use super::*;
 
     fn code(change: impl FnOnce(&mut Settings)) -> &'static str {
-        let mut settings = Settings::new(vec!["http://etcd".into()], "/revoked/");
+        let mut settings = Settings::new(vec!["http://etcd".into()], vec![Keys::Prefix("/revoked/".into())]);
         change(&mut settings);
         check(&settings).map_or_else(|problem| problem.code, |()| "fine")
     }
@@ -110,7 +116,8 @@ mod tests {
         assert_eq!(code(|_| ()), "fine");
         assert_eq!(code(|s| s.endpoints.clear()), "etcd.endpoints");
         assert_eq!(code(|s| s.endpoints.push("etcd".into())), "etcd.endpoints");
-        assert_eq!(code(|s| s.prefix.clear()), "etcd.prefix");
+        assert_eq!(code(|s| s.keys.clear()), "etcd.prefix");
+        assert_eq!(code(|s| s.keys.push(Keys::One(String::new()))), "etcd.prefix");
         assert_eq!(code(|s| s.password = Some(Secret::new("x"))), "etcd.username");
         assert_eq!(code(|s| s.username = Some("x".into())), "etcd.password");
         assert_eq!(code(|s| (s.username, s.password) = (Some(String::new()), Some(Secret::new("x")))), "etcd.username");
@@ -127,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_password_is_never_printed() {
-        let mut settings = Settings::new(vec!["http://etcd".into()], "/");
+        let mut settings = Settings::new(vec!["http://etcd".into()], vec![Keys::Prefix("/".into())]);
         settings.password = Some(Secret::new("hunter2"));
         assert!(!format!("{settings:?} {}", check(&settings).unwrap_err()).contains("hunter2"));
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use tollgate_etcd::{ClientCertificate, Full, Mirror, Settings, run};
+use tollgate_etcd::{ClientCertificate, Full, Keys, Mirror, Settings, run};
 use tollgate_filter_api::Secret;
 use tollgate_tests::{
     Folder,
@@ -38,8 +38,9 @@ struct State {
 #[derive(Default)]
 struct Copy(Mutex<State>);
 
+/// A key without the prefix, or a value.
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+    String::from_utf8(bytes.strip_prefix(PREFIX.as_bytes()).unwrap_or(bytes).to_vec()).unwrap()
 }
 
 impl Mirror for Copy {
@@ -132,7 +133,7 @@ impl Drop for Running {
 }
 
 fn settings(url: String) -> Settings {
-    let mut settings = Settings::new(vec![url], PREFIX);
+    let mut settings = Settings::new(vec![url], vec![Keys::Prefix(PREFIX.into())]);
     settings.heartbeat = Duration::from_secs(1);
     settings
 }
@@ -305,7 +306,7 @@ fn users_and_certificates_are_shown_and_wrong_ones_are_named() {
     };
     named("refused the credentials", &|settings| settings.password = Some(Secret::new("wrong")));
     named("certificate is not accepted", &|settings| settings.ca = Some(other.write(&folder, "other.pem")));
-    named("permission denied", &|settings| settings.prefix = "/secrets/".into());
+    named("permission denied", &|settings| settings.keys = vec![Keys::Prefix("/secrets/".into())]);
     // With TLS 1.3 the refusal of a client without a certificate comes after the handshake.
     named("https://127.0.0.1", &|settings| settings.client_certificate = None);
 }

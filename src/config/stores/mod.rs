@@ -1,5 +1,6 @@
 //! `stores:`: what the gateway keeps, and where it looks things up.
 
+mod discovery;
 mod redis;
 mod traffic_manager;
 
@@ -14,6 +15,7 @@ use super::{
     load::{files, start_at},
 };
 
+pub use discovery::DiscoveryStore;
 pub use redis::{Redis, Sentinel};
 pub use traffic_manager::{TrafficBroker, TrafficManager};
 
@@ -27,6 +29,13 @@ pub struct Stores {
     pub broker: Option<Broker>,
     /// An etcd whose keys are what is revoked.
     pub etcd: Option<Etcd>,
+    /// An etcd 3.4 or later whose keys say where upstreams are: those that definitions name with `etcd(KEY, URL)`, and those of
+    /// `endpoints.NAME.discovery`. A value is a URL, or a JSON object with `url` and, if need be, `weight` (0 to 1000, else 1; 0 takes no new
+    /// requests), `zone` and `priority` (0 to 255, else 0). Any other value is logged and counted, and the key's last good one stays. A
+    /// change is in force within 100 ms. While etcd is away, the last good endpoints serve or, if there never were any, those of
+    /// this file or the definition. Absent: the variables `etcdurl` (URLs, with commas between them), `etcdusername` and
+    /// `etcdpassword` stand for `endpoints`, `username` and `password`. Without them too, `etcd(KEY, URL)` is its URL.
+    pub discovery: Option<DiscoveryStore>,
     /// A Redis in which gateways keep quotas together.
     pub redis: Option<Redis>,
     /// The counters of the filter `throttle`.
@@ -178,12 +187,14 @@ impl Stores {
             revocations: RevocationList { journal, max_entries: _, catch_up: _ },
             broker,
             etcd,
+            discovery,
             redis,
             counters,
             blocks,
             traffic_manager,
         } = self;
         let Counters { max_keys: _, file } = counters;
+        discovery.iter_mut().for_each(|discovery| discovery.resolve(base));
         redis.iter_mut().for_each(|redis| redis.resolve(base));
         start_at(base, journal.iter_mut().chain(file).chain(blocks));
         if let Some(traffic_manager) = traffic_manager {

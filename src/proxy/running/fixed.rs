@@ -61,7 +61,17 @@ fn shape(listener: &Listener) -> (std::net::SocketAddr, bool, bool) {
 
 /// A source takes new settings, but none can begin or end.
 fn stores_changes(old: &Stores, next: &Stores) -> [Change; 8] {
-    let Stores { revocations, broker, etcd, redis, counters, blocks, traffic_manager } = next;
+    let Stores {
+        revocations,
+        broker,
+        etcd,
+        // It can begin, change and end.
+        discovery: _,
+        redis,
+        counters,
+        blocks,
+        traffic_manager,
+    } = next;
     let queue = |stores: &Stores| stores.traffic_manager.as_ref().map(|traffic_manager| traffic_manager.queue);
     [
         ("/stores/revocations", *revocations != old.revocations),

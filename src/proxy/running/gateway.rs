@@ -38,7 +38,9 @@ use crate::{
     routes::{host, normal},
     source::PlanSource,
     stores::{
-        self, Documents, Resolver, ServerTrust, SystemClock, inputs,
+        self, Documents, Resolver, ServerTrust, SystemClock,
+        discovery::{self, Consumer, Discovery},
+        inputs,
         quotas::Quotas,
         traffic_manager::{self, Traffic},
     },
@@ -113,6 +115,8 @@ impl Gateway {
         let revocations = Arc::new(open_book(&loaded_config, clock.clone(), &metrics)?);
         documents.offer(revocations.clone());
         let resolver = Arc::new(Resolver::new(loaded_config.gateway.upstream.dns_refresh.0, metrics.clone()));
+        let discovery = Discovery::new(&metrics);
+        discovery::check(&loaded_config, loaded_config.gateway.stores.discovery.as_ref())?;
         let env = Env {
             clock,
             world: documents.clone(),
@@ -135,6 +139,7 @@ impl Gateway {
             kinds,
             telemetry,
             resolver,
+            discovery,
             upstream_connections: UpstreamConnections::new(),
             pools: Arc::default(),
             pressure,
@@ -149,6 +154,7 @@ impl Gateway {
         let first = Snapshot::build(&kernel, source.load()?, loaded_config, 1)?;
         quotas.check(first.config())?;
         traffic.iter().try_for_each(|traffic| traffic.check_used(first.config()))?;
+        look_up(&kernel, &first);
         kernel.telemetry.running(1, &first.loaded.digest, first.id.as_str(), &first.judge.waived);
         Ok(Arc::new(Self {
             kernel,
@@ -198,6 +204,7 @@ impl Gateway {
         let config = self.config.load(self.kernel.kinds)?;
         fixed(running.config(), &config)?;
         inputs::check(&config)?;
+        discovery::check(&config, config.gateway.stores.discovery.as_ref())?;
         traffic_manager::check(&config, &self.documents)?;
         let stores = config.gateway.stores.clone();
         let generation = running.generation + 1;
@@ -211,7 +218,12 @@ impl Gateway {
         self.kernel.telemetry.running(generation, &next.loaded.digest, next.id.as_str(), &next.judge.waived);
         next.announce(self.kernel.kinds);
         self.stores.send_replace(stores);
-        self.current.store(Arc::new(next));
+        let next = Arc::new(next);
+        self.current.store(next.clone());
+        look_up(&self.kernel, &next);
+        if let Err(error) = self.kernel.discovery.start() {
+            log::error!("endpoints are not looked up: {error}");
+        }
         Ok(generation)
     }
 
@@ -229,6 +241,12 @@ impl Gateway {
     pub(in crate::proxy) fn listening(&self) {
         self.ready.listening();
     }
+}
+
+/// Looks up the endpoints of the groups in force.
+fn look_up(kernel: &Kernel, snapshot: &Snapshot) {
+    let consumers = snapshot.discovered.iter().map(|group| group.clone() as Arc<dyn Consumer>);
+    kernel.discovery.serve(consumers.collect(), snapshot.config().gateway.stores.discovery.clone());
 }
 
 /// The message names the file that is wrong, the place is where the configuration names it.
@@ -286,6 +304,7 @@ fn series(kinds: &'static [Kind]) -> impl Iterator<Item = &'static MetricDoc> + 
     let filters = kinds.iter().flat_map(|kind| kind.metrics);
     filters
         .chain(stores::METRICS)
+        .chain(discovery::METRICS)
         .chain(stores::quotas::METRICS)
         .chain(stores::quotas::SHARED)
         .chain(traffic_manager::METRICS)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tollgate_filter_api::{Env, Kind, Metrics, Peer, Problems};
 
-use super::{client_certificates, faults::Faults};
+use super::{client_certificates, discovered::Discovered, faults::Faults};
 use crate::{
     chain::Waived,
     config::{Config, ConfigurationId, Limits},
@@ -23,7 +23,10 @@ use crate::{
         },
     },
     source::Loaded,
-    stores,
+    stores::{
+        self,
+        discovery::{Consumer as _, Discovery},
+    },
     telemetry::{Operations, Telemetry},
     upstreams::{self, Upstreams},
 };
@@ -38,6 +41,8 @@ pub struct Kernel {
     pub telemetry: Arc<Telemetry>,
     /// Names.
     pub resolver: Arc<stores::Resolver>,
+    /// Where endpoints are.
+    pub discovery: Arc<Discovery>,
     /// Connections to upstreams.
     pub upstream_connections: Arc<UpstreamConnections>,
     /// Idle connections to upstreams.
@@ -62,6 +67,8 @@ pub struct Snapshot {
     pub faults: Vec<Faults>,
     /// Endpoint groups.
     pub upstreams: Upstreams<UpstreamPeer>,
+    /// The groups among them whose endpoints are looked up.
+    pub discovered: Vec<Arc<Discovered>>,
     /// Series of the operations.
     pub metrics: Operations,
     /// TLS of each listener; `None` for one without.
@@ -91,10 +98,14 @@ impl Snapshot {
             config.locate(&mut problems);
             return Err(problems.sorted());
         };
+        let discovered = Discovered::all(&upstreams);
+        for group in &discovered {
+            group.supply(&kernel.discovery.directory);
+        }
         let metrics = kernel.telemetry.operations(plan);
         let faults = judge.operations.iter().map(|_| Faults::default()).collect();
         let id = ConfigurationId::new(&loaded.digest, &config, kernel.kinds);
-        Ok(Self { generation, id, judge, faults, upstreams, metrics, listener_tls, loaded })
+        Ok(Self { generation, id, judge, faults, upstreams, discovered, metrics, listener_tls, loaded })
     }
 }
 

@@ -67,6 +67,7 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     gateway.kernel.telemetry.count_panics();
     let (handed_over, _) = watch::channel(false);
     inputs::start(gateway.revocations.clone(), gateway.stores.subscribe(), handed_over.subscribe())?;
+    gateway.kernel.discovery.start()?;
     gateway.quotas.start()?;
     if let Some(traffic) = &gateway.traffic {
         traffic.start(gateway.stores.subscribe(), gateway.documents.clone())?;

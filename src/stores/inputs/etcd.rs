@@ -9,8 +9,9 @@ use std::{
     time::Instant,
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
-use tollgate_etcd::{ClientCertificate, Full, Mirror, Settings};
+use tollgate_etcd::{ClientCertificate, Full, Keys, Mirror, Settings};
 use tollgate_filter_api::LogLimiter;
 use tollgate_revocations::{Book, Feed, Input, Mirrored};
 
@@ -19,7 +20,7 @@ use crate::config::{Etcd, Stores};
 
 /// What the client wants to know.
 pub(super) fn settings(etcd: &Etcd) -> Settings {
-    let mut settings = Settings::new(etcd.endpoints.clone(), etcd.prefix.clone());
+    let mut settings = Settings::new(etcd.endpoints.clone(), vec![Keys::Prefix(etcd.prefix.clone())]);
     settings.username.clone_from(&etcd.username);
     settings.password.clone_from(&etcd.password);
     settings.ca.clone_from(&etcd.ca);
@@ -36,6 +37,7 @@ pub(super) async fn keep(book: Arc<Book>, mut stores: watch::Receiver<Stores>) {
     let eye = Arc::new(Eye::new(feed));
     loop {
         let Some(etcd) = stores.borrow_and_update().etcd.clone() else { return };
+        eye.prefix.store(Arc::new(etcd.prefix.clone()));
         let mut mirroring = pin!(mirror(eye.clone(), settings(&etcd)));
         tokio::select! {
             () = &mut mirroring => {}
@@ -70,6 +72,8 @@ async fn mirror(eye: Arc<Eye>, settings: Settings) {
 /// Sees what etcd holds.
 struct Eye {
     feed: Arc<Feed>,
+    /// What its keys begin with: they are told without it.
+    prefix: ArcSwap<String>,
     mirrored: Mirrored,
     there: AtomicBool,
     arrivals: LogLimiter,
@@ -81,10 +85,15 @@ impl Eye {
         Self {
             mirrored: Mirrored::new(feed.clone()),
             feed,
+            prefix: ArcSwap::default(),
             there: AtomicBool::new(false),
             arrivals: LogLimiter::default(),
             losses: LogLimiter::default(),
         }
+    }
+
+    fn name<'k>(&self, key: &'k [u8]) -> &'k [u8] {
+        key.strip_prefix(self.prefix.load().as_bytes()).unwrap_or(key)
     }
 
     fn is_there(&self) {
@@ -100,7 +109,7 @@ impl Mirror for Eye {
     }
 
     fn listed(&self, key: &[u8], value: &[u8]) {
-        self.mirrored.listed(key, value);
+        self.mirrored.listed(self.name(key), value);
     }
 
     fn replace(&self, revision: i64, comparable: bool) -> Result<(), Full> {
@@ -110,11 +119,11 @@ impl Mirror for Eye {
     }
 
     fn put(&self, key: &[u8], value: &[u8], revision: i64) {
-        self.mirrored.put(key, value, revision);
+        self.mirrored.put(self.name(key), value, revision);
     }
 
     fn delete(&self, key: &[u8], revision: i64) {
-        self.mirrored.delete(key, revision);
+        self.mirrored.delete(self.name(key), revision);
     }
 
     fn complete(&self, revision: i64) {

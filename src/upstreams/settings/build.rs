@@ -9,6 +9,7 @@ use tollgate_plan::{self as plan, EndpointGroup, Environment, Plan, Strategy};
 
 use super::{
     credentials,
+    parts::{Part, parts},
     said::{EVERY, Origin, Said, Settings, at_source, pointer},
     template::{Template, Unfit},
     timeouts::timeouts,
@@ -31,12 +32,15 @@ pub struct Inputs<'a> {
     pub variables: &'a dyn Fn(&str) -> Option<String>,
 }
 
+/// A group, and what its endpoints consist of.
+type Built<C> = (Arc<Group<C>>, Vec<Part>);
+
 /// Every group of the Plan, or every problem.
-pub fn groups<C>(inputs: &Inputs<'_>, factory: &Arc<Factory<C>>) -> Result<Vec<Arc<Group<C>>>, Problems> {
+pub fn groups<C>(inputs: &Inputs<'_>, factory: &Arc<Factory<C>>) -> Result<Vec<Built<C>>, Problems> {
     let mut problems = override_problems(inputs);
     problems.0.extend(dangling(inputs.plan));
     let mut builder = Builder { inputs, problems, trusts: HashMap::new(), identities: HashMap::new() };
-    let groups: Vec<_> = inputs.plan.endpoints.iter().map(|group| Arc::new(builder.group(group, factory))).collect();
+    let groups: Vec<_> = inputs.plan.endpoints.iter().map(|group| builder.group(group, factory)).collect();
     let problems = builder.problems.sorted();
     if problems.has_errors() { Err(problems) } else { Ok(groups) }
 }
@@ -64,9 +68,12 @@ fn override_problems(inputs: &Inputs<'_>) -> Problems {
             problems.push(problem.at(inputs.file, 0, pointer(name, "").trim_end_matches('/')).hint(known(name, &names)));
             continue;
         }
+        let discovered = entry.discovery.as_ref();
         let sides = [
             (Environment::Production, "production", entry.production.is_some()),
             (Environment::Sandbox, "sandbox", entry.sandbox.is_some()),
+            (Environment::Production, "discovery/production", discovered.is_some_and(|discovered| discovered.production.is_some())),
+            (Environment::Sandbox, "discovery/sandbox", discovered.is_some_and(|discovered| discovered.sandbox.is_some())),
         ];
         for (environment, member, written) in sides {
             if written && !inputs.plan.endpoints.iter().any(|group| group.name == *name && group.environment == environment) {
@@ -106,7 +113,7 @@ struct Blamed<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn group<C>(&mut self, group: &'a EndpointGroup, factory: &Arc<Factory<C>>) -> Group<C> {
+    fn group<C>(&mut self, group: &'a EndpointGroup, factory: &Arc<Factory<C>>) -> Built<C> {
         let settings = Settings::of(self.inputs, group);
         let (template, blamed) = self.template(group, &settings);
         let urls = settings.urls();
@@ -120,10 +127,14 @@ impl<'a> Builder<'a> {
             strategy => strategy,
         };
         let built = Group::new(template, group.environment, strategy, factory.clone());
+        let parts = parts(self.inputs, &settings, &urls).unwrap_or_else(|problems| {
+            self.problems.0.extend(problems);
+            Vec::new()
+        });
         let targets: Vec<_> = urls.iter().map(|url| Target::new(&url.value)).collect();
         let unfit = built.replace(&targets).err().unwrap_or_default();
         self.blame(&group.name, &urls, &blamed, &unfit);
-        built
+        (Arc::new(built), parts)
     }
 
     /// Says who is to blame for what is wrong with URLs; a time that is not kept is one problem, however many URLs do not keep it.

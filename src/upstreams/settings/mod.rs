@@ -3,6 +3,7 @@
 
 pub mod build;
 mod credentials;
+pub mod parts;
 mod said;
 pub mod template;
 pub mod timeouts;

@@ -2,10 +2,10 @@
 //! group's own entry in `endpoints`, the entry `*`, `upstream`.
 
 use tollgate_filter_api::Problem;
-use tollgate_plan::{EndpointGroup, Environment, Plan, Source};
+use tollgate_plan::{EndpointGroup, EndpointUrl, Environment, Plan, Source};
 
 use super::build::Inputs;
-use crate::config::EndpointOverride;
+use crate::config::{Discovery, EndpointOverride};
 
 /// The entry of `endpoints` that stands for every group.
 pub const EVERY: &str = "*";
@@ -88,13 +88,39 @@ impl<'a> Settings<'a> {
         format!("{}_{environment}_{rest}", self.group.name)
     }
 
-    /// The URLs, in order: the configuration's list or else the definition's, single ones replaced by variables.
-    pub fn urls(&self) -> Vec<Said<'a, String>> {
-        let listed = match self.group.environment {
+    /// Where the endpoints come from while the gateway runs, as the group's own entry says.
+    pub fn discovery(&self) -> Option<Said<'a, &'a Discovery>> {
+        let (side, member) = match self.group.environment {
+            Environment::Production => ("production", "discovery/production"),
+            Environment::Sandbox => ("sandbox", "discovery/sandbox"),
+        };
+        let discovered = self.inputs.gateway.endpoints.get(&self.group.name)?.discovery.as_ref()?;
+        let said = if side == "production" { &discovered.production } else { &discovered.sandbox };
+        said.as_ref().map(|value| Said { value, by: Origin::Setting(pointer(&self.group.name, member)) })
+    }
+
+    /// The keys of etcd that may replace the URLs, in order: the definition's, single ones replaced by variables. The configuration's URLs have none.
+    pub fn keys(&self) -> Vec<Option<Said<'a, String>>> {
+        if self.listed().is_some() {
+            return Vec::new();
+        }
+        let key = |(index, url): (usize, &'a EndpointUrl)| {
+            let key = url.etcd_key.clone().map(|value| Said { value, by: Origin::Definition(&url.source) })?;
+            Some(self.variable(&format!("{index}_etcdKey")).unwrap_or(key))
+        };
+        self.group.urls.iter().enumerate().map(key).collect()
+    }
+
+    fn listed(&self) -> Option<Said<'a, &'a Vec<String>>> {
+        match self.group.environment {
             Environment::Production => self.entry("production", |entry| entry.production.as_ref()),
             Environment::Sandbox => self.entry("sandbox", |entry| entry.sandbox.as_ref()),
-        };
-        let urls: Vec<_> = match listed {
+        }
+    }
+
+    /// The URLs, in order: the configuration's list or else the definition's, single ones replaced by variables.
+    pub fn urls(&self) -> Vec<Said<'a, String>> {
+        let urls: Vec<_> = match self.listed() {
             Some(Said { value, by }) => value.iter().map(|url| Said { value: url.clone(), by: by.clone() }).collect(),
             None => self.group.urls.iter().map(|url| Said { value: url.url.clone(), by: Origin::Definition(&url.source) }).collect(),
         };

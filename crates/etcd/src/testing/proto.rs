@@ -95,6 +95,8 @@ pub(crate) struct WatchCreateRequest {
     pub range_end: Vec<u8>,
     #[prost(int64, tag = "3")]
     pub start_revision: i64,
+    #[prost(int64, tag = "7")]
+    pub watch_id: i64,
     /// Answers over 1.5 MiB come in parts.
     #[prost(bool, tag = "8")]
     pub fragment: bool,
@@ -107,6 +109,8 @@ pub(crate) struct WatchProgressRequest {}
 pub(crate) struct WatchResponse {
     #[prost(message, optional, tag = "1")]
     pub header: Option<ResponseHeader>,
+    #[prost(int64, tag = "2")]
+    pub watch_id: i64,
     #[prost(bool, tag = "3")]
     pub created: bool,
     #[prost(bool, tag = "4")]

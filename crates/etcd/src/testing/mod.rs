@@ -1,5 +1,7 @@
 //! An etcd that does what each test tells it, and a mirror that remembers.
 
+pub(crate) mod proto;
+
 use std::sync::{Arc, Mutex};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -12,10 +14,11 @@ use tokio::{
 };
 
 use crate::{
+    keys::Keys,
     mirror::{Full, Mirror},
-    proto::{Event, KeyValue, RangeResponse, ResponseHeader, WatchRequest, WatchResponse},
     settings::Settings,
 };
+use proto::{Event, KeyValue, RangeResponse, ResponseHeader, WatchRequest, WatchResponse};
 
 pub(crate) const CLUSTER: u64 = 7;
 pub(crate) const PREFIX: &str = "/revoked/";
@@ -40,8 +43,9 @@ pub(crate) struct Recorder {
     full: Mutex<usize>,
 }
 
+/// A key without the prefix, or a value.
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    String::from_utf8_lossy(bytes.strip_prefix(PREFIX.as_bytes()).unwrap_or(bytes)).into_owned()
 }
 
 impl Recorder {
@@ -131,7 +135,7 @@ impl Fake {
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        Settings::new(vec![format!("http://{}", self.listener.local_addr().unwrap())], PREFIX)
+        Settings::new(vec![format!("http://{}", self.listener.local_addr().unwrap())], vec![Keys::Prefix(PREFIX.into())])
     }
 
     pub(crate) async fn accept_raw(&self) -> TcpStream {
@@ -172,7 +176,7 @@ impl Connection {
 
     /// A listing of these keys, and the watch behind it.
     pub(crate) async fn listed(&mut self, pairs: &[(&str, &str)], revision: i64) -> (WatchRequest, Watch) {
-        let (_, call) = self.question::<crate::proto::RangeRequest>().await;
+        let (_, call) = self.question::<crate::testing::proto::RangeRequest>().await;
         call.answer(&page(pairs, revision, false));
         self.watched(revision).await
     }
@@ -181,7 +185,7 @@ impl Connection {
     pub(crate) async fn watched(&mut self, revision: i64) -> (WatchRequest, Watch) {
         let (request, call) = self.question::<WatchRequest>().await;
         let mut watch = Watch(call.begin());
-        watch.say(&WatchResponse { created: true, ..word(revision) });
+        watch.say(&WatchResponse { created: true, watch_id: 1, ..word(revision) });
         (request, watch)
     }
 
@@ -265,7 +269,7 @@ pub(crate) fn page(pairs: &[(&str, &str)], revision: i64, more: bool) -> RangeRe
 
 /// A word of the watch without a change: it has told everything until then.
 pub(crate) fn word(revision: i64) -> WatchResponse {
-    WatchResponse { header: header(revision), ..WatchResponse::default() }
+    WatchResponse { header: header(revision), watch_id: -1, ..WatchResponse::default() }
 }
 
 pub(crate) fn put(key: &str, revision: i64) -> Event {
@@ -273,5 +277,5 @@ pub(crate) fn put(key: &str, revision: i64) -> Event {
 }
 
 pub(crate) fn deleted(key: &str, revision: i64) -> Event {
-    Event { kind: crate::proto::DELETE, kv: Some(pair(key, "", revision)) }
+    Event { kind: crate::testing::proto::DELETE, kv: Some(pair(key, "", revision)) }
 }

@@ -1,0 +1,96 @@
+//! Groups whose endpoints are looked up while they serve.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    config::Source,
+    proxy::transport::upstream_peer::UpstreamPeer,
+    stores::discovery::{Consumer, Directory, Entry, Found},
+    upstreams::{Group, Part, Supply, Target, Upstreams},
+};
+
+/// A group, what its endpoints consist of, and what it had.
+pub struct Discovered {
+    group: Arc<Group<UpstreamPeer>>,
+    parts: Vec<Part>,
+    sources: Vec<Source>,
+    last: Mutex<Last>,
+}
+
+#[derive(Default)]
+struct Last {
+    targets: Option<Vec<Target>>,
+    /// By key, what it said when it last said what the group can use.
+    good: HashMap<Arc<str>, Arc<[Entry]>>,
+}
+
+impl Discovered {
+    /// The groups that look something up.
+    pub fn all(upstreams: &Upstreams<UpstreamPeer>) -> Vec<Arc<Self>> {
+        let groups = upstreams.groups().iter().zip(upstreams.parts());
+        let discovered = groups.map(|(group, parts)| {
+            let sources: Vec<_> = parts.iter().filter_map(|part| part.source.clone()).collect();
+            Self { group: group.clone(), parts: parts.clone(), sources, last: Mutex::default() }
+        });
+        discovered.filter(|discovered| !discovered.sources.is_empty()).map(Arc::new).collect()
+    }
+
+    /// The endpoints of now, and who says so, in a word.
+    fn compose(&self, directory: &Directory, last: &mut Last) -> (Vec<Target>, &'static str) {
+        let (mut targets, mut by) = (Vec::new(), None);
+        let mut good = HashMap::new();
+        for part in &self.parts {
+            match part.source.as_ref().and_then(|source| directory.find(source)) {
+                None => targets.extend(part.default.iter().cloned()),
+                Some(all) => {
+                    for found in all {
+                        by.get_or_insert(found.by.as_str());
+                        if let Some(entries) = self.fit(&found, last) {
+                            targets.extend(entries.iter().map(target));
+                            good.insert(found.key, entries);
+                        }
+                    }
+                }
+            }
+        }
+        last.good = good;
+        (targets, by.unwrap_or_else(|| self.parts.first().map_or("definition", |part| part.by)))
+    }
+
+    /// What a key says, or last said, that the group can use.
+    fn fit(&self, found: &Found, last: &Last) -> Option<Arc<[Entry]>> {
+        let known = last.good.get(&found.key);
+        if known.is_some_and(|known| Arc::ptr_eq(known, &found.entries)) {
+            return known.cloned();
+        }
+        let Some(problem) = found.entries.iter().find_map(|entry| self.group.refuses(&entry.url)) else {
+            return Some(found.entries.clone());
+        };
+        log::error!("{} key `{}`: {problem}; the last good value stays", found.by.as_str(), found.key.escape_debug());
+        known.cloned()
+    }
+}
+
+fn target(Entry { url, weight, zone, priority }: &Entry) -> Target {
+    Target { url: url.clone(), weight: *weight, zone: zone.clone(), priority: *priority }
+}
+
+impl Consumer for Discovered {
+    fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    fn supply(&self, directory: &Directory) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (targets, by) = self.compose(directory, &mut last);
+        if last.targets.as_ref() == Some(&targets) {
+            return false;
+        }
+        let supplied = self.group.supply(Supply { by, targets: &targets });
+        last.targets = Some(targets);
+        supplied.is_ok_and(|change| change.joined + change.left > 0)
+    }
+}

@@ -1,0 +1,213 @@
+//! Where endpoints are, looked up while the gateway runs.
+//!
+//! What is found is kept in a [`Directory`], which outlives reloads, and from there supplied to the groups in force. All of it happens on one
+//! thread of its own: no request waits for it, and it waits for none. What was found last stays until something else is found; a value
+//! that says no endpoint changes nothing.
+//!
+//! Does **not** protect against: somebody who may write what is looked up. Over the endpoints that he says go requests and what they hold.
+
+mod directory;
+mod entry;
+mod etcd;
+
+use std::{
+    collections::BTreeSet,
+    io,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::sync::watch;
+use tollgate_etcd::Keys;
+use tollgate_filter_api::{Counter, Gauge, MetricDoc, Metrics, Problem, Problems};
+
+pub use directory::{Directory, Found};
+pub use entry::Entry;
+
+use super::inputs::{blame, supervisor::supervise};
+use crate::config::{Config, DiscoveryStore, Place, Source};
+use etcd::Eye;
+
+/// The series written here.
+pub const METRICS: &[MetricDoc] = &[
+    MetricDoc { name: "discovery_connected", help: "1 while the etcd that says where endpoints are is followed." },
+    MetricDoc {
+        name: "discovery_contact_timestamp_seconds",
+        help: "When that etcd last confirmed that everything was told, in seconds since 1970; 0 before the first time.",
+    },
+    MetricDoc { name: "discovery_changes_total", help: "Changes of a group's endpoints that were looked up and put in force." },
+    MetricDoc { name: "discovery_bad_values_total", help: "Values read that say no endpoint; the last good one stays." },
+    MetricDoc { name: "discovery_bad_keys", help: "Keys whose value says no endpoint now." },
+    MetricDoc { name: "discovery_held", help: "Places that have no endpoints any more, and whose last ones serve on." },
+    MetricDoc { name: "discovery_differences_total", help: "Changes that etcd had not told, found by reading everything again." },
+];
+
+/// Settings that a problem's code may name.
+const FIELDS: &[&str] = &["endpoints", "username", "password", "relist", "heartbeat", "ca", "client_certificate"];
+
+/// Somebody whose endpoints are looked up.
+pub trait Consumer: Send + Sync {
+    /// Where they are looked up.
+    fn sources(&self) -> &[Source];
+    /// Takes what is known now. Says whether that changed anything.
+    fn supply(&self, directory: &Directory) -> bool;
+}
+
+/// What is to be looked up, for whom.
+#[derive(Clone, Default)]
+struct Work {
+    etcd: Option<(DiscoveryStore, Vec<Keys>)>,
+    consumers: Arc<[Arc<dyn Consumer>]>,
+}
+
+/// Looks up where endpoints are, for as long as the process lives.
+pub struct Discovery {
+    /// What is known.
+    pub directory: Arc<Directory>,
+    work: watch::Sender<Work>,
+    eye: Arc<Eye>,
+    changes: Counter,
+    held: Gauge,
+    begun: AtomicBool,
+}
+
+/// Judges what can be judged before a connection is made.
+///
+/// # Errors
+/// What is wrong, where the configuration says it.
+pub fn check(config: &Config, store: Option<&DiscoveryStore>) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    match store {
+        // Whether there are keys to read is not known yet.
+        Some(store) => {
+            if let Err(problem) = tollgate_etcd::check(&etcd::settings(store, vec![Keys::One("/".to_owned())])) {
+                problems.push(blame(problem, config, "/stores/discovery", FIELDS));
+            }
+        }
+        None => {
+            for pointer in config.gateway.endpoints.iter().flat_map(|(name, entry)| entry.etcd_places(name)) {
+                let problem = Problem::error("discovery.store", "expected `stores.discovery` beside `etcd`, found none");
+                problems
+                    .push(problem.at(config.file(), 0, pointer).hint("write `stores: { discovery: { endpoints: [http://HOST:2379] } }`"));
+            }
+        }
+    }
+    config.locate(&mut problems);
+    if problems.has_errors() { Err(problems) } else { Ok(()) }
+}
+
+impl Discovery {
+    /// Nothing is looked up before [`start`](Self::start).
+    pub fn new(metrics: &Metrics) -> Arc<Self> {
+        let directory = Arc::<Directory>::default();
+        Arc::new(Self {
+            eye: Arc::new(Eye::new(directory.clone(), metrics)),
+            directory,
+            work: watch::Sender::new(Work::default()),
+            changes: metrics.counter("discovery_changes_total", None),
+            held: metrics.gauge("discovery_held", None),
+            begun: AtomicBool::new(false),
+        })
+    }
+
+    /// From now on, looks up for these.
+    pub fn serve(&self, consumers: Vec<Arc<dyn Consumer>>, store: Option<DiscoveryStore>) {
+        let sources: BTreeSet<_> = consumers.iter().flat_map(|consumer| consumer.sources()).collect();
+        let keys: Vec<_> = sources.iter().map(|source| keys(&source.place)).collect();
+        if store.is_none() && !keys.is_empty() {
+            log::info!("definitions name {} keys of etcd, and there is no `stores.discovery`: their own URLs serve", keys.len());
+        }
+        let etcd = store.filter(|_| !keys.is_empty()).map(|store| (store, keys));
+        self.work.send_replace(Work { etcd, consumers: consumers.into() });
+        // What came after they were built.
+        self.directory.touch();
+    }
+
+    /// Looks up from now on, on a new thread, if there is something to look up. May be called again.
+    ///
+    /// # Errors
+    /// When there can be no thread.
+    pub fn start(self: &Arc<Self>) -> io::Result<()> {
+        if self.work.borrow().consumers.is_empty() || self.begun.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let discovery = self.clone();
+        let work = async move { tokio::join!(discovery.follow(), discovery.clone().distribute()) };
+        std::thread::Builder::new().name("discovery".to_owned()).spawn(move || runtime.block_on(work)).map(drop)
+    }
+
+    /// Mirrors etcd, with the settings of the day.
+    async fn follow(&self) {
+        let mut work = self.work.subscribe();
+        loop {
+            let etcd = work.borrow_and_update().etcd.clone();
+            let mirroring = async {
+                match &etcd {
+                    Some((store, keys)) => mirror(self.eye.clone(), etcd::settings(store, keys.clone())).await,
+                    None => self.eye.rest(),
+                }
+                std::future::pending::<()>().await;
+            };
+            let mut mirroring = pin!(mirroring);
+            tokio::select! {
+                () = &mut mirroring => {}
+                changed = work.wait_for(|work| work.etcd != etcd) => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Hands what is found to those in force.
+    async fn distribute(self: Arc<Self>) {
+        let make = || {
+            let discovery = self.clone();
+            async move {
+                loop {
+                    discovery.directory.news.notified().await;
+                    discovery.hand_out();
+                }
+            }
+        };
+        supervise(make, |failure| {
+            log::error!("the task that hands out endpoints is started again: {failure}");
+            self.directory.touch();
+        })
+        .await
+    }
+
+    fn hand_out(&self) {
+        let consumers = self.work.borrow().consumers.clone();
+        let (held, changed) = self.directory.settle(consumers.iter().flat_map(|consumer| consumer.sources()));
+        self.held.set(etcd::count(held));
+        for consumer in consumers.iter().filter(|consumer| consumer.sources().iter().any(|source| changed.touches(source))) {
+            if consumer.supply(&self.directory) {
+                self.changes.inc();
+            }
+        }
+    }
+}
+
+fn keys(place: &Place) -> Keys {
+    match place {
+        Place::Key(key) => Keys::One(key.clone()),
+        Place::Prefix(prefix) => Keys::Prefix(prefix.clone()),
+    }
+}
+
+/// Mirrors for ever; a failure of the task is told and survived.
+async fn mirror(eye: Arc<Eye>, settings: tollgate_etcd::Settings) {
+    use tollgate_etcd::Mirror;
+    let make = || tollgate_etcd::run(settings.clone(), eye.clone(), std::future::pending());
+    let failed = |failure: &str| {
+        log::error!("the task that reads etcd is started again: {failure}");
+        eye.lost("the task that reads etcd failed");
+    };
+    if let Err(problem) = supervise(make, failed).await {
+        // A file that was there when the settings were checked. New settings, or a restart, try again.
+        log::error!("etcd is not read: {problem}");
+        eye.lost(&problem.to_string());
+    }
+}

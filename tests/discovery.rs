@@ -1,0 +1,133 @@
+//! Endpoints that a real etcd holds: a write moves requests, and whatever else becomes of etcd, no request is lost.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tollgate_tests::{
+    Client, Folder, Gateway, Reply, Settings, Upstream,
+    parts::Etcd,
+    project::{artifact, everything, open_api},
+    revoking::percentiles,
+    until,
+};
+
+const PREFIX: &str = "/services/pets/";
+
+fn key(name: &str) -> String {
+    format!("{PREFIX}{name}")
+}
+
+/// An upstream that answers with its name.
+fn named(name: &'static str) -> Upstream {
+    Upstream::answering(move |_| Reply::new(200, name))
+}
+
+fn at(port: u16) -> Value {
+    json!({ "discovery": { "endpoints": [format!("http://127.0.0.1:{port}")], "heartbeat": "1s" } })
+}
+
+/// A gateway over one definition with a group `pets`, which is looked up as `discovery` says.
+fn gateway(endpoint: &str, stores: &Value, discovery: &Value) -> Gateway {
+    let mut definition = open_api("/a", "", everything());
+    definition["x-wso2-endpoints"] = json!([{ "pets": { "urls": [endpoint], "type": "http" } }]);
+    definition["x-wso2-production-endpoints"] = "#/x-wso2-endpoints/pets".into();
+    let mut config = json!({ "stores": stores });
+    if !discovery.is_null() {
+        config["endpoints"] = json!({ "pets": { "discovery": { "production": discovery } } });
+    }
+    Gateway::serving(&definition, Settings::of(config))
+}
+
+/// Who answered.
+fn who(client: &mut Client) -> String {
+    let answer = client.ask("GET", "/a/x", &[], b"").unwrap();
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    answer.text()
+}
+
+fn reaches(gateway: &Gateway, name: &str) {
+    let mut client = gateway.connect();
+    until(&format!("an answer of `{name}`"), || (who(&mut client) == name).then_some(()));
+}
+
+#[test]
+fn a_write_to_etcd_moves_requests_within_a_moment_and_loses_none() {
+    let etcd = Etcd::start();
+    let [default, one, two] = ["default", "one", "two"].map(named);
+    let gateway = gateway(&default.url(), &at(etcd.port), &json!({ "etcd": PREFIX }));
+    let mut client = gateway.connect();
+    gateway.metric_reaches("tollgate_discovery_connected", 1.0);
+    assert_eq!(who(&mut client), "default", "what was never there is not known to be empty");
+    let mut times = Vec::new();
+    for (name, upstream) in [("one", &one), ("two", &two)].into_iter().cycle().take(100) {
+        let begun = Instant::now();
+        etcd.put(&key("1"), &upstream.url());
+        until("the next endpoint", || (who(&mut client) == name).then_some(()));
+        times.push(begun.elapsed());
+    }
+    let (median, p99) = percentiles(times);
+    println!("from before a write to etcd to the first request at the new endpoint, 100 of them: median {median:?}, p99 {p99:?}");
+    assert!(median < Duration::from_millis(100), "{median:?}");
+}
+
+#[test]
+fn a_key_that_a_definition_names_replaces_its_url_alone_as_long_as_it_is_there() {
+    let etcd = Etcd::start();
+    let [default, other, found] = ["default", "other", "found"].map(named);
+    let mut definition = open_api("/a", "", everything());
+    definition["x-wso2-production-endpoints"] =
+        json!({ "urls": [format!("etcd(pets,{})", default.url()), other.url()], "type": "load_balance" });
+    let gateway = Gateway::serving(&definition, Settings::of(json!({ "stores": at(etcd.port) })));
+    let mut client = gateway.connect();
+    let mut pairs = |first: &str| {
+        until("the endpoint", || {
+            let mut pair = [who(&mut client), who(&mut client)];
+            pair.sort();
+            let mut expected = [first.to_owned(), "other".to_owned()];
+            expected.sort();
+            (pair == expected).then_some(())
+        });
+    };
+    pairs("default");
+    etcd.put("pets", &found.url());
+    pairs("found");
+    etcd.put("pets", "nonsense");
+    gateway.metric_reaches("tollgate_discovery_bad_values_total", 1.0);
+    assert_eq!(gateway.metric("tollgate_discovery_bad_keys"), Some(1.0));
+    pairs("found");
+    etcd.delete("pets");
+    pairs("default");
+    assert_eq!(gateway.metric("tollgate_discovery_bad_keys"), Some(0.0));
+}
+
+#[test]
+fn a_reload_begins_with_what_was_found() {
+    let etcd = Etcd::start();
+    let [default, found] = ["default", "found"].map(named);
+    etcd.put(&key("1"), &found.url());
+    let gateway = gateway(&default.url(), &at(etcd.port), &json!({ "etcd": PREFIX }));
+    reaches(&gateway, "found");
+    let before = default.count();
+    for _ in 0..5 {
+        assert_eq!(gateway.reload().status(), 200);
+        assert_eq!(who(&mut gateway.connect()), "found");
+    }
+    assert_eq!(default.count(), before);
+}
+
+#[test]
+fn keys_of_etcd_without_an_etcd_are_refused_where_they_are_written() {
+    let (folder, upstream) = (Folder::new(), named("default"));
+    let artifact = artifact(&folder, &open_api("/a", &upstream.url(), everything()));
+    let refused = |endpoints: Value, expected: &str| {
+        let config = json!({ "listeners": [{ "address": "127.0.0.1:1" }], "endpoints": endpoints });
+        let config = folder.write("gateway.yaml", serde_json::to_string_pretty(&config).unwrap());
+        let ran = tollgate_tests::tollgate(["run".as_ref(), artifact.as_os_str(), "-t".as_ref(), "-c".as_ref(), config.as_os_str()]);
+        assert_eq!(ran.code, 1);
+        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+    };
+    let etcd = json!({ "discovery": { "production": { "etcd": PREFIX } } });
+    refused(json!({ "a": etcd }), "/endpoints/a/discovery/production/etcd");
+    refused(json!({ "*": etcd }), "/endpoints/*/discovery");
+    refused(json!({ "a": { "discovery": { "production": {} } } }), "/endpoints/a/discovery/production");
+}
