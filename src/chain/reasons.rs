@@ -30,6 +30,7 @@ pub mod gateway {
         EXPECT = refused("request.expect", 417, 0, "The expectation cannot be met", "Only `Expect: 100-continue` is known.");
         MISDIRECTED = refused("request.misdirected", 421, 0, "The request is for another host than the connection", "The TLS server name and the Host field differ on a listener that asks for client certificates.");
         CERTIFICATE = refused("request.certificate", 401, 900_901, "The client certificate is no longer accepted", "The listener lets nobody in without a certificate, and since the handshake this one was revoked, has expired, or its authority is trusted no longer. The connection is closed.");
+        GRPC_TIMEOUT = refused("grpc.timeout", 400, 0, "The call's timeout cannot be read", "`grpc-timeout` of a gRPC call must be one to eight digits and one of `H`, `M`, `S`, `m`, `u` and `n`, once. The call gets INTERNAL (13), as from servers of gRPC.");
         NOT_FOUND = refused("route.not_found", 404, 0, "No API is served under this path", "No base path matches. Never forwarded.");
         NO_RESOURCE = refused("route.no_resource", 404, 0, "The API has no such resource", "The base path matches, no path template does. Never forwarded.");
         METHOD = refused("route.method", 405, 0, "The method is not allowed here", "The path is known, the method is not declared; `Allow` lists those that are.");
@@ -43,6 +44,7 @@ pub mod gateway {
         UPSTREAM_TIMEOUT = refused("upstream.timeout", 504, 101_504, "The upstream did not answer in time", "Connecting or reading took longer than the upstream's timeouts.");
         HEADER_TIMEOUT = refused("upstream.header_timeout", 504, 101_504, "The upstream did not begin its answer in time", "The head of the answer was not whole within `upstream.response_header_timeout`; interim answers do not prolong it.");
         REQUEST_TIMEOUT = refused("upstream.request_timeout", 504, 101_504, "The upstream did not finish its answer in time", "The exchange, with all its attempts, took longer than `upstream.request_timeout`. When the answer had begun, it ends incomplete.");
+        GRPC_DEADLINE = refused("grpc.deadline", 504, 0, "The call's deadline is over", "The time that the client gave in `grpc-timeout` was over before the call was. The client gets DEADLINE_EXCEEDED (4), in trailers when the answer had begun, and the call to the upstream is cancelled.");
         INTERIM = refused("upstream.interim", 502, 101_503, "The upstream sent too many interim answers", "More than 16 answers with a status from 100 to 199 before the final one.");
         UPSTREAM_BROKEN = refused("upstream.broken", 502, 101_503, "The upstream broke off", "The connection ended, or the answer was not HTTP, before an answer could be passed on.");
         ANSWER_BYTES = refused("answer.body_bytes", 502, 0, "The answer is too large", "A filter reads such answers whole, and this one has more bytes than it accepts. Nothing of it has reached the client. Give the filter a higher limit, or have the upstream send less at a time.");

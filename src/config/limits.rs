@@ -23,9 +23,10 @@ pub struct Limits {
     pub header_fields: usize,
     /// Bytes of the request target.
     pub target_bytes: ByteSize,
-    /// Bytes of a request body.
+    /// Bytes of a request body; of a gRPC call, all messages of the client together.
     pub body_bytes: ByteSize,
-    /// Least pace of a request body, bytes a second, after ten seconds of grace.
+    /// Least pace of a request body, bytes a second, after ten seconds of grace. A gRPC call over HTTP/2 needs none: it may be idle for as
+    /// long as `upstream.read_timeout` lets its upstream be.
     pub body_pace: ByteSize,
     /// How long a connection may be idle between requests.
     pub idle_time: Interval,

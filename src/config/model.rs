@@ -247,7 +247,8 @@ pub struct Upstream {
     /// `read_timeout` it needs HTTP/1.1.
     pub response_header_timeout: Option<Interval>,
     /// Longest time for the whole exchange, from the first attempt to connect to the end of the answer, further attempts included. A
-    /// tunnel after 101, such as a WebSocket, may go on. Over HTTP/2, an upstream that falls silent may take up to as long again.
+    /// tunnel after 101, such as a WebSocket, may go on. Over HTTP/2, an upstream that falls silent may take up to as long again. The
+    /// `grpc-timeout` of a gRPC call counts besides, and what is left of the shorter one is what the upstream is told.
     /// Absent or `0s`: no limit.
     pub request_timeout: Option<Interval>,
     /// How long an unused connection is kept. Of 10 s and more it may be a second longer.

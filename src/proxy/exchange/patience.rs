@@ -1,7 +1,8 @@
 //! How long the gateway waits for an upstream, and for how many interim answers.
 //!
 //! The time for the head of an answer begins when the request goes out, and anew with each piece of its body. Interim answers do not
-//! prolong it. The time for the whole begins with the first attempt, and further attempts do not prolong it either.
+//! prolong it. The time for the whole begins with the first attempt, and further attempts do not prolong it either. A client of gRPC may set
+//! a deadline besides: what comes first counts.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +16,16 @@ use crate::{chain::gateway as reasons, proxy::transport::upstream_connections::H
 /// Most interim answers to one request. Servers send one or two (RFC 9110 §15.2); each costs a write to the client.
 const MOST_INTERIM: u8 = 16;
 
+/// How much later than the client's deadline the engine's timer ends a silent call over HTTP/2. Client and upstream know the deadline
+/// too and end the call by themselves as a rule; the engine gives the connection up besides, with the calls of others.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// What one exchange has left.
 #[derive(Debug, Default)]
 pub struct Patience {
-    /// When the whole must be over.
+    /// When the client waits no longer.
+    deadline: Option<Instant>,
+    /// When the whole must be over, for the client or for the group.
     end: Option<Instant>,
     /// Time for the head of an answer.
     header: Duration,
@@ -34,6 +41,8 @@ pub enum Spent {
     Header,
     /// The time for the whole exchange.
     Request,
+    /// The time that the client gave.
+    Deadline,
     /// The interim answers to one request.
     Interim,
 }
@@ -49,6 +58,7 @@ impl Spent {
             Self::Request => {
                 reasons::REQUEST_TIMEOUT.because(over("time of the whole exchange", Rule::Gateway("/upstream/request_timeout")))
             }
+            Self::Deadline => reasons::GRPC_DEADLINE.because(over("time of the call", Rule::Fixed("the client's `grpc-timeout`"))),
             Self::Interim => {
                 let cause = over("number of interim answers", Rule::Fixed("the gateway's own limit"));
                 reasons::INTERIM.because(cause.wanted(usize::from(MOST_INTERIM)))
@@ -58,18 +68,30 @@ impl Spent {
 }
 
 impl Patience {
+    /// The client waits until then.
+    pub fn wait_until(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
+    }
+
+    /// What is left of the time that the client gave, or of the whole when that is less. `None` when the client gave none.
+    pub fn left(&self) -> Option<Duration> {
+        self.deadline.and(self.end).map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
     /// An attempt begins; the first began at that time. The request may ask for another protocol.
     ///
     /// # Errors
     /// When the time for the whole is over.
     pub fn attempt(&mut self, begun: Instant, timeouts: &Timeouts, options: &mut PeerOptions, upgrade: bool) -> Result<(), Spent> {
-        let end = timeouts.request.and_then(|limit| begun.checked_add(limit));
-        *self = Self { end, header: timeouts.response_header, ..Self::default() };
+        let limit = timeouts.request.and_then(|limit| begun.checked_add(limit));
+        let end = [limit, self.deadline].into_iter().flatten().min();
+        *self = Self { deadline: self.deadline, end, header: timeouts.response_header, ..Self::default() };
         let Some(end) = end else { return Ok(()) };
         let now = Instant::now();
         self.within(now)?;
         let left = end.saturating_duration_since(now);
-        let shorten = |limit: &mut Option<Duration>| *limit = limit.map(|limit| limit.min(left));
+        let grace = if self.over() == Spent::Deadline { GRACE } else { Duration::ZERO };
+        let shorten = |limit: &mut Option<Duration>| *limit = limit.map(|limit| limit.min(left + grace));
         [&mut options.connection_timeout, &mut options.total_connection_timeout].into_iter().for_each(shorten);
         // Over HTTP/1.1 the connection is cut; and one that turns into a tunnel may be silent for as long as others.
         if options.alpn != ALPN::H1 && !upgrade {
@@ -157,12 +179,17 @@ impl Patience {
     }
 
     fn within(&self, now: Instant) -> Result<(), Spent> {
-        if self.end.is_some_and(|end| end <= now) { Err(Spent::Request) } else { Ok(()) }
+        if self.end.is_some_and(|end| end <= now) { Err(self.over()) } else { Ok(()) }
+    }
+
+    /// Whose time is over when the whole must be over.
+    fn over(&self) -> Spent {
+        if self.end.is_some() && self.end == self.deadline { Spent::Deadline } else { Spent::Request }
     }
 
     /// Which of the two deadlines was over.
     fn cut(&self) -> Spent {
-        if self.answered || self.piece().is_err() { Spent::Request } else { Spent::Header }
+        if self.answered || self.piece().is_err() { self.over() } else { Spent::Header }
     }
 }
 
@@ -172,6 +199,10 @@ impl Exchange {
         let answer = spent.answer(self.outbound().map_or(Duration::ZERO, |outbound| outbound.patience.header));
         self.ending.ended = Some(Ended::from(&answer));
         let reason = answer.reason();
+        if spent == Spent::Deadline {
+            // An error of the client's side cancels the call to the upstream and leaves the connection to it in use.
+            return Error::explain(ErrorType::ReadTimedout, reason.title).into_down();
+        }
         let kind = if reason.status == 504 { ErrorType::ReadTimedout } else { ErrorType::InvalidHTTPHeader };
         Error::explain(kind, reason.title).into_up()
     }

@@ -49,7 +49,9 @@ impl Phases {
     /// Whether a body that streams over HTTP/2 comes fast enough; over HTTP/1 the connection sees to it. One that stands still is
     /// ended by the upstream's read time, which begins anew with each piece.
     fn keeps_pace(&self, exchange: &mut Exchange) -> pingora::Result<()> {
-        let Some(snapshot) = exchange.snapshot().filter(|_| exchange.version == http::Version::HTTP_2) else { return Ok(()) };
+        // A call of gRPC is silent for as long as both sides like.
+        let streams = exchange.version == http::Version::HTTP_2 && !exchange.grpc;
+        let Some(snapshot) = exchange.snapshot().filter(|_| streams) else { return Ok(()) };
         let pace = snapshot.config().gateway.limits.body_pace.0;
         let allowed = allowance(exchange.body_in, pace);
         if allowed.is_none_or(|allowed| exchange.begun.elapsed() <= allowed) {
@@ -105,7 +107,11 @@ impl ProxyHttp for Phases {
         {
             return Ok(true);
         }
-        match decide(&self.0, session, exchange).await {
+        let mut decided = decide(&self.0, session, exchange).await;
+        if exchange.grpc {
+            decided = decided.and_then(|()| grpc::begin(&session.req_header().headers, exchange));
+        }
+        match decided {
             Ok(()) => subrequest::go_out(&self.0, session, exchange).await,
             Err(answer) => {
                 if self.0.is_draining() {
@@ -146,6 +152,7 @@ impl ProxyHttp for Phases {
         req: &mut RequestHeader,
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
+        let is_grpc = exchange.grpc;
         let Going { id, version, connection, snapshot, routing, chain, call, run, outbound, body, ending } = exchange.going()?;
         if let Err(spent) = outbound.patience.head_sent(req.version) {
             return Err(exchange.spent(spent));
@@ -162,6 +169,9 @@ impl ProxyHttp for Phases {
         let way = forward::Way { connection, forwarded: call.forwarded.as_deref(), via: judge.via.value(version) };
         let heading = forward::Heading { way, upstream, path_and_query, host: &routing.host, ids: (&judge.ids, id), reserved };
         forward::aim(req, heading).map_err(|_| Error::new(ErrorType::InternalError))?;
+        if is_grpc {
+            grpc::tell(req, &outbound.patience)?;
+        }
         if outbound.reads_answers {
             whole_answer::ask(req)?;
         }

@@ -1,4 +1,4 @@
-//! What is different when a client speaks gRPC: how it is refused.
+//! What is different when a client speaks gRPC: how it is refused, and that it says how long it waits.
 //!
 //! A call is a POST over HTTP/2 whose media type begins with `application/grpc`. Its client looks for the outcome in `grpc-status`, which an
 //! upstream sends in trailers. What the gateway refuses becomes an answer of a head alone, with status 200 and `grpc-status` in it
@@ -6,11 +6,16 @@
 //!
 //! An upstream's own answers pass as they are, also those that are no gRPC: clients map them by themselves.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use pingora::{http::ResponseHeader, proxy::Session};
+mod timeout;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use pingora::{
+    http::{RequestHeader, ResponseHeader},
+    proxy::Session,
+};
 use tollgate_filter_api::{Answer, Meaning};
 
-use super::{answer, state::Exchange};
+use super::{answer, patience::Patience, state::Exchange};
 use crate::chain::GrpcStatus;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -23,6 +28,28 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     let (value, name) = (value.as_bytes(), MEDIA_TYPE.as_bytes());
     let Some((kind, rest)) = value.split_at_checked(name.len()) else { return false };
     kind.eq_ignore_ascii_case(name) && matches!(rest.first(), None | Some(b'+' | b';' | b' ' | b'\t'))
+}
+
+/// A call that the chain let pass: until when its client waits.
+///
+/// # Errors
+/// The refusal of a deadline that cannot be read.
+pub fn begin(headers: &HeaderMap, exchange: &mut Exchange) -> Result<(), Answer> {
+    if let Some(deadline) = timeout::deadline(headers, exchange.begun)?
+        && let Some(outbound) = exchange.outbound_mut()
+    {
+        outbound.patience.wait_until(deadline);
+    }
+    Ok(())
+}
+
+/// What an upstream is told of a call: how long its client still waits, and that trailers are read, which servers insist on and a
+/// sub-request, made as one of HTTP/1, has lost.
+pub fn tell(req: &mut RequestHeader, patience: &Patience) -> pingora::Result<()> {
+    if req.version == Version::HTTP_2 && !req.headers.contains_key(header::TE) {
+        req.insert_header(header::TE, "trailers")?;
+    }
+    patience.left().map_or(Ok(()), |left| timeout::tell(req, left))
 }
 
 /// What a refusal is to a client of gRPC. `None` for what answers in place of an upstream.

@@ -2,7 +2,8 @@
 
 The question: `{"target": "127.0.0.1:1", "ca": "path or null", "name": "localhost", "channels": 1, "compress": false, "calls": [...]}`; a
 call has `method` and `kind`, and may have `messages` (texts, or numbers of zero bytes), `metadata`, `timeout` in seconds, `pause` between
-messages, `hold` (seconds between the last message and the end of the requests), `cancel_after` messages received, and `times`.
+messages, `hold` (seconds between the last message and the end of the requests), `cancel_after` messages received, and `times`. A call with `gather`
+sends its second message when so many calls have their first answer.
 """
 
 import asyncio
@@ -28,16 +29,31 @@ def message(wanted):
     return bytes(wanted) if isinstance(wanted, int) else wanted.encode()
 
 
-async def requests(call):
+class Gathering:
+    """A crowd that goes on when it is complete."""
+
+    def __init__(self):
+        self.number = 0
+        self.complete = asyncio.Event()
+
+    def come(self, wanted):
+        self.number += 1
+        if self.number >= wanted:
+            self.complete.set()
+
+
+async def requests(call, gathering):
     for number, wanted in enumerate(call["messages"]):
         if number and call.get("pause"):
             await asyncio.sleep(call["pause"])
+        if number == 1 and call.get("gather"):
+            await gathering.complete.wait()
         yield message(wanted)
     if call.get("hold"):
         await asyncio.sleep(call["hold"])
 
 
-def begin(channel, call, metadata):
+def begin(channel, call, metadata, gathering):
     timeout = call.get("timeout")
     method, kind = call["method"], call["kind"]
     if kind == "unary":
@@ -45,14 +61,14 @@ def begin(channel, call, metadata):
     if kind == "server":
         return channel.unary_stream(method)(message(call["messages"][0]), timeout=timeout, metadata=metadata)
     if kind == "client":
-        return channel.stream_unary(method)(requests(call), timeout=timeout, metadata=metadata)
-    return channel.stream_stream(method)(requests(call), timeout=timeout, metadata=metadata)
+        return channel.stream_unary(method)(requests(call, gathering), timeout=timeout, metadata=metadata)
+    return channel.stream_stream(method)(requests(call, gathering), timeout=timeout, metadata=metadata)
 
 
-async def make(channel, call):
+async def make(channel, call, gathering):
     pairs = ((key, bytes.fromhex(value) if key.endswith("-bin") else value) for key, value in call.get("metadata", ()))
     begun = time.monotonic()
-    running = begin(channel, call, tuple(pairs))
+    running = begin(channel, call, tuple(pairs), gathering)
     got = []
     try:
         if call["kind"] in ("unary", "client"):
@@ -60,6 +76,8 @@ async def make(channel, call):
         else:
             async for answer in running:
                 got.append(answer)
+                if len(got) == 1 and call.get("gather"):
+                    gathering.come(call["gather"])
                 if len(got) == call.get("cancel_after"):
                     running.cancel()
     except (grpc.aio.AioRpcError, asyncio.CancelledError):
@@ -93,7 +111,8 @@ async def main(question):
 
     channels = [channel() for _ in range(question.get("channels", 1))]
     calls = [call for call in question["calls"] for _ in range(call.get("times", 1))]
-    made = [make(channels[number % len(channels)], call) for number, call in enumerate(calls)]
+    gathering = Gathering()
+    made = [make(channels[number % len(channels)], call, gathering) for number, call in enumerate(calls)]
     print(json.dumps(await asyncio.gather(*made)))
     for one in channels:
         await one.close()

@@ -9,10 +9,12 @@ import sys
 
 import grpc
 
-# What calls of `Wait` and `Chat` came to: by the metadata `call`, one of `waits`, `cancelled`, `over`.
+# What calls came to that wait: by the metadata `call`, `waits` or `cancelled`.
 ENDED = {}
 # Metadata and time left of the last call, by method.
 SEEN = {}
+# Calls of `Chat` that are open now, and the most there were.
+OPEN = {"now": 0, "most": 0}
 
 
 def look(method, context):
@@ -64,20 +66,31 @@ async def total(requests, context):
 
 
 async def chat(requests, context):
-    """Answers each message by itself."""
-    call = look("Chat", context).get("call", "")
+    """Answers each message by itself; waits after the first when it is told to."""
+    metadata = look("Chat", context)
+    OPEN["now"] += 1
+    OPEN["most"] = max(OPEN["most"], OPEN["now"])
     try:
         async for request in requests:
             yield request
-        ENDED[call] = "over"
-    except asyncio.CancelledError:
-        ENDED[call] = "cancelled"
-        raise
+            if "then-wait" in metadata:
+                await wait(request, context)
+    finally:
+        OPEN["now"] -= 1
 
 
 async def seen(_, __):
     """What happened so far; tests ask for it directly."""
-    return json.dumps({"seen": SEEN, "ended": ENDED}).encode()
+    return json.dumps({"seen": SEEN, "ended": ENDED, "most": OPEN["most"]}).encode()
+
+
+OPTIONS = [
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", 8 << 20),
+    # Of a burst, it would refuse at random what is over a thousand.
+    ("grpc.server.max_pending_requests", 100_000),
+    ("grpc.server.max_pending_requests_hard_limit", 100_000),
+]
 
 
 def handler(service):
@@ -95,7 +108,7 @@ def handler(service):
 
 
 async def main(certificate=None, key=None):
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 8 << 20)])
+    server = grpc.aio.server(options=OPTIONS)
     server.add_generic_rpc_handlers((handler("demo.Echo"), handler("demo.Other")))
     ports = {"plain": server.add_insecure_port("127.0.0.1:0")}
     if certificate:
