@@ -26,16 +26,21 @@ fn at(port: u16) -> Value {
     json!({ "discovery": { "endpoints": [format!("http://127.0.0.1:{port}")], "heartbeat": "1s" } })
 }
 
-/// A gateway over one definition with a group `pets`, which is looked up as `discovery` says.
-fn gateway(endpoint: &str, stores: &Value, discovery: &Value) -> Gateway {
+/// A definition with a group `pets`.
+fn pets(endpoint: &str) -> Value {
     let mut definition = open_api("/a", "", everything());
     definition["x-wso2-endpoints"] = json!([{ "pets": { "urls": [endpoint], "type": "http" } }]);
     definition["x-wso2-production-endpoints"] = "#/x-wso2-endpoints/pets".into();
+    definition
+}
+
+/// A gateway over one definition with a group `pets`, which is looked up as `discovery` says.
+fn gateway(endpoint: &str, stores: &Value, discovery: &Value) -> Gateway {
     let mut config = json!({ "stores": stores });
     if !discovery.is_null() {
         config["endpoints"] = json!({ "pets": { "discovery": { "production": discovery } } });
     }
-    Gateway::serving(&definition, Settings::of(config))
+    Gateway::serving(&pets(endpoint), Settings::of(config))
 }
 
 /// Who answered.
@@ -130,4 +135,42 @@ fn keys_of_etcd_without_an_etcd_are_refused_where_they_are_written() {
     refused(json!({ "a": etcd }), "/endpoints/a/discovery/production/etcd");
     refused(json!({ "*": etcd }), "/endpoints/*/discovery");
     refused(json!({ "a": { "discovery": { "production": {} } } }), "/endpoints/a/discovery/production");
+}
+
+#[test]
+fn the_reference_products_names_count_from_the_environment_and_as_arguments_in_both_spellings() {
+    let etcd = Etcd::start();
+    let [default, one, two] = ["default", "one", "two"].map(named);
+    let definition = pets(&format!("etcd(pets,{})", default.url()));
+    let url = format!("http://127.0.0.1:{}", etcd.port);
+    etcd.put("pets", &one.url());
+    etcd.put("others", &two.url());
+    let told = |arguments: &[&str], variables: &[(&str, &str)]| Gateway::told(&definition, Settings::default(), arguments, variables);
+
+    reaches(&told(&[], &[]), "default");
+    reaches(&told(&[], &[("etcdurl", &url)]), "one");
+    reaches(&told(&["--set", &format!("etcdurl={url}")], &[("pets_prod_0_etcdKey", "others")]), "two");
+    reaches(&told(&[&format!("--etcdurl={url}"), "--pets_prod_0_etcdKey=pets"], &[("pets_prod_0_etcdKey", "others")]), "one");
+    reaches(&told(&[&format!("--pets_prod_endpoint_0={}", two.url())], &[]), "two");
+}
+
+#[test]
+fn what_is_set_and_changes_nothing_keeps_the_gateway_from_starting() {
+    let (folder, upstream) = (Folder::new(), named("default"));
+    let artifact = artifact(&folder, &pets(&upstream.url()));
+    let config = json!({ "listeners": [{ "address": "127.0.0.1:1" }], "stores": at(1) });
+    let config = folder.write("gateway.yaml", config.to_string());
+    let refused = |argument: &str, expected: &str| {
+        let fixed = ["run".as_ref(), artifact.as_os_str(), "-t".as_ref(), "-c".as_ref(), config.as_os_str(), argument.as_ref()];
+        let ran = tollgate_tests::tollgate(fixed);
+        assert_eq!(ran.code, 1, "{argument}");
+        assert!(ran.stderr.contains("nothing is changed by") && ran.stderr.contains(expected), "{argument}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    };
+    refused("--set=pet_prod_endpoint_0=http://hunter2", "did you mean `pets_prod_endpoint_0`?");
+    refused("--pets_prod_endpoint_1=http://hunter2", "did you mean `pets_prod_endpoint_0`?");
+    // The URL of the definition has no key.
+    refused("--pets_prod_0_etcdKey=hunter2", "pets_prod_endpoint_0");
+    // `stores.discovery` is there.
+    refused("--etcdpassword=hunter2", "known here are");
 }

@@ -11,7 +11,6 @@ mod key;
 mod password;
 mod plan;
 mod project;
-mod promises;
 mod report;
 mod run;
 mod schema;
@@ -65,7 +64,7 @@ enum Command {
 
 /// Reads the arguments and runs the command.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(run::set::respelt(std::env::args_os()));
     let format = cli.format;
     let result = match cli.command {
         Command::Init(args) => init::run(&args, format),

@@ -5,7 +5,7 @@
 
 mod chain;
 mod check;
-mod discovery;
+mod endpoints;
 mod forwarding;
 mod identity;
 mod limits;
@@ -18,7 +18,7 @@ mod stores;
 mod waivers;
 
 pub use chain::{ChainSpec, FilterSpec, StepSpec, gives_principal};
-pub use discovery::{Absence, Discovered, Discovery, Place, Source};
+pub use endpoints::{Absence, Discovered, Discovery, Place, Source, Variables};
 pub use forwarding::Forwarding;
 pub use identity::ConfigurationId;
 pub use limits::Limits;

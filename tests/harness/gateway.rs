@@ -107,7 +107,7 @@ impl Gateway {
     /// # Panics
     /// When it ends, or is not ready in time.
     pub fn configured(folder: Folder, artifact: &Path, config: &dyn Fn(&Folder, Ports) -> String) -> Self {
-        Self::launched(folder, artifact, config, &|| Command::new(binary()), Until::Ready)
+        Self::launched(folder, artifact, config, &|| Command::new(binary()), &[], Until::Ready)
     }
 
     /// As [`configured`](Self::configured), and waits only until it listens: what it needs may never come.
@@ -115,7 +115,22 @@ impl Gateway {
     /// # Panics
     /// When it ends, or does not listen in time.
     pub fn listening(folder: Folder, artifact: &Path, config: &dyn Fn(&Folder, Ports) -> String) -> Self {
-        Self::launched(folder, artifact, config, &|| Command::new(binary()), Until::Listening)
+        Self::launched(folder, artifact, config, &|| Command::new(binary()), &[], Until::Listening)
+    }
+
+    /// As [`serving`](Self::serving), with further arguments and variables of the environment.
+    ///
+    /// # Panics
+    /// When it ends, or is not ready in time.
+    pub fn told(definition: &Value, settings: Settings, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let folder = Folder::new();
+        let artifact = artifact(&folder, definition);
+        let command = || {
+            let mut command = Command::new(binary());
+            command.envs(variables.iter().copied());
+            command
+        };
+        Self::launched(folder, &artifact, &|folder, ports| config(folder, &settings, ports), &command, arguments, Until::Ready)
     }
 
     /// As [`start`](Self::start), and waits only until it listens.
@@ -131,7 +146,7 @@ impl Gateway {
         let folder = Folder::new();
         let artifact = artifact(&folder, &open_api("/", endpoint, everything()));
         let config = |folder: &Folder, ports| config(folder, &Settings::default(), ports);
-        Self::launched(folder, &artifact, &config, &|| limited(open_files), Until::Ready)
+        Self::launched(folder, &artifact, &config, &|| limited(open_files), &[], Until::Ready)
     }
 
     fn launched(
@@ -139,11 +154,12 @@ impl Gateway {
         artifact: &Path,
         config: &dyn Fn(&Folder, Ports) -> String,
         command: &dyn Fn() -> Command,
+        arguments: &[&str],
         until: Until,
     ) -> Self {
         let ports = Ports { plain: free_port(), tls: free_port(), h2c: free_port(), admin: free_port() };
         folder.write("gateway.yaml", config(&folder, ports));
-        let child = spawn(command(), &folder, artifact, &[]);
+        let child = spawn(command(), &folder, artifact, arguments);
         let mut gateway = Self { ports, folder, child, artifact: artifact.to_owned() };
         match gateway.wait_until(until) {
             Ok(()) => gateway,
@@ -151,7 +167,7 @@ impl Gateway {
             Err(said) if said.contains("in use") => {
                 let folder = std::mem::take(&mut gateway.folder);
                 let _ = fs::remove_file(folder.join("stderr"));
-                Self::launched(folder, artifact, config, command, until)
+                Self::launched(folder, artifact, config, command, arguments, until)
             }
             Err(said) => panic!("the gateway ended: {said}"),
         }

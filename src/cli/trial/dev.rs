@@ -24,7 +24,7 @@ use crate::{
         Format,
         project::{BuildOptions, ProjectDir},
         report::{Failure, print, print_json},
-        run,
+        run::{self, set::Overrides},
     },
     config,
     proxy::{ConfigSource, Gateway},
@@ -54,6 +54,8 @@ pub(in crate::cli) struct Args {
     listen: Option<SocketAddr>,
     #[command(flatten)]
     options: BuildOptions,
+    #[command(flatten)]
+    overrides: Overrides,
 }
 
 pub(in crate::cli) fn run(args: &Args, format: Format) -> Result<(), Failure> {
@@ -69,7 +71,7 @@ pub(in crate::cli) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     // Looked at before loading: what is saved in between is then seen as a change.
     let mut seen = watched.look();
     let source = ProjectDir { folder: args.folder.clone(), options: args.options.clone() };
-    let gateway = Gateway::load(Arc::new(source), config, FILTERS)?;
+    let gateway = Gateway::load_with(Arc::new(source), config, FILTERS, args.overrides.variables())?;
     watched.written = written(&gateway.current().config().gateway);
     seen.retain(|path, _| !watched.is_written(path));
     let reloading = gateway.clone();

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     admin::{AdminView, BoxFuture, ChangeRefused},
     chain::GATEWAY_REASONS,
-    config::{Config, Stores},
+    config::{Config, DiscoveryStore, Stores, Variables},
     proxy::{
         budget::Budget,
         client::tls::listener,
@@ -105,6 +105,19 @@ impl Gateway {
     /// # Errors
     /// Every problem of artifact and configuration.
     pub fn load(source: Arc<dyn PlanSource>, config: ConfigSource, kinds: &'static [Kind]) -> Result<Arc<Self>, Problems> {
+        Self::load_with(source, config, kinds, Variables::default())
+    }
+
+    /// As [`load`](Self::load), with what is set beside the configuration.
+    ///
+    /// # Errors
+    /// Every problem of artifact and configuration, and what is set and changes nothing.
+    pub fn load_with(
+        source: Arc<dyn PlanSource>,
+        config: ConfigSource,
+        kinds: &'static [Kind],
+        variables: Variables,
+    ) -> Result<Arc<Self>, Problems> {
         let loaded_config = config.load(kinds)?;
         inputs::check(&loaded_config)?;
         let metrics = Metrics::default();
@@ -116,7 +129,7 @@ impl Gateway {
         documents.offer(revocations.clone());
         let resolver = Arc::new(Resolver::new(loaded_config.gateway.upstream.dns_refresh.0, metrics.clone()));
         let discovery = Discovery::new(&metrics);
-        discovery::check(&loaded_config, loaded_config.gateway.stores.discovery.as_ref())?;
+        let place = discovery::store(&loaded_config, &variables)?;
         let env = Env {
             clock,
             world: documents.clone(),
@@ -137,6 +150,7 @@ impl Gateway {
         let kernel = Kernel {
             env,
             kinds,
+            variables,
             telemetry,
             resolver,
             discovery,
@@ -154,7 +168,7 @@ impl Gateway {
         let first = Snapshot::build(&kernel, source.load()?, loaded_config, 1)?;
         quotas.check(first.config())?;
         traffic.iter().try_for_each(|traffic| traffic.check_used(first.config()))?;
-        look_up(&kernel, &first);
+        look_up(&kernel, &first, place);
         kernel.telemetry.running(1, &first.loaded.digest, first.id.as_str(), &first.judge.waived);
         Ok(Arc::new(Self {
             kernel,
@@ -204,7 +218,8 @@ impl Gateway {
         let config = self.config.load(self.kernel.kinds)?;
         fixed(running.config(), &config)?;
         inputs::check(&config)?;
-        discovery::check(&config, config.gateway.stores.discovery.as_ref())?;
+        self.kernel.variables.begin();
+        let place = discovery::store(&config, &self.kernel.variables)?;
         traffic_manager::check(&config, &self.documents)?;
         let stores = config.gateway.stores.clone();
         let generation = running.generation + 1;
@@ -220,7 +235,7 @@ impl Gateway {
         self.stores.send_replace(stores);
         let next = Arc::new(next);
         self.current.store(next.clone());
-        look_up(&self.kernel, &next);
+        look_up(&self.kernel, &next, place);
         if let Err(error) = self.kernel.discovery.start() {
             log::error!("endpoints are not looked up: {error}");
         }
@@ -244,9 +259,9 @@ impl Gateway {
 }
 
 /// Looks up the endpoints of the groups in force.
-fn look_up(kernel: &Kernel, snapshot: &Snapshot) {
+fn look_up(kernel: &Kernel, snapshot: &Snapshot, store: Option<DiscoveryStore>) {
     let consumers = snapshot.discovered.iter().map(|group| group.clone() as Arc<dyn Consumer>);
-    kernel.discovery.serve(consumers.collect(), snapshot.config().gateway.stores.discovery.clone());
+    kernel.discovery.serve(consumers.collect(), store);
 }
 
 /// The message names the file that is wrong, the place is where the configuration names it.

@@ -7,7 +7,7 @@ use tollgate_filter_api::{Env, Kind, Metrics, Peer, Problems};
 use super::{client_certificates, discovered::Discovered, faults::Faults};
 use crate::{
     chain::Waived,
-    config::{Config, ConfigurationId, Limits},
+    config::{Config, ConfigurationId, Limits, Variables},
     judge::Judge,
     proxy::{
         budget::Budget,
@@ -37,6 +37,8 @@ pub struct Kernel {
     pub env: Env,
     /// The catalogue.
     pub kinds: &'static [Kind],
+    /// What is set beside the configuration.
+    pub variables: Variables,
     /// Series.
     pub telemetry: Arc<Telemetry>,
     /// Names.
@@ -88,11 +90,13 @@ impl Snapshot {
         let plan = &loaded.plan;
         let config = Arc::new(config);
         let judge = Judge::build(plan, config.clone(), kernel.kinds, &kernel.env).map_err(&mut gather).ok();
-        let variables = |name: &str| std::env::var(name).ok();
+        let variables = |name: &str| kernel.variables.get(name);
         let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: config.file(), variables: &variables };
         let factory = Arc::new(peer_settings(kernel, &config.gateway.limits).factory(kernel.resolver.clone()));
         let upstreams = Upstreams::build(&inputs, &factory).map_err(&mut gather).ok();
         let listener_tls = listener_tls(&config, &kernel.env.metrics).map_err(&mut gather).ok();
+        // What groups that could not be built would have asked for is not known.
+        let upstreams = upstreams.and_then(|upstreams| kernel.variables.check().map_err(&mut gather).ok().map(|()| upstreams));
         let checked = client_certificates::check(plan, &config.gateway, kernel.kinds).map_err(&mut gather).ok();
         let (Some(judge), Some(upstreams), Some(listener_tls), Some(())) = (judge, upstreams, listener_tls, checked) else {
             config.locate(&mut problems);

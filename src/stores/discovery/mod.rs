@@ -22,13 +22,13 @@ use std::{
 
 use tokio::sync::watch;
 use tollgate_etcd::Keys;
-use tollgate_filter_api::{Counter, Gauge, MetricDoc, Metrics, Problem, Problems};
+use tollgate_filter_api::{Counter, Gauge, MetricDoc, Metrics, Problem, Problems, Secret};
 
 pub use directory::{Directory, Found};
 pub use entry::Entry;
 
 use super::inputs::{blame, supervisor::supervise};
-use crate::config::{Config, DiscoveryStore, Place, Source};
+use crate::config::{Config, DiscoveryStore, Place, Source, Variables};
 use etcd::Eye;
 
 /// The series written here.
@@ -74,19 +74,21 @@ pub struct Discovery {
     begun: AtomicBool,
 }
 
-/// Judges what can be judged before a connection is made.
+/// The etcd that says where endpoints are, by the configuration or else by variables; all that can be judged before a connection is made is.
 ///
 /// # Errors
 /// What is wrong, where the configuration says it.
-pub fn check(config: &Config, store: Option<&DiscoveryStore>) -> Result<(), Problems> {
+pub fn store(config: &Config, variables: &Variables) -> Result<Option<DiscoveryStore>, Problems> {
     let mut problems = Problems::default();
-    match store {
+    let written = config.gateway.stores.discovery.clone();
+    let store = written.clone().or_else(|| by_variables(variables));
+    match &store {
         // Whether there are keys to read is not known yet.
-        Some(store) => {
-            if let Err(problem) = tollgate_etcd::check(&etcd::settings(store, vec![Keys::One("/".to_owned())])) {
-                problems.push(blame(problem, config, "/stores/discovery", FIELDS));
-            }
-        }
+        Some(store) => match tollgate_etcd::check(&etcd::settings(store, vec![Keys::One("/".to_owned())])) {
+            Err(problem) if written.is_none() => problems.push(Problem { message: format!("etcdurl: {}", problem.message), ..problem }),
+            Err(problem) => problems.push(blame(problem, config, "/stores/discovery", FIELDS)),
+            Ok(()) => {}
+        },
         None => {
             for pointer in config.gateway.endpoints.iter().flat_map(|(name, entry)| entry.etcd_places(name)) {
                 let problem = Problem::error("discovery.store", "expected `stores.discovery` beside `etcd`, found none");
@@ -96,7 +98,16 @@ pub fn check(config: &Config, store: Option<&DiscoveryStore>) -> Result<(), Prob
         }
     }
     config.locate(&mut problems);
-    if problems.has_errors() { Err(problems) } else { Ok(()) }
+    if problems.has_errors() { Err(problems) } else { Ok(store) }
+}
+
+/// The etcd that variables of the reference product name.
+fn by_variables(variables: &Variables) -> Option<DiscoveryStore> {
+    let urls = variables.get("etcdurl").filter(|urls| !urls.is_empty())?;
+    let mut store = DiscoveryStore::at(urls.split(',').map(|url| url.trim().to_owned()).collect());
+    store.username = variables.get("etcdusername").filter(|name| !name.is_empty());
+    store.password = variables.get("etcdpassword").filter(|password| !password.is_empty()).map(Secret::new);
+    Some(store)
 }
 
 impl Discovery {

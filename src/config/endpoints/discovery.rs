@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{Problem, pointer};
 
-use super::EndpointOverride;
+use crate::config::EndpointOverride;
 
 /// Most bytes of a key of etcd.
 const LONGEST_KEY: usize = 1024;

@@ -1,5 +1,8 @@
 //! `tollgate run`: the gateway.
 
+mod promises;
+pub(super) mod set;
+
 use std::{path::PathBuf, sync::Arc};
 
 use serde_json::{Value, json};
@@ -8,13 +11,13 @@ use tollgate_filters::FILTERS;
 use super::{
     Format,
     project::ArtifactFile,
-    promises,
     report::{Failure, print, print_json},
 };
 use crate::{
     proxy::{ConfigSource, Gateway, serve},
     telemetry::ProcessLog,
 };
+use set::Overrides;
 
 /// Serve an artifact.
 ///
@@ -35,12 +38,14 @@ pub(super) struct Args {
     /// Load and check everything, say what would be served, and end.
     #[arg(short, long)]
     test: bool,
+    #[command(flatten)]
+    overrides: Overrides,
 }
 
 pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     ProcessLog::install();
     let source = ArtifactFile { path: args.artifact.clone(), config: args.config.clone() };
-    let gateway = Gateway::load(Arc::new(source), ConfigSource::File(args.config.clone()), FILTERS)?;
+    let gateway = Gateway::load_with(Arc::new(source), ConfigSource::File(args.config.clone()), FILTERS, args.overrides.variables())?;
     if args.test {
         return tell(&gateway, format);
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tollgate_throttling::Promise;
 
 /// As data. At least so many gateways share the store.
-pub(super) fn data(promises: &BTreeSet<Promise>, gateways: u32) -> Value {
+pub(in crate::cli) fn data(promises: &BTreeSet<Promise>, gateways: u32) -> Value {
     let each = |promise: &Promise| {
         json!({
             "policy": promise.policy,
@@ -21,7 +21,7 @@ pub(super) fn data(promises: &BTreeSet<Promise>, gateways: u32) -> Value {
 }
 
 /// For people; empty when nothing is shared.
-pub(super) fn text(promises: &BTreeSet<Promise>, gateways: u32) -> String {
+pub(in crate::cli) fn text(promises: &BTreeSet<Promise>, gateways: u32) -> String {
     promises.iter().fold(String::new(), |mut text, promise| {
         write(&mut text, promise, gateways);
         text
