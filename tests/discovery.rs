@@ -121,6 +121,100 @@ fn a_reload_begins_with_what_was_found() {
 }
 
 #[test]
+fn the_last_endpoints_serve_on_when_their_keys_are_gone_unless_the_group_may_be_empty() {
+    let etcd = Etcd::start();
+    let [default, found, next] = ["default", "found", "next"].map(named);
+    etcd.put(&key("1"), &found.url());
+    let keeping = gateway(&default.url(), &at(etcd.port), &json!({ "etcd": PREFIX }));
+    let emptied = gateway(&default.url(), &at(etcd.port), &json!({ "etcd": PREFIX, "allow_empty": true }));
+    [&keeping, &emptied].into_iter().for_each(|gateway| reaches(gateway, "found"));
+    etcd.delete(&key("1"));
+    keeping.metric_reaches("tollgate_discovery_held", 1.0);
+    until("the group to be empty", || (emptied.get("/a/x").status() == 502).then_some(()));
+    assert_eq!(who(&mut keeping.connect()), "found");
+    assert_eq!(keeping.reload().status(), 200);
+    assert_eq!(who(&mut keeping.connect()), "found", "a reload keeps them too");
+    etcd.put(&key("2"), &next.url());
+    [&keeping, &emptied].into_iter().for_each(|gateway| reaches(gateway, "next"));
+    until("nothing to be held", || (keeping.metric("tollgate_discovery_held") == Some(0.0)).then_some(()));
+}
+
+#[test]
+fn what_a_group_cannot_use_keeps_its_last_good_value_and_one_key_does_not_touch_another() {
+    let etcd = Etcd::start();
+    let [default, one, two] = ["default", "one", "two"].map(named);
+    let gateway = gateway(&default.url(), &at(etcd.port), &json!({ "etcd": PREFIX }));
+    etcd.put(&key("1"), &one.url());
+    etcd.put(&key("2"), &two.url());
+    let seen = || {
+        let mut client = gateway.connect();
+        let mut seen: Vec<_> = (0..4).map(|_| who(&mut client)).collect();
+        seen.sort();
+        seen.dedup();
+        seen
+    };
+    until("both endpoints", || (seen() == ["one", "two"]).then_some(()));
+    // A certificate cannot be verified for an address.
+    etcd.put(&key("2"), "https://127.0.0.1:1/hunter2");
+    until("a line in the log", || gateway.stderr().contains("the last good value stays").then_some(()));
+    assert_eq!(seen(), ["one", "two"]);
+    etcd.put(&key("1"), r#"{"url":"http://127.0.0.1:1","hunter2":1}"#);
+    gateway.metric_reaches("tollgate_discovery_bad_values_total", 1.0);
+    assert_eq!(seen(), ["one", "two"]);
+    etcd.delete(&key("2"));
+    until("one endpoint", || (seen() == ["one"]).then_some(()));
+    assert!(!gateway.stderr().contains("hunter2"));
+}
+
+#[test]
+fn while_etcd_is_away_at_start_the_default_serves_and_what_it_holds_as_soon_as_it_is_there() {
+    let mut etcd = Etcd::start();
+    let [default, found] = ["default", "found"].map(named);
+    etcd.put(&key("1"), &found.url());
+    etcd.kill();
+    let gateway = gateway(&default.url(), &at(etcd.port), &json!({ "etcd": PREFIX }));
+    assert_eq!(who(&mut gateway.connect()), "default");
+    assert_eq!(gateway.metric("tollgate_discovery_connected"), Some(0.0));
+    assert_eq!(gateway.metric("tollgate_discovery_contact_timestamp_seconds"), Some(0.0));
+    etcd.restart();
+    reaches(&gateway, "found");
+    gateway.metric_reaches("tollgate_discovery_connected", 1.0);
+    etcd.kill();
+    until("the gauge", || (gateway.metric("tollgate_discovery_connected") == Some(0.0)).then_some(()));
+    assert_eq!(who(&mut gateway.connect()), "found");
+    assert!(gateway.metric("tollgate_discovery_contact_timestamp_seconds") > Some(0.0));
+}
+
+#[test]
+fn a_start_without_etcd_begins_with_the_last_good_endpoints_of_the_file_and_a_broken_file_is_told() {
+    let mut etcd = Etcd::start();
+    let [default, found, next] = ["default", "found", "next"].map(named);
+    let folder = Folder::new();
+    let file = folder.join("endpoints.json");
+    let mut stores = at(etcd.port);
+    stores["discovery"]["file"] = file.to_str().into();
+    let start = || gateway(&default.url(), &stores, &json!({ "etcd": PREFIX }));
+    let first = start();
+    etcd.put(&key("1"), &found.url());
+    reaches(&first, "found");
+    until("the file", || std::fs::read_to_string(&file).is_ok_and(|text| text.contains(&found.url())).then_some(()));
+    drop(first);
+    etcd.kill();
+    assert_eq!(who(&mut start().connect()), "found");
+
+    let second = start();
+    etcd.restart();
+    etcd.put(&key("1"), &next.url());
+    reaches(&second, "next");
+    drop(second);
+    etcd.kill();
+    std::fs::write(&file, r#"{"version":1,"known":[{"etcd":"/services/pets/1","#).unwrap();
+    let third = start();
+    assert_eq!(who(&mut third.connect()), "default");
+    assert!(third.stderr().contains("nothing of it is used"), "{}", third.stderr());
+}
+
+#[test]
 fn keys_of_etcd_without_an_etcd_are_refused_where_they_are_written() {
     let (folder, upstream) = (Folder::new(), named("default"));
     let artifact = artifact(&folder, &open_api("/a", &upstream.url(), everything()));

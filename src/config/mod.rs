@@ -18,7 +18,7 @@ mod stores;
 mod waivers;
 
 pub use chain::{ChainSpec, FilterSpec, StepSpec, gives_principal};
-pub use endpoints::{Absence, Discovered, Discovery, Place, Source, Variables};
+pub use endpoints::{Absence, Discovered, Discovery, DnsName, Place, Records, Scheme, Source, Variables};
 pub use forwarding::Forwarding;
 pub use identity::ConfigurationId;
 pub use limits::Limits;

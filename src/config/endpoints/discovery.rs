@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{Problem, pointer};
 
+use super::DnsName;
 use crate::config::EndpointOverride;
 
 /// Most bytes of a key of etcd.
@@ -27,6 +28,9 @@ pub struct Discovery {
     /// Keys of the etcd in `stores.discovery`. With `/` at the end: every key that begins with this is an endpoint. Else: the value of this
     /// key is an endpoint, or a JSON array of endpoints. They are in the order of their keys, so that it is the same in every gateway.
     pub etcd: Option<String>,
+    /// A name that is looked up. While there is no answer, the last good one counts.
+    #[serde(skip)]
+    pub dns: Option<DnsName>,
     /// Take an empty group for what is meant: requests for it get `upstream.connect` until there is an endpoint again. Else the endpoints that
     /// went last serve on, with a line in the log and `tollgate_discovery_held`.
     pub allow_empty: bool,
@@ -48,6 +52,8 @@ pub enum Place {
     Key(String),
     /// Every key of etcd that begins with this.
     Prefix(String),
+    /// Records of DNS.
+    Name(DnsName),
 }
 
 /// What serves when a place that had endpoints has none.
@@ -67,11 +73,16 @@ impl Discovery {
     /// # Errors
     /// What is wrong, without its place.
     pub fn source(&self) -> Result<Source, Problem> {
-        let Self { etcd, allow_empty } = self;
-        let Some(etcd) = etcd else {
-            return Err(Problem::error("discovery.source", "expected `etcd`, found nothing").hint("write `etcd: /services/pets/`"));
+        let Self { etcd, dns, allow_empty } = self;
+        let place = match (etcd, dns) {
+            (Some(etcd), None) if etcd.ends_with('/') => Place::Prefix(etcd.clone()),
+            (Some(etcd), None) => Place::Key(etcd.clone()),
+            (None, Some(dns)) => Place::Name(dns.clone()),
+            _ => {
+                let problem = Problem::error("discovery.source", "expected `etcd`, found nothing");
+                return Err(problem.hint("write `etcd: /services/pets/`"));
+            }
         };
-        let place = if etcd.ends_with('/') { Place::Prefix(etcd.clone()) } else { Place::Key(etcd.clone()) };
         place.check()?;
         Ok(Source { place, absence: if *allow_empty { Absence::Empty } else { Absence::Keep } })
     }
@@ -101,16 +112,11 @@ impl Source {
 }
 
 impl Place {
-    /// Whether a key is of that place.
-    pub fn holds(&self, key: &str) -> bool {
-        match self {
-            Self::Key(one) => one == key,
-            Self::Prefix(prefix) => key.starts_with(prefix.as_str()),
-        }
-    }
-
     fn check(&self) -> Result<(), Problem> {
-        let (Self::Key(text) | Self::Prefix(text)) = self;
+        let text = match self {
+            Self::Key(text) | Self::Prefix(text) => text,
+            Self::Name(name) => return name.check(),
+        };
         if (1..=LONGEST_KEY).contains(&text.len()) {
             return Ok(());
         }

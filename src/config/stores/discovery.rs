@@ -16,7 +16,9 @@ use crate::config::{
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DiscoveryStore {
-    /// URLs of the members, `http://HOST[:PORT]` or `https://HOST[:PORT]`, port 2379. After a failure the next one is tried.
+    /// URLs of the members, `http://HOST[:PORT]` or `https://HOST[:PORT]`, port 2379. After a failure the next one is tried. None: there is no
+    /// etcd, only `file`.
+    #[serde(default)]
     pub endpoints: Vec<String>,
     /// User name. Absent: none.
     #[serde(default)]
@@ -36,18 +38,28 @@ pub struct DiscoveryStore {
     /// How often etcd is asked whether everything was told. After three times this without a word the next member is asked.
     #[serde(default = "five_seconds")]
     pub heartbeat: Interval,
+    /// File that keeps the last good endpoints, so that a start while etcd is away begins with them. It is written within
+    /// a second or so after a change. Absent: a start begins with those of this file or the definition.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
 }
 
 impl DiscoveryStore {
     /// Members that are reached without TLS files, every other setting as it is by default.
     pub fn at(endpoints: Vec<String>) -> Self {
         let (username, password, ca, client_certificate) = (None, None, None, None);
-        Self { endpoints, username, password, ca, client_certificate, relist: ten_minutes(), heartbeat: five_seconds() }
+        Self { endpoints, username, password, ca, client_certificate, relist: ten_minutes(), heartbeat: five_seconds(), file: None }
+    }
+
+    /// Whether an etcd is meant.
+    pub fn names_etcd(&self) -> bool {
+        let Self { endpoints, username, password, ca, client_certificate, relist: _, heartbeat: _, file: _ } = self;
+        !endpoints.is_empty() || username.is_some() || password.is_some() || ca.is_some() || client_certificate.is_some()
     }
 
     /// Relative paths start at the configuration's folder.
     pub(super) fn resolve(&mut self, base: &Path) {
-        let Self { ca, client_certificate, endpoints: _, username: _, password: _, relist: _, heartbeat: _ } = self;
-        start_at(base, files(client_certificate).chain(ca));
+        let Self { ca, client_certificate, endpoints: _, username: _, password: _, relist: _, heartbeat: _, file } = self;
+        start_at(base, files(client_certificate).chain(ca).chain(file));
     }
 }

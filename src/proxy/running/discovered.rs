@@ -8,7 +8,7 @@ use std::{
 use crate::{
     config::Source,
     proxy::transport::upstream_peer::UpstreamPeer,
-    stores::discovery::{Consumer, Directory, Entry, Found},
+    stores::discovery::{Consumer, Directory, Entry, Found, Key},
     upstreams::{Group, Part, Supply, Target, Upstreams},
 };
 
@@ -22,9 +22,9 @@ pub struct Discovered {
 
 #[derive(Default)]
 struct Last {
-    targets: Option<Vec<Target>>,
+    supplied: Option<(Vec<Target>, &'static str)>,
     /// By key, what it said when it last said what the group can use.
-    good: HashMap<Arc<str>, Arc<[Entry]>>,
+    good: HashMap<Key, Arc<[Entry]>>,
 }
 
 impl Discovered {
@@ -69,7 +69,7 @@ impl Discovered {
         let Some(problem) = found.entries.iter().find_map(|entry| self.group.refuses(&entry.url)) else {
             return Some(found.entries.clone());
         };
-        log::error!("{} key `{}`: {problem}; the last good value stays", found.by.as_str(), found.key.escape_debug());
+        log::error!("{}: {problem}; the last good value stays", found.key);
         known.cloned()
     }
 }
@@ -85,12 +85,13 @@ impl Consumer for Discovered {
 
     fn supply(&self, directory: &Directory) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let (targets, by) = self.compose(directory, &mut last);
-        if last.targets.as_ref() == Some(&targets) {
+        let next = self.compose(directory, &mut last);
+        if last.supplied.as_ref() == Some(&next) {
             return false;
         }
-        let supplied = self.group.supply(Supply { by, targets: &targets });
-        last.targets = Some(targets);
-        supplied.is_ok_and(|change| change.joined + change.left > 0)
+        let news = last.supplied.as_ref().map(|(targets, _)| targets) != Some(&next.0);
+        let supplied = self.group.supply(Supply { by: next.1, targets: &next.0 });
+        last.supplied = Some(next);
+        supplied.is_ok() && news
     }
 }

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     admin::{AdminView, BoxFuture, ChangeRefused},
     chain::GATEWAY_REASONS,
-    config::{Config, DiscoveryStore, Stores, Variables},
+    config::{Config, Stores, Variables},
     proxy::{
         budget::Budget,
         client::tls::listener,
@@ -39,7 +39,7 @@ use crate::{
     source::PlanSource,
     stores::{
         self, Documents, Resolver, ServerTrust, SystemClock,
-        discovery::{self, Consumer, Discovery},
+        discovery::{self, Consumer, Discovery, Lookup},
         inputs,
         quotas::Quotas,
         traffic_manager::{self, Traffic},
@@ -129,7 +129,8 @@ impl Gateway {
         documents.offer(revocations.clone());
         let resolver = Arc::new(Resolver::new(loaded_config.gateway.upstream.dns_refresh.0, metrics.clone()));
         let discovery = Discovery::new(&metrics);
-        let place = discovery::store(&loaded_config, &variables)?;
+        let lookup = discovery::lookup(&loaded_config, &variables)?;
+        discovery.recall(&lookup);
         let env = Env {
             clock,
             world: documents.clone(),
@@ -168,7 +169,7 @@ impl Gateway {
         let first = Snapshot::build(&kernel, source.load()?, loaded_config, 1)?;
         quotas.check(first.config())?;
         traffic.iter().try_for_each(|traffic| traffic.check_used(first.config()))?;
-        look_up(&kernel, &first, place);
+        look_up(&kernel, &first, lookup);
         kernel.telemetry.running(1, &first.loaded.digest, first.id.as_str(), &first.judge.waived);
         Ok(Arc::new(Self {
             kernel,
@@ -219,7 +220,7 @@ impl Gateway {
         fixed(running.config(), &config)?;
         inputs::check(&config)?;
         self.kernel.variables.begin();
-        let place = discovery::store(&config, &self.kernel.variables)?;
+        let lookup = discovery::lookup(&config, &self.kernel.variables)?;
         traffic_manager::check(&config, &self.documents)?;
         let stores = config.gateway.stores.clone();
         let generation = running.generation + 1;
@@ -235,7 +236,7 @@ impl Gateway {
         self.stores.send_replace(stores);
         let next = Arc::new(next);
         self.current.store(next.clone());
-        look_up(&self.kernel, &next, place);
+        look_up(&self.kernel, &next, lookup);
         if let Err(error) = self.kernel.discovery.start() {
             log::error!("endpoints are not looked up: {error}");
         }
@@ -259,9 +260,9 @@ impl Gateway {
 }
 
 /// Looks up the endpoints of the groups in force.
-fn look_up(kernel: &Kernel, snapshot: &Snapshot, store: Option<DiscoveryStore>) {
+fn look_up(kernel: &Kernel, snapshot: &Snapshot, lookup: Lookup) {
     let consumers = snapshot.discovered.iter().map(|group| group.clone() as Arc<dyn Consumer>);
-    kernel.discovery.serve(consumers.collect(), store);
+    kernel.discovery.serve(consumers.collect(), lookup);
 }
 
 /// The message names the file that is wrong, the place is where the configuration names it.

@@ -1,7 +1,7 @@
 //! Whether the gateway is ready for traffic, and what it waits for.
 //!
 //! Without its issuers' keys and the list of revocations, the gateway answers requests with 503; without the traffic manager's lists it does
-//! not know whom to refuse. So it becomes ready once it has them all, and then stays ready until it stops: if readiness followed the issuers,
+//! not know whom to refuse. Where endpoints are looked up, traffic waits for some seconds, as those that are written may be old. So it becomes ready once it has them all, and then stays ready until it stops: if readiness followed the issuers,
 //! an outage of one issuer would take every gateway out of service for the clients of all of them. Introspection endpoints are asked for
 //! each request, so there is nothing to wait for.
 
@@ -50,6 +50,7 @@ impl Ready {
         }
         missing.extend(gateway.revocations.missing().into_iter().map(str::to_owned));
         missing.extend(gateway.traffic.iter().filter_map(|traffic| traffic.missing()).map(str::to_owned));
+        missing.extend(gateway.kernel.discovery.missing().map(str::to_owned));
         missing.extend(waited_for(gateway));
         self.reached.store(missing.is_empty(), Ordering::Relaxed);
         missing

@@ -23,7 +23,6 @@ use tokio::{
     sync::watch,
 };
 use tollgate_filter_api::LogLimiter;
-use tollgate_revocations::Book;
 
 use super::{
     connections::Connections,
@@ -73,7 +72,7 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
         traffic.start(gateway.stores.subscribe(), gateway.documents.clone())?;
     }
     if upgrade {
-        await_revocations(&gateway.revocations);
+        await_first_view(|| gateway.revocations.missing().is_empty() && gateway.kernel.discovery.missing().is_none());
     }
     let opt = Opt { upgrade, daemon: false, nocapture: false, test: false, conf: None };
     let mut server = Server::new_with_opt_and_conf(opt, conf(config));
@@ -111,14 +110,14 @@ pub fn serve(gateway: &Arc<Gateway>, upgrade: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// How long a process that takes over waits for what was revoked before it asks for the sockets.
+/// How long a process that takes over waits for what was revoked, and for endpoints, before it asks for the sockets.
 const FIRST_VIEW: Duration = Duration::from_secs(10);
 
-/// Waits until the list is whole: the process that hands over goes on meanwhile, and after the time is over it is as it would
+/// Waits until what is looked up is there: the process that hands over goes on meanwhile, and after the time is over it is as it would
 /// be at any start.
-fn await_revocations(book: &Book) {
+fn await_first_view(is_there: impl Fn() -> bool) {
     let begun = std::time::Instant::now();
-    while !book.missing().is_empty() && begun.elapsed() < FIRST_VIEW {
+    while !is_there() && begun.elapsed() < FIRST_VIEW {
         std::thread::sleep(Duration::from_millis(20));
     }
 }

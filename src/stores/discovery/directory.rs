@@ -1,24 +1,26 @@
-//! What is known of all endpoints that are looked up, by key.
+//! What is known of all endpoints that are looked up.
 //!
-//! A key whose value turns bad keeps its last good one. A key that goes takes its endpoints away; where that leaves nothing of a place that
-//! is not to be empty, they serve on, and are let go of with the first endpoint that comes.
+//! What turns bad keeps its last good value. A key that goes takes its endpoints away; where that leaves nothing of a place that is not to be
+//! empty, they serve on, and are let go of with the first endpoint that comes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::Bound,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::Notify;
 
 use super::entry::Entry;
-use crate::config::{Absence, Place, Source};
+use crate::config::{Absence, DnsName, Place, Source};
 
-/// Who said what is known of a key.
+/// Who said what is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     /// etcd.
     Etcd,
+    /// DNS.
+    Dns,
     /// The file of the last good endpoints.
     File,
 }
@@ -28,7 +30,45 @@ impl By {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
+            Self::Dns => "dns",
             Self::File => "file",
+        }
+    }
+}
+
+/// What says endpoints by itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// A key of etcd.
+    Etcd(Arc<str>),
+    /// A name.
+    Dns(Arc<DnsName>),
+}
+
+impl Key {
+    /// No key of a place comes before it.
+    fn first(place: &Place) -> Self {
+        match place {
+            Place::Key(text) | Place::Prefix(text) => Self::Etcd(text.as_str().into()),
+            Place::Name(name) => Self::Dns(Arc::new(name.clone())),
+        }
+    }
+
+    fn is_of(&self, place: &Place) -> bool {
+        match (self, place) {
+            (Self::Etcd(key), Place::Key(one)) => **key == **one,
+            (Self::Etcd(key), Place::Prefix(prefix)) => key.starts_with(prefix.as_str()),
+            (Self::Dns(name), Place::Name(one)) => **name == *one,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Etcd(key) => write!(f, "etcd key `{}`", key.escape_debug()),
+            Self::Dns(name) => write!(f, "DNS name `{name}`"),
         }
     }
 }
@@ -37,7 +77,7 @@ impl By {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The key.
-    pub key: Arc<str>,
+    pub key: Key,
     /// Its endpoints.
     pub entries: Arc<[Entry]>,
     /// Who said so.
@@ -50,14 +90,16 @@ pub struct Directory {
     state: Mutex<State>,
     /// Something has changed.
     pub(super) news: Notify,
+    /// The same, for whoever keeps it.
+    pub(super) unsaved: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    known: BTreeMap<Arc<str>, (Arc<[Entry]>, By)>,
+    known: BTreeMap<Key, (Arc<[Entry]>, By)>,
     /// Keys of `known` that are not there any more.
-    gone: BTreeSet<Arc<str>>,
-    /// Everything was listed once, so that what is not known is not there.
+    gone: BTreeSet<Key>,
+    /// etcd was read whole once, so that what is not known is not there.
     listed: bool,
     changed: Changed,
 }
@@ -66,19 +108,24 @@ struct State {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changed {
     everything: bool,
-    keys: BTreeSet<Arc<str>>,
+    keys: BTreeSet<Key>,
 }
 
 impl Changed {
     /// Whether a source may have changed.
     pub(super) fn touches(&self, source: &Source) -> bool {
-        self.everything || self.keys.iter().any(|key| source.place.holds(key))
+        self.everything || self.keys.iter().any(|key| key.is_of(&source.place))
     }
 }
 
 impl Directory {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        self.news.notify_one();
+        self.unsaved.notify_one();
     }
 
     /// What a source says, in the order of the keys; `None` when what would serve without it is to serve.
@@ -89,41 +136,47 @@ impl Directory {
             let found = Found { key: key.clone(), entries: entries.clone(), by: *by };
             if state.gone.contains(key) { gone.push(found) } else { there.push(found) }
         }
+        let is_known = !gone.is_empty() || (state.listed && !matches!(source.place, Place::Name(_)));
         match source.absence {
             _ if !there.is_empty() => Some(there),
             Absence::Keep if !gone.is_empty() => Some(gone),
-            Absence::Empty if state.listed => Some(Vec::new()),
+            Absence::Empty if is_known => Some(Vec::new()),
             Absence::Default | Absence::Keep | Absence::Empty => None,
         }
     }
 
+    /// Whether etcd was read whole once.
+    pub(super) fn is_listed(&self) -> bool {
+        self.lock().listed
+    }
+
     /// A key says these endpoints.
-    pub(super) fn put(&self, key: &str, entries: Arc<[Entry]>, by: By) {
-        self.lock().put(key, entries, by);
-        self.news.notify_one();
+    pub(super) fn put(&self, key: Key, entries: Arc<[Entry]>, by: By) {
+        if self.lock().put(key, entries, by) {
+            self.tell();
+        }
     }
 
     /// A key is there no more.
-    pub(super) fn delete(&self, key: &str) {
+    pub(super) fn delete(&self, key: &Key) {
         self.lock().delete(key);
-        self.news.notify_one();
+        self.tell();
     }
 
-    /// These are all keys; `None` for one whose value is bad. Says of how many keys that is news.
+    /// These are all keys of etcd; `None` for one whose value is bad. Says of how many keys that is news.
     pub(super) fn replace(&self, listing: BTreeMap<String, Option<Arc<[Entry]>>>) -> usize {
         let mut state = self.lock();
-        let missing = |key: &&Arc<str>| !listing.contains_key(&***key) && !state.gone.contains(*key);
+        let missing = |key: &&Key| matches!(key, Key::Etcd(text) if !listing.contains_key(&**text)) && !state.gone.contains(*key);
         let missing: Vec<_> = state.known.keys().filter(missing).cloned().collect();
         missing.iter().for_each(|key| state.delete(key));
-        let news =
-            listing.into_iter().filter(|(key, entries)| entries.as_ref().is_some_and(|entries| state.put(key, entries.clone(), By::Etcd)));
-        let count = missing.len() + news.count();
+        let good = listing.into_iter().filter_map(|(key, entries)| Some((Key::Etcd(key.into()), entries?)));
+        let news = good.filter(|(key, entries)| state.put(key.clone(), entries.clone(), By::Etcd)).count();
         if !std::mem::replace(&mut state.listed, true) {
             state.changed.everything = true;
         }
         drop(state);
-        self.news.notify_one();
-        count
+        self.tell();
+        missing.len() + news
     }
 
     /// Everything is to be looked at anew.
@@ -132,17 +185,22 @@ impl Directory {
         self.news.notify_one();
     }
 
+    /// Everything that is known, and serves or may serve again.
+    pub(super) fn all(&self) -> Vec<(Key, Arc<[Entry]>)> {
+        self.lock().known.iter().map(|(key, (entries, _))| (key.clone(), entries.clone())).collect()
+    }
+
     /// Lets go of what is gone and serves no source, and says how many sources are served by what is gone, and what has changed since the last
     /// call.
-    pub(super) fn settle<'s>(&self, sources: impl Iterator<Item = &'s Source> + Clone) -> (usize, Changed) {
+    pub(super) fn settle<'s>(&self, sources: impl Iterator<Item = &'s Source>) -> (usize, Changed) {
         let mut state = self.lock();
         let mut held = 0;
         if !state.gone.is_empty() {
-            let keeping = sources.filter(|source| source.absence == Absence::Keep && state.is_bereft(&source.place));
-            let keeping: Vec<_> = keeping.collect();
+            let keeping: BTreeSet<_> = sources.filter(|source| source.absence == Absence::Keep && state.is_bereft(&source.place)).collect();
             held = keeping.len();
-            let (kept, lost): (BTreeSet<_>, BTreeSet<_>) =
-                state.gone.iter().cloned().partition(|key| keeping.iter().any(|source| source.place.holds(key)));
+            // A name that has no records is known to have none.
+            let stays = |key: &Key| matches!(key, Key::Dns(_)) || keeping.iter().any(|source| key.is_of(&source.place));
+            let (kept, lost): (BTreeSet<_>, BTreeSet<_>) = state.gone.iter().cloned().partition(stays);
             lost.iter().for_each(|key| drop(state.known.remove(key)));
             state.gone = kept;
         }
@@ -152,9 +210,8 @@ impl Directory {
 
 impl State {
     /// The keys of a place.
-    fn within<'s>(&'s self, place: &'s Place) -> impl Iterator<Item = (&'s Arc<str>, &'s (Arc<[Entry]>, By))> {
-        let (Place::Key(first) | Place::Prefix(first)) = place;
-        self.known.range::<str, _>((Bound::Included(first.as_str()), Bound::Unbounded)).take_while(|(key, _)| place.holds(key))
+    fn within<'s>(&'s self, place: &'s Place) -> impl Iterator<Item = (&'s Key, &'s (Arc<[Entry]>, By))> {
+        self.known.range(Key::first(place)..).take_while(|(key, _)| key.is_of(place))
     }
 
     /// Whether everything that a place had is gone.
@@ -163,21 +220,23 @@ impl State {
         all.peek().is_some() && all.all(|gone| gone)
     }
 
-    fn put(&mut self, key: &str, entries: Arc<[Entry]>, by: By) -> bool {
-        let was_gone = self.gone.remove(key);
-        let same = self.known.get(key).is_some_and(|(known, said_by)| *known == entries && *said_by == by) && !was_gone;
+    fn put(&mut self, key: Key, entries: Arc<[Entry]>, by: By) -> bool {
+        let was_gone = self.gone.remove(&key);
+        let same = self.known.get(&key).is_some_and(|(known, said_by)| *known == entries && *said_by == by) && !was_gone;
         if !same {
-            let key: Arc<str> = key.into();
             self.known.insert(key.clone(), (entries, by));
             self.changed.keys.insert(key);
         }
         !same
     }
 
-    fn delete(&mut self, key: &str) {
-        if let Some((key, _)) = self.known.get_key_value(key) {
-            self.gone.insert(key.clone());
+    fn delete(&mut self, key: &Key) {
+        if self.known.contains_key(key) && self.gone.insert(key.clone()) {
             self.changed.keys.insert(key.clone());
         }
     }
 }
+
+#[cfg(test)]
+#[path = "directory_tests.rs"]
+mod tests;

@@ -15,6 +15,7 @@ const MOST_WEIGHT: u64 = 1000;
 
 /// An endpoint, as somebody said it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Where it is.
     pub url: String,

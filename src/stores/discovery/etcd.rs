@@ -13,7 +13,7 @@ use tollgate_etcd::{ClientCertificate, Full, Keys, Mirror, Settings};
 use tollgate_filter_api::{Counter, Gauge, LogLimiter, Metrics};
 
 use super::{
-    directory::{By, Directory},
+    directory::{By, Directory, Key},
     entry::{Bad, Entry, read},
 };
 use crate::config::DiscoveryStore;
@@ -82,7 +82,7 @@ impl Eye {
                 self.bad_values.inc();
                 bad.insert(name.clone());
                 if self.complaints.allow(Instant::now()).is_some() {
-                    log::warn!("etcd key `{}`: its value is bad, and the last good one stays: {complaint}", name.escape_debug());
+                    log::warn!("{}: its value is bad, and the last good one stays: {complaint}", Key::Etcd(name.as_str().into()));
                 }
             }
         }
@@ -147,14 +147,14 @@ impl Mirror for Eye {
 
     fn put(&self, key: &[u8], value: &[u8], _: i64) {
         if let (key, Some(entries)) = self.read(key, value) {
-            self.directory.put(&key, entries, By::Etcd);
+            self.directory.put(Key::Etcd(key.into()), entries, By::Etcd);
         }
     }
 
     fn delete(&self, key: &[u8], _: i64) {
         let key = String::from_utf8_lossy(key);
         self.forget_bad(|bad| bad != key);
-        self.directory.delete(&key);
+        self.directory.delete(&Key::Etcd(key.into()));
     }
 
     fn complete(&self, _: i64) {

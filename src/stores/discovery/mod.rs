@@ -9,22 +9,22 @@
 mod directory;
 mod entry;
 mod etcd;
+mod file;
 
 use std::{
     collections::BTreeSet,
     io,
+    path::PathBuf,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
 use tollgate_etcd::Keys;
-use tollgate_filter_api::{Counter, Gauge, MetricDoc, Metrics, Problem, Problems, Secret};
+use tollgate_filter_api::{Counter, Gauge, LogLimiter, MetricDoc, Metrics, Problem, Problems, Secret};
 
-pub use directory::{Directory, Found};
+pub use directory::{Directory, Found, Key};
 pub use entry::Entry;
 
 use super::inputs::{blame, supervisor::supervise};
@@ -48,6 +48,19 @@ pub const METRICS: &[MetricDoc] = &[
 /// Settings that a problem's code may name.
 const FIELDS: &[&str] = &["endpoints", "username", "password", "relist", "heartbeat", "ca", "client_certificate"];
 
+/// How long traffic waits, from the start on, for what those say who are asked.
+const FIRST_VIEW: Duration = Duration::from_secs(5);
+
+/// Least time between two writings of the file.
+const SAVE: Duration = Duration::from_secs(1);
+
+/// Whoever is looked up.
+#[derive(Clone, Debug, Default)]
+pub struct Lookup {
+    etcd: Option<DiscoveryStore>,
+    file: Option<PathBuf>,
+}
+
 /// Somebody whose endpoints are looked up.
 pub trait Consumer: Send + Sync {
     /// Where they are looked up.
@@ -60,6 +73,7 @@ pub trait Consumer: Send + Sync {
 #[derive(Clone, Default)]
 struct Work {
     etcd: Option<(DiscoveryStore, Vec<Keys>)>,
+    file: Option<PathBuf>,
     consumers: Arc<[Arc<dyn Consumer>]>,
 }
 
@@ -71,21 +85,23 @@ pub struct Discovery {
     eye: Arc<Eye>,
     changes: Counter,
     held: Gauge,
-    begun: AtomicBool,
+    begun: OnceLock<Instant>,
 }
 
-/// The etcd that says where endpoints are, by the configuration or else by variables; all that can be judged before a connection is made is.
+/// Whoever is looked up, by the configuration or else by variables; all that can be judged before a connection is made is.
 ///
 /// # Errors
 /// What is wrong, where the configuration says it.
-pub fn store(config: &Config, variables: &Variables) -> Result<Option<DiscoveryStore>, Problems> {
+pub fn lookup(config: &Config, variables: &Variables) -> Result<Lookup, Problems> {
     let mut problems = Problems::default();
     let written = config.gateway.stores.discovery.clone();
-    let store = written.clone().or_else(|| by_variables(variables));
+    let named = written.clone().filter(DiscoveryStore::names_etcd);
+    let file = written.and_then(|written| written.file);
+    let store = named.clone().or_else(|| by_variables(variables)).map(|store| DiscoveryStore { file: file.clone(), ..store });
     match &store {
         // Whether there are keys to read is not known yet.
         Some(store) => match tollgate_etcd::check(&etcd::settings(store, vec![Keys::One("/".to_owned())])) {
-            Err(problem) if written.is_none() => problems.push(Problem { message: format!("etcdurl: {}", problem.message), ..problem }),
+            Err(problem) if named.is_none() => problems.push(Problem { message: format!("etcdurl: {}", problem.message), ..problem }),
             Err(problem) => problems.push(blame(problem, config, "/stores/discovery", FIELDS)),
             Ok(()) => {}
         },
@@ -98,7 +114,7 @@ pub fn store(config: &Config, variables: &Variables) -> Result<Option<DiscoveryS
         }
     }
     config.locate(&mut problems);
-    if problems.has_errors() { Err(problems) } else { Ok(store) }
+    if problems.has_errors() { Err(problems) } else { Ok(Lookup { etcd: store, file }) }
 }
 
 /// The etcd that variables of the reference product name.
@@ -120,19 +136,29 @@ impl Discovery {
             work: watch::Sender::new(Work::default()),
             changes: metrics.counter("discovery_changes_total", None),
             held: metrics.gauge("discovery_held", None),
-            begun: AtomicBool::new(false),
+            begun: OnceLock::new(),
         })
     }
 
+    /// Begins with what a file has kept, if there is one that can be read.
+    pub fn recall(&self, lookup: &Lookup) {
+        if let Some(path) = &lookup.file
+            && let Err(cause) = file::read(path, &self.directory)
+        {
+            log::error!("the last good endpoints cannot be read from `{}`, and nothing of it is used: {cause}", path.display());
+        }
+    }
+
     /// From now on, looks up for these.
-    pub fn serve(&self, consumers: Vec<Arc<dyn Consumer>>, store: Option<DiscoveryStore>) {
+    pub fn serve(&self, consumers: Vec<Arc<dyn Consumer>>, lookup: Lookup) {
         let sources: BTreeSet<_> = consumers.iter().flat_map(|consumer| consumer.sources()).collect();
-        let keys: Vec<_> = sources.iter().map(|source| keys(&source.place)).collect();
+        let keys: Vec<_> = sources.iter().filter_map(|source| keys(&source.place)).collect();
+        let Lookup { etcd: store, file } = lookup;
         if store.is_none() && !keys.is_empty() {
             log::info!("definitions name {} keys of etcd, and there is no `stores.discovery`: their own URLs serve", keys.len());
         }
         let etcd = store.filter(|_| !keys.is_empty()).map(|store| (store, keys));
-        self.work.send_replace(Work { etcd, consumers: consumers.into() });
+        self.work.send_replace(Work { etcd, file, consumers: consumers.into() });
         // What came after they were built.
         self.directory.touch();
     }
@@ -142,12 +168,12 @@ impl Discovery {
     /// # Errors
     /// When there can be no thread.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
-        if self.work.borrow().consumers.is_empty() || self.begun.swap(true, Ordering::Relaxed) {
+        if self.work.borrow().consumers.is_empty() || self.begun.set(Instant::now()).is_err() {
             return Ok(());
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let discovery = self.clone();
-        let work = async move { tokio::join!(discovery.follow(), discovery.clone().distribute()) };
+        let work = async move { tokio::join!(discovery.follow(), discovery.clone().distribute(), discovery.keep()) };
         std::thread::Builder::new().name("discovery".to_owned()).spawn(move || runtime.block_on(work)).map(drop)
     }
 
@@ -189,6 +215,40 @@ impl Discovery {
         .await
     }
 
+    /// Keeps what is known in the file.
+    async fn keep(&self) {
+        let (unsaved, mut kept) = (LogLimiter::default(), None);
+        loop {
+            self.directory.unsaved.notified().await;
+            tokio::time::sleep(SAVE).await;
+            let Some(path) = self.work.borrow().file.clone() else { continue };
+            let next = (path, file::text(&self.directory));
+            if kept.as_ref() == Some(&next) {
+                continue;
+            }
+            let writing = next.clone();
+            // The disk may take its time, and nobody waits for it.
+            let written = tokio::task::spawn_blocking(move || file::write(&writing.0, &writing.1)).await;
+            match written {
+                Ok(Ok(())) => kept = Some(next),
+                Ok(Err(error)) => {
+                    if unsaved.allow(Instant::now()).is_some() {
+                        log::error!("the last good endpoints cannot be kept in `{}`: {error}", next.0.display());
+                    }
+                    self.directory.unsaved.notify_one();
+                }
+                Err(error) => log::error!("the last good endpoints were not kept: {error}"),
+            }
+        }
+    }
+
+    /// What traffic waits for; nothing any more when the start is some seconds ago.
+    pub fn missing(&self) -> Option<&'static str> {
+        let waits = self.begun.get().is_none_or(|begun| begun.elapsed() < FIRST_VIEW);
+        let unread = self.work.borrow().etcd.is_some() && !self.directory.is_listed();
+        (waits && unread).then_some("the endpoints that etcd holds were not read yet")
+    }
+
     fn hand_out(&self) {
         let consumers = self.work.borrow().consumers.clone();
         let (held, changed) = self.directory.settle(consumers.iter().flat_map(|consumer| consumer.sources()));
@@ -201,10 +261,11 @@ impl Discovery {
     }
 }
 
-fn keys(place: &Place) -> Keys {
+fn keys(place: &Place) -> Option<Keys> {
     match place {
-        Place::Key(key) => Keys::One(key.clone()),
-        Place::Prefix(prefix) => Keys::Prefix(prefix.clone()),
+        Place::Key(key) => Some(Keys::One(key.clone())),
+        Place::Prefix(prefix) => Some(Keys::Prefix(prefix.clone())),
+        Place::Name(_) => None,
     }
 }
 
