@@ -51,6 +51,7 @@ enum Page {
     Revocation,
     Revoke,
     Quotas,
+    Upstreams,
     Blocks,
     Reload,
 }
@@ -65,6 +66,7 @@ fn page(path: &str) -> Option<Page> {
         "/revocation" => Page::Revocation,
         "/revocations" => Page::Revoke,
         "/quotas" => Page::Quotas,
+        "/upstreams" => Page::Upstreams,
         "/blocks" => Page::Blocks,
         "/reload" => Page::Reload,
         _ => return None,
@@ -76,7 +78,7 @@ pub async fn handle(method: &Method, path: &str, body: &[u8], view: &dyn AdminVi
     let Some(page) = page(path) else {
         return AdminResponse::refusal(
             StatusCode::NOT_FOUND,
-            "there are /livez, /readyz, /metrics, /plan, /artifact, /revocation, /revocations, /quotas, /blocks and /reload",
+            "there are /livez, /readyz, /metrics, /plan, /artifact, /revocation, /revocations, /quotas, /blocks, /upstreams and /reload",
         );
     };
     let (fits, allow) = match page {
@@ -101,6 +103,7 @@ pub async fn handle(method: &Method, path: &str, body: &[u8], view: &dyn AdminVi
         Page::Revocation => AdminResponse::json(StatusCode::OK, &view.revocation()),
         Page::Revoke => changed(view.revoke(body.to_vec()).await),
         Page::Quotas => AdminResponse::json(StatusCode::OK, &view.quotas()),
+        Page::Upstreams => AdminResponse::json(StatusCode::OK, &view.upstreams()),
         Page::Blocks if is_change => changed(view.change_blocks(body.to_vec()).await),
         Page::Blocks => AdminResponse::json(StatusCode::OK, &view.blocks()),
         Page::Reload => reloaded(view.reload().await),

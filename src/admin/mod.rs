@@ -36,6 +36,8 @@ pub trait AdminView: Send + Sync {
     fn revoke(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Value, ChangeRefused>>;
     /// How many counters there are, and who uses most.
     fn quotas(&self) -> Value;
+    /// The endpoint groups, how their endpoints do, and since when.
+    fn upstreams(&self) -> Value;
     /// Who is blocked at run time.
     fn blocks(&self) -> Value;
     /// Blocks callers and lets others go, and says how many there are.

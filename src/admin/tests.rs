@@ -71,6 +71,10 @@ impl AdminView for Gateway {
         json!({ "keys": 0 })
     }
 
+    fn upstreams(&self) -> Value {
+        json!([{ "group": "pets" }])
+    }
+
     fn blocks(&self) -> Value {
         json!([{ "user": "mallory" }])
     }

@@ -41,6 +41,8 @@ pub mod gateway {
         BODY_BYTES = refused("limit.body_bytes", 413, 0, "The request body is too large", "More bytes than `limits.body_bytes`, or than the filter that reads the body accepts.");
         BODY_READ = refused("request.body", 400, 0, "The request body could not be read", "The client broke off, or the body's framing is wrong.");
         CONNECT = refused("upstream.connect", 502, 101_503, "The upstream cannot be reached", "No connection could be made to any endpoint of the group.");
+        CIRCUIT_OPEN = refused("upstream.circuit_open", 503, 101_503, "The upstream is not asked at the moment", "Too many requests failed: the circuit breaker of each endpoint is open. `Retry-After` is not sent, since nobody knows when the upstream is well again.");
+        FULL = refused("upstream.full", 503, 101_503, "The upstream has no room", "Each endpoint has as many requests in progress as `capacity` of its group allows, and none was over in time.");
         UPSTREAM_TIMEOUT = refused("upstream.timeout", 504, 101_504, "The upstream did not answer in time", "Connecting or reading took longer than the upstream's timeouts.");
         HEADER_TIMEOUT = refused("upstream.header_timeout", 504, 101_504, "The upstream did not begin its answer in time", "The head of the answer was not whole within `upstream.response_header_timeout`; interim answers do not prolong it.");
         REQUEST_TIMEOUT = refused("upstream.request_timeout", 504, 101_504, "The upstream did not finish its answer in time", "The exchange, with all its attempts, took longer than `upstream.request_timeout`. When the answer had begun, it ends incomplete.");

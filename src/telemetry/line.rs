@@ -153,7 +153,7 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 /// RFC 3339 in UTC, to the millisecond. Times before 1970 count as 1970.
-pub(super) fn timestamp(time: SystemTime) -> String {
+pub fn timestamp(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (days, seconds) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = date(days);

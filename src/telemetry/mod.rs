@@ -12,7 +12,7 @@ mod process_log;
 mod series;
 
 pub use access_log::AccessLog;
-pub use line::Line;
+pub use line::{Line, timestamp};
 pub use metrics::{Telemetry, UpstreamFailures};
 pub use operations::{OperationMetrics, Operations};
 pub use process_log::{CLIENTS, ProcessLog};

@@ -7,7 +7,10 @@ use std::{
     time::Instant,
 };
 
-use super::{Upstream, unreachable::Unreachable};
+use super::{
+    Upstream,
+    health::{Health, Load},
+};
 
 /// One upstream server as a member of a group. While it is in the group's sets, it is one and the same value: what is known of it
 /// outlives the sets.
@@ -16,9 +19,12 @@ pub struct Endpoint<C> {
     pub upstream: Upstream,
     /// What connecting to it takes.
     pub connection: C,
+    /// Its URL in one spelling, without what is secret.
+    pub(super) name: Box<str>,
     /// No other endpoint of this process has it.
     pub(super) id: u64,
-    pub(super) unreachable: Unreachable,
+    pub(super) health: Health,
+    pub(super) load: Load,
     /// It is in the group no more.
     left: AtomicBool,
 }
@@ -30,10 +36,10 @@ impl<C> fmt::Debug for Endpoint<C> {
 }
 
 impl<C> Endpoint<C> {
-    pub(super) fn new(upstream: Upstream, connection: C) -> Self {
+    pub(super) fn new(upstream: Upstream, connection: C, health: Health) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { upstream, connection, id, unreachable: Unreachable::new(), left: AtomicBool::new(false) }
+        Self { name: upstream.name().into(), upstream, connection, id, health, load: Load::default(), left: AtomicBool::new(false) }
     }
 
     /// Whether its group goes on without it. Requests that began before may still be with it.
@@ -47,22 +53,23 @@ impl<C> Endpoint<C> {
 
     /// Whether every address it is known to have could not be connected to lately.
     pub(super) fn is_left_out(&self, now: Instant) -> bool {
-        if self.unreachable.is_empty() {
+        if self.health.unreachable.is_empty() {
             return false;
         }
         let known = self.upstream.addresses();
-        known.is_some_and(|all| all.iter().all(|address| self.unreachable.rests(*address, now)))
+        known.is_some_and(|all| all.iter().all(|address| self.health.unreachable.rests(*address, now)))
     }
 
     /// An address that may be tried now; `Some(None)` when the name must be looked up first, `None` when none may be tried.
     pub(super) fn admits(&self, turn: usize, now: Instant) -> Option<Option<SocketAddr>> {
         let Some(first) = self.upstream.address(turn) else { return Some(None) };
-        if self.unreachable.is_empty() {
+        let unreachable = &self.health.unreachable;
+        if unreachable.is_empty() {
             return Some(Some(first));
         }
         let connect = self.upstream.timeouts.connect;
         let all = self.upstream.addresses();
         let mut all = std::iter::once(first).chain(all.iter().flat_map(|all| all.iter().copied()));
-        all.find(|address| self.unreachable.admits(*address, now, connect)).map(Some)
+        all.find(|address| unreachable.admits(*address, now, connect)).map(Some)
     }
 }

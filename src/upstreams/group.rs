@@ -4,15 +4,18 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use arc_swap::ArcSwap;
-use tollgate_filter_api::{Problem, Problems};
-use tollgate_plan::{Environment, Strategy};
+use tollgate_filter_api::{Metrics, Problem, Problems};
+use tollgate_plan::Environment;
 
 use super::{
-    Endpoint, EndpointSet, Resolver, Selection, Target, Upstream,
-    balance::{Balance, Turns},
+    Choice, Endpoint, EndpointSet, MOST_WEIGHT, Resolver, Selection, Target, Upstream,
+    balance::{Shared, picture::Member},
+    health::Health,
+    policy::Policy,
     settings::{
         template::{Template, Unfit},
         url::ParsedUrl,
@@ -25,6 +28,8 @@ pub struct Factory<C> {
     pub resolver: Arc<dyn Resolver>,
     /// Makes the connection parameters of an upstream: once for each endpoint, before a request can meet it.
     pub connection: Box<dyn Fn(&Upstream) -> C + Send + Sync>,
+    /// Series.
+    pub metrics: Metrics,
 }
 
 /// The endpoints that somebody says a group has.
@@ -52,7 +57,7 @@ pub struct Group<C> {
     /// The key type it serves.
     pub environment: Environment,
     template: Template,
-    turns: Turns,
+    shared: Arc<Shared>,
     factory: Arc<Factory<C>>,
     current: ArcSwap<EndpointSet<C>>,
     /// Suppliers take turns; requests do not come here.
@@ -67,11 +72,22 @@ impl<C> fmt::Debug for Group<C> {
 
 impl<C> Group<C> {
     /// A group without endpoints.
-    pub(super) fn new(template: Template, environment: Environment, strategy: Strategy, factory: Arc<Factory<C>>) -> Self {
-        let turns = Turns::new(strategy);
-        let none = EndpointSet::new(template.group.clone(), Vec::new(), Balance::new(0, turns.clone()));
+    pub(super) fn new(template: Template, environment: Environment, policy: Policy, factory: Arc<Factory<C>>) -> Self {
+        let label = label(&template.group, environment);
+        let shared = Arc::new(Shared::new(policy, &factory.metrics, &label));
+        let none = EndpointSet::new(template.group.clone(), Vec::new(), Vec::new(), shared.clone());
         let current = ArcSwap::from_pointee(none);
-        Self { name: template.group.clone(), environment, template, turns, factory, current, supplying: Mutex::default() }
+        Self { name: template.group.clone(), environment, template, shared, factory, current, supplying: Mutex::default() }
+    }
+
+    /// What series call it.
+    pub fn label(&self) -> String {
+        label(&self.name, self.environment)
+    }
+
+    /// How it is balanced and guarded.
+    pub fn policy(&self) -> &Policy {
+        &self.shared.policy
     }
 
     /// The endpoints of now, for whoever checks or shows them.
@@ -79,9 +95,12 @@ impl<C> Group<C> {
         self.current.load_full()
     }
 
-    /// The endpoints of now, for one request. Takes a turn.
-    pub fn select(&self) -> Selection<C> {
-        Selection::new(self.current.load_full())
+    /// The endpoints of now, for one request.
+    pub fn select(&self, choice: Choice) -> Selection<C> {
+        if let Some(retries) = &self.shared.policy.retries {
+            self.shared.guards.earn(retries);
+        }
+        Selection::new(self.current.load_full(), choice)
     }
 
     /// Replaces the endpoints. Requests that begin after the return meet the new ones only; those that began before go on with what
@@ -106,10 +125,13 @@ impl<C> Group<C> {
         let old = self.current.load_full();
         let Comparison { staying, leaving } = Comparison::of(old.endpoints(), &fit);
         let change = Change { joined: staying.iter().filter(|same| same.is_none()).count(), left: leaving.len() };
-        let next: Vec<_> = fit.into_iter().zip(staying).map(|(url, same)| same.unwrap_or_else(|| Arc::new(self.join(url)))).collect();
-        self.turns.hand_over(old.endpoints(), &next);
-        let balance = Balance::new(next.len(), self.turns.clone());
-        self.current.store(Arc::new(EndpointSet::new(self.name.clone(), next, balance)));
+        // Those of the beginning need not begin with a small share.
+        let joined = (!old.endpoints().is_empty()).then(|| self.shared.millis(Instant::now()).max(1));
+        let next: Vec<_> =
+            fit.into_iter().zip(staying).map(|(url, same)| same.unwrap_or_else(|| Arc::new(self.join(url, joined)))).collect();
+        self.shared.hand_over(old.endpoints(), &next);
+        let members = targets.iter().map(|target| self.member(target)).collect();
+        self.current.store(Arc::new(EndpointSet::new(self.name.clone(), next, members, self.shared.clone())));
         leaving.iter().for_each(|endpoint| endpoint.leave());
         Ok(change)
     }
@@ -130,10 +152,22 @@ impl<C> Group<C> {
         if unfit.is_empty() { Ok(fit) } else { Err(unfit) }
     }
 
-    fn join(&self, url: ParsedUrl) -> Endpoint<C> {
+    fn join(&self, url: ParsedUrl, joined: Option<u64>) -> Endpoint<C> {
         let upstream = self.template.upstream(url, &*self.factory.resolver);
         let connection = (self.factory.connection)(&upstream);
-        Endpoint::new(upstream, connection)
+        Endpoint::new(upstream, connection, Health::new(&self.shared.policy, joined))
+    }
+
+    fn member(&self, target: &Target) -> Member {
+        let local = self.shared.policy.balancing.zone.as_deref().is_none_or(|zone| target.zone.as_deref() == Some(zone));
+        Member { weight: target.weight.min(MOST_WEIGHT), priority: target.priority, local }
+    }
+}
+
+fn label(name: &str, environment: Environment) -> String {
+    match environment {
+        Environment::Production => format!("{name}/production"),
+        Environment::Sandbox => format!("{name}/sandbox"),
     }
 }
 

@@ -14,21 +14,27 @@ mod addresses;
 mod balance;
 mod endpoint;
 mod group;
+mod guards;
+mod health;
 mod path;
+mod policy;
 mod selection;
 mod set;
 mod settings;
 mod target;
-mod unreachable;
 mod upstream;
+mod view;
 
 use std::sync::Arc;
 
 pub use addresses::{Addresses, LookUp, Resolver, Snapshot};
+pub use balance::Choice;
 pub use endpoint::Endpoint;
 pub use group::{Change, Factory, Group, Supply};
+pub use guards::METRICS;
 pub use path::outgoing;
-pub use selection::Selection;
+pub use policy::{Policy, Strategy};
+pub use selection::{Nowhere, Selection};
 pub use set::{EndpointSet, Report};
 pub use settings::{
     build::Inputs,
@@ -39,6 +45,7 @@ pub use settings::{
 pub use target::{MOST_WEIGHT, Target};
 use tollgate_filter_api::Problems;
 pub use upstream::Upstream;
+pub use view::{EndpointView, GroupView};
 
 /// The endpoint groups of one Plan, under the indexes the Plan gives them.
 #[derive(Debug)]

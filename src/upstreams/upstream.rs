@@ -59,6 +59,13 @@ impl fmt::Debug for Place {
 }
 
 impl Upstream {
+    /// Its URL in one spelling, without what is secret: neither query nor credentials.
+    pub fn name(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        format!("{scheme}://{host}:{}{}", self.port, self.path)
+    }
+
     /// The address whose turn it is, when one is known now. Several addresses of a name take turns by `turn`, a number that
     /// the caller counts or draws: a counter here would be one that all cores write.
     pub fn address(&self, turn: usize) -> Option<SocketAddr> {

@@ -1,25 +1,27 @@
 //! Which endpoint a request tries next, and what is remembered of how that went.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pingora::{
     Error, ErrorSource, ErrorType,
-    http::RequestHeader,
+    http::{RequestHeader, ResponseHeader},
     protocols::l4::socket::SocketAddr as EngineAddr,
     proxy::Session,
     upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy},
 };
+use tollgate_filter_api::{Cause, CauseKind, Rule};
 
 use super::{
     outcome::may_repeat,
-    state::{Exchange, Going},
+    state::{Ended, Exchange, Going, Outbound},
 };
 use crate::{
+    chain::gateway as reasons,
     proxy::{
         running::gateway::Gateway,
         transport::{Dial, Flow, ticks::gathered},
     },
-    upstreams::Report,
+    upstreams::{Nowhere, Report},
 };
 
 /// How often one request may meet a pooled connection that the upstream has closed meanwhile.
@@ -33,12 +35,18 @@ pub async fn next_peer(gateway: &Gateway, req: &RequestHeader, exchange: &mut Ex
     let Going { id, connection: client, routing, outbound, .. } = exchange.going()?;
     let begun = outbound.begun;
     outbound.ended = None;
+    if let Some(pause) = outbound.pause.take().filter(|pause| !pause.is_zero()) {
+        tokio::time::sleep(pause).await;
+    }
     loop {
         let turn = (id.value as usize).wrapping_add(outbound.attempts as usize + 1);
         let now = if outbound.attempts == 0 { begun } else { Instant::now() };
-        let Some((endpoint, address)) = outbound.selection.next(turn, now) else {
-            return Err(Error::explain(ErrorType::ConnectError, "no endpoint is left").into_up());
+        let address = match outbound.selection.next(turn, now) {
+            Ok(address) => address,
+            Err(Nowhere::Full) if outbound.selection.wait().await => continue,
+            Err(nowhere) => return Err(none_left(nowhere, exchange)),
         };
+        let Some(endpoint) = outbound.selection.endpoint() else { return Err(none_left(Nowhere::None, exchange)) };
         outbound.attempts += 1;
         let found = match address {
             Some(address) => Ok(address),
@@ -76,6 +84,18 @@ pub async fn next_peer(gateway: &Gateway, req: &RequestHeader, exchange: &mut Ex
     }
 }
 
+/// No endpoint may be tried.
+fn none_left(nowhere: Nowhere, exchange: &mut Exchange) -> Box<Error> {
+    let unavailable = |about| Cause::new(CauseKind::Unavailable, about, Rule::Fixed("the endpoint group has no other"));
+    let answer = match nowhere {
+        Nowhere::Full => reasons::FULL.because(unavailable("endpoint with room for a request")),
+        Nowhere::Open => reasons::CIRCUIT_OPEN.because(unavailable("endpoint whose circuit breaker is closed")),
+        Nowhere::None => return Error::explain(ErrorType::ConnectError, "no endpoint is left").into_up(),
+    };
+    exchange.ending.ended = Some(Ended::from(&answer));
+    Error::explain(ErrorType::ConnectError, answer.reason().title).into_up()
+}
+
 /// Nothing of the request has gone out: the next endpoint may have it, whatever the method.
 pub fn not_connected(gateway: &Gateway, exchange: &mut Exchange, mut error: Box<Error>) -> Box<Error> {
     let failures = &gateway.kernel.telemetry.upstream_failures;
@@ -99,8 +119,42 @@ pub fn not_connected(gateway: &Gateway, exchange: &mut Exchange, mut error: Box<
     let address = outbound.address.filter(|_| !own_fault);
     let report = address.map_or(Report::NotTried, |address| Report::Unreachable { address, at: Instant::now() });
     outbound.selection.report(report);
-    error.set_retry(outbound.selection.has_more());
+    let again = outbound.selection.has_more() || outbound.retry();
+    error.set_retry(again);
     error
+}
+
+/// Whether an answer gives way to that of another attempt: the next endpoint's, where its status is that of one that failed over, or one that
+/// the group's retries pay for. An endpoint that says when to come again is not asked sooner.
+pub fn is_tried_again(gateway: &Gateway, session: &Session, outbound: &mut Outbound, resp: &ResponseHeader) -> bool {
+    let status = resp.status.as_u16();
+    let failover = outbound.selection.is_failure(status);
+    if failover {
+        gateway.kernel.telemetry.upstream_failures.status.inc();
+    }
+    if !(failover || outbound.selection.is_tried_again(status)) || !may_repeat(session) {
+        return false;
+    }
+    if failover && outbound.selection.has_more() {
+        return true;
+    }
+    let asked = resp.headers.get(http::header::RETRY_AFTER).map(retry_after);
+    match asked {
+        // It is somebody else's turn, whom that does not concern.
+        Some(_) if outbound.selection.has_more() => outbound.retry(),
+        Some(Some(wait)) if outbound.selection.longest_pause().is_some_and(|longest| wait <= longest) => {
+            let again = outbound.retry();
+            outbound.pause = outbound.pause.map(|pause| pause.max(wait));
+            again
+        }
+        Some(_) => false,
+        None => outbound.retry(),
+    }
+}
+
+/// How long an endpoint wants to be left alone (RFC 9110 §10.2.3); `None` when it says a date, or nothing that can be read.
+fn retry_after(value: &http::HeaderValue) -> Option<Duration> {
+    value.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// Something of the request has gone out: only what may be repeated is repeated, on the next endpoint, or on the same one when
@@ -118,6 +172,9 @@ pub fn broke_off(gateway: &Gateway, session: &Session, exchange: &mut Exchange, 
     let status_retry = std::mem::take(&mut outbound.status_retry);
     let of_upstream = *error.esource() == ErrorSource::Upstream;
     let failures = &gateway.kernel.telemetry.upstream_failures;
+    if of_upstream && !status_retry && !is_ended {
+        outbound.selection.report(Report::Broke);
+    }
     if let Some(spent) = outbound.patience.spent().filter(|_| of_upstream && !is_ended) {
         failures.timeout.inc();
         error = exchange.spent(spent);
@@ -136,8 +193,9 @@ pub fn broke_off(gateway: &Gateway, session: &Session, exchange: &mut Exchange, 
     let more = outbound.selection.has_more();
     let reused = reused || outbound.dial.as_ref().is_some_and(|dial| dial.was_kept());
     let stale = reused && !timed_out && outbound.attempts < STALE_TRIES;
-    let again = of_upstream && untouched && !is_ended && (status_retry || (more && !timed_out) || stale);
-    if again && !more {
+    let free = status_retry || (more && !timed_out) || stale;
+    let again = of_upstream && untouched && !is_ended && (free || outbound.retry());
+    if again && !outbound.selection.has_more() {
         outbound.selection.restart();
     }
     error.set_retry(again);

@@ -18,6 +18,7 @@ use crate::{
             snapshot::{Kernel, Snapshot},
         },
     },
+    upstreams::Choice,
 };
 
 /// Has a request judged, which then may go to the endpoints that its group has now, and sees to what is said beside the answer.
@@ -58,7 +59,7 @@ pub async fn decide(gateway: &Gateway, session: &mut Session, exchange: &mut Exc
     };
     let (routing, admitted) = case.into_parts();
     exchange.id = routing.id;
-    let outbound = ended.as_ref().ok().map(|group| Outbound::new(snapshot.upstreams.group(*group).select()));
+    let outbound = ended.as_ref().ok().map(|group| Outbound::new(snapshot.upstreams.group(*group).select(Choice::at(exchange.begun))));
     (arrival.routing, arrival.course) = (routing, admitted.map(|admitted| Course { admitted, outbound }));
     ended.map(drop).map_err(|refusal| answer(&gateway.kernel, arrival, refusal))
 }

@@ -22,7 +22,7 @@ use super::{
     answer, attempt,
     decide::decide,
     forward, grpc,
-    outcome::{answer_to, client_left, count, line, may_repeat},
+    outcome::{answer_to, client_left, count, line},
     response_rules::{self, AnswerFields},
     state::{Arrival, Ended, Exchange, Going},
     subrequest, whole_answer, whole_body,
@@ -233,13 +233,9 @@ impl ProxyHttp for Phases {
             return Ok(());
         }
         outbound.selection.report(Report::Answered(status));
-        if !outbound.selection.is_failure(status) {
-            return Ok(());
-        }
-        self.0.kernel.telemetry.upstream_failures.status.inc();
-        if outbound.selection.has_more() && may_repeat(session) {
+        if attempt::is_tried_again(&self.0, session, outbound, resp) {
             outbound.status_retry = true;
-            let mut error = Error::explain(ErrorType::HTTPStatus(status), "the next endpoint is tried").into_up();
+            let mut error = Error::explain(ErrorType::HTTPStatus(status), "it is tried again").into_up();
             error.set_retry(true);
             return Err(error);
         }

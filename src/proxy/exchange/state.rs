@@ -128,6 +128,8 @@ pub struct Outbound {
     pub patience: Patience,
     /// What the answer's fields hold that must be seen to.
     pub answer_fields: Option<AnswerFields>,
+    /// The pause before the next attempt.
+    pub pause: Option<Duration>,
     /// The answer may be tried elsewhere: nothing of it was passed on.
     pub status_retry: bool,
     /// A filter that let it pass reads answers whole.
@@ -299,6 +301,7 @@ impl Outbound {
             ended: None,
             patience: Patience::default(),
             answer_fields: None,
+            pause: None,
             status_retry: false,
             reads_answers: false,
             back: None,
@@ -309,6 +312,13 @@ impl Outbound {
     /// What is under way on the connection to the upstream.
     pub fn flow(&self) -> Option<&Flow> {
         self.dial.as_ref()?.flow()
+    }
+
+    /// Whether the group's retries have a further attempt for the request.
+    pub fn retry(&mut self) -> bool {
+        let pause = self.selection.retry();
+        self.pause = pause;
+        pause.is_some()
     }
 
     /// Time spent with upstreams.

@@ -23,6 +23,7 @@ use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError
 
 use super::{
     fixed::fixed,
+    show,
     snapshot::{Kernel, Snapshot},
 };
 use crate::{
@@ -45,6 +46,7 @@ use crate::{
         traffic_manager::{self, Traffic},
     },
     telemetry::{AccessLog, Telemetry},
+    upstreams,
 };
 
 /// Where the configuration comes from.
@@ -325,6 +327,7 @@ fn series(kinds: &'static [Kind]) -> impl Iterator<Item = &'static MetricDoc> + 
         .chain(stores::quotas::SHARED)
         .chain(traffic_manager::METRICS)
         .chain(listener::METRICS)
+        .chain(upstreams::METRICS)
         .chain(tollgate_revocations::METRICS)
 }
 
@@ -351,6 +354,10 @@ impl AdminView for Arc<Gateway> {
         self.quotas.show()
     }
 
+    fn upstreams(&self) -> Value {
+        show::upstreams(&self.current().upstreams)
+    }
+
     fn blocks(&self) -> Value {
         serde_json::to_value(self.quotas.throttling.blocks.all()).unwrap_or(Value::Null)
     }
@@ -361,6 +368,7 @@ impl AdminView for Arc<Gateway> {
     }
 
     fn metrics(&self) -> String {
+        show::count(&self.current().upstreams, &self.kernel.env.metrics);
         self.kernel.telemetry.render(&self.kernel.env.metrics, series(self.kernel.kinds))
     }
 

@@ -8,4 +8,5 @@ mod discovered;
 mod faults;
 mod fixed;
 pub mod gateway;
+mod show;
 pub mod snapshot;

@@ -92,7 +92,7 @@ impl Snapshot {
         let judge = Judge::build(plan, config.clone(), kernel.kinds, &kernel.env).map_err(&mut gather).ok();
         let variables = |name: &str| kernel.variables.get(name);
         let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: config.file(), variables: &variables };
-        let factory = Arc::new(peer_settings(kernel, &config.gateway.limits).factory(kernel.resolver.clone()));
+        let factory = Arc::new(peer_settings(kernel, &config.gateway.limits).factory(kernel.resolver.clone(), kernel.env.metrics.clone()));
         let upstreams = Upstreams::build(&inputs, &factory).map_err(&mut gather).ok();
         let listener_tls = listener_tls(&config, &kernel.env.metrics).map_err(&mut gather).ok();
         // What groups that could not be built would have asked for is not known.

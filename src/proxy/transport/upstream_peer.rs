@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use pingora::{protocols::ALPN, upstreams::peer::HttpPeer, utils::tls::CertKey};
+use tollgate_filter_api::Metrics;
 
 use super::{
     H2_WINDOW, Pool, PoolLimits, Pools, server_name,
@@ -47,8 +48,8 @@ pub struct PeerSettings {
 
 impl PeerSettings {
     /// What makes endpoints with these settings.
-    pub fn factory(self, resolver: Arc<stores::Resolver>) -> Factory<UpstreamPeer> {
-        Factory { resolver: Arc::new(Names(resolver)), connection: Box::new(move |upstream| self.prepare(upstream)) }
+    pub fn factory(self, resolver: Arc<stores::Resolver>, metrics: Metrics) -> Factory<UpstreamPeer> {
+        Factory { resolver: Arc::new(Names(resolver)), connection: Box::new(move |upstream| self.prepare(upstream)), metrics }
     }
 
     fn prepare(&self, upstream: &Upstream) -> UpstreamPeer {

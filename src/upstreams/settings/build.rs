@@ -5,11 +5,12 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use tollgate_document::nearest;
 use tollgate_filter_api::{Problem, Problems};
 use tollgate_pem::FileError;
-use tollgate_plan::{self as plan, EndpointGroup, Environment, Plan, Strategy};
+use tollgate_plan::{self as plan, EndpointGroup, Environment, Plan};
 
 use super::{
     credentials,
     parts::{Part, parts},
+    policy::policy,
     said::{EVERY, Origin, Said, Settings, at_source, pointer},
     template::{Template, Unfit},
     timeouts::timeouts,
@@ -116,17 +117,15 @@ impl<'a> Builder<'a> {
     fn group<C>(&mut self, group: &'a EndpointGroup, factory: &Arc<Factory<C>>) -> Built<C> {
         let settings = Settings::of(self.inputs, group);
         let (template, blamed) = self.template(group, &settings);
-        let urls = settings.urls();
+        let mut urls = settings.urls();
+        if group.strategy == plan::Strategy::Single && group.urls.len() > 1 {
+            urls.truncate(1);
+        }
         if urls.is_empty() {
             let message = format!("endpoint group `{}` is left without a URL", group.name);
             self.problems.push(Problem::error("upstream.url", message).at(self.inputs.file, 0, pointer(&group.name, "")));
         }
-        let strategy = match group.strategy {
-            // The definition had one URL; several that replace it share the load, as several without a type do.
-            Strategy::Single if group.urls.len() == 1 => Strategy::LoadBalance,
-            strategy => strategy,
-        };
-        let built = Group::new(template, group.environment, strategy, factory.clone());
+        let built = Group::new(template, group.environment, policy(group), factory.clone());
         let parts = parts(self.inputs, &settings, &urls).unwrap_or_else(|problems| {
             self.problems.0.extend(problems);
             Vec::new()

@@ -4,6 +4,7 @@
 pub mod build;
 mod credentials;
 pub mod parts;
+mod policy;
 mod said;
 pub mod template;
 pub mod timeouts;

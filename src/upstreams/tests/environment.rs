@@ -7,7 +7,7 @@ use serde_json::json;
 use tollgate_plan::{Environment, Strategy};
 
 use super::world::{Upstreams, build, build_with, first, gateway, group, plan, problem, with_basic};
-use crate::config::UpstreamHttp;
+use crate::{config::UpstreamHttp, upstreams};
 
 fn hosts(upstreams: &Upstreams) -> Vec<String> {
     let sets = upstreams.groups().iter().map(|group| group.endpoints());
@@ -19,7 +19,7 @@ fn a_groups_entry_replaces_its_urls() {
     let more = json!({ "endpoints": { "pets": { "production": ["http://x.example", "http://y.example"] } } });
     let upstreams = build(group("pets", Strategy::Single, &["http://a.example"]), more).unwrap();
     assert_eq!(hosts(&upstreams), ["x.example", "y.example"]);
-    assert_eq!(upstreams.group(0).endpoints().strategy(), Strategy::LoadBalance);
+    assert_eq!(upstreams.group(0).policy().balancing.strategy, upstreams::Strategy::RoundRobin);
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! What the tests build from.
 
-use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 
 use serde_json::{Value, json};
-use tollgate_filter_api::{Problem, Problems};
+use tollgate_filter_api::{Metrics, Problem, Problems};
 use tollgate_plan::{Document, EndpointGroup, EndpointUrl, Environment, Plan, Source, Strategy, UpstreamBasic};
 use tollgate_testkit::{Folder, certificates::Identity, forms::Form};
 
 use crate::{
     config::Gateway,
-    upstreams::{self, Addresses, Endpoint, Factory, Inputs, LookUp, Resolver, Snapshot},
+    upstreams::{self, Addresses, Choice, Endpoint, Factory, Inputs, LookUp, Resolver, Snapshot},
 };
 
 /// Nothing is connected to here.
@@ -84,7 +84,7 @@ pub fn gateway(more: Value) -> Gateway {
 pub fn build_with(plan: &Plan, gateway: &Gateway, variables: &BTreeMap<&str, &str>) -> Result<Upstreams, Problems> {
     let resolver = Names(vec![([192, 0, 2, 1], 80).into(), ([192, 0, 2, 2], 80).into()]);
     let variables = |name: &str| variables.get(name).map(|value| (*value).to_owned());
-    let factory = Arc::new(Factory { resolver: Arc::new(resolver), connection: Box::new(|_| ()) });
+    let factory = Arc::new(Factory { resolver: Arc::new(resolver), connection: Box::new(|_| ()), metrics: Metrics::default() });
     Upstreams::build(&Inputs { plan, gateway, file: "gateway.yaml", variables: &variables }, &factory)
 }
 
@@ -96,6 +96,23 @@ pub fn build(group: EndpointGroup, more: Value) -> Result<Upstreams, Problems> {
 /// The first endpoint of the first group.
 pub fn first(upstreams: &Upstreams) -> Arc<Endpoint<()>> {
     upstreams.group(0).endpoints().endpoints()[0].clone()
+}
+
+/// A request to a group.
+pub fn select(group: &Group, now: Instant) -> Selection {
+    group.select(Choice::at(now))
+}
+
+/// The host of the next endpoint, if there is one.
+pub fn next_host(selection: &mut Selection, now: Instant) -> Option<String> {
+    selection.next(0, now).ok()?;
+    selection.endpoint().map(|endpoint| endpoint.upstream.host.clone())
+}
+
+/// The places that a request tries, in order.
+pub fn places(mut selection: Selection) -> Vec<usize> {
+    let now = Instant::now();
+    std::iter::from_fn(|| selection.next(0, now).ok().and(selection.current)).collect()
 }
 
 /// The only problem of one group in an environment.

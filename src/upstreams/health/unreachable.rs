@@ -19,14 +19,25 @@ use arc_swap::ArcSwap;
 
 /// How long an address is left out after a failure: long enough that few requests wait, short enough that a server that has come
 /// back is soon used again.
-pub(super) const REST: Duration = Duration::from_secs(10);
+pub(in crate::upstreams) const REST: Duration = Duration::from_secs(10);
 
 /// Most addresses that are remembered; beyond it the oldest is forgotten. A name may change its addresses for ever.
 const MOST: usize = 64;
 
-/// What a group remembers.
+/// What is known of an endpoint's addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// One of them at least was not found wanting.
+    None,
+    /// All of them are left out for so long.
+    For(Duration),
+    /// One request may try one of them.
+    Over,
+}
+
+/// What an endpoint remembers.
 #[derive(Debug)]
-pub(super) struct Unreachable {
+pub(in crate::upstreams) struct Unreachable {
     begun: Instant,
     /// Something has failed since the beginning. Until then nobody needs to look.
     any: AtomicBool,
@@ -41,23 +52,33 @@ struct Resting {
 }
 
 impl Unreachable {
-    pub(super) fn new() -> Self {
+    pub(in crate::upstreams) fn new() -> Self {
         Self { begun: Instant::now(), any: AtomicBool::new(false), all: ArcSwap::default() }
     }
 
     /// Whether nothing is left out. Costs one load.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::upstreams) fn is_empty(&self) -> bool {
         !self.any.load(Ordering::Acquire) || self.all.load().is_empty()
     }
 
+    /// What it means for an endpoint with these addresses.
+    pub(super) fn of(&self, addresses: &[SocketAddr], now: Instant) -> Rest {
+        let all: Option<Vec<u64>> = addresses.iter().map(|address| Some(self.find(*address)?.until.load(Ordering::Relaxed))).collect();
+        match all.and_then(|all| all.into_iter().min()) {
+            None => Rest::None,
+            Some(until) if until > self.millis(now) => Rest::For(Duration::from_millis(until - self.millis(now))),
+            Some(_) => Rest::Over,
+        }
+    }
+
     /// Whether an address is left out now.
-    pub(super) fn rests(&self, address: SocketAddr, now: Instant) -> bool {
+    pub(in crate::upstreams) fn rests(&self, address: SocketAddr, now: Instant) -> bool {
         self.find(address).is_some_and(|resting| resting.until.load(Ordering::Relaxed) > self.millis(now))
     }
 
     /// Whether this request may try an address. Of those that ask when its rest is over, the first may; the others wait for what
     /// comes of it, which takes as long as a connection may.
-    pub(super) fn admits(&self, address: SocketAddr, now: Instant, connect: Duration) -> bool {
+    pub(in crate::upstreams) fn admits(&self, address: SocketAddr, now: Instant, connect: Duration) -> bool {
         let Some(resting) = self.find(address) else { return true };
         let (until, now) = (resting.until.load(Ordering::Relaxed), self.millis(now));
         let next = now.saturating_add(millis(REST.saturating_add(connect)));
@@ -65,7 +86,7 @@ impl Unreachable {
     }
 
     /// An address could not be connected to. Whether that is news.
-    pub(super) fn failed(&self, address: SocketAddr, now: Instant) -> bool {
+    pub(in crate::upstreams) fn failed(&self, address: SocketAddr, now: Instant) -> bool {
         let until = self.millis(now).saturating_add(millis(REST));
         if let Some(resting) = self.find(address) {
             resting.until.store(until, Ordering::Relaxed);
@@ -82,7 +103,7 @@ impl Unreachable {
     }
 
     /// An address was connected to, or answered. Whether that is news.
-    pub(super) fn reached(&self, address: SocketAddr) -> bool {
+    pub(in crate::upstreams) fn reached(&self, address: SocketAddr) -> bool {
         if self.find(address).is_none() {
             return false;
         }
