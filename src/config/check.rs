@@ -101,6 +101,7 @@ fn never(upstream: &Upstream) -> Vec<&'static str> {
         request_timeout: _,
         // 0 keeps nothing.
         idle_timeout: _,
+        zone: _,
         http: _,
         ca: _,
         client_certificate: _,
@@ -120,8 +121,19 @@ fn never_overridden(endpoint: &EndpointOverride) -> Vec<&'static str> {
     let EndpointOverride {
         read_timeout,
         response_header_timeout,
+        connect_timeout,
+        write_timeout,
         // 0 lifts the limit.
         request_timeout: _,
+        // 0 keeps nothing.
+        idle_timeout: _,
+        // These are judged where they are put to use.
+        balance: _,
+        eject: _,
+        check: _,
+        retry: _,
+        circuit_breaker: _,
+        capacity: _,
         production: _,
         sandbox: _,
         discovery: _,
@@ -135,6 +147,8 @@ fn never_overridden(endpoint: &EndpointOverride) -> Vec<&'static str> {
     of_zero([
         ("read_timeout", read_timeout.is_some_and(|time| time.0.is_zero())),
         ("response_header_timeout", response_header_timeout.is_some_and(|time| time.0.is_zero())),
+        ("connect_timeout", connect_timeout.is_some_and(|time| time.0.is_zero())),
+        ("write_timeout", write_timeout.is_some_and(|time| time.0.is_zero())),
     ])
 }
 

@@ -166,6 +166,7 @@ fn resolve_upstream(upstream: &mut Upstream, base: &Path) {
         request_timeout: _,
         idle_timeout: _,
         dns_refresh: _,
+        zone: _,
     } = upstream;
     start_at(base, files(client_certificate).chain(ca));
 }
@@ -184,6 +185,15 @@ fn resolve_endpoint(endpoint: &mut EndpointOverride, base: &Path) {
         read_timeout: _,
         response_header_timeout: _,
         request_timeout: _,
+        connect_timeout: _,
+        write_timeout: _,
+        idle_timeout: _,
+        balance: _,
+        eject: _,
+        check: _,
+        retry: _,
+        circuit_breaker: _,
+        capacity: _,
     } = endpoint;
     start_at(base, files(client_certificate).chain(ca));
 }

@@ -18,7 +18,10 @@ mod stores;
 mod waivers;
 
 pub use chain::{ChainSpec, FilterSpec, StepSpec, gives_principal};
-pub use endpoints::{Absence, Discovered, Discovery, DnsName, Place, Records, Scheme, Source, Variables};
+pub use endpoints::{
+    Absence, Balance, BalanceKey, BalanceStrategy, Capacity, Check, CircuitBreaker, Discovered, Discovery, DnsName, Eject, EndpointTarget,
+    GrpcCheck, HttpCheck, Percent, Place, Probe, Records, Retry, Scheme, Source, StatusRange, StickyCookie, Variables,
+};
 pub use forwarding::Forwarding;
 pub use identity::ConfigurationId;
 pub use limits::Limits;

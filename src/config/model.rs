@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_filter_api::{Interval, Secret};
 
-use super::{Discovered, Forwarding, Limits, RequestIds, Security, Stores};
+use super::{
+    Balance, Capacity, Check, CircuitBreaker, Discovered, Eject, EndpointTarget, Forwarding, Limits, RequestIds, Retry, Security, Stores,
+};
 
 /// The environment of a gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -255,6 +257,8 @@ pub struct Upstream {
     pub idle_timeout: Interval,
     /// Time between two DNS look-ups of a name; the last answer is kept when one fails.
     pub dns_refresh: Interval,
+    /// Where this gateway stands. Endpoints of the same zone come before others.
+    pub zone: Option<String>,
 }
 
 impl Default for Upstream {
@@ -271,6 +275,7 @@ impl Default for Upstream {
             request_timeout: None,
             idle_timeout: Interval::seconds(60),
             dns_refresh: Interval::seconds(30),
+            zone: None,
         }
     }
 }
@@ -304,10 +309,10 @@ pub struct KeyPair {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EndpointOverride {
-    /// URLs in place of the production ones.
-    pub production: Option<Vec<String>>,
-    /// URLs in place of the sandbox ones.
-    pub sandbox: Option<Vec<String>>,
+    /// Endpoints in place of the production ones.
+    pub production: Option<Vec<EndpointTarget>>,
+    /// Endpoints in place of the sandbox ones.
+    pub sandbox: Option<Vec<EndpointTarget>>,
     /// Where the endpoints come from while the gateway runs, for each side. Until they are known, those of `production` and `sandbox`, or else of
     /// the definition, serve. Not for `*`.
     pub discovery: Option<Discovered>,
@@ -329,6 +334,24 @@ pub struct EndpointOverride {
     pub response_header_timeout: Option<Interval>,
     /// Longest time for the whole exchange; `0s`: no limit.
     pub request_timeout: Option<Interval>,
+    /// Time for TCP and TLS together.
+    pub connect_timeout: Option<Interval>,
+    /// Longest standstill while a request is written.
+    pub write_timeout: Option<Interval>,
+    /// How long an unused connection is kept.
+    pub idle_timeout: Option<Interval>,
+    /// How the endpoints share the requests.
+    pub balance: Option<Balance>,
+    /// When an endpoint takes no requests for a while because others failed. Absent: as with no settings in it.
+    pub eject: Option<Eject>,
+    /// How each endpoint is checked. Absent: not at all.
+    pub check: Option<Check>,
+    /// What is tried again. Absent: as `advanceEndpointConfig` of the definition says, or else nothing but what cannot have happened yet.
+    pub retry: Option<Retry>,
+    /// When an endpoint is not asked at all. Absent: as `advanceEndpointConfig` of the definition says, or else never.
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// How many requests may be in progress. Absent: as `advanceEndpointConfig` of the definition says, or else any number.
+    pub capacity: Option<Capacity>,
 }
 
 /// Credentials of basic authentication.

@@ -226,7 +226,6 @@ impl<'a> Assembly<'_, '_, 'a> {
         declared.interceptors(&self.definition.root, Level::Api, problems);
         declared.interceptors(spot, Level::Operation, problems);
         self.throttle(spot, &mut declared);
-        self.resilience(&target, &mut declared);
         for level in item.levels.iter().rev() {
             demands.generic(level, &mut self.project.problems);
         }
@@ -263,16 +262,6 @@ impl<'a> Assembly<'_, '_, 'a> {
             self.project.problems.0.extend(problem);
         }
         declared.tier(level, &policy, place.source());
-    }
-
-    fn resilience(&self, target: &Target, declared: &mut Declarations) {
-        let Target::Endpoints { production, sandbox } = target else { return };
-        for index in [production, sandbox].into_iter().flatten() {
-            let group = &self.project.groups.list[*index as usize];
-            if let Some(advanced) = &group.advanced {
-                declared.resilience(group, advanced);
-            }
-        }
     }
 
     fn target(&mut self, item: &PathItem<'a>, operation: &model::Operation<'a>) -> Target {

@@ -4,10 +4,9 @@
 
 use serde_json::{Map, Value, json};
 use tollgate_filter_api::Problems;
-use tollgate_plan::{Declaration, EndpointGroup, Source};
+use tollgate_plan::{Declaration, Source};
 
 use crate::demands::unknown_key;
-use crate::endpoints::RESILIENCE;
 use crate::extensions::Level;
 use crate::input::spot::Spot;
 use crate::media_types::MediaTypes;
@@ -62,12 +61,6 @@ impl Declarations {
     /// The tier in force, and the level at which it counts.
     pub(crate) fn tier(&mut self, level: &str, policy: &str, source: Source) {
         self.demand(policies::FILTER, json!({"level": level, "policy": policy}), source);
-    }
-
-    /// `advanceEndpointConfig` of a group that the operation uses.
-    pub(crate) fn resilience(&mut self, group: &EndpointGroup, advanced: &Value) {
-        let entry = json!({"group": group.name, "environment": group.environment, "advanced": advanced});
-        self.append(RESILIENCE, "groups", entry, group.source.clone());
     }
 
     /// Interceptors of one level. Both levels run; the same function at both levels runs once.

@@ -7,24 +7,14 @@ use tollgate_filter_api::Problems;
 use tollgate_plan::{EndpointGroup, EndpointUrl, Environment, Source, Strategy, UpstreamBasic};
 
 use crate::demands::unknown_key;
+use crate::guards;
 use crate::input::sources::short;
 use crate::input::spot::Spot;
 use crate::model::Server;
 use crate::paths::url;
 
-/// The filter ID under which `advanceEndpointConfig` is demanded.
-pub(crate) const RESILIENCE: &str = "resilience";
 /// The waiver for digest credentials towards an upstream, which nobody sends.
 pub(crate) const UPSTREAM_DIGEST: &str = "upstream_digest";
-
-/// The objects of `advanceEndpointConfig`, and their keys.
-const ADVANCED: [(&[&str], &[&str]); 5] = [
-    (&[], &["timeoutInMillis", "retryConfig", "circuitBreaker", "poolConfig"]),
-    (&["retryConfig"], &["count", "intervalInMillis", "backOffFactor", "maxWaitIntervalInMillis", "statusCodes"]),
-    (&["circuitBreaker"], &["rollingWindow", "failureThreshold", "resetTimeInMillis", "statusCodes"]),
-    (&["circuitBreaker", "rollingWindow"], &["requestVolumeThreshold", "timeWindowInMillis", "bucketSizeInMillis"]),
-    (&["poolConfig"], &["maxActiveConnections", "maxIdleConnections", "waitTimeInMillis", "maxActiveStreamsPerConnection"]),
-];
 
 /// The endpoints that one level of a definition declares.
 #[derive(Debug)]
@@ -76,7 +66,7 @@ impl Groups {
 fn identity(group: &EndpointGroup) -> String {
     let urls: Vec<_> = group.urls.iter().map(|u| (&u.url, &u.etcd_key)).collect();
     let user = group.basic.as_ref().map(|b| &b.username);
-    format!("{:?}", (&group.name, group.environment, group.strategy, urls, user, &group.advanced))
+    format!("{:?}", (&group.name, group.environment, group.strategy, urls, user, &group.guards))
 }
 
 pub(crate) fn extension(environment: Environment) -> &'static str {
@@ -154,7 +144,7 @@ impl<'a> Reader<'_, 'a> {
             strategy: Strategy::Single,
             urls: vec![EndpointUrl { url: url.to_owned(), etcd_key: None, source: source.clone() }],
             basic: None,
-            advanced: None,
+            guards: None,
             source,
         })
     }
@@ -214,19 +204,11 @@ impl<'a> Reader<'_, 'a> {
             Some(security) => self.basic(&security)?,
             None => None,
         };
-        let advanced = spot.get("advanceEndpointConfig");
-        if let Some(advanced) = &advanced {
-            self.advanced(advanced)?;
-        }
-        Some(EndpointGroup {
-            name: name.to_owned(),
-            environment,
-            strategy,
-            urls,
-            basic,
-            advanced: advanced.map(|a| a.value()),
-            source: spot.source(),
-        })
+        let guards = match spot.get("advanceEndpointConfig") {
+            Some(advanced) => Some(guards::read(&advanced, self.problems)?),
+            None => None,
+        };
+        Some(EndpointGroup { name: name.to_owned(), environment, strategy, urls, basic, guards, source: spot.source() })
     }
 
     fn unknown_keys(&mut self, spot: &Spot<'a>, known: &[&str]) {
@@ -311,25 +293,5 @@ impl<'a> Reader<'_, 'a> {
                 None
             }
         }
-    }
-
-    /// Judges `advanceEndpointConfig` by the form of its known keys.
-    fn advanced(&mut self, spot: &Spot<'a>) -> Option<()> {
-        if !spot.is(Shape::Object) {
-            self.problems.push(spot.error("endpoint.advanced", "`advanceEndpointConfig` must be an object"));
-            return None;
-        }
-        let mut sound = true;
-        for (path, known) in ADVANCED {
-            let Some(inner) = path.iter().try_fold(spot.clone(), |inner, key| inner.get(key)) else { continue };
-            if inner.is(Shape::Object) {
-                self.unknown_keys(&inner, known);
-            } else {
-                let name = path.last().copied().unwrap_or_default();
-                self.problems.push(inner.error("endpoint.advanced", format!("`{name}` must be an object")));
-                sound = false;
-            }
-        }
-        sound.then_some(())
     }
 }

@@ -15,6 +15,7 @@ mod demands;
 mod endpoints;
 mod enforce;
 mod extensions;
+mod guards;
 mod input;
 mod media_types;
 mod model;

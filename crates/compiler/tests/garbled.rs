@@ -94,7 +94,7 @@ fn a_garbled_definition_ends_in_a_plan_or_in_a_problem() {
             settings: None,
             files: Box::new(files),
         };
-        let waive = ["throttle", "interceptor", "resilience", "response_cache", "headers"].map(String::from).into();
+        let waive = ["throttle", "interceptor", "response_cache", "headers"].map(String::from).into();
         let waive_to_open = ["basic_auth", "mtls"].map(String::from).into();
         let options = Options { enforceable: Some(vec!["jwt", "cors"]), waive, waive_to_open, ..Options::default() };
         let outcome = compile(&project, &options);

@@ -33,7 +33,7 @@ use crate::Plan;
 
 const MAGIC: &[u8; 8] = b"TOLLGATE";
 /// 3 since a Plan keeps what definitions say to filters apart from settings: an older one would say it to nobody.
-const FORMAT_VERSION: u32 = 3;
+const FORMAT_VERSION: u32 = 4;
 /// More signers than any release process has; keeps a forged count from costing time.
 const MAX_SIGNATURES: u32 = 64;
 

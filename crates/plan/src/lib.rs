@@ -220,10 +220,70 @@ pub struct EndpointGroup {
     pub urls: Vec<EndpointUrl>,
     /// Credentials the gateway presents to the upstream.
     pub basic: Option<UpstreamBasic>,
-    /// `advanceEndpointConfig`, as written, for the filters that read it.
-    pub advanced: Option<Value>,
+    /// What guards its endpoints: `advanceEndpointConfig`.
+    pub guards: Option<Guards>,
     /// Where it was written.
     pub source: Source,
+}
+
+/// What guards the endpoints of a group. Times are in milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guards {
+    /// Longest silence while an answer is awaited.
+    pub timeout: Option<u64>,
+    /// What is tried again.
+    pub retry: Option<RetryGuard>,
+    /// When an endpoint is not asked.
+    pub circuit_breaker: Option<CircuitGuard>,
+    /// How many requests may be in progress.
+    pub pool: Option<PoolGuard>,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// What is tried again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryGuard {
+    /// Further attempts.
+    pub count: u32,
+    /// The pause before the first.
+    pub interval: u64,
+    /// What it is multiplied by from then on.
+    pub factor: f64,
+    /// The longest pause.
+    pub longest: u64,
+    /// Statuses after which there is one.
+    pub statuses: Vec<u16>,
+}
+
+/// When an endpoint is not asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CircuitGuard {
+    /// Requests that the window must have.
+    pub requests: u32,
+    /// The rolling window.
+    pub window: u64,
+    /// What it rolls by.
+    pub bucket: u64,
+    /// It opens when more than this part of the requests failed.
+    pub threshold: f64,
+    /// How long after the last failure one request tries it.
+    pub reset: u64,
+    /// Statuses that are failures.
+    pub statuses: Vec<u16>,
+}
+
+/// How many requests may be in progress.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolGuard {
+    /// Connections to one endpoint that are in use at the same time; `None` for any number.
+    pub active: Option<u32>,
+    /// How long a request waits for one.
+    pub wait: u64,
 }
 
 /// Key type that an endpoint group serves.

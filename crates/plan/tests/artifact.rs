@@ -48,7 +48,7 @@ fn plan() -> Plan {
             strategy: Strategy::Single,
             urls: vec![EndpointUrl { url: "http://localhost:8080".into(), etcd_key: None, source: source.clone() }],
             basic: None,
-            advanced: None,
+            guards: None,
             source,
         }],
         declared: BTreeMap::from([("throttle".to_owned(), json!({"resource": {}}))]),

@@ -130,6 +130,7 @@ fn upstream_changes(old: &Upstream, next: &Upstream) -> [Change; 2] {
         response_header_timeout: _,
         request_timeout: _,
         idle_timeout: _,
+        zone: _,
     } = next;
     [("/upstream/dns_refresh", *dns_refresh != old.dns_refresh), ("/upstream/ca", ca.is_some() != old.ca.is_some())]
 }

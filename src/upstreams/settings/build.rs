@@ -10,7 +10,7 @@ use tollgate_plan::{self as plan, EndpointGroup, Environment, Plan};
 use super::{
     credentials,
     parts::{Part, parts},
-    policy::policy,
+    policy,
     said::{EVERY, Origin, Said, Settings, at_source, pointer},
     template::{Template, Unfit},
     timeouts::timeouts,
@@ -117,7 +117,7 @@ impl<'a> Builder<'a> {
     fn group<C>(&mut self, group: &'a EndpointGroup, factory: &Arc<Factory<C>>) -> Built<C> {
         let settings = Settings::of(self.inputs, group);
         let (template, blamed) = self.template(group, &settings);
-        let mut urls = settings.urls();
+        let mut urls = settings.targets();
         if group.strategy == plan::Strategy::Single && group.urls.len() > 1 {
             urls.truncate(1);
         }
@@ -125,19 +125,22 @@ impl<'a> Builder<'a> {
             let message = format!("endpoint group `{}` is left without a URL", group.name);
             self.problems.push(Problem::error("upstream.url", message).at(self.inputs.file, 0, pointer(&group.name, "")));
         }
-        let built = Group::new(template, group.environment, policy(group), factory.clone());
+        let mut wrong = Vec::new();
+        let policy = policy::Reader { inputs: self.inputs, settings: &settings, problems: &mut wrong }.policy(group);
+        self.problems.0.extend(wrong);
+        let built = Group::new(template, group.environment, policy, factory.clone());
         let parts = parts(self.inputs, &settings, &urls).unwrap_or_else(|problems| {
             self.problems.0.extend(problems);
             Vec::new()
         });
-        let targets: Vec<_> = urls.iter().map(|url| Target::new(&url.value)).collect();
+        let targets: Vec<_> = urls.iter().map(|url| url.value.clone()).collect();
         let unfit = built.replace(&targets).err().unwrap_or_default();
         self.blame(&group.name, &urls, &blamed, &unfit);
         (Arc::new(built), parts)
     }
 
     /// Says who is to blame for what is wrong with URLs; a time that is not kept is one problem, however many URLs do not keep it.
-    fn blame(&mut self, group: &str, urls: &[Said<'_, String>], blamed: &Blamed<'_>, unfit: &[(usize, Unfit)]) {
+    fn blame(&mut self, group: &str, urls: &[Said<'_, Target>], blamed: &Blamed<'_>, unfit: &[(usize, Unfit)]) {
         let mut reported = false;
         for (index, reason) in unfit {
             let by = match reason {
@@ -153,7 +156,7 @@ impl<'a> Builder<'a> {
     fn template(&mut self, group: &'a EndpointGroup, settings: &Settings<'a>) -> (Template, Blamed<'a>) {
         let defaults = &self.inputs.gateway.upstream;
         let authorization = credentials::authorization(self.inputs, group, settings);
-        let (timeouts, head_timeout) = timeouts(self.inputs, settings);
+        let (timeouts, head_timeout) = timeouts(self.inputs, settings, group.guards.as_ref());
         let server_name = settings.entry("server_name", |entry| entry.server_name.as_ref());
         let template = Template {
             group: group.name.as_str().into(),

@@ -23,11 +23,11 @@ pub struct Part {
 ///
 /// # Errors
 /// Each place that can be none.
-pub fn parts(inputs: &Inputs<'_>, settings: &Settings<'_>, urls: &[Said<'_, String>]) -> Result<Vec<Part>, Vec<Problem>> {
+pub fn parts(inputs: &Inputs<'_>, settings: &Settings<'_>, urls: &[Said<'_, Target>]) -> Result<Vec<Part>, Vec<Problem>> {
     if let Some(said) = settings.discovery() {
         // What is wrong with it was said when the configuration was read.
         let source = said.value.source().map_err(|problem| vec![said.by.blame(inputs, problem)])?;
-        let default = urls.iter().map(|url| Target::new(&url.value)).collect();
+        let default = urls.iter().map(|url| url.value.clone()).collect();
         let by = urls.first().map_or("gateway.yaml", |url| word(&url.by));
         return Ok(vec![Part { default, by, source: Some(source) }]);
     }
@@ -39,7 +39,7 @@ pub fn parts(inputs: &Inputs<'_>, settings: &Settings<'_>, urls: &[Said<'_, Stri
             problems.push(problem);
             None
         });
-        parts.push(Part { default: vec![Target::new(&url.value)], by: word(&url.by), source });
+        parts.push(Part { default: vec![url.value.clone()], by: word(&url.by), source });
     }
     if problems.is_empty() { Ok(parts) } else { Err(problems) }
 }

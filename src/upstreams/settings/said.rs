@@ -5,7 +5,10 @@ use tollgate_filter_api::Problem;
 use tollgate_plan::{EndpointGroup, EndpointUrl, Environment, Plan, Source};
 
 use super::build::Inputs;
-use crate::config::{Discovery, EndpointOverride};
+use crate::{
+    config::{Discovery, EndpointOverride, EndpointTarget},
+    upstreams::Target,
+};
 
 /// The entry of `endpoints` that stands for every group.
 pub const EVERY: &str = "*";
@@ -111,19 +114,29 @@ impl<'a> Settings<'a> {
         self.group.urls.iter().enumerate().map(key).collect()
     }
 
-    fn listed(&self) -> Option<Said<'a, &'a Vec<String>>> {
+    fn listed(&self) -> Option<Said<'a, &'a Vec<EndpointTarget>>> {
         match self.group.environment {
             Environment::Production => self.entry("production", |entry| entry.production.as_ref()),
             Environment::Sandbox => self.entry("sandbox", |entry| entry.sandbox.as_ref()),
         }
     }
 
-    /// The URLs, in order: the configuration's list or else the definition's, single ones replaced by variables.
-    pub fn urls(&self) -> Vec<Said<'a, String>> {
-        let urls: Vec<_> = match self.listed() {
-            Some(Said { value, by }) => value.iter().map(|url| Said { value: url.clone(), by: by.clone() }).collect(),
-            None => self.group.urls.iter().map(|url| Said { value: url.url.clone(), by: Origin::Definition(&url.source) }).collect(),
+    /// The endpoints, in order: the configuration's list or else the definition's, single ones replaced by variables.
+    pub fn targets(&self) -> Vec<Said<'a, Target>> {
+        let target = |target: &EndpointTarget| Target {
+            url: target.url.clone(),
+            weight: target.weight,
+            zone: target.zone.clone(),
+            priority: target.priority,
         };
-        urls.into_iter().enumerate().map(|(i, url)| self.variable(&format!("endpoint_{i}")).unwrap_or(url)).collect()
+        let targets: Vec<_> = match self.listed() {
+            Some(Said { value, by }) => value.iter().map(|listed| Said { value: target(listed), by: by.clone() }).collect(),
+            None => self.group.urls.iter().map(|url| Said { value: Target::new(&url.url), by: Origin::Definition(&url.source) }).collect(),
+        };
+        let replaced = |(i, target): (usize, Said<'a, Target>)| match self.variable(&format!("endpoint_{i}")) {
+            Some(Said { value, by }) => Said { value: Target { url: value, ..target.value }, by },
+            None => target,
+        };
+        targets.into_iter().enumerate().map(replaced).collect()
     }
 }

@@ -54,15 +54,7 @@ pub fn source(line: u32) -> Source {
 
 pub fn group(name: &str, strategy: Strategy, urls: &[&str]) -> EndpointGroup {
     let urls = urls.iter().map(|url| EndpointUrl { url: (*url).into(), etcd_key: None, source: source(7) }).collect();
-    EndpointGroup {
-        name: name.into(),
-        environment: Environment::Production,
-        strategy,
-        urls,
-        basic: None,
-        advanced: None,
-        source: source(5),
-    }
+    EndpointGroup { name: name.into(), environment: Environment::Production, strategy, urls, basic: None, guards: None, source: source(5) }
 }
 
 pub fn with_basic(mut group: EndpointGroup, username: &str) -> EndpointGroup {

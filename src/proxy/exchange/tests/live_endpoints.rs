@@ -46,7 +46,7 @@ fn plan(upstream: SocketAddr) -> Value {
     });
     let urls = [json!({ "url": format!("http://{upstream}"), "etcd_key": null, "source": source })];
     let group = json!({
-        "name": "g", "environment": "production", "strategy": "single", "urls": urls, "basic": null, "advanced": null, "source": source,
+        "name": "g", "environment": "production", "strategy": "single", "urls": urls, "basic": null, "guards": null, "source": source,
     });
     let mut plan = serde_json::to_value(Plan::default()).unwrap();
     (plan["apis"], plan["endpoints"]) = (json!([api]), json!([group]));

@@ -57,7 +57,7 @@ pub fn plan(operations: Vec<Operation>, urls: &[String]) -> Plan {
         strategy: if urls.len() > 1 { Strategy::Failover } else { Strategy::Single },
         urls: urls.iter().map(|url| EndpointUrl { url: url.clone(), etcd_key: None, source: source.clone() }).collect(),
         basic: None,
-        advanced: None,
+        guards: None,
         source,
     };
     Plan { apis: vec![api], endpoints: vec![group], ..Plan::default() }
