@@ -12,6 +12,7 @@ mod cookie;
 mod corpus;
 mod cors;
 mod discovery;
+mod discovery_faults;
 mod errors;
 mod etcd;
 mod fapi;

@@ -1,11 +1,14 @@
 //! Everything in the ranges, in pages at one revision.
 
 use etcd_client::{GetOptions, ResponseHeader};
+use futures_util::future::try_join_all;
 
 use crate::{channel::Channel, failure::Lost, keys::Range, mirror::Mirror};
 
 /// Keys of a page. etcd counts all keys for each.
 const PAGE: i64 = 10_000;
+/// Ranges that are asked for at the same time.
+const TOGETHER: usize = 32;
 /// When a page is too long, the next has so many times fewer keys.
 const SHRINK: i64 = 8;
 
@@ -37,11 +40,12 @@ fn options(range: &Range) -> GetOptions {
 /// Tells the mirror everything, and says of when that is.
 pub(crate) async fn list(channel: &Channel, ranges: &[Range], mirror: &dyn Mirror) -> Result<Position, Lost> {
     mirror.begin();
-    let mut first = None;
-    for range in ranges {
-        first = Some(pages(channel, range, mirror, first).await?);
+    let (first, others) = ranges.split_first().ok_or(Lost::Broken("nothing to ask for"))?;
+    let position = pages(channel, first, mirror, None).await?;
+    for some in others.chunks(TOGETHER) {
+        try_join_all(some.iter().map(|range| pages(channel, range, mirror, Some(position)))).await?;
     }
-    first.ok_or(Lost::Broken("nothing to ask for"))
+    Ok(position)
 }
 
 /// Tells the mirror one range, as it was at the position, or as it is.

@@ -1,6 +1,6 @@
 //! One mirror, for as long as somebody wants it: connect, list, follow, and when that ends, again.
 
-use std::{future::Future, pin::pin, sync::Arc};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 use tollgate_filter_api::Problem;
@@ -17,8 +17,11 @@ use crate::{
     settings::{Settings, check},
 };
 
-/// Mirrors until `shutdown` ends; connects again for ever, each time to the next member, after 0.2 s at first and 10 s at most,
-/// less up to half of it at random. Dropping the future ends the connection and everything else.
+/// First wait before another attempt to connect.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// Mirrors until `shutdown` ends; connects again for ever, each time to the next member, after 0.2 s at first and the
+/// longest wait at most, less up to half of it at random. Dropping the future ends the connection and everything else.
 ///
 /// # Errors
 /// At once, when [`check`] finds something wrong.
@@ -26,7 +29,7 @@ pub async fn run(settings: Settings, mirror: Arc<dyn Mirror>, shutdown: impl Fut
     check(&settings)?;
     let endpoints = settings.endpoints.iter().map(|url| Endpoint::parse(url)).collect::<Result<Vec<_>, _>>()?;
     let mut shutdown = pin!(shutdown);
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::between(FIRST_WAIT.min(settings.longest_wait), settings.longest_wait);
     let ranges = Range::all(&settings.keys).into();
     let mut attempt = Attempt { settings: &settings, ranges, mirror: &mirror, seen: None, followed: None };
     for endpoint in endpoints.iter().cycle() {

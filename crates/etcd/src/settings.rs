@@ -37,10 +37,13 @@ pub struct Settings {
     /// How often the watch is asked how far it is, 0.1 s to 10 min. A connection on which nothing was heard for three times this
     /// long is given up.
     pub heartbeat: Duration,
+    /// Longest wait before the next attempt to connect, less up to half of it at random.
+    pub longest_wait: Duration,
 }
 
 impl Settings {
-    /// Settings without credentials and TLS files: everything is listed every 10 min, with a heartbeat of 5 s.
+    /// Settings without credentials and TLS files: everything is listed every 10 min, with a heartbeat of 5 s and waits of 10 s at
+    /// most.
     pub fn new(endpoints: Vec<String>, keys: Vec<Keys>) -> Self {
         Self {
             endpoints,
@@ -51,6 +54,7 @@ impl Settings {
             keys,
             relist: Duration::from_secs(600),
             heartbeat: Duration::from_secs(5),
+            longest_wait: Duration::from_secs(10),
         }
     }
 

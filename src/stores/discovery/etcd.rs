@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tollgate_etcd::{ClientCertificate, Full, Keys, Mirror, Settings};
@@ -18,6 +18,8 @@ use super::{
 };
 use crate::config::DiscoveryStore;
 
+/// Longest wait before etcd is asked again: when it has recovered, nothing is to be older than a second.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// Most keys.
 const MOST_KEYS: usize = 200_000;
 
@@ -31,6 +33,7 @@ pub(super) fn settings(store: &DiscoveryStore, keys: Vec<Keys>) -> Settings {
         store.client_certificate.as_ref().map(|pair| ClientCertificate { certificate: pair.certificate.clone(), key: pair.key.clone() });
     settings.relist = store.relist.0;
     settings.heartbeat = store.heartbeat.0;
+    settings.longest_wait = LONGEST_WAIT;
     settings
 }
 

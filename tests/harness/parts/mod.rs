@@ -2,6 +2,7 @@
 
 pub mod activemq;
 pub mod etcd;
+pub mod etcd_cluster;
 pub mod glewlwyd;
 pub mod grpc;
 pub mod oidc_provider;
@@ -13,6 +14,7 @@ pub mod redis;
 
 pub use activemq::ActiveMq;
 pub use etcd::Etcd;
+pub use etcd_cluster::EtcdCluster;
 pub use glewlwyd::Glewlwyd;
 pub use grpc::GrpcServer;
 pub use oidc_provider::OidcProvider;

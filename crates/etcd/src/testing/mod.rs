@@ -1,6 +1,7 @@
 //! An etcd that does what each test tells it, and a mirror that remembers.
 
 pub(crate) mod proto;
+mod ranges;
 
 use std::sync::{Arc, Mutex};
 
@@ -214,6 +215,11 @@ impl Call {
     }
 
     pub(crate) fn begin(mut self) -> SendStream<Bytes> {
+        self.open()
+    }
+
+    /// Begins the answer, while more may be asked.
+    pub(crate) fn open(&mut self) -> SendStream<Bytes> {
         let head = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
         self.respond.send_response(head, false).unwrap()
     }
