@@ -11,6 +11,7 @@
 //! not probe health, and it does not know whether an address is the right one. What it knows of endpoints dies at a reload.
 
 mod addresses;
+mod affinity;
 mod balance;
 mod endpoint;
 mod group;
@@ -28,6 +29,7 @@ mod view;
 use std::sync::Arc;
 
 pub use addresses::{Addresses, LookUp, Resolver, Snapshot};
+pub use affinity::Asking;
 pub use balance::Choice;
 pub use endpoint::Endpoint;
 pub use group::{Change, Factory, Group, Supply};

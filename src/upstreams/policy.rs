@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-use http::HeaderName;
+use tollgate_filter_api::Carrier;
 
 /// How the endpoints of a group share its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +35,8 @@ impl Strategy {
 /// What a request is assigned to an endpoint by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// A field of the request.
-    Header(HeaderName),
-    /// A cookie.
-    Cookie(String),
+    /// A field or a cookie of the request.
+    Carried(Carrier),
     /// A claim of the verified credential.
     Claim(String),
     /// The client's address.
@@ -77,6 +75,11 @@ impl Balancing {
     /// With a strategy, and nothing else.
     pub fn new(strategy: Strategy) -> Self {
         Self { strategy, key: None, sticky: None, zone: None, min_ready: 50, panic: 0, slow_start: Duration::ZERO }
+    }
+
+    /// Whether it matters who asks.
+    pub fn is_personal(&self) -> bool {
+        self.key.is_some() || self.sticky.is_some()
     }
 
     /// Whether requests in progress are counted.

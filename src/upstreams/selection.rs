@@ -18,6 +18,8 @@ const DRAWS: usize = 4;
 pub struct Selection<C> {
     set: Arc<EndpointSet<C>>,
     choice: Choice,
+    /// Whom the cookie of the request named.
+    stick: Option<u64>,
     /// Places that were tried before the current one.
     tried: Vec<usize>,
     /// The current one has another address.
@@ -62,7 +64,7 @@ struct Barred {
 
 impl<C> Selection<C> {
     pub(super) fn new(set: Arc<EndpointSet<C>>, choice: Choice) -> Self {
-        Self { set, choice, tried: Vec::new(), again: false, current: None, attempt: Attempt::default(), retries: 0 }
+        Self { set, stick: choice.stick, choice, tried: Vec::new(), again: false, current: None, attempt: Attempt::default(), retries: 0 }
     }
 
     /// Goes on to the next [`endpoint`](Self::endpoint), and says its address when that is known; otherwise its name must be looked up first.
@@ -132,6 +134,10 @@ impl<C> Selection<C> {
     /// The endpoint that is tried now.
     pub fn endpoint(&self) -> Option<&Arc<Endpoint<C>>> {
         self.set.endpoints().get(self.current?)
+    }
+
+    pub(super) fn stick(&self) -> Option<u64> {
+        self.stick
     }
 
     /// The set it tries.

@@ -1,24 +1,27 @@
 //! Between the engine and the [`decision`](crate::judge): the facts go in, the body when a filter wants it; the answer comes
 //! back, and what is to be counted and logged of it.
 
+use std::time::Instant;
+
 use bytes::Bytes;
-use pingora::proxy::Session;
-use tollgate_filter_api::{Answer, Moment, Views};
+use pingora::{http::RequestHeader, proxy::Session};
+use tollgate_filter_api::{Answer, Moment, Principal, RequestHead, Views};
 
 use super::{
     state::{Arrival, Course, Exchange, Outbound},
     whole_body::{self, Most},
 };
 use crate::{
-    judge::{Case, Facts, Http1, Refusal, Step, admit},
+    judge::{Admitted, Case, Facts, Http1, Refusal, Step, admit},
     proxy::{
         client::tls::listener::Lapsed,
         running::{
             gateway::Gateway,
             snapshot::{Kernel, Snapshot},
         },
+        transport::upstream_peer::UpstreamPeer,
     },
-    upstreams::Choice,
+    upstreams::{Asking, Choice, Group},
 };
 
 /// Has a request judged, which then may go to the endpoints that its group has now, and sees to what is said beside the answer.
@@ -59,9 +62,23 @@ pub async fn decide(gateway: &Gateway, session: &mut Session, exchange: &mut Exc
     };
     let (routing, admitted) = case.into_parts();
     exchange.id = routing.id;
-    let outbound = ended.as_ref().ok().map(|group| Outbound::new(snapshot.upstreams.group(*group).select(Choice::at(exchange.begun))));
+    let outbound = ended.as_ref().ok().map(|group| {
+        let (group, now) = (snapshot.upstreams.group(*group), exchange.begun);
+        let choice = match &admitted {
+            Some(admitted) if group.policy().balancing.is_personal() => personal(group, session.req_header(), admitted, now),
+            _ => Choice::at(now),
+        };
+        Outbound::new(group.select(choice))
+    });
     (arrival.routing, arrival.course) = (routing, admitted.map(|admitted| Course { admitted, outbound }));
     ended.map(drop).map_err(|refusal| answer(&gateway.kernel, arrival, refusal))
+}
+
+/// The choice of an endpoint by what the request brings along.
+fn personal(group: &Group<UpstreamPeer>, head: &RequestHeader, admitted: &Admitted, now: Instant) -> Choice {
+    let principal = admitted.run.facts.get::<Principal>();
+    let claims = principal.map(|principal| &principal.claims);
+    group.choice(&Asking { now, head: RequestHead::wrap(head), claims, client: Some(admitted.call.client) })
 }
 
 /// Counts and logs what is said beside an answer.

@@ -256,7 +256,7 @@ impl ProxyHttp for Phases {
         if going.outbound.reads_answers && whole_answer::hold(&mut going, &self.0.kernel.whole_answers, method, resp)? {
             return Ok(());
         }
-        let Going { id, connection, snapshot, chain, call, run, ending, .. } = going;
+        let Going { id, connection, snapshot, chain, call, run, outbound, ending, .. } = going;
         if ending.status == 101 {
             connection.tunnel();
         } else if self.0.is_draining() {
@@ -269,6 +269,9 @@ impl ProxyHttp for Phases {
             session.set_keepalive(None);
         }
         run.response(chain, ResponseHead::wrap_mut(resp), call).map_err(|fault| ending.faulted(&fault))?;
+        if let Some(cookie) = outbound.selection.cookie(connection.secure) {
+            resp.append_header(http::header::SET_COOKIE, cookie)?;
+        }
         if snapshot.judge.ids.all_answers {
             resp.insert_header(snapshot.judge.ids.field.clone(), request_id::value(id))?;
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderName;
-use tollgate_filter_api::Problem;
+use tollgate_filter_api::{Carrier, Problem};
 use tollgate_plan::{self as plan, EndpointGroup};
 
 use super::{
@@ -69,10 +69,10 @@ impl<'a> Reader<'a, '_> {
     fn key(&mut self, key: &BalanceKey, by: &Origin<'a>) -> Option<Key> {
         Some(match key {
             BalanceKey::Header(name) => match HeaderName::from_bytes(name.as_bytes()) {
-                Ok(name) => Key::Header(name),
+                Ok(name) => Key::Carried(Carrier::Header(name)),
                 Err(_) => return self.wrong(by, "key/header", &format!("`{name}` is no name of a field"), ""),
             },
-            BalanceKey::Cookie(name) if is_token(name) => Key::Cookie(name.clone()),
+            BalanceKey::Cookie(name) if is_token(name) => Key::Carried(Carrier::Cookie(name.clone())),
             BalanceKey::Cookie(name) => return self.wrong(by, "key/cookie", &format!("`{name}` is no name of a cookie"), ""),
             BalanceKey::Claim(name) => Key::Claim(name.clone()),
             BalanceKey::Address => Key::Address,

@@ -1,5 +1,6 @@
 //! Groups built from small Plans and configurations, with a resolver and variables that the test holds in its hand.
 
+mod balancing;
 mod environment;
 mod order;
 mod pool;
