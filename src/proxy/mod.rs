@@ -7,6 +7,7 @@
 //! | [`wire`] | a client's bytes, judged before the engine reads them |
 //! | [`exchange`] | one request, from its head to its log line |
 //! | [`transport`] | connections to upstreams |
+//! | [`checks`] | checks of endpoints, beside requests |
 //! | [`running`] | the configuration in force, and what is checked before it is |
 //!
 //! What becomes of a request is not decided here: the [`judge`](crate::judge) does that.
@@ -15,6 +16,7 @@
 //! connections, a fixed handshake time, and no deadline for a header. Everything else of HTTP is the engine's.
 
 mod budget;
+mod checks;
 mod client;
 mod exchange;
 mod running;

@@ -42,6 +42,11 @@ impl<C> Endpoint<C> {
         Self { name: upstream.name().into(), upstream, connection, id, health, load: Load::default(), left: AtomicBool::new(false) }
     }
 
+    /// A number that no other endpoint of this process has.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Whether its group goes on without it. Requests that began before may still be with it.
     pub fn has_left(&self) -> bool {
         self.left.load(Ordering::Acquire)

@@ -12,7 +12,7 @@ use tollgate_filter_api::{Metrics, Problem, Problems};
 use tollgate_plan::Environment;
 
 use super::{
-    Choice, Endpoint, EndpointSet, MOST_WEIGHT, Resolver, Selection, Target, Upstream,
+    Choice, Endpoint, EndpointSet, MOST_WEIGHT, Report, Resolver, Selection, Target, Upstream,
     balance::{Shared, picture::Member},
     health::Health,
     policy::Policy,
@@ -93,6 +93,14 @@ impl<C> Group<C> {
     /// The endpoints of now, for whoever checks or shows them.
     pub fn endpoints(&self) -> Arc<EndpointSet<C>> {
         self.current.load_full()
+    }
+
+    /// Tells what a check says of an endpoint, unless it has left.
+    pub fn report(&self, endpoint: &Endpoint<C>, report: Report) {
+        let set = self.current.load_full();
+        if let Some(place) = set.endpoints().iter().position(|other| other.id == endpoint.id) {
+            set.report(place, report);
+        }
     }
 
     /// The endpoints of now, for one request.

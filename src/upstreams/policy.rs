@@ -4,6 +4,8 @@ use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use tollgate_filter_api::Carrier;
 
+use crate::config::Check;
+
 /// How the endpoints of a group share its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
@@ -193,12 +195,21 @@ pub struct Policy {
     pub retries: Option<Retries>,
     /// How many may be in progress.
     pub capacity: Option<Capacity>,
+    /// How endpoints are checked beside requests.
+    pub check: Option<Check>,
 }
 
 impl Policy {
     /// With a strategy, and what holds where nothing is said.
     pub fn new(strategy: Strategy) -> Self {
-        Self { balancing: Balancing::new(strategy), ejection: Some(Ejection::default()), breaker: None, retries: None, capacity: None }
+        Self {
+            balancing: Balancing::new(strategy),
+            ejection: Some(Ejection::default()),
+            breaker: None,
+            retries: None,
+            capacity: None,
+            check: None,
+        }
     }
 
     /// Whether requests in progress are counted.

@@ -43,8 +43,10 @@ pub fn answer_to(error: &Error, exchange: &mut Exchange) -> Option<Answer> {
             Some(malformed) => admit::misframed(malformed.why()),
             None => whole_body::unreadable(error.to_string()),
         }),
-        (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::ConnectTimedout) => {
-            failed(&reasons::UPSTREAM_TIMEOUT, upstream_time())
+        (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => failed(&reasons::UPSTREAM_TIMEOUT, upstream_time()),
+        (ErrorSource::Upstream, ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout) => {
+            let rule = Rule::Gateway("/upstream/connect_timeout");
+            failed(&reasons::CONNECT_TIMEOUT, Cause::new(CauseKind::OverLimit, "time to connect to the upstream", rule))
         }
         (ErrorSource::Upstream, _) if exchange.outbound().and_then(Outbound::flow).is_some_and(Flow::was_silent) => {
             failed(&reasons::UPSTREAM_TIMEOUT, upstream_time())

@@ -35,7 +35,7 @@ use super::{
 use crate::{
     admin,
     config::Gateway as GatewayConfig,
-    proxy::{client::tls::listener::ListenerTls, exchange::phases::Phases, running::gateway::Gateway},
+    proxy::{checks, client::tls::listener::ListenerTls, exchange::phases::Phases, running::gateway::Gateway},
     stores::inputs,
 };
 
@@ -167,6 +167,7 @@ impl Service for Attendant {
         let connections = tokio::spawn(self.gateway.kernel.upstream_connections.clone().run());
         let idle = tokio::spawn(close_idle(self.gateway.clone()));
         let pressure = tokio::spawn(watch_resources(self.gateway.clone()));
+        let checks = tokio::spawn(checks::run(self.gateway.clone()));
         let _ = shutdown.wait_for(|stop| *stop).await;
         for task in [
             documents.abort_handle(),
@@ -179,6 +180,7 @@ impl Service for Attendant {
             connections.abort_handle(),
             idle.abort_handle(),
             pressure.abort_handle(),
+            checks.abort_handle(),
         ] {
             task.abort();
         }

@@ -11,7 +11,7 @@ use super::{
     said::{Origin, Said, Settings},
 };
 use crate::{
-    config::{self, BalanceKey, BalanceStrategy, StatusRange},
+    config::{self, BalanceKey, BalanceStrategy, Check, HttpCheck, Probe, StatusRange},
     upstreams::{
         Policy, Strategy,
         policy::{Balancing, Capacity, CircuitBreaker, Ejection, Key, Retries, Statuses, Sticky},
@@ -20,6 +20,10 @@ use crate::{
 
 /// Most further attempts of a request: the engine makes no more than 16 rounds.
 const MOST_RETRIES: u32 = 10;
+/// Shortest time between two checks of an endpoint.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+/// Longest name of a service that is checked, in bytes.
+const MOST_SERVICE: usize = 120;
 
 /// Reads the policy of one group, and gathers what is wrong.
 pub struct Reader<'a, 'p> {
@@ -37,6 +41,7 @@ impl<'a> Reader<'a, '_> {
             breaker: self.breaker(group),
             retries: self.retries(group),
             capacity: self.capacity(group),
+            check: self.check(),
         }
     }
 
@@ -156,6 +161,38 @@ impl<'a> Reader<'a, '_> {
             self.wrong::<()>(&by, "requests", "`requests` is 0, so that no request could be served", "");
         }
         Some(Capacity { requests: value.requests, pending: value.pending, wait: value.wait.0 })
+    }
+
+    fn check(&mut self) -> Option<Check> {
+        let Said { value, by } = self.settings.entry("check", |entry| entry.check.as_ref())?;
+        if value.interval.0 < SHORTEST_INTERVAL || value.timeout.0.is_zero() {
+            self.wrong::<()>(&by, "interval", "`interval` must be 100ms at least, and `timeout` above 0", "write 5s and 2s");
+        }
+        if value.healthy == 0 || value.unhealthy == 0 {
+            self.wrong::<()>(&by, "healthy", "`healthy` and `unhealthy` must be above 0", "");
+        }
+        match &value.probe {
+            Probe::Tcp => {}
+            Probe::Http(check) => self.http_check(check, &by),
+            Probe::Grpc(check) if check.service.len() > MOST_SERVICE => {
+                self.wrong::<()>(&by, "probe/grpc/service", &format!("`service` has more than {MOST_SERVICE} bytes"), "");
+            }
+            Probe::Grpc(_) => {}
+        }
+        Some(value.clone())
+    }
+
+    fn http_check(&mut self, check: &HttpCheck, by: &Origin<'a>) {
+        if !check.path.starts_with('/') || http::uri::PathAndQuery::try_from(check.path.as_str()).is_err() {
+            self.wrong::<()>(by, "probe/http/path", "`path` must begin with a slash, and be one that can be sent", "write `/health`");
+        }
+        if check.statuses.is_empty() {
+            self.wrong::<()>(by, "probe/http/statuses", "there must be at least one status that is well", "");
+        }
+        let authority = |host: &String| host.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.as_str().contains('@'));
+        if !check.host.as_ref().is_none_or(authority) {
+            self.wrong::<()>(by, "probe/http/host", "`host` must be a host, with or without a port", "");
+        }
     }
 
     fn wrong<T>(&mut self, by: &Origin<'a>, member: &str, message: &str, hint: &str) -> Option<T> {

@@ -312,6 +312,12 @@ fn what_cannot_be_enforced_is_told_with_its_place() {
         (json!({ "retry": { "count": 11 } }), "/retry/count"),
         (json!({ "retry": { "factor": 0.5 } }), "/retry/factor"),
         (json!({ "capacity": { "requests": 0 } }), "/capacity/requests"),
+        (json!({ "check": { "probe": "tcp", "interval": "50ms" } }), "/check/interval"),
+        (json!({ "check": { "probe": "tcp", "healthy": 0 } }), "/check/healthy"),
+        (json!({ "check": { "probe": { "http": { "path": "health" } } } }), "/check/probe/http/path"),
+        (json!({ "check": { "probe": { "http": { "path": "/", "statuses": [] } } } }), "/check/probe/http/statuses"),
+        (json!({ "check": { "probe": { "http": { "path": "/", "host": "u@h" } } } }), "/check/probe/http/host"),
+        (json!({ "check": { "probe": { "grpc": { "service": "x".repeat(200) } } } }), "/check/probe/grpc/service"),
     ] {
         let problem = problem(group("pets", Strategy::Single, &["http://a.example"]), json!({ "endpoints": { "pets": settings } }));
         assert_eq!((problem.code, problem.pointer.as_str()), ("upstream.guards", &*format!("/endpoints/pets{pointer}")));
