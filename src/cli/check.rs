@@ -17,7 +17,7 @@ use super::{
 /// the gateway can enforce: that is for `build`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Project folders and OpenAPI files.
+    /// Project folders, OpenAPI files and .proto files.
     #[arg(value_name = "DIR|FILE", required = true)]
     inputs: Vec<PathBuf>,
 }

@@ -24,7 +24,7 @@ use crate::stores::{Client, Fetched, ServerTrust, parse_url};
 const FETCH_TIME: Duration = Duration::from_secs(30);
 /// How long the token of a new project is good.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(7 * 86_400);
-const FOLDERS: [&str; 4] = ["api_definitions", "conf", "extensions", "interceptors"];
+const FOLDERS: [&str; 5] = ["api_definitions", "conf", "extensions", "grpc_definitions", "interceptors"];
 const POLICIES: &str = include_str!("templates/policies.yaml");
 const README: &str = include_str!("templates/README.md");
 const SETTINGS: &str = include_str!("templates/tollgate.yaml");
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     }
     let issuer = Issuer::new()?;
     let gateway = GATEWAY.replace("ISSUER", ISSUER).replace("AUDIENCE", AUDIENCE);
-    let files: [(String, Vec<u8>); 10] = [
+    let files: [(String, Vec<u8>); 11] = [
         (format!("api_definitions/{file}"), definition),
         ("policies.yaml".to_owned(), POLICIES.into()),
         ("tollgate.yaml".to_owned(), SETTINGS.into()),
@@ -69,6 +69,7 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
         ("conf/dev-issuer.pem".to_owned(), issuer.public_pem()?),
         ("conf/dev-token".to_owned(), issuer.token(TOKEN_LIFETIME)?.into()),
         ("extensions/.gitkeep".to_owned(), Vec::new()),
+        ("grpc_definitions/.gitkeep".to_owned(), Vec::new()),
         ("interceptors/.gitkeep".to_owned(), Vec::new()),
         (".gitignore".to_owned(), IGNORE.into()),
         ("README.md".to_owned(), readme(&args.folder).into()),

@@ -228,7 +228,7 @@ impl Default for Admin {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Upstream {
-    /// HTTP version.
+    /// HTTP version. Upstreams of gRPC definitions are spoken to in HTTP/2, unless `endpoints` says otherwise for their group.
     pub http: UpstreamHttp,
     /// Certificates that upstream chains must end in, PEM. Absent: the system's. An upstream's name must be among the alternative names of
     /// its certificate; its subject is no name (RFC 9525).

@@ -38,7 +38,7 @@ pub struct Routing {
     pub present: FieldsPresent,
     /// Its fields hold what belongs to one connection.
     pub hop_by_hop: bool,
-    /// Bytes of the path that are the base path.
+    /// Bytes of the path that are the base path and not for upstreams.
     pub base_len: usize,
 }
 
@@ -132,7 +132,8 @@ impl Opening<'_> {
         match self.judge.router.find(head.uri.path(), reading, head.method.as_str(), self.facts.secure) {
             Route::Operation { index, base_len } => {
                 routing.place = Place::Operation(index);
-                routing.base_len = base_len;
+                let whole_path = self.judge.operations[index as usize].whole_path;
+                routing.base_len = if whole_path { 0 } else { base_len };
                 Ok(index)
             }
             Route::MethodNotAllowed { allow } => {

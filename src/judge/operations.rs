@@ -17,6 +17,8 @@ pub struct Served {
     pub chain: Arc<Chain>,
     /// Value of `Allow`, for a synthetic OPTIONS.
     pub allow: Option<http::HeaderValue>,
+    /// Upstreams get the path with the base path in it.
+    pub whole_path: bool,
     /// Header that carries the credential, for error texts.
     pub auth_header: String,
 }
@@ -42,7 +44,8 @@ pub(super) fn served(plan: &Plan, chains: Vec<Arc<Chain>>) -> Vec<Served> {
                 path_methods: methods.get(&routes::shape(&operation.template)).cloned().unwrap_or_default(),
             };
             let auth_header = api.auth_header.clone().unwrap_or_else(|| "Authorization".to_owned());
-            served.push(Served { info: Arc::new(info), target: operation.target.clone(), chain, allow: allow(operation), auth_header });
+            let (info, target, allow) = (Arc::new(info), operation.target.clone(), allow(operation));
+            served.push(Served { info, target, chain, allow, whole_path: api.whole_path, auth_header });
         }
     }
     served

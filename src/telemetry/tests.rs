@@ -45,6 +45,7 @@ fn api(title: &str, ids: &[String]) -> Api {
         base_path: format!("/{title}"),
         transports: Transports { http: true, https: true },
         auth_header: None,
+        whole_path: false,
         owner: None,
         operations: ids.iter().map(operation).collect(),
         source: Source::default(),

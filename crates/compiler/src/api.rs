@@ -79,7 +79,8 @@ pub(crate) fn assemble(project: &mut Project<'_>, definition: &Definition<'_>, b
     declared.response_cache(root, &mut project.problems);
     let tier = declarations::tier(root, &mut project.problems).filter(|(name, _)| name != UNLIMITED);
     let mut named = endpoints::NamedEndpoints::new(root, &mut project.problems);
-    let mut reader = endpoints::Reader { named: &mut named, groups: &mut project.groups, problems: &mut project.problems };
+    let mut reader =
+        endpoints::Reader { named: &mut named, groups: &mut project.groups, http2: definition.grpc, problems: &mut project.problems };
     reader.check_named();
     let production = match reader.at(root, Environment::Production, &name) {
         Endpoints::Nothing => reader.of_servers(&definition.servers, &name),
@@ -111,6 +112,7 @@ pub(crate) fn assemble(project: &mut Project<'_>, definition: &Definition<'_>, b
         base_path,
         transports,
         auth_header,
+        whole_path: definition.grpc,
         owner: root.text("x-wso2-owner").filter(|owner| !owner.is_empty()),
         operations,
         source: root.source(),
@@ -167,7 +169,9 @@ impl<'a> Assembly<'_, '_, 'a> {
         let Collected { paths, mut operations, .. } = found;
         for path in paths.values() {
             self.equivalent(path);
-            operations.extend(self.options(path));
+            if !definition.grpc {
+                operations.extend(self.options(path));
+            }
         }
         operations.sort_by(|a, b| (&a.template, &a.method).cmp(&(&b.template, &b.method)));
         operations
@@ -242,10 +246,11 @@ impl<'a> Assembly<'_, '_, 'a> {
         }
     }
 
-    /// The tier of the API makes those of operations ineffective.
+    /// The tier of the API makes those of operations ineffective, but those of a service's methods.
     fn throttle(&mut self, spot: &Spot<'a>, declared: &mut Declarations) {
         let own = declarations::tier(spot, &mut self.project.problems);
-        let (level, policy, place) = match (self.tier.clone(), own) {
+        let common = self.tier.clone().filter(|_| !(self.definition.grpc && own.is_some()));
+        let (level, policy, place) = match (common, own) {
             (Some((policy, place)), own) => {
                 if let Some((_, ineffective)) = own {
                     let message = "the tier of the API makes this one ineffective";
@@ -266,14 +271,13 @@ impl<'a> Assembly<'_, '_, 'a> {
 
     fn target(&mut self, item: &PathItem<'a>, operation: &model::Operation<'a>) -> Target {
         let name = format!("{}:{} {}", self.name, operation.method, item.template);
-        let project = &mut *self.project;
-        let mut reader = endpoints::Reader { named: &mut self.named, groups: &mut project.groups, problems: &mut project.problems };
+        let path_name = format!("{}:{}", self.name, item.template);
+        let mut reader = self.endpoints();
         let mut production = reader.at(&operation.spot, Environment::Production, &name);
         if matches!(production, Endpoints::Nothing) {
             production = reader.of_servers(&operation.servers, &name);
         }
         if matches!(production, Endpoints::Nothing) {
-            let path_name = format!("{}:{}", self.name, item.template);
             production = reader.of_servers(&item.servers, &path_name);
         }
         let sandbox = reader.at(&operation.spot, Environment::Sandbox, &name);
@@ -285,13 +289,17 @@ impl<'a> Assembly<'_, '_, 'a> {
         Target::Endpoints { production, sandbox }
     }
 
+    fn endpoints(&mut self) -> endpoints::Reader<'_, 'a> {
+        let project = &mut *self.project;
+        let (named, groups, http2) = (&mut self.named, &mut project.groups, self.definition.grpc);
+        endpoints::Reader { named, groups, http2, problems: &mut project.problems }
+    }
+
     fn fallback(&mut self, item: &PathItem<'a>, operation: &model::Operation<'a>) -> Target {
         let production = match self.project.endpoint.clone() {
             Some((url, source)) => {
-                let root = &self.definition.root;
-                let project = &mut *self.project;
-                let mut reader = endpoints::Reader { named: &mut self.named, groups: &mut project.groups, problems: &mut project.problems };
-                Some(reader.single(&url, source.unwrap_or_else(|| root.source()), &self.name))
+                let (root, name) = (self.definition.root.source(), self.name.clone());
+                Some(self.endpoints().single(&url, source.unwrap_or(root), &name))
             }
             None if self.is_answered(item, operation) => None,
             None => {
@@ -322,6 +330,12 @@ impl<'a> Assembly<'_, '_, 'a> {
             _ => "no operation has an endpoint, and the API has none".to_owned(),
         };
         let place = if self.homeless.len() == all { &self.definition.root } else { first };
+        if self.definition.grpc {
+            let hint =
+                "add `option (wso2.production_endpoints) = { url: \"https://…\" };` to the service, or give an endpoint to the build";
+            let problem = Problem { severity: self.project.missing_endpoint, ..place.error("endpoint.missing", message) };
+            return self.problem(problem.hint(hint));
+        }
         let relative = self.definition.servers.iter().any(|s| !crate::paths::url::is_absolute_http(&s.url));
         let why = if relative { "the servers of the document are relative; " } else { "" };
         let hint = format!("{why}add `x-wso2-production-endpoints: {{urls: [https://…]}}`, or give an endpoint to the build");

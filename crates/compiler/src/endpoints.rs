@@ -66,7 +66,7 @@ impl Groups {
 fn identity(group: &EndpointGroup) -> String {
     let urls: Vec<_> = group.urls.iter().map(|u| (&u.url, &u.etcd_key)).collect();
     let user = group.basic.as_ref().map(|b| &b.username);
-    format!("{:?}", (&group.name, group.environment, group.strategy, urls, user, &group.guards))
+    format!("{:?}", (&group.name, group.environment, group.strategy, urls, user, group.http2, &group.guards))
 }
 
 pub(crate) fn extension(environment: Environment) -> &'static str {
@@ -113,6 +113,8 @@ impl<'a> NamedEndpoints<'a> {
 pub(crate) struct Reader<'r, 'a> {
     pub named: &'r mut NamedEndpoints<'a>,
     pub groups: &'r mut Groups,
+    /// The endpoints speak HTTP/2.
+    pub http2: bool,
     pub problems: &'r mut Problems,
 }
 
@@ -144,6 +146,7 @@ impl<'a> Reader<'_, 'a> {
             strategy: Strategy::Single,
             urls: vec![EndpointUrl { url: url.to_owned(), etcd_key: None, source: source.clone() }],
             basic: None,
+            http2: self.http2,
             guards: None,
             source,
         })
@@ -208,7 +211,8 @@ impl<'a> Reader<'_, 'a> {
             Some(advanced) => Some(guards::read(&advanced, self.problems)?),
             None => None,
         };
-        Some(EndpointGroup { name: name.to_owned(), environment, strategy, urls, basic, guards, source: spot.source() })
+        let (name, http2) = (name.to_owned(), self.http2);
+        Some(EndpointGroup { name, environment, strategy, urls, basic, http2, guards, source: spot.source() })
     }
 
     fn unknown_keys(&mut self, spot: &Spot<'a>, known: &[&str]) {

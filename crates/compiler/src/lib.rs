@@ -1,7 +1,7 @@
-//! OpenAPI documents and their extensions to a Plan.
+//! OpenAPI documents with their extensions, and gRPC services with their options, to a Plan.
 //!
 //! [`compile`] reads the definitions of a [`Project`] with everything they refer to, judges their form
-//! (`structure`), reads them into one thin model for all versions (`model`), and assembles the Plan (`api`). All
+//! (`structure`; `grpc` for `.proto` files), reads them into one thin model for all versions (`model`), and assembles the Plan (`api`). All
 //! problems come at once, sorted; there is a Plan only when none of them is an error.
 //!
 //! It knows no clock, no network and no order of files: the same inputs give the same Plan. It protects against files
@@ -15,6 +15,7 @@ mod demands;
 mod endpoints;
 mod enforce;
 mod extensions;
+mod grpc;
 mod guards;
 mod input;
 mod media_types;
@@ -75,12 +76,13 @@ pub fn compile(project: &Project, options: &Options) -> Outcome {
     let mut definitions = project.definitions.clone();
     definitions.sort();
     definitions.dedup();
-    let mut names = definitions.clone();
+    let (protos, mut names): (Vec<String>, Vec<String>) = definitions.iter().cloned().partition(|name| name.ends_with(grpc::ENDING));
     let absent = |name: &String| matches!(project.files.read(name, 0), Err(error) if error.kind() == std::io::ErrorKind::NotFound);
     let policies_file = project.policies.clone().filter(|name| !absent(name));
     names.extend(policies_file.clone());
     names.extend(project.settings.clone());
-    let sources = Sources::load(&*project.files, &names, &options.limits, &mut problems);
+    let mut sources = Sources::load(&*project.files, &names, &options.limits, &mut problems);
+    grpc::load(&*project.files, &protos, &options.limits, &mut sources, &mut problems);
     let (settings, root) = settings(project, &sources, &mut problems);
     let waivers = Waivers {
         waive: settings.waive.iter().chain(&options.waive).map(String::as_str).collect(),
@@ -160,10 +162,8 @@ const MAX_NAME: usize = 512;
 fn apis(definitions: &[String], sources: &Sources, shared: &mut api::Project<'_>) -> Vec<tollgate_plan::Api> {
     let mut read = Vec::new();
     let mut claims = Vec::new();
-    for name in definitions {
-        let Some(file) = sources.index(name) else { continue };
-        let Some(version) = structure::judge(sources, file, &mut shared.problems) else { continue };
-        let definition = model::read(sources, file, version);
+    let found: Vec<_> = definitions.iter().flat_map(|name| self::definitions(name, sources, &mut shared.problems)).collect();
+    for definition in found {
         if definition.title.len() > MAX_NAME || definition.version_text.len() > MAX_NAME {
             let message = format!("title and version have at most {MAX_NAME} bytes each");
             shared.problems.push(definition.root.error("api.name", message));
@@ -185,6 +185,17 @@ fn apis(definitions: &[String], sources: &Sources, shared: &mut api::Project<'_>
     collisions::report(&claims, &mut shared.problems);
     read.sort_by(|a, b| a.0.cmp(&b.0));
     read.into_iter().map(|(base_path, definition)| api::assemble(shared, &definition, base_path)).collect()
+}
+
+/// What a file defines: one API, or each service of a `.proto` file.
+fn definitions<'a>(name: &str, sources: &'a Sources, problems: &mut Problems) -> Vec<model::Definition<'a>> {
+    let Some(file) = sources.index(name) else { return Vec::new() };
+    let root = sources.root(file);
+    if name.ends_with(grpc::ENDING) {
+        return root.entries().map(|(_, service)| model::service(sources, service)).collect();
+    }
+    let version = structure::judge(sources, file, problems);
+    version.map(|version| model::read(sources, root, version)).into_iter().collect()
 }
 
 fn documents(sources: &Sources) -> Vec<Document> {

@@ -19,6 +19,8 @@ use crate::structure::{self, Version};
 #[derive(Debug)]
 pub(crate) struct Definition<'a> {
     pub version: Version,
+    /// It is a service of gRPC.
+    pub grpc: bool,
     /// It was written for the reference product, which judged less.
     pub lenient: bool,
     pub root: Spot<'a>,
@@ -84,13 +86,19 @@ pub(crate) struct Operation<'a> {
 
 const METHODS: [&str; 9] = ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
 
-pub(crate) fn read<'a>(sources: &'a Sources, file: usize, version: Version) -> Definition<'a> {
-    let root = sources.root(file);
+/// Reads a service that was written in a `.proto` file, from its tree.
+pub(crate) fn service<'a>(sources: &'a Sources, root: Spot<'a>) -> Definition<'a> {
+    Definition { grpc: true, ..read(sources, root, Version::V30) }
+}
+
+/// Reads the definition that begins there.
+pub(crate) fn read<'a>(sources: &'a Sources, root: Spot<'a>, version: Version) -> Definition<'a> {
     let info = root.get("info");
     let text = |key| info.as_ref().and_then(|info| info.text(key)).unwrap_or_default();
     let (paths, truncated) = root.get("paths").map(|paths| read_paths(sources, &root, &paths, version)).unwrap_or_default();
     Definition {
         version,
+        grpc: false,
         lenient: structure::is_for_reference(&root),
         title: text("title"),
         version_text: text("version"),

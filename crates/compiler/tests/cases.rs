@@ -47,7 +47,7 @@ fn line(problem: &Problem) -> String {
 fn run(case: &Case) -> Vec<String> {
     let files: BTreeMap<String, Vec<u8>> = case.files.iter().map(|(n, t)| (n.clone(), t.clone().into_bytes())).collect();
     let there = |name: &str| case.files.contains_key(name).then(|| name.to_owned());
-    let listed = |name: &&String| name.starts_with("api_definitions/");
+    let listed = |name: &&String| ["api_definitions/", "grpc_definitions/"].iter().any(|folder| name.starts_with(folder));
     let project = Project {
         name: "case".to_owned(),
         definitions: case.files.keys().filter(listed).cloned().collect(),

@@ -75,6 +75,58 @@ fn garble(text: &str, dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
+const SERVICES: &str = "\
+syntax = \"proto3\";
+package a.b;
+import \"wso2_options.proto\";
+import public \"google/protobuf/empty.proto\";
+import \"google/protobuf/descriptor.proto\";
+import \"other.proto\"; // neighbour
+/* a comment */
+message M { oneof o { string a = 1 [deprecated = true, json_name = \"x\"]; } map<string, M> m = 3; enum E { Z = 0; } repeated E e = 4; reserved 5 to 9; }
+extend google.protobuf.MessageOptions { M own = 50999; }
+message N { option (own) = { m { key: 'k' value < a: \"\\x41\" > } }; }
+service S {
+  option (wso2.production_endpoints) = { url: \"http://a:1\"; type: DEFAULT, advanceEndpointConfig { timeoutInMillis: 3 } };
+  option (wso2.security) = JWT;
+  option (wso2.security) = APIKEY;
+  option (wso2.throttling_tier) = \"P\";
+  rpc Get(stream M) returns (stream N) { option (wso2.method_scopes) = \"r,w\"; option deprecated = true; };
+  rpc Put(.a.b.M) returns (google.protobuf.Empty) { option (wso2.method_throttling_tier) = \"P\"; }
+}
+";
+
+#[test]
+fn a_garbled_service_ends_in_a_plan_or_in_a_problem() {
+    let mut dice = Dice(0x6eed);
+    let mut plans = 0;
+    const RUNS: usize = 1000;
+    for run in 0..RUNS {
+        let services = if run == 0 { SERVICES.as_bytes().to_vec() } else { garble(SERVICES, &mut dice) };
+        let files = BTreeMap::from([
+            ("grpc_definitions/a/s.proto".to_owned(), services),
+            ("grpc_definitions/a/other.proto".to_owned(), b"syntax = \"proto2\"; import \"third.proto\";".to_vec()),
+            ("grpc_definitions/a/third.proto".to_owned(), Vec::new()),
+            ("policies.yaml".to_owned(), POLICIES.into()),
+        ]);
+        let project = Project {
+            name: "p".to_owned(),
+            definitions: files.keys().filter(|name| name.ends_with(".proto")).cloned().collect(),
+            policies: Some("policies.yaml".to_owned()),
+            settings: None,
+            files: Box::new(files),
+        };
+        let options = Options { enforceable: Some(vec!["jwt", "api_key", "throttle"]), ..Options::default() };
+        let outcome = compile(&project, &options);
+        assert_eq!(outcome.plan.is_none(), outcome.problems.has_errors());
+        if run == 0 {
+            assert!(outcome.plan.is_some(), "{}", outcome.problems);
+        }
+        plans += usize::from(outcome.plan.is_some());
+    }
+    assert!((10..RUNS - 10).contains(&plans), "{plans} of {RUNS} compiled: garbling does too much or too little");
+}
+
 #[test]
 fn a_garbled_definition_ends_in_a_plan_or_in_a_problem() {
     let mut dice = Dice(0x5eed);

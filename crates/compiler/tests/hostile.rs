@@ -175,3 +175,41 @@ fn the_plan_does_not_depend_on_the_order_of_files() {
     assert_eq!(expected, bytes(&["b.yaml", "a.yaml"]));
     assert_eq!(expected, bytes(&["b.yaml", "a.yaml", "b.yaml"]));
 }
+
+const PROTO: &str = "syntax = \"proto3\";\nimport \"wso2_options.proto\";\nmessage M {}\n";
+
+fn services(files: &[(&str, String)], code: &str) {
+    let named: Vec<(String, String)> = files.iter().map(|(name, text)| (format!("grpc_definitions/a/{name}"), text.clone())).collect();
+    let files: Vec<(&str, String)> = named.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+    let definitions: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    let outcome = outcome(&files, &definitions);
+    assert!(outcome.plan.is_none());
+    let found = outcome.problems.0.iter().any(|p| p.code == code && p.severity == Severity::Error);
+    assert!(found, "no {code} among the first: {:?}", outcome.problems.0.first());
+    assert!(outcome.problems.0.len() < 1000, "{} problems", outcome.problems.0.len());
+}
+
+#[test]
+fn services_that_are_too_much_are_refused() {
+    services(&[("a.proto", format!("{PROTO}// {}\n", "a".repeat(50 << 20)))], "document.too_large");
+    let deep =
+        "message D { D d = 1; }\nextend google.protobuf.FileOptions { D deep = 50999; }\nimport \"google/protobuf/descriptor.proto\";\n";
+    let nested = format!("{PROTO}{deep}option (deep) = {{ {} {} }};\n", "d {".repeat(100_000), "}".repeat(100_000));
+    services(&[("a.proto", nested)], "document.too_deep");
+    services(&[("a.proto", format!("{PROTO}{}", "message A { ".repeat(50)))], "grpc.proto");
+    services(&[("a.proto", format!("{PROTO}{}", "message A { B b = 1; }\n".repeat(20_000)))], "grpc.proto");
+    let imports = |other: &str| format!("syntax = \"proto3\";\nimport \"{other}\";\n");
+    services(&[("a.proto", imports("b.proto")), ("b.proto", imports("a.proto"))], "grpc.proto");
+    let chain: Vec<(String, String)> = (0..1000).map(|n| (format!("{n}.proto"), imports(&format!("{}.proto", n + 1)))).collect();
+    let chain: Vec<(&str, String)> = chain.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+    services(&chain, "grpc.import");
+}
+
+#[test]
+fn a_file_full_of_services_is_read_in_time() {
+    let service = |n| format!("service S{n} {{ option (wso2.production_endpoints) = {{ url: \"http://a:1\" }}; rpc G(M) returns (M); }}\n");
+    let many: String = (0..5000).map(service).collect();
+    let outcome = outcome(&[("grpc_definitions/a/a.proto", format!("{PROTO}{many}"))], &["grpc_definitions/a/a.proto"]);
+    let plan = outcome.plan.unwrap_or_else(|| panic!("{}", outcome.problems));
+    assert_eq!((plan.apis.len(), plan.apis[4999].source.line > 3), (5000, true));
+}

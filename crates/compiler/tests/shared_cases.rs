@@ -111,3 +111,32 @@ fn what_the_reference_samples_ask_for_is_in_the_plan() {
     let asks = |o: &Operation| o.demands.iter().any(|d| d.filter == "cors");
     assert!(cors.apis[0].operations.iter().all(asks));
 }
+
+#[test]
+fn the_services_of_the_reference_tests_build_without_a_waiver() {
+    let Some(cases) = cases() else { return };
+    let folder = tollgate_testkit::Folder::new();
+    let text = std::fs::read(cases.join("12-wso2/tests/protobuf/mgwProto/basicProto.proto")).expect("the file is there");
+    folder.write("project/grpc_definitions/mgwProto/basicProto.proto", text);
+    let policies =
+        "resourcePolicies:\n- 15PerMin: {count: 15, unitTime: 1, timeUnit: min}\n- 3PerMin: {count: 3, unitTime: 1, timeUnit: min}\n";
+    folder.write("project/policies.yaml", policies);
+    let project = Project::open(&folder.join("project")).expect("it is a project");
+    let outcome = compile(&project, &Options { enforceable: Some(vec!["jwt", "basic_auth", "throttle"]), ..Options::default() });
+    let plan = outcome.plan.unwrap_or_else(|| panic!("{}", outcome.problems));
+    let paths: Vec<String> =
+        plan.apis.iter().flat_map(|api| api.operations.iter().map(|o| format!("{} {}{}", o.method, api.base_path, o.template))).collect();
+    let expected = [
+        "POST /JwtAuthTestService/testCall",
+        "POST /JwtAuthTestService/testCallWithScopes",
+        "POST /TestService/testCall",
+        "POST /ThrottlingTestService/testCallMethodThrottling",
+        "POST /ThrottlingTestService/testCallServiceThrottling",
+    ];
+    assert_eq!(paths, expected);
+    assert!(plan.endpoints.iter().all(|group| group.http2 && group.urls[0].url == "http://localhost:50075"), "{:?}", plan.endpoints);
+    let security = &plan.apis[0].operations[1].security.alternatives;
+    let asked: Vec<(&str, &[String])> = security.iter().flat_map(|a| &a.credentials).map(|c| (&*c.filter, &*c.scopes)).collect();
+    assert_eq!(asked, [("jwt", &["scope_1".to_owned()][..]), ("basic_auth", &["scope_1".to_owned()][..])]);
+    assert!(plan.apis[1].operations[0].security.alternatives.is_empty());
+}

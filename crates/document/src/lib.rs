@@ -1,7 +1,7 @@
 //! YAML and JSON text to a tree that knows its lines.
 //!
 //! [`Document::parse`] reads a file of either form. Every value has a line, objects keep their order, and a key that
-//! stands twice is a [`Problem`], never "the last one wins".
+//! stands twice is a [`Problem`], never "the last one wins". [`Document::of`] takes what the reader of another notation has found.
 //!
 //! It protects against text that is small and means something huge: size, depth, and the number of values once every
 //! alias is written out are bounded ([`Limits`]), and neither parser recurses. It does not judge what the values
@@ -12,12 +12,14 @@ mod decode;
 mod json;
 mod scalar;
 mod tree;
+mod written;
 mod yaml;
 
 use tollgate_filter_api::{Problem, Problems};
 
 pub use tollgate_filter_api::{nearest, pointer};
 pub use tree::{Node, Shape};
+pub use written::{Form, Written};
 
 /// Bounds of what a file may hold.
 #[derive(Clone, Debug)]

@@ -71,6 +71,9 @@ pub struct Api {
     pub transports: Transports,
     /// `x-wso2-auth-header`: the header that carries the credential, when it is not the configured one.
     pub auth_header: Option<String>,
+    /// Upstreams get the path with the base path in it, as those of gRPC expect.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole_path: bool,
     /// `x-wso2-owner`.
     pub owner: Option<String>,
     /// Operations, sorted by template and method.
@@ -220,6 +223,9 @@ pub struct EndpointGroup {
     pub urls: Vec<EndpointUrl>,
     /// Credentials the gateway presents to the upstream.
     pub basic: Option<UpstreamBasic>,
+    /// The upstream speaks HTTP/2, without TLS by prior knowledge, unless the environment says otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub http2: bool,
     /// What guards its endpoints: `advanceEndpointConfig`.
     pub guards: Option<Guards>,
     /// Where it was written.

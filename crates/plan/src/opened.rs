@@ -71,6 +71,7 @@ mod tests {
             base_path: "/".to_owned(),
             transports: Transports { http: true, https: true },
             auth_header: None,
+            whole_path: false,
             owner: None,
             operations: (1..=13).map(operation).collect(),
             source: Source::default(),

@@ -72,6 +72,7 @@ fn plan(alternatives: Vec<Alternative>, demands: Vec<Demand>) -> Plan {
         base_path: "/a".to_owned(),
         transports: Transports { http: true, https: true },
         auth_header: None,
+        whole_path: false,
         owner: None,
         operations: vec![operation],
         source: source(1),

@@ -27,6 +27,7 @@ pub(super) fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
         base_path: base_path.into(),
         transports: Transports { http: true, https: true },
         auth_header: None,
+        whole_path: false,
         owner: None,
         operations: operations.iter().map(operation).collect(),
         source: Source::default(),

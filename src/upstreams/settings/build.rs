@@ -17,7 +17,7 @@ use super::{
     trust::{Identity, UpstreamTrust},
 };
 use crate::{
-    config::{Gateway, KeyPair},
+    config::{Gateway, KeyPair, UpstreamHttp},
     upstreams::{Factory, Group, Target},
 };
 
@@ -157,10 +157,11 @@ impl<'a> Builder<'a> {
         let defaults = &self.inputs.gateway.upstream;
         let authorization = credentials::authorization(self.inputs, group, settings);
         let (timeouts, head_timeout) = timeouts(self.inputs, settings, group.guards.as_ref());
+        let http = if group.http2 { UpstreamHttp::Two } else { defaults.http };
         let server_name = settings.entry("server_name", |entry| entry.server_name.as_ref());
         let template = Template {
             group: group.name.as_str().into(),
-            http: settings.entry("http", |entry| entry.http).map_or(defaults.http, |said| said.value),
+            http: settings.entry("http", |entry| entry.http).map_or(http, |said| said.value),
             preserve_host: settings.entry("preserve_host", |entry| entry.preserve_host).map_or(defaults.preserve_host, |said| said.value),
             server_name: server_name.as_ref().map(|said| said.value.clone()),
             ca: self.trust(settings),

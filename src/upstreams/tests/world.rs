@@ -54,7 +54,16 @@ pub fn source(line: u32) -> Source {
 
 pub fn group(name: &str, strategy: Strategy, urls: &[&str]) -> EndpointGroup {
     let urls = urls.iter().map(|url| EndpointUrl { url: (*url).into(), etcd_key: None, source: source(7) }).collect();
-    EndpointGroup { name: name.into(), environment: Environment::Production, strategy, urls, basic: None, guards: None, source: source(5) }
+    EndpointGroup {
+        name: name.into(),
+        environment: Environment::Production,
+        strategy,
+        urls,
+        basic: None,
+        http2: false,
+        guards: None,
+        source: source(5),
+    }
 }
 
 pub fn with_basic(mut group: EndpointGroup, username: &str) -> EndpointGroup {

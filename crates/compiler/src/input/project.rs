@@ -5,10 +5,15 @@ use std::path::Path;
 use serde::Deserialize;
 use tollgate_filter_api::Problem;
 
+use crate::grpc;
 use crate::input::files::{Files, Folder, Loose};
 
-/// Folders of a project that hold definitions.
-const DEFINITIONS: [&str; 2] = ["api_definitions", "gen/api_definitions"];
+/// Folders of a project that hold definitions, and what their names end with.
+const DEFINITIONS: [(&str, &[&str]); 3] = [
+    ("api_definitions", &[".yaml", ".yml", ".json"]),
+    ("gen/api_definitions", &[".yaml", ".yml", ".json"]),
+    (grpc::DEFINITIONS, &[grpc::ENDING]),
+];
 pub(crate) const POLICIES: &str = "policies.yaml";
 pub(crate) const SETTINGS: &str = "tollgate.yaml";
 
@@ -41,7 +46,7 @@ pub struct Settings {
 }
 
 impl Project {
-    /// A project folder, laid out as the reference product has it: `api_definitions/`, `gen/api_definitions/`,
+    /// A project folder, laid out as the reference product has it: `api_definitions/`, `gen/api_definitions/`, `grpc_definitions/`,
     /// `policies.yaml`, and our `tollgate.yaml`.
     ///
     /// # Errors
@@ -54,15 +59,16 @@ impl Project {
         };
         let files = Folder::open(folder).map_err(unreadable)?;
         let mut definitions = Vec::new();
-        for name in DEFINITIONS {
+        for (name, endings) in DEFINITIONS {
             let inner = folder.join(name);
-            list(&inner, name, &mut definitions).map_err(|error| {
+            list(&inner, name, endings, &mut definitions).map_err(|error| {
                 let problem = Problem::error("project.unreadable", format!("a folder of definitions cannot be read: {error}"));
                 problem.at(inner.display().to_string(), 0, "").hint("give whoever builds the right to read it, and what is in it")
             })?;
         }
         if definitions.is_empty() {
-            let message = format!("there is no .yaml or .json file in {}", DEFINITIONS.join(" or "));
+            let message =
+                "there is no .yaml or .json file in api_definitions or gen/api_definitions, and no .proto file in grpc_definitions";
             return Err(Problem::error("project.empty", message).at(&place, 0, ""));
         }
         let there = |name: &str| folder.join(name).is_file().then(|| name.to_owned());
@@ -85,7 +91,7 @@ impl Project {
 }
 
 /// Definitions below a folder, also in sub-folders; names relative to the project.
-fn list(folder: &Path, name: &str, found: &mut Vec<String>) -> std::io::Result<()> {
+fn list(folder: &Path, name: &str, endings: &[&str], found: &mut Vec<String>) -> std::io::Result<()> {
     let entries = match folder.read_dir() {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -96,7 +102,7 @@ fn list(folder: &Path, name: &str, found: &mut Vec<String>) -> std::io::Result<(
         let file_name = entry.file_name();
         let Some(file_name) = file_name.to_str().filter(|n| !n.starts_with('.')) else { continue };
         let path = format!("{name}/{file_name}");
-        let is_definition = [".yaml", ".yml", ".json"].iter().any(|ending| file_name.ends_with(ending));
+        let is_definition = endings.iter().any(|ending| file_name.ends_with(ending));
         // A link that leads nowhere is found out when it is read, where the file is named.
         let Ok(kind) = entry.path().metadata() else {
             found.extend(is_definition.then_some(path));
@@ -104,7 +110,7 @@ fn list(folder: &Path, name: &str, found: &mut Vec<String>) -> std::io::Result<(
         };
         // A link to a folder may lead in a circle.
         if kind.is_dir() && !entry.file_type()?.is_symlink() {
-            list(&entry.path(), &path, found)?;
+            list(&entry.path(), &path, endings, found)?;
         } else if kind.is_file() && is_definition {
             found.push(path);
         }

@@ -84,6 +84,12 @@ impl Sources {
         sources
     }
 
+    /// Adds a file whose name is not there yet.
+    pub(crate) fn insert(&mut self, file: SourceFile) {
+        let at = self.files.partition_point(|known| known.document.name() < file.document.name());
+        self.files.insert(at, file);
+    }
+
     pub(crate) fn files(&self) -> &[SourceFile] {
         &self.files
     }

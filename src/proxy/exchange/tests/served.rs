@@ -47,6 +47,7 @@ pub fn plan(operations: Vec<Operation>, urls: &[String]) -> Plan {
         base_path: "/b".into(),
         transports: Transports { http: true, https: true },
         auth_header: None,
+        whole_path: false,
         owner: None,
         operations,
         source: source.clone(),
@@ -57,6 +58,7 @@ pub fn plan(operations: Vec<Operation>, urls: &[String]) -> Plan {
         strategy: if urls.len() > 1 { Strategy::Failover } else { Strategy::Single },
         urls: urls.iter().map(|url| EndpointUrl { url: url.clone(), etcd_key: None, source: source.clone() }).collect(),
         basic: None,
+        http2: false,
         guards: None,
         source,
     };
