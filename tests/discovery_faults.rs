@@ -51,6 +51,9 @@ impl Load {
                 while !over.load(Ordering::SeqCst) {
                     let sent = Instant::now();
                     let answer = client.ask("GET", "/a/x", &[], b"").map_err(|error| error.to_string());
+                    if answer.as_ref().is_ok_and(|answer| answer.field("connection") == Some("close")) {
+                        client = Client::connect(port);
+                    }
                     let who = answer.and_then(|answer| if answer.status() == 200 { Ok(answer.text()) } else { Err(answer.text()) });
                     asked.lock().unwrap().push((sent, who));
                     thread::sleep(PAUSE);

@@ -12,6 +12,7 @@ mod cookie;
 mod corpus;
 mod cors;
 mod discovery;
+mod discovery_dns;
 mod discovery_faults;
 mod endpoints;
 mod errors;

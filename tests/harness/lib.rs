@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod command;
+pub mod dns;
 pub mod fleet;
 pub mod gateway;
 pub mod h2;

@@ -29,7 +29,6 @@ pub struct Discovery {
     /// key is an endpoint, or a JSON array of endpoints. They are in the order of their keys, so that it is the same in every gateway.
     pub etcd: Option<String>,
     /// A name that is looked up. While there is no answer, the last good one counts.
-    #[serde(skip)]
     pub dns: Option<DnsName>,
     /// Take an empty group for what is meant: requests for it get `upstream.connect` until there is an endpoint again. Else the endpoints that
     /// went last serve on, with a line in the log and `tollgate_discovery_held`.
@@ -79,8 +78,8 @@ impl Discovery {
             (Some(etcd), None) => Place::Key(etcd.clone()),
             (None, Some(dns)) => Place::Name(dns.clone()),
             _ => {
-                let problem = Problem::error("discovery.source", "expected `etcd`, found nothing");
-                return Err(problem.hint("write `etcd: /services/pets/`"));
+                let problem = Problem::error("discovery.source", "expected either `etcd` or `dns`, and one of them");
+                return Err(problem.hint("write `etcd: /services/pets/` or `dns: { name: pets.example }`"));
             }
         };
         place.check()?;

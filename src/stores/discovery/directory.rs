@@ -150,6 +150,11 @@ impl Directory {
         self.lock().listed
     }
 
+    /// Whether anything is known of a name.
+    pub(super) fn knows(&self, name: &Arc<DnsName>) -> bool {
+        self.lock().known.contains_key(&Key::Dns(name.clone()))
+    }
+
     /// A key says these endpoints.
     pub(super) fn put(&self, key: Key, entries: Arc<[Entry]>, by: By) {
         if self.lock().put(key, entries, by) {

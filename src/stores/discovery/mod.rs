@@ -7,6 +7,7 @@
 //! Does **not** protect against: somebody who may write what is looked up. Over the endpoints that he says go requests and what they hold.
 
 mod directory;
+mod dns;
 mod entry;
 mod etcd;
 mod file;
@@ -14,13 +15,14 @@ mod file;
 use std::{
     collections::BTreeSet,
     io,
+    net::SocketAddr,
     path::PathBuf,
     pin::pin,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 use tollgate_etcd::Keys;
 use tollgate_filter_api::{Counter, Gauge, LogLimiter, MetricDoc, Metrics, Problem, Problems, Secret};
 
@@ -28,7 +30,8 @@ pub use directory::{Directory, Found, Key};
 pub use entry::Entry;
 
 use super::inputs::{blame, supervisor::supervise};
-use crate::config::{Config, DiscoveryStore, Place, Source, Variables};
+use crate::config::{Config, DiscoveryStore, DnsName, Place, Source, Variables};
+use dns::Tended;
 use etcd::Eye;
 
 /// The series written here.
@@ -42,6 +45,7 @@ pub const METRICS: &[MetricDoc] = &[
     MetricDoc { name: "discovery_bad_values_total", help: "Values read that say no endpoint; the last good one stays." },
     MetricDoc { name: "discovery_bad_keys", help: "Keys whose value says no endpoint now." },
     MetricDoc { name: "discovery_held", help: "Places that have no endpoints any more, and whose last ones serve on." },
+    MetricDoc { name: "discovery_dns_failures_total", help: "Look-ups of a name's endpoints that failed; the last answer is kept." },
     MetricDoc { name: "discovery_differences_total", help: "Changes that etcd had not told, found by reading everything again." },
 ];
 
@@ -58,6 +62,7 @@ const SAVE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub struct Lookup {
     etcd: Option<DiscoveryStore>,
+    servers: Vec<SocketAddr>,
     file: Option<PathBuf>,
 }
 
@@ -73,6 +78,8 @@ pub trait Consumer: Send + Sync {
 #[derive(Clone, Default)]
 struct Work {
     etcd: Option<(DiscoveryStore, Vec<Keys>)>,
+    names: Vec<Arc<DnsName>>,
+    servers: Vec<SocketAddr>,
     file: Option<PathBuf>,
     consumers: Arc<[Arc<dyn Consumer>]>,
 }
@@ -83,6 +90,7 @@ pub struct Discovery {
     pub directory: Arc<Directory>,
     work: watch::Sender<Work>,
     eye: Arc<Eye>,
+    metrics: Metrics,
     changes: Counter,
     held: Gauge,
     begun: OnceLock<Instant>,
@@ -96,6 +104,13 @@ pub fn lookup(config: &Config, variables: &Variables) -> Result<Lookup, Problems
     let mut problems = Problems::default();
     let written = config.gateway.stores.discovery.clone();
     let named = written.clone().filter(DiscoveryStore::names_etcd);
+    let servers = written.as_ref().map_or(Ok(Vec::new()), DiscoveryStore::name_servers).unwrap_or_else(|place| {
+        let problem = Problem::error("discovery.name_servers", "expected an address, with or without a port");
+        problems.push(
+            problem.at(config.file(), 0, format!("/stores/discovery/name_servers/{place}")).hint("write 192.0.2.53 or 192.0.2.53:5353"),
+        );
+        Vec::new()
+    });
     let file = written.and_then(|written| written.file);
     let store = named.clone().or_else(|| by_variables(variables)).map(|store| DiscoveryStore { file: file.clone(), ..store });
     match &store {
@@ -114,7 +129,7 @@ pub fn lookup(config: &Config, variables: &Variables) -> Result<Lookup, Problems
         }
     }
     config.locate(&mut problems);
-    if problems.has_errors() { Err(problems) } else { Ok(Lookup { etcd: store, file }) }
+    if problems.has_errors() { Err(problems) } else { Ok(Lookup { etcd: store, servers, file }) }
 }
 
 /// The etcd that variables of the reference product name.
@@ -133,6 +148,7 @@ impl Discovery {
         Arc::new(Self {
             eye: Arc::new(Eye::new(directory.clone(), metrics)),
             directory,
+            metrics: metrics.clone(),
             work: watch::Sender::new(Work::default()),
             changes: metrics.counter("discovery_changes_total", None),
             held: metrics.gauge("discovery_held", None),
@@ -153,12 +169,17 @@ impl Discovery {
     pub fn serve(&self, consumers: Vec<Arc<dyn Consumer>>, lookup: Lookup) {
         let sources: BTreeSet<_> = consumers.iter().flat_map(|consumer| consumer.sources()).collect();
         let keys: Vec<_> = sources.iter().filter_map(|source| keys(&source.place)).collect();
-        let Lookup { etcd: store, file } = lookup;
+        let names = sources.iter().filter_map(|source| match &source.place {
+            Place::Name(name) => Some(name),
+            Place::Key(_) | Place::Prefix(_) => None,
+        });
+        let names = names.cloned().map(Arc::new).collect();
+        let Lookup { etcd: store, servers, file } = lookup;
         if store.is_none() && !keys.is_empty() {
             log::info!("definitions name {} keys of etcd, and there is no `stores.discovery`: their own URLs serve", keys.len());
         }
         let etcd = store.filter(|_| !keys.is_empty()).map(|store| (store, keys));
-        self.work.send_replace(Work { etcd, file, consumers: consumers.into() });
+        self.work.send_replace(Work { etcd, names, servers, file, consumers: consumers.into() });
         // What came after they were built.
         self.directory.touch();
     }
@@ -173,7 +194,7 @@ impl Discovery {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let discovery = self.clone();
-        let work = async move { tokio::join!(discovery.follow(), discovery.clone().distribute(), discovery.keep()) };
+        let work = async move { tokio::join!(discovery.follow(), discovery.look_up(), discovery.clone().distribute(), discovery.keep()) };
         std::thread::Builder::new().name("discovery".to_owned()).spawn(move || runtime.block_on(work)).map(drop)
     }
 
@@ -193,6 +214,25 @@ impl Discovery {
             tokio::select! {
                 () = &mut mirroring => {}
                 changed = work.wait_for(|work| work.etcd != etcd) => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Looks names up, those of the day.
+    async fn look_up(&self) {
+        let mut work = self.work.subscribe();
+        loop {
+            let (names, servers) = {
+                let work = work.borrow_and_update();
+                (work.names.clone(), work.servers.clone())
+            };
+            let mut tasks = JoinSet::new();
+            for name in &names {
+                let tended = Arc::new(Tended::new(name.clone(), servers.clone(), self.directory.clone(), &self.metrics));
+                tasks.spawn(tend(tended));
+            }
+            if work.wait_for(|work| work.names != names || work.servers != servers).await.is_err() {
+                return;
             }
         }
     }
@@ -245,8 +285,15 @@ impl Discovery {
     /// What traffic waits for; nothing any more when the start is some seconds ago.
     pub fn missing(&self) -> Option<&'static str> {
         let waits = self.begun.get().is_none_or(|begun| begun.elapsed() < FIRST_VIEW);
-        let unread = self.work.borrow().etcd.is_some() && !self.directory.is_listed();
-        (waits && unread).then_some("the endpoints that etcd holds were not read yet")
+        if !waits {
+            return None;
+        }
+        let work = self.work.borrow();
+        if work.etcd.is_some() && !self.directory.is_listed() {
+            return Some("the endpoints that etcd holds were not read yet");
+        }
+        let unknown = work.names.iter().any(|name| !self.directory.knows(name));
+        unknown.then_some("a name whose records are endpoints was not looked up yet")
     }
 
     fn hand_out(&self) {
@@ -267,6 +314,15 @@ fn keys(place: &Place) -> Option<Keys> {
         Place::Prefix(prefix) => Some(Keys::Prefix(prefix.clone())),
         Place::Name(_) => None,
     }
+}
+
+/// Tends a name for ever; a failure of the task is told and survived.
+async fn tend(tended: Arc<Tended>) {
+    let make = || {
+        let tended = tended.clone();
+        async move { tended.run().await }
+    };
+    supervise(make, |failure| log::error!("the task that looks a name up is started again: {failure}")).await;
 }
 
 /// Mirrors for ever; a failure of the task is told and survived.
