@@ -2,6 +2,7 @@
 
 use std::{
     net::TcpListener,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -10,11 +11,13 @@ use serde_json::{Value, json};
 use tollgate_tests::{
     Client, Folder, Gateway, Project, Reply, Settings, Upstream,
     certificates::Authority,
+    command::binary,
     h2::{DATA, END_STREAM, H2, Outcome},
     h2_upstream::H2Upstream,
-    parts::{GrpcServer, grpc},
+    parts::{GrpcServer, grpc, process::Process},
     project::{open_api, operation},
     token::Issuer,
+    until,
 };
 
 /// An API as the definition of a gRPC service makes one: a POST for each method, below the service's full name.
@@ -232,6 +235,21 @@ fn a_deadline_holds_against_upstreams_that_are_silent_or_never_end_and_one_that_
 }
 
 #[test]
+fn an_upstream_with_tls_is_spoken_to_in_http2_and_must_show_its_certificate() {
+    let (folder, authority) = (Folder::new(), Authority::new("root"));
+    let ca = authority.write(&folder, "ca.pem");
+    let (certificate, key) = authority.issue("up", 2, &["localhost"]).write(&folder, "up");
+    let server = GrpcServer::with_tls(&certificate, &key);
+    let definition = service(&format!("https://localhost:{}/demo.Echo", server.tls));
+    for (upstream, status) in [(json!({ "ca": ca }), 0), (json!({}), 14)] {
+        let settings = Settings { h2c: true, config: json!({ "upstream": upstream }), tls: None };
+        let gateway = Gateway::serving(&definition, settings);
+        let answers = make(&gateway, &[unary("x"), call("Chat", "bidi", json!(["one", "two"]), json!({}))]);
+        assert_eq!([&answers[0]["status"], &answers[1]["status"]], [status, status], "{answers:?}");
+    }
+}
+
+#[test]
 fn an_answer_of_an_upstream_that_is_no_grpc_passes_for_the_client_to_map() {
     let upstream = Upstream::answering(|_| Reply::with(503, &["Content-Type: text/html"], "<p>down</p>"));
     let mut settings = settings(json!({}));
@@ -370,4 +388,28 @@ fn an_environment_replaces_the_endpoint_of_a_service_and_its_version_of_http() {
         let gateway = Gateway::start(&artifact, Settings { h2c: true, config: config(http), tls: None });
         assert_eq!(make(&gateway, &[unary("x")])[0]["status"], status);
     }
+}
+
+#[test]
+fn dev_serves_services_on_an_address_of_their_own_and_swaps_them_on_save() {
+    let (server, log) = (GrpcServer::start(), Folder::new());
+    let services = SERVICES.replace("ENDPOINT", &server.url()).replace("option (wso2.throttling_tier) = \"Three\";", "");
+    let services = services.replace("{ option (wso2.method_throttling_tier) = \"One\"; }", ";");
+    let project = Project::new().file("grpc_definitions/demo/demo.proto", &services);
+    let arguments =
+        ["--format".into(), "json".into(), "dev".into(), project.path().into_os_string(), "--listen".into(), "127.0.0.1:0".into()];
+    let process = Process::start(Command::new(binary()).args(arguments), log.join("log"));
+    let addresses: Value = until("dev to say where it is", || {
+        let said = process.said();
+        let (json, _) = said.split_once("\n}")?;
+        serde_json::from_str(&format!("{json}}}")).ok()
+    });
+    let port: u16 = addresses["grpc"].as_str().unwrap().rsplit_once(':').unwrap().1.parse().unwrap();
+    until("dev to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    assert_eq!(grpc::one(port, &unary("x"))["status"], 0);
+    let write = |text: &str| std::fs::write(project.path().join("grpc_definitions/demo/demo.proto"), text).unwrap();
+    write(&services.replace("rpc Unary", "rpc Renamed").replace("service Echo", "service Broken {\nservice Echo"));
+    assert_eq!(grpc::one(port, &unary("x"))["status"], 0);
+    write(&services.replace("rpc Unary", "rpc Renamed"));
+    until("the saved services to be served", || (grpc::one(port, &unary("x"))["status"] == 12).then_some(()));
 }

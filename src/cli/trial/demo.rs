@@ -11,7 +11,7 @@ use tollgate_filters::FILTERS;
 
 use super::{
     backend::{self, Backend},
-    issuer::{self, Issuer},
+    issuer::{self, Addresses, Issuer},
     sample::{PARCELS, RATES, Sample},
 };
 use crate::{
@@ -60,7 +60,7 @@ pub(in crate::cli) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     let sample = Sample::new(parcels.address()?, rates.address()?);
     let issuer = Issuer::new()?;
     let key = issuer.key_file()?;
-    let text = issuer::config(listen, admin, &key.path(), "off") + THROTTLE;
+    let text = issuer::config(Addresses { listen, grpc: None, admin }, &key.path(), "off") + THROTTLE;
     let config = ConfigSource::Text { name: "demo".to_owned(), text, base: std::env::temp_dir() };
     let gateway = Gateway::load(Arc::new(sample), config, FILTERS)?;
     std::thread::spawn(move || backend::serve(vec![parcels, rates]));

@@ -17,7 +17,7 @@ use tollgate_filters::FILTERS;
 
 use super::{
     demo::{free, listen_address},
-    issuer::{self, Issuer, KeyFile},
+    issuer::{self, Addresses, Issuer, KeyFile},
 };
 use crate::{
     cli::{
@@ -40,7 +40,8 @@ const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 ///
 /// Compiles in memory and watches the files: what is saved is served, what is
 /// wrong is printed, and then the version before it stays. Without --config,
-/// a key is made on the spot and a token for it is printed.
+/// a key is made on the spot and a token for it is printed; a project with
+/// .proto files gets an address for gRPC clients besides.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// The project folder.
@@ -84,15 +85,28 @@ pub(in crate::cli) fn run(args: &Args, format: Format) -> Result<(), Failure> {
 fn own_config(args: &Args, format: Format) -> Result<(ConfigSource, KeyFile), Failure> {
     let listen = listen_address(args.listen)?;
     let admin = free(listen.ip())?;
+    let grpc = if has_services(&args.folder) { Some(free(listen.ip())?) } else { None };
     let issuer = Issuer::new()?;
     let key = issuer.key_file()?;
     let token = issuer.token(LIFETIME)?;
     match format {
-        Format::Text => print(&format!("gateway http://{listen}\nadmin   http://{admin}\ntoken   {token}"))?,
-        Format::Json => print_json(&json!({ "gateway": format!("http://{listen}"), "admin": format!("http://{admin}"), "token": token }))?,
+        Format::Text => {
+            let grpc = grpc.map(|grpc| format!("grpc    {grpc}\n")).unwrap_or_default();
+            print(&format!("gateway http://{listen}\n{grpc}admin   http://{admin}\ntoken   {token}"))?;
+        }
+        Format::Json => {
+            let addresses =
+                json!({ "gateway": format!("http://{listen}"), "grpc": grpc, "admin": format!("http://{admin}"), "token": token });
+            print_json(&addresses)?;
+        }
     }
-    let text = issuer::config(listen, admin, &key.path(), "stdout");
+    let text = issuer::config(Addresses { listen, grpc, admin }, &key.path(), "stdout");
     Ok((ConfigSource::Text { name: "dev".to_owned(), text, base: args.folder.clone() }, key))
+}
+
+/// Whether a project has definitions of gRPC, whose clients speak HTTP/2.
+fn has_services(folder: &Path) -> bool {
+    tollgate_compiler::Project::open(folder).is_ok_and(|project| project.definitions.iter().any(|name| name.ends_with(".proto")))
 }
 
 /// What a file looks like from outside.

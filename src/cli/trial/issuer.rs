@@ -5,6 +5,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
+    net::SocketAddr,
     os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
     path::PathBuf,
     time::{Duration, SystemTime},
@@ -95,10 +96,21 @@ impl KeyFile {
     }
 }
 
+/// Where a gateway that serves to try things out listens.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) struct Addresses {
+    pub listen: SocketAddr,
+    /// For HTTP/2 without TLS.
+    pub grpc: Option<SocketAddr>,
+    pub admin: SocketAddr,
+}
+
 /// A gateway.yaml for these tokens.
-pub(in crate::cli) fn config(listen: std::net::SocketAddr, admin: std::net::SocketAddr, key: &std::path::Path, access_log: &str) -> String {
+pub(in crate::cli) fn config(at: Addresses, key: &std::path::Path, access_log: &str) -> String {
+    let Addresses { listen, grpc, admin } = at;
+    let grpc = grpc.map(|grpc| format!("  - {{ address: {grpc}, h2c: true }}\n")).unwrap_or_default();
     format!(
-        "listeners:\n  - address: {listen}\nadmin:\n  address: {admin}\naccess_log:\n  to: \"{access_log}\"\n\
+        "listeners:\n  - address: {listen}\n{grpc}admin:\n  address: {admin}\naccess_log:\n  to: \"{access_log}\"\n\
          chain:\n  - cors\n  - jwt:\n      issuers:\n        - issuer: {ISSUER}\n          audiences: [{AUDIENCE}]\n          \
          keys: {{ pem: {} }}\n  - authorize\n  - headers\n",
         key.display()

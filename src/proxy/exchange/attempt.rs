@@ -36,7 +36,7 @@ pub async fn next_peer(gateway: &Gateway, req: &RequestHeader, exchange: &mut Ex
     let begun = outbound.begun;
     outbound.ended = None;
     if let Some(pause) = outbound.pause.take().filter(|pause| !pause.is_zero()) {
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(outbound.patience.shortened(pause)).await;
     }
     loop {
         let turn = (id.value as usize).wrapping_add(outbound.attempts as usize + 1);

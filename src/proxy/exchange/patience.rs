@@ -73,6 +73,11 @@ impl Patience {
         self.deadline = Some(deadline);
     }
 
+    /// A pause before another attempt, no longer than the whole may last.
+    pub fn shortened(&self, pause: Duration) -> Duration {
+        self.end.map_or(pause, |end| pause.min(end.saturating_duration_since(Instant::now())))
+    }
+
     /// What is left of the time that the client gave, or of the whole when that is less. `None` when the client gave none.
     pub fn left(&self) -> Option<Duration> {
         self.deadline.and(self.end).map(|end| end.saturating_duration_since(Instant::now()))
