@@ -6,28 +6,28 @@ use serde_json::{Value, json};
 use tollgate_tests::{
     Client, Folder, Gateway, Reply, Settings, Upstream,
     parts::Etcd,
-    project::{artifact, everything, open_api},
+    project::{everything, open_api},
     revoking::percentiles,
     until,
 };
 
-const PREFIX: &str = "/services/pets/";
+pub const PREFIX: &str = "/services/pets/";
 
-fn key(name: &str) -> String {
+pub fn key(name: &str) -> String {
     format!("{PREFIX}{name}")
 }
 
 /// An upstream that answers with its name.
-fn named(name: &'static str) -> Upstream {
+pub fn named(name: &'static str) -> Upstream {
     Upstream::answering(move |_| Reply::new(200, name))
 }
 
-fn at(port: u16) -> Value {
+pub fn at(port: u16) -> Value {
     json!({ "discovery": { "endpoints": [format!("http://127.0.0.1:{port}")], "heartbeat": "1s" } })
 }
 
 /// A definition with a group `pets`.
-fn pets(endpoint: &str) -> Value {
+pub fn pets(endpoint: &str) -> Value {
     let mut definition = open_api("/a", "", everything());
     definition["x-wso2-endpoints"] = json!([{ "pets": { "urls": [endpoint], "type": "http" } }]);
     definition["x-wso2-production-endpoints"] = "#/x-wso2-endpoints/pets".into();
@@ -35,7 +35,7 @@ fn pets(endpoint: &str) -> Value {
 }
 
 /// A gateway over one definition with a group `pets`, which is looked up as `discovery` says.
-fn gateway(endpoint: &str, stores: &Value, discovery: &Value) -> Gateway {
+pub fn gateway(endpoint: &str, stores: &Value, discovery: &Value) -> Gateway {
     let mut config = json!({ "stores": stores });
     if !discovery.is_null() {
         config["endpoints"] = json!({ "pets": { "discovery": { "production": discovery } } });
@@ -44,13 +44,13 @@ fn gateway(endpoint: &str, stores: &Value, discovery: &Value) -> Gateway {
 }
 
 /// Who answered.
-fn who(client: &mut Client) -> String {
+pub fn who(client: &mut Client) -> String {
     let answer = client.ask("GET", "/a/x", &[], b"").unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.text());
     answer.text()
 }
 
-fn reaches(gateway: &Gateway, name: &str) {
+pub fn reaches(gateway: &Gateway, name: &str) {
     let mut client = gateway.connect();
     until(&format!("an answer of `{name}`"), || (who(&mut client) == name).then_some(()));
 }
@@ -212,59 +212,4 @@ fn a_start_without_etcd_begins_with_the_last_good_endpoints_of_the_file_and_a_br
     let third = start();
     assert_eq!(who(&mut third.connect()), "default");
     assert!(third.stderr().contains("nothing of it is used"), "{}", third.stderr());
-}
-
-#[test]
-fn keys_of_etcd_without_an_etcd_are_refused_where_they_are_written() {
-    let (folder, upstream) = (Folder::new(), named("default"));
-    let artifact = artifact(&folder, &open_api("/a", &upstream.url(), everything()));
-    let refused = |endpoints: Value, expected: &str| {
-        let config = json!({ "listeners": [{ "address": "127.0.0.1:1" }], "endpoints": endpoints });
-        let config = folder.write("gateway.yaml", serde_json::to_string_pretty(&config).unwrap());
-        let ran = tollgate_tests::tollgate(["run".as_ref(), artifact.as_os_str(), "-t".as_ref(), "-c".as_ref(), config.as_os_str()]);
-        assert_eq!(ran.code, 1);
-        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
-    };
-    let etcd = json!({ "discovery": { "production": { "etcd": PREFIX } } });
-    refused(json!({ "a": etcd }), "/endpoints/a/discovery/production/etcd");
-    refused(json!({ "*": etcd }), "/endpoints/*/discovery");
-    refused(json!({ "a": { "discovery": { "production": {} } } }), "/endpoints/a/discovery/production");
-}
-
-#[test]
-fn the_reference_products_names_count_from_the_environment_and_as_arguments_in_both_spellings() {
-    let etcd = Etcd::start();
-    let [default, one, two] = ["default", "one", "two"].map(named);
-    let definition = pets(&format!("etcd(pets,{})", default.url()));
-    let url = format!("http://127.0.0.1:{}", etcd.port);
-    etcd.put("pets", &one.url());
-    etcd.put("others", &two.url());
-    let told = |arguments: &[&str], variables: &[(&str, &str)]| Gateway::told(&definition, Settings::default(), arguments, variables);
-
-    reaches(&told(&[], &[]), "default");
-    reaches(&told(&[], &[("etcdurl", &url)]), "one");
-    reaches(&told(&["--set", &format!("etcdurl={url}")], &[("pets_prod_0_etcdKey", "others")]), "two");
-    reaches(&told(&[&format!("--etcdurl={url}"), "--pets_prod_0_etcdKey=pets"], &[("pets_prod_0_etcdKey", "others")]), "one");
-    reaches(&told(&[&format!("--pets_prod_endpoint_0={}", two.url())], &[]), "two");
-}
-
-#[test]
-fn what_is_set_and_changes_nothing_keeps_the_gateway_from_starting() {
-    let (folder, upstream) = (Folder::new(), named("default"));
-    let artifact = artifact(&folder, &pets(&upstream.url()));
-    let config = json!({ "listeners": [{ "address": "127.0.0.1:1" }], "stores": at(1) });
-    let config = folder.write("gateway.yaml", config.to_string());
-    let refused = |argument: &str, expected: &str| {
-        let fixed = ["run".as_ref(), artifact.as_os_str(), "-t".as_ref(), "-c".as_ref(), config.as_os_str(), argument.as_ref()];
-        let ran = tollgate_tests::tollgate(fixed);
-        assert_eq!(ran.code, 1, "{argument}");
-        assert!(ran.stderr.contains("nothing is changed by") && ran.stderr.contains(expected), "{argument}: {}", ran.stderr);
-        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
-    };
-    refused("--set=pet_prod_endpoint_0=http://hunter2", "did you mean `pets_prod_endpoint_0`?");
-    refused("--pets_prod_endpoint_1=http://hunter2", "did you mean `pets_prod_endpoint_0`?");
-    // The URL of the definition has no key.
-    refused("--pets_prod_0_etcdKey=hunter2", "pets_prod_endpoint_0");
-    // `stores.discovery` is there.
-    refused("--etcdpassword=hunter2", "known here are");
 }

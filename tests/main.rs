@@ -14,6 +14,7 @@ mod cors;
 mod discovery;
 mod discovery_dns;
 mod discovery_faults;
+mod discovery_settings;
 mod endpoints;
 mod errors;
 mod etcd;

@@ -125,12 +125,24 @@ impl Gateway {
     pub fn told(definition: &Value, settings: Settings, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
         let artifact = artifact(&folder, definition);
+        Self::told_in(folder, &artifact, settings, arguments, variables)
+    }
+
+    /// As [`start`](Self::start), with further arguments and variables of the environment.
+    ///
+    /// # Panics
+    /// When it ends, or is not ready in time.
+    pub fn told_artifact(artifact: &Path, settings: Settings, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::told_in(Folder::new(), artifact, settings, arguments, variables)
+    }
+
+    fn told_in(folder: Folder, artifact: &Path, settings: Settings, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let command = || {
             let mut command = Command::new(binary());
             command.envs(variables.iter().copied());
             command
         };
-        Self::launched(folder, &artifact, &|folder, ports| config(folder, &settings, ports), &command, arguments, Until::Ready)
+        Self::launched(folder, artifact, &|folder, ports| config(folder, &settings, ports), &command, arguments, Until::Ready)
     }
 
     /// As [`start`](Self::start), and waits only until it listens.

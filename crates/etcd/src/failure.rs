@@ -6,7 +6,7 @@ use tollgate_filter_api::Problem;
 use tollgate_outbound::quoted;
 use tonic::{Code, Status};
 
-use crate::{answer::Unfit, channel::MOST, mirror::Full};
+use crate::{answer::Unfit, channel::MOST, keys::Range, mirror::Full};
 
 /// Why nothing is mirrored now.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,14 @@ pub(crate) enum Lost {
 }
 
 impl Lost {
+    /// With the range that a refusal is about.
+    pub(crate) fn about(self, range: &Range) -> Self {
+        match self {
+            Self::Unfit(Unfit::Refused(why)) => Unfit::Refused(format!("{why}, about `{}`", quoted(range.beginning()))).into(),
+            other => other,
+        }
+    }
+
     /// Whether only a new listing of everything helps.
     pub(crate) fn asks_for_all(&self) -> bool {
         matches!(self, Self::Compacted(_) | Self::Replaced | Self::Full(_))

@@ -65,6 +65,10 @@ impl Range {
         ranges
     }
 
+    pub(crate) fn beginning(&self) -> &str {
+        self.keys.beginning()
+    }
+
     pub(crate) fn begin(&self) -> Vec<u8> {
         self.keys.beginning().as_bytes().to_vec()
     }

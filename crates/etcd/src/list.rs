@@ -59,7 +59,7 @@ async fn pages(channel: &Channel, range: &Range, mirror: &dyn Mirror, mut first:
                 limit = (limit / SHRINK).max(1);
                 continue;
             }
-            answer => answer?,
+            answer => answer.map_err(|lost| lost.about(range))?,
         };
         let here = Position::of(page.header())?;
         let first = *first.get_or_insert(here);

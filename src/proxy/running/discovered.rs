@@ -25,6 +25,8 @@ struct Last {
     supplied: Option<(Vec<Target>, &'static str)>,
     /// By key, what it said when it last said what the group can use.
     good: HashMap<Key, Arc<[Entry]>>,
+    /// By key, what the group cannot use, and was told.
+    unfit: HashMap<Key, Arc<[Entry]>>,
 }
 
 impl Discovered {
@@ -41,36 +43,39 @@ impl Discovered {
     /// The endpoints of now, and who says so, in a word.
     fn compose(&self, directory: &Directory, last: &mut Last) -> (Vec<Target>, &'static str) {
         let (mut targets, mut by) = (Vec::new(), None);
-        let mut good = HashMap::new();
+        let (mut good, mut unfit) = (HashMap::new(), HashMap::new());
         for part in &self.parts {
             match part.source.as_ref().and_then(|source| directory.find(source)) {
                 None => targets.extend(part.default.iter().cloned()),
                 Some(all) => {
                     for found in all {
                         by.get_or_insert(found.by.as_str());
-                        if let Some(entries) = self.fit(&found, last) {
-                            targets.extend(entries.iter().map(target));
-                            good.insert(found.key, entries);
-                        }
+                        let usable = self.usable(&found, last, &mut unfit);
+                        targets.extend(usable.iter().flat_map(|entries| entries.iter().map(target)));
+                        good.extend(usable.map(|entries| (found.key, entries)));
                     }
                 }
             }
         }
-        last.good = good;
+        (last.good, last.unfit) = (good, unfit);
         (targets, by.unwrap_or_else(|| self.parts.first().map_or("definition", |part| part.by)))
     }
 
     /// What a key says, or last said, that the group can use.
-    fn fit(&self, found: &Found, last: &Last) -> Option<Arc<[Entry]>> {
-        let known = last.good.get(&found.key);
-        if known.is_some_and(|known| Arc::ptr_eq(known, &found.entries)) {
-            return known.cloned();
+    fn usable(&self, found: &Found, last: &Last, unfit: &mut HashMap<Key, Arc<[Entry]>>) -> Option<Arc<[Entry]>> {
+        let is = |known: &Arc<[Entry]>| Arc::ptr_eq(known, &found.entries);
+        let good = last.good.get(&found.key);
+        if good.is_some_and(is) {
+            return good.cloned();
         }
-        let Some(problem) = found.entries.iter().find_map(|entry| self.group.refuses(&entry.url)) else {
-            return Some(found.entries.clone());
-        };
-        log::error!("{}: {problem}; the last good value stays", found.key);
-        known.cloned()
+        if !last.unfit.get(&found.key).is_some_and(is) {
+            let Some(problem) = found.entries.iter().find_map(|entry| self.group.refuses(&entry.url)) else {
+                return Some(found.entries.clone());
+            };
+            log::error!("{}: {problem}; the last good value stays", found.key);
+        }
+        unfit.insert(found.key.clone(), found.entries.clone());
+        good.cloned()
     }
 }
 

@@ -1,0 +1,168 @@
+//! Discovery, as it is set: by `gateway.yaml`, by the reference product's names, and by its own definition.
+
+use serde_json::{Value, json};
+use tollgate_tests::{
+    Folder, Gateway, Project, Settings,
+    certificates::Authority,
+    parts::{Etcd, PASSWORD, USER},
+    project::{artifact, everything, open_api},
+    shared_cases, until,
+};
+
+use crate::discovery::{PREFIX, at, gateway, key, named, pets, reaches, who};
+
+/// Puts another `gateway.yaml` in place of the running one.
+fn reload_with(gateway: &Gateway, change: impl Fn(&mut Value)) {
+    let config = gateway.folder.join("gateway.yaml");
+    let mut next: Value = serde_json::from_slice(&std::fs::read(&config).unwrap()).unwrap();
+    change(&mut next);
+    std::fs::write(&config, next.to_string()).unwrap();
+    let answer = gateway.reload();
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+}
+
+#[test]
+fn keys_of_etcd_without_an_etcd_are_refused_where_they_are_written() {
+    let (folder, upstream) = (Folder::new(), named("default"));
+    let artifact = artifact(&folder, &open_api("/a", &upstream.url(), everything()));
+    let refused = |endpoints: Value, expected: &str| {
+        let config = json!({ "listeners": [{ "address": "127.0.0.1:1" }], "endpoints": endpoints });
+        let config = folder.write("gateway.yaml", serde_json::to_string_pretty(&config).unwrap());
+        let ran = tollgate_tests::tollgate(["run".as_ref(), artifact.as_os_str(), "-t".as_ref(), "-c".as_ref(), config.as_os_str()]);
+        assert_eq!(ran.code, 1);
+        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+    };
+    let etcd = json!({ "discovery": { "production": { "etcd": PREFIX } } });
+    refused(json!({ "a": etcd }), "/endpoints/a/discovery/production/etcd");
+    refused(json!({ "*": etcd }), "/endpoints/*/discovery");
+    refused(json!({ "a": { "discovery": { "production": {} } } }), "/endpoints/a/discovery/production");
+}
+
+#[test]
+fn the_reference_products_names_count_from_the_environment_and_as_arguments_in_both_spellings() {
+    let etcd = Etcd::start();
+    let [default, one, two] = ["default", "one", "two"].map(named);
+    let definition = pets(&format!("etcd(pets,{})", default.url()));
+    let url = format!("http://127.0.0.1:{}", etcd.port);
+    etcd.put("pets", &one.url());
+    etcd.put("others", &two.url());
+    let told = |arguments: &[&str], variables: &[(&str, &str)]| Gateway::told(&definition, Settings::default(), arguments, variables);
+
+    reaches(&told(&[], &[]), "default");
+    reaches(&told(&[], &[("etcdurl", &url)]), "one");
+    reaches(&told(&["--set", &format!("etcdurl={url}")], &[("pets_prod_0_etcdKey", "others")]), "two");
+    reaches(&told(&[&format!("--etcdurl={url}"), "--pets_prod_0_etcdKey=pets"], &[("pets_prod_0_etcdKey", "others")]), "one");
+    reaches(&told(&[&format!("--pets_prod_endpoint_0={}", two.url())], &[]), "two");
+}
+
+#[test]
+fn what_is_set_and_changes_nothing_keeps_the_gateway_from_starting() {
+    let (folder, upstream) = (Folder::new(), named("default"));
+    let artifact = artifact(&folder, &pets(&upstream.url()));
+    let config = json!({ "listeners": [{ "address": "127.0.0.1:1" }], "stores": at(1) });
+    let config = folder.write("gateway.yaml", config.to_string());
+    let refused = |argument: &str, expected: &str| {
+        let fixed = ["run".as_ref(), artifact.as_os_str(), "-t".as_ref(), "-c".as_ref(), config.as_os_str(), argument.as_ref()];
+        let ran = tollgate_tests::tollgate(fixed);
+        assert_eq!(ran.code, 1, "{argument}");
+        assert!(ran.stderr.contains("nothing is changed by") && ran.stderr.contains(expected), "{argument}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    };
+    refused("--set=pet_prod_endpoint_0=http://hunter2", "did you mean `pets_prod_endpoint_0`?");
+    refused("--pets_prod_endpoint_1=http://hunter2", "did you mean `pets_prod_endpoint_0`?");
+    // The URL of the definition has no key.
+    refused("--pets_prod_0_etcdKey=hunter2", "pets_prod_endpoint_0");
+    // `stores.discovery` is there.
+    refused("--etcdpassword=hunter2", "known here are");
+}
+
+#[test]
+fn discovery_begins_changes_and_ends_with_a_reload() {
+    let (etcd, other) = (Etcd::start(), Etcd::start());
+    let [default, one, two, three] = ["default", "one", "two", "three"].map(named);
+    etcd.put(&key("1"), &one.url());
+    etcd.put("/services/dogs", &two.url());
+    other.put("/services/dogs", &three.url());
+    let gateway = gateway(&default.url(), &json!({}), &Value::Null);
+    assert_eq!(who(&mut gateway.connect()), "default");
+    let from = |etcd: &str| json!({ "pets": { "discovery": { "production": { "etcd": etcd } } } });
+    reload_with(&gateway, |config| {
+        config["stores"] = at(etcd.port);
+        config["endpoints"] = from(PREFIX);
+    });
+    reaches(&gateway, "one");
+    reload_with(&gateway, |config| config["endpoints"] = from("/services/dogs"));
+    reaches(&gateway, "two");
+    reload_with(&gateway, |config| config["stores"] = at(other.port));
+    reaches(&gateway, "three");
+    reload_with(&gateway, |config| drop(config.as_object_mut().unwrap().remove("endpoints")));
+    assert_eq!(who(&mut gateway.connect()), "default");
+    gateway.metric_reaches("tollgate_discovery_connected", 0.0);
+}
+
+#[test]
+fn etcd_over_tls_with_a_certificate_and_a_user_says_where_endpoints_are() {
+    let (authority, folder) = (Authority::new("etcd"), Folder::new());
+    let client = authority.issue("root", 3, &[]);
+    let mut etcd = Etcd::secure(&authority, &authority.issue("n1", 2, &["127.0.0.1", "localhost"]), &client);
+    etcd.demand_users(USER, PASSWORD, PREFIX);
+    let [default, found] = ["default", "found"].map(named);
+    etcd.ctl(&["put", &key("1"), &found.url()]);
+    let (certificate, private) = client.write(&folder, "client");
+    let password = folder.write("password", PASSWORD);
+    let settings = json!({ "discovery": {
+        "endpoints": [etcd.url()], "ca": authority.write(&folder, "ca.pem"),
+        "client_certificate": { "certificate": certificate, "key": private },
+        "username": USER, "password": format!("${{file:{}}}", password.display()),
+    } });
+    let gateway = gateway(&default.url(), &settings, &json!({ "etcd": PREFIX }));
+    reaches(&gateway, "found");
+    // What the user may not read is said, and nothing else is lost by it.
+    reload_with(&gateway, |config| config["endpoints"]["pets"]["discovery"]["production"]["etcd"] = "/secrets/".into());
+    until("a line in the log", || gateway.stderr().contains("permission denied").then_some(()));
+    assert_eq!(who(&mut gateway.connect()), "default");
+    assert!(gateway.stderr().contains("`/secrets/`") && !gateway.stderr().contains(PASSWORD), "{}", gateway.stderr());
+}
+
+#[test]
+fn the_reference_products_own_definition_is_served_as_it_served_it() {
+    let Some(folder) = shared_cases("12-wso2") else { return };
+    let text = std::fs::read(folder.join("tests/openAPIs/serviceDiscovery/etcd_test.yaml")).unwrap();
+    let waived = "jwt,basic_auth,throttle";
+    let artifact = Project::new().definition("etcd_test.yaml", text);
+    let artifact = artifact.build(&["--waive-to-open", waived]);
+    let (mut etcd, [default, found]) = (Etcd::start(), ["default", "found"].map(named));
+    let url = format!("http://127.0.0.1:{}", etcd.port);
+    let config = json!({ "errors": "wso2", "waive_to_open": waived.split(',').collect::<Vec<_>>() });
+    let start = |arguments: &[&str]| {
+        let own = format!("--PizzaShackAPI:1.0.0_prod_endpoint_0={}", default.url());
+        let all = [&[own.as_str()], arguments].concat();
+        Gateway::told_artifact(&artifact, Settings::of(config.clone()), &all, &[])
+    };
+    let who = |gateway: &Gateway| gateway.get("/pizzashack/1.0.0/noauth").text();
+    let reaches = |gateway: &Gateway, name: &str| until(name, || (who(gateway) == name).then_some(()));
+
+    let without = start(&[]);
+    assert_eq!(who(&without), "default");
+    assert!(without.stderr().contains("their own URLs serve"), "{}", without.stderr());
+
+    let gateway = start(&[&format!("--etcdurl={url}")]);
+    assert_eq!(who(&gateway), "default", "the key is missing");
+    etcd.put("pizzashackprod", &found.url());
+    reaches(&gateway, "found");
+    etcd.put("pizzashackprod", "not a URL");
+    gateway.metric_reaches("tollgate_discovery_bad_values_total", 1.0);
+    assert_eq!(who(&gateway), "found", "the reference product answers 500 here");
+    etcd.delete("pizzashackprod");
+    reaches(&gateway, "default");
+    etcd.kill();
+    assert_eq!(who(&gateway), "default");
+    assert_eq!(who(&start(&[&format!("--etcdurl={url}")])), "default", "an etcd that is away does not keep it from starting");
+    etcd.restart();
+    etcd.demand_users(USER, PASSWORD, "pizza");
+    etcd.ctl(&["put", "pizzashackprod", &found.url()]);
+    let wrong = start(&[&format!("--etcdurl={url}"), &format!("--etcdusername={USER}"), "--etcdpassword=wrong"]);
+    assert_eq!(who(&wrong), "default", "nor does a wrong password");
+    let right = start(&[&format!("--etcdurl={url}"), &format!("--etcdusername={USER}"), &format!("--etcdpassword={PASSWORD}")]);
+    reaches(&right, "found");
+}
