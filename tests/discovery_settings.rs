@@ -1,9 +1,11 @@
 //! Discovery, as it is set: by `gateway.yaml`, by the reference product's names, and by its own definition.
 
 use serde_json::{Value, json};
+use tollgate_document::{Document, Limits};
 use tollgate_tests::{
     Folder, Gateway, Project, Settings,
     certificates::Authority,
+    dns::{A, DnsServer, Said},
     parts::{Etcd, PASSWORD, USER},
     project::{artifact, everything, open_api},
     shared_cases, until,
@@ -165,4 +167,55 @@ fn the_reference_products_own_definition_is_served_as_it_served_it() {
     assert_eq!(who(&wrong), "default", "nor does a wrong password");
     let right = start(&[&format!("--etcdurl={url}"), &format!("--etcdusername={USER}"), &format!("--etcdpassword={PASSWORD}")]);
     reaches(&right, "found");
+}
+
+/// The blocks of a language in a page.
+fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
+    let fence = format!("```{language}\n");
+    page.split(fence.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[test]
+fn what_the_guide_shows_works_as_it_says() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/discovery.md")).unwrap();
+    let (etcd, folder) = (Etcd::start(), Folder::new());
+    let [default, one, two] = ["default", "one", "two"].map(named);
+    let server = DnsServer::start(|name, kind| match (name, kind) {
+        ("pets.internal", A) => Said::Addresses(vec![std::net::Ipv4Addr::LOCALHOST], 60),
+        _ => Said::Empty,
+    });
+    // The machines of the guide stand here.
+    let here = |text: &str| {
+        let etcd = format!("http://127.0.0.1:{}", etcd.port);
+        let text = text.replace("http://pets-1.internal:8080", &one.url()).replace("http://pets-2.internal:8080", &two.url());
+        let text = (1..=3).fold(text, |text, number| text.replace(&format!("http://etcd-{number}.internal:2379"), &etcd));
+        let file = folder.join("endpoints.json").display().to_string();
+        text.replace("/var/lib/tollgate/endpoints.json", &file).replace("port: 8080", &format!("port: {}", two.port))
+    };
+    let parse = |text: &str| Document::parse("discovery.md", here(text).as_bytes(), &Limits::default()).unwrap().value();
+    let [by_etcd, by_dns] = <[&str; 2]>::try_from(blocks(&page, "yaml")).unwrap().map(parse);
+
+    let gateway = gateway(&default.url(), &by_etcd["stores"], &by_etcd["endpoints"]["pets"]["discovery"]["production"]);
+    let commands = here(blocks(&page, "sh")[0]);
+    for command in commands.lines() {
+        let (key, value) = command.strip_prefix("etcdctl put ").unwrap().split_once(' ').unwrap();
+        etcd.put(key, value.trim_matches('\''));
+    }
+    let mut client = gateway.connect();
+    until("both endpoints", || {
+        let seen: std::collections::BTreeSet<_> = (0..8).map(|_| who(&mut client)).collect();
+        (seen.len() == 2 && seen.contains("one") && seen.contains("two")).then_some(())
+    });
+    reload_with(&gateway, |config| {
+        config["stores"] = json!({ "discovery": { "name_servers": [format!("127.0.0.1:{}", server.port)] } });
+        config["endpoints"]["pets"] = by_dns["endpoints"]["pets"].clone();
+    });
+    until("the name to be looked up", || (server.asked("pets.internal", A) > 0).then_some(()));
+    until("its address alone", || (0..8).all(|_| who(&mut client) == "two").then_some(()));
+
+    let metrics = gateway.admin("/metrics").text();
+    let series = page.lines().filter_map(|line| line.strip_prefix("| `tollgate_discovery_")?.split('`').next());
+    let told: Vec<_> = series.filter(|name| *name != "dns_failures_total").collect();
+    assert_eq!(told.len(), 7);
+    told.iter().for_each(|name| assert!(metrics.contains(&format!("\ntollgate_discovery_{name} ")), "{name}: {metrics}"));
 }

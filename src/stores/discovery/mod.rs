@@ -11,6 +11,7 @@ mod dns;
 mod entry;
 mod etcd;
 mod file;
+mod lookup;
 
 use std::{
     collections::BTreeSet,
@@ -24,13 +25,14 @@ use std::{
 
 use tokio::{sync::watch, task::JoinSet};
 use tollgate_etcd::Keys;
-use tollgate_filter_api::{Counter, Gauge, LogLimiter, MetricDoc, Metrics, Problem, Problems, Secret};
+use tollgate_filter_api::{Counter, Gauge, LogLimiter, MetricDoc, Metrics};
 
 pub use directory::{Directory, Found, Key};
 pub use entry::Entry;
+pub use lookup::{Lookup, lookup};
 
-use super::inputs::{blame, supervisor::supervise};
-use crate::config::{Config, DiscoveryStore, DnsName, Place, Source, Variables};
+use super::inputs::supervisor::supervise;
+use crate::config::{DiscoveryStore, DnsName, Place, Source};
 use dns::Tended;
 use etcd::Eye;
 
@@ -49,22 +51,11 @@ pub const METRICS: &[MetricDoc] = &[
     MetricDoc { name: "discovery_differences_total", help: "Changes that etcd had not told, found by reading everything again." },
 ];
 
-/// Settings that a problem's code may name.
-const FIELDS: &[&str] = &["endpoints", "username", "password", "relist", "heartbeat", "ca", "client_certificate"];
-
 /// How long traffic waits, from the start on, for what those say who are asked.
 const FIRST_VIEW: Duration = Duration::from_secs(5);
 
 /// Least time between two writings of the file.
 const SAVE: Duration = Duration::from_secs(1);
-
-/// Whoever is looked up.
-#[derive(Clone, Debug, Default)]
-pub struct Lookup {
-    etcd: Option<DiscoveryStore>,
-    servers: Vec<SocketAddr>,
-    file: Option<PathBuf>,
-}
 
 /// Somebody whose endpoints are looked up.
 pub trait Consumer: Send + Sync {
@@ -94,51 +85,6 @@ pub struct Discovery {
     changes: Counter,
     held: Gauge,
     begun: OnceLock<Instant>,
-}
-
-/// Whoever is looked up, by the configuration or else by variables; all that can be judged before a connection is made is.
-///
-/// # Errors
-/// What is wrong, where the configuration says it.
-pub fn lookup(config: &Config, variables: &Variables) -> Result<Lookup, Problems> {
-    let mut problems = Problems::default();
-    let written = config.gateway.stores.discovery.clone();
-    let named = written.clone().filter(DiscoveryStore::names_etcd);
-    let servers = written.as_ref().map_or(Ok(Vec::new()), DiscoveryStore::name_servers).unwrap_or_else(|place| {
-        let problem = Problem::error("discovery.name_servers", "expected an address, with or without a port");
-        problems.push(
-            problem.at(config.file(), 0, format!("/stores/discovery/name_servers/{place}")).hint("write 192.0.2.53 or 192.0.2.53:5353"),
-        );
-        Vec::new()
-    });
-    let file = written.and_then(|written| written.file);
-    let store = named.clone().or_else(|| by_variables(variables)).map(|store| DiscoveryStore { file: file.clone(), ..store });
-    match &store {
-        // Whether there are keys to read is not known yet.
-        Some(store) => match tollgate_etcd::check(&etcd::settings(store, vec![Keys::One("/".to_owned())])) {
-            Err(problem) if named.is_none() => problems.push(Problem { message: format!("etcdurl: {}", problem.message), ..problem }),
-            Err(problem) => problems.push(blame(problem, config, "/stores/discovery", FIELDS)),
-            Ok(()) => {}
-        },
-        None => {
-            for pointer in config.gateway.endpoints.iter().flat_map(|(name, entry)| entry.etcd_places(name)) {
-                let problem = Problem::error("discovery.store", "expected `stores.discovery` beside `etcd`, found none");
-                problems
-                    .push(problem.at(config.file(), 0, pointer).hint("write `stores: { discovery: { endpoints: [http://HOST:2379] } }`"));
-            }
-        }
-    }
-    config.locate(&mut problems);
-    if problems.has_errors() { Err(problems) } else { Ok(Lookup { etcd: store, servers, file }) }
-}
-
-/// The etcd that variables of the reference product name.
-fn by_variables(variables: &Variables) -> Option<DiscoveryStore> {
-    let urls = variables.get("etcdurl").filter(|urls| !urls.is_empty())?;
-    let mut store = DiscoveryStore::at(urls.split(',').map(|url| url.trim().to_owned()).collect());
-    store.username = variables.get("etcdusername").filter(|name| !name.is_empty());
-    store.password = variables.get("etcdpassword").filter(|password| !password.is_empty()).map(Secret::new);
-    Some(store)
 }
 
 impl Discovery {
