@@ -130,6 +130,17 @@ fn the_status_of_an_upstream_reaches_client_and_log_as_it_is() {
 }
 
 #[test]
+fn a_stream_that_either_side_ends_early_has_the_status_of_whoever_ended_it() {
+    let (_server, gateway) = world(json!({ "limits": { "body_bytes": "1MiB" } }));
+    let early = call("Total", "client", json!([100_000, 100_000, 1]), json!({ "pause": 0.2, "metadata": [["fail-with", "9"]] }));
+    let too_long = call("Chat", "bidi", json!(["one", 2 << 20]), json!({ "pause": 0.2 }));
+    let answers = make(&gateway, &[early, too_long]);
+    assert_eq!(answers[0]["status"], 9, "{answers:?}");
+    assert_eq!((&answers[1]["status"], &answers[1]["messages"]), (&json!(8), &json!(["one"])), "{answers:?}");
+    assert!(answers[1]["details"].as_str().unwrap().contains("limit.body_bytes"), "{answers:?}");
+}
+
+#[test]
 fn messages_that_a_client_compresses_pass_as_they_are() {
     let (_server, gateway) = world(json!({}));
     let text = "again and again ".repeat(1000);

@@ -100,7 +100,7 @@ async fn forward(session: &mut Session, exchange: &mut Box<Exchange>, may_hold: 
     let arrival = Arrival::new(id, connection.clone(), snapshot.clone());
     let body = body.map(|body| body.bytes().clone());
     let mut outer = Box::new(Exchange::new(id, exchange.time));
-    (outer.delegated, outer.arrival) = (true, Some(arrival));
+    (outer.delegated, outer.grpc, outer.arrival) = (true, exchange.grpc, Some(arrival));
     let handed = Handed(Mutex::new(Some((std::mem::replace(exchange, outer), head))));
     let ctx = Ctx::builder().user_ctx(Box::new(handed)).body_mode(BodyMode::ExpectBody).build();
     let Some(spawner) = &session.subrequest_spawner else { return Err(Error::new(ErrorType::InternalError)) };

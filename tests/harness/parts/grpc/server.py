@@ -4,6 +4,7 @@ Prints its ports, a line of JSON: `{"plain": 1234, "tls": 1235}`; the second onl
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 
@@ -25,40 +26,57 @@ def look(method, context):
     return metadata
 
 
-async def unary(request, context):
-    metadata = look("Unary", context)
-    await context.send_initial_metadata((("served-by", "python"), ("initial-bin", b"\x00\xff")))
-    context.set_trailing_metadata((("served", "1"), ("trailing-bin", b"\x01\xfe")))
+async def fail(metadata, context):
+    """Ends a call with a status when it is told to."""
     code = int(metadata.get("fail-with", "0"))
     if code:
         status = next(status for status in grpc.StatusCode if status.value[0] == code)
         await context.abort(status, "as it was told: 50 % of ü")
+
+
+async def unary(request, context):
+    metadata = look("Unary", context)
+    await context.send_initial_metadata((("served-by", "python"), ("initial-bin", b"\x00\xff")))
+    context.set_trailing_metadata((("served", "1"), ("trailing-bin", b"\x01\xfe")))
+    await fail(metadata, context)
     return request
 
 
-async def wait(_, context):
-    """Never answers; notes that it was called off."""
-    call = look("Wait", context).get("call", "")
-    ENDED[call] = "waits"
+@contextlib.contextmanager
+def noted(metadata):
+    """Notes that a call which waits for ever was called off, wherever that meets it."""
     try:
-        await asyncio.Event().wait()
-    except asyncio.CancelledError:
-        ENDED[call] = "cancelled"
-        raise
+        yield
+    finally:
+        if "then-wait" in metadata:
+            ENDED[metadata.get("call", "")] = "cancelled"
+
+
+async def forever(metadata):
+    ENDED[metadata.get("call", "")] = "waits"
+    await asyncio.Event().wait()
+
+
+async def wait(_, context):
+    """Never answers."""
+    metadata = look("Wait", context) | {"then-wait": ""}
+    with noted(metadata):
+        await forever(metadata)
 
 
 async def count(request, context):
     """As many messages as the request says, each of as many bytes; then waits when it is told to."""
     metadata = look("Count", context)
     number, size = (int(word) for word in request.split())
-    for _ in range(number):
-        yield bytes(size)
-    if "then-wait" in metadata:
-        await wait(request, context)
+    with noted(metadata):
+        for _ in range(number):
+            yield bytes(size)
+        if "then-wait" in metadata:
+            await forever(metadata)
 
 
 async def total(requests, context):
-    look("Total", context)
+    await fail(look("Total", context), context)
     number = size = 0
     async for request in requests:
         number, size = number + 1, size + len(request)
@@ -71,10 +89,11 @@ async def chat(requests, context):
     OPEN["now"] += 1
     OPEN["most"] = max(OPEN["most"], OPEN["now"])
     try:
-        async for request in requests:
-            yield request
-            if "then-wait" in metadata:
-                await wait(request, context)
+        with noted(metadata):
+            async for request in requests:
+                yield request
+                if "then-wait" in metadata:
+                    await forever(metadata)
     finally:
         OPEN["now"] -= 1
 
