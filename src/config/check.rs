@@ -134,6 +134,8 @@ fn never_overridden(endpoint: &EndpointOverride) -> Vec<&'static str> {
         retry: _,
         circuit_breaker: _,
         capacity: _,
+        canary: _,
+        mirror: _,
         production: _,
         sandbox: _,
         discovery: _,

@@ -194,6 +194,8 @@ fn resolve_endpoint(endpoint: &mut EndpointOverride, base: &Path) {
         retry: _,
         circuit_breaker: _,
         capacity: _,
+        canary: _,
+        mirror: _,
     } = endpoint;
     start_at(base, files(client_certificate).chain(ca));
 }

@@ -19,8 +19,9 @@ mod waivers;
 
 pub use chain::{ChainSpec, FilterSpec, StepSpec, gives_principal};
 pub use endpoints::{
-    Absence, Balance, BalanceKey, BalanceStrategy, Capacity, Check, CircuitBreaker, Discovered, Discovery, DnsName, Eject, EndpointTarget,
-    GrpcCheck, HttpCheck, Percent, Place, Probe, Records, Retry, Scheme, Source, StatusRange, StickyCookie, Variables,
+    Absence, Balance, BalanceKey, BalanceStrategy, Canary, CanaryHeader, Capacity, Check, CircuitBreaker, Discovered, Discovery, DnsName,
+    Eject, EndpointTarget, GrpcCheck, HttpCheck, Mirror, Percent, Place, Probe, Records, Retry, Scheme, Source, StatusRange, StickyCookie,
+    Variables,
 };
 pub use forwarding::Forwarding;
 pub use identity::ConfigurationId;

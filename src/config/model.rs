@@ -11,7 +11,8 @@ use serde_json::Value;
 use tollgate_filter_api::{Interval, Secret};
 
 use super::{
-    Balance, Capacity, Check, CircuitBreaker, Discovered, Eject, EndpointTarget, Forwarding, Limits, RequestIds, Retry, Security, Stores,
+    Balance, Canary, Capacity, Check, CircuitBreaker, Discovered, Eject, EndpointTarget, Forwarding, Limits, Mirror, RequestIds, Retry,
+    Security, Stores,
 };
 
 /// The environment of a gateway.
@@ -352,6 +353,10 @@ pub struct EndpointOverride {
     pub circuit_breaker: Option<CircuitBreaker>,
     /// How many requests may be in progress. Absent: as `advanceEndpointConfig` of the definition says, or else any number.
     pub capacity: Option<Capacity>,
+    /// Endpoints that take a part of the requests. Not for `*`.
+    pub canary: Option<Canary>,
+    /// Endpoints that get copies of requests. Not for `*`.
+    pub mirror: Option<Mirror>,
 }
 
 /// Credentials of basic authentication.

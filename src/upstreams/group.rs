@@ -20,6 +20,7 @@ use super::{
         template::{Template, Unfit},
         url::ParsedUrl,
     },
+    siblings::{Canary, Mirror},
 };
 
 /// Makes endpoints.
@@ -58,6 +59,8 @@ pub struct Group<C> {
     pub environment: Environment,
     template: Template,
     shared: Arc<Shared>,
+    pub(super) canary: Option<Canary<C>>,
+    pub(super) mirror: Option<Arc<Mirror<C>>>,
     factory: Arc<Factory<C>>,
     current: ArcSwap<EndpointSet<C>>,
     /// Suppliers take turns; requests do not come here.
@@ -77,7 +80,17 @@ impl<C> Group<C> {
         let shared = Arc::new(Shared::new(policy, &factory.metrics, &label));
         let none = EndpointSet::new(template.group.clone(), Vec::new(), Vec::new(), shared.clone());
         let current = ArcSwap::from_pointee(none);
-        Self { name: template.group.clone(), environment, template, shared, factory, current, supplying: Mutex::default() }
+        Self {
+            name: template.group.clone(),
+            environment,
+            template,
+            shared,
+            canary: None,
+            mirror: None,
+            factory,
+            current,
+            supplying: Mutex::default(),
+        }
     }
 
     /// What series call it.
@@ -93,6 +106,12 @@ impl<C> Group<C> {
     /// The endpoints of now, for whoever checks or shows them.
     pub fn endpoints(&self) -> Arc<EndpointSet<C>> {
         self.current.load_full()
+    }
+
+    /// Whether it has an endpoint that is ready for itself.
+    pub fn is_ready(&self, now: Instant) -> bool {
+        let set = self.current.load_full();
+        !set.endpoints().is_empty() && set.picture(now).healthy > 0
     }
 
     /// Tells what a check says of an endpoint, unless it has left.

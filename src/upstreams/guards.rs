@@ -79,6 +79,12 @@ pub const METRICS: &[MetricDoc] = &[
         help: "Endpoints that failed as much and were not ejected, because too many were already.",
     },
     MetricDoc { name: "upstream_circuits_opened_total", help: "Circuit breakers of endpoints that opened." },
+    MetricDoc { name: "mirror_copies_total", help: "Copies of requests that a mirror has answered." },
+    MetricDoc {
+        name: "mirror_dropped_total",
+        help: "Requests that were to be copied and were not: their body is too long, or too many copies were in progress.",
+    },
+    MetricDoc { name: "mirror_failures_total", help: "Copies of requests that a mirror has not answered." },
     MetricDoc { name: "upstream_full_total", help: "Requests that no endpoint of their group had room for." },
 ];
 

@@ -22,6 +22,7 @@ mod policy;
 mod selection;
 mod set;
 mod settings;
+mod siblings;
 mod target;
 mod upstream;
 mod view;
@@ -44,6 +45,7 @@ pub use settings::{
     timeouts::Timeouts,
     trust::{Identity, UpstreamTrust},
 };
+pub use siblings::{Copy, Mirror};
 pub use target::{MOST_WEIGHT, Target};
 use tollgate_filter_api::Problems;
 pub use upstream::Upstream;
@@ -78,6 +80,11 @@ impl<C> Upstreams<C> {
     /// What the endpoints of each group consist of, in the order of the groups.
     pub fn parts(&self) -> &[Vec<Part>] {
         &self.parts
+    }
+
+    /// Every group, and after each its canary and its mirror.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Group<C>>> {
+        self.groups.iter().flat_map(|group| std::iter::once(group).chain(group.siblings()))
     }
 
     /// Every group, in the order of the Plan.

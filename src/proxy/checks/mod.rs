@@ -34,12 +34,12 @@ const AT_ONCE: usize = 100;
 
 /// Checks endpoints, for ever.
 pub async fn run(gateway: Arc<Gateway>) {
-    let connector = Arc::new(Connector::new(None));
+    let connector = gateway.kernel.beside.clone();
     let (mut known, mut tasks) = (HashSet::new(), JoinSet::new());
     loop {
         let snapshot = gateway.current();
         let mut seen = HashSet::new();
-        for group in snapshot.upstreams.groups() {
+        for group in snapshot.upstreams.all() {
             let Some(check) = &group.policy().check else { continue };
             let set = group.endpoints();
             for (place, endpoint) in set.endpoints().iter().enumerate() {

@@ -68,7 +68,12 @@ pub async fn decide(gateway: &Gateway, session: &mut Session, exchange: &mut Exc
             Some(admitted) if group.policy().balancing.is_personal() => personal(group, session.req_header(), admitted, now),
             _ => Choice::at(now),
         };
-        Outbound::new(group.select(choice))
+        if !group.has_siblings() {
+            return Outbound::new(group.select(choice));
+        }
+        let number = exchange.id.value as u64;
+        let taken = group.divert(&session.req_header().headers, &choice, number);
+        Outbound { mirror: group.mirrored(number).cloned(), ..Outbound::new(taken.select(choice)) }
     });
     (arrival.routing, arrival.course) = (routing, admitted.map(|admitted| Course { admitted, outbound }));
     ended.map(drop).map_err(|refusal| answer(&gateway.kernel, arrival, refusal))

@@ -37,7 +37,7 @@ use crate::{
         },
         running::gateway::Gateway,
         server::{overload, pressure},
-        transport::{server_name, upstream_connections::Hold},
+        transport::{mirror::Copying, server_name, upstream_connections::Hold},
     },
     upstreams::Report,
 };
@@ -175,7 +175,11 @@ impl ProxyHttp for Phases {
         if outbound.reads_answers {
             whole_answer::ask(req)?;
         }
-        run.upstream(chain, RequestHead::wrap_mut(req), call).map_err(|fault| ending.faulted(&fault))
+        run.upstream(chain, RequestHead::wrap_mut(req), call).map_err(|fault| ending.faulted(&fault))?;
+        if let Some(mirror) = outbound.mirror.take() {
+            outbound.copying = Copying::begin(&mirror, req, uri, routing.base_len, id.value as usize);
+        }
+        Ok(())
     }
 
     async fn request_body_filter(
@@ -188,6 +192,9 @@ impl ProxyHttp for Phases {
         let Going { connection, outbound, .. } = exchange.going()?;
         if end {
             connection.expect(Phase::Free);
+        }
+        if outbound.copying.is_some() {
+            outbound.copy(body.as_ref(), end, &self.0.kernel.beside);
         }
         if body.as_ref().is_some_and(|body| !body.is_empty()) {
             outbound.patience.body_sent().map_err(|spent| exchange.spent(spent))?;

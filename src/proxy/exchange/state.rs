@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use pingora::{Error, ErrorType};
+use bytes::Bytes;
+use pingora::{Error, ErrorType, connectors::http::Connector};
 use tollgate_filter_api::{Answer, Body, Call, Cause, Fault, KeyType, Outcome, Principal, Reason, RequestId, Rule};
 
 use super::{patience::Patience, response_rules::AnswerFields, subrequest::Back, whole_answer::Held};
@@ -17,9 +18,13 @@ use crate::{
     proxy::{
         client::connection::Connection,
         running::snapshot::Snapshot,
-        transport::{Dial, Flow, upstream_peer::Selection},
+        transport::{
+            Dial, Flow,
+            mirror::Copying,
+            upstream_peer::{Selection, UpstreamPeer},
+        },
     },
-    upstreams::Report,
+    upstreams::{Mirror, Report},
 };
 
 /// Why the gateway answered a request itself. Made of an answer alone, so that no refusal is without its cause.
@@ -128,6 +133,10 @@ pub struct Outbound {
     pub patience: Patience,
     /// What the answer's fields hold that must be seen to.
     pub answer_fields: Option<AnswerFields>,
+    /// Who gets a copy of it.
+    pub mirror: Option<Arc<Mirror<UpstreamPeer>>>,
+    /// The copy, while it is made.
+    pub copying: Option<Box<Copying>>,
     /// The pause before the next attempt.
     pub pause: Option<Duration>,
     /// The answer may be tried elsewhere: nothing of it was passed on.
@@ -301,6 +310,8 @@ impl Outbound {
             ended: None,
             patience: Patience::default(),
             answer_fields: None,
+            mirror: None,
+            copying: None,
             pause: None,
             status_retry: false,
             reads_answers: false,
@@ -312,6 +323,19 @@ impl Outbound {
     /// What is under way on the connection to the upstream.
     pub fn flow(&self) -> Option<&Flow> {
         self.dial.as_ref()?.flow()
+    }
+
+    /// A piece of the body goes into the copy, which is sent at the end. Of a request that is tried again, the first attempt is copied.
+    pub fn copy(&mut self, piece: Option<&Bytes>, end: bool, connector: &Arc<Connector>) {
+        let Some(mut copying) = self.copying.take() else { return };
+        if !piece.is_none_or(|piece| copying.piece(piece)) {
+            return;
+        }
+        if end {
+            copying.send(connector.clone());
+        } else {
+            self.copying = Some(copying);
+        }
     }
 
     /// Whether the group's retries have a further attempt for the request.

@@ -13,6 +13,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use pingora::connectors::http::Connector;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tollgate_filter_api::{Declared, Env, Kind, MetricDoc, Metrics, Problem, Problems, Readiness, Shared};
@@ -159,6 +160,7 @@ impl Gateway {
             discovery,
             upstream_connections: UpstreamConnections::new(),
             pools: Arc::default(),
+            beside: Arc::new(Connector::new(None)),
             pressure,
             buffers,
             whole_answers,

@@ -15,7 +15,7 @@ use crate::{
 /// Every group, with its endpoints.
 pub(super) fn upstreams(upstreams: &Upstreams<UpstreamPeer>) -> Value {
     let now = Instant::now();
-    upstreams.groups().iter().map(|group| show(group, now)).collect()
+    upstreams.all().map(|group| show(group, now)).collect()
 }
 
 fn show(group: &Group<UpstreamPeer>, now: Instant) -> Value {
@@ -63,7 +63,7 @@ fn endpoint(view: &EndpointView) -> Value {
 /// Sets the gauges of every group.
 pub(super) fn count(upstreams: &Upstreams<UpstreamPeer>, metrics: &Metrics) {
     let now = Instant::now();
-    for group in upstreams.groups() {
+    for group in upstreams.all() {
         let (view, label) = (group.view(now), group.label());
         let set = |name, value: usize| metrics.gauge(name, Some(("group", &label))).set(i64::try_from(value).unwrap_or(i64::MAX));
         set("upstream_endpoints", view.endpoints.len());

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pingora::connectors::http::Connector;
 use tollgate_filter_api::{Env, Kind, Metrics, Peer, Problems};
 
 use super::{client_certificates, discovered::Discovered, faults::Faults};
@@ -49,6 +50,8 @@ pub struct Kernel {
     pub upstream_connections: Arc<UpstreamConnections>,
     /// Idle connections to upstreams.
     pub pools: Arc<Pools>,
+    /// Connections to upstreams for what goes beside requests: checks and copies.
+    pub beside: Arc<Connector>,
     /// How short memory and files are.
     pub pressure: Arc<Pressure>,
     /// Bytes of answers that may wait for their clients.

@@ -14,6 +14,7 @@
 mod dial;
 mod flow;
 mod link;
+pub mod mirror;
 mod pool;
 mod registry;
 pub mod server_name;

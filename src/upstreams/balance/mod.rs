@@ -93,7 +93,7 @@ impl Shared {
 }
 
 /// The finishing steps of SplitMix64.
-fn mix(mut number: u64) -> u64 {
+pub(super) fn mix(mut number: u64) -> u64 {
     number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)

@@ -12,6 +12,7 @@ use super::{
     parts::{Part, parts},
     policy,
     said::{EVERY, Origin, Said, Settings, at_source, pointer},
+    siblings,
     template::{Template, Unfit},
     timeouts::timeouts,
     trust::{Identity, UpstreamTrust},
@@ -128,7 +129,10 @@ impl<'a> Builder<'a> {
         let mut wrong = Vec::new();
         let policy = policy::Reader { inputs: self.inputs, settings: &settings, problems: &mut wrong }.policy(group);
         self.problems.0.extend(wrong);
-        let built = Group::new(template, group.environment, policy, factory.clone());
+        let siblings = siblings::Reader { inputs: self.inputs, group, template: &template, policy: &policy, factory };
+        let (canary, mirror) = siblings.read(&mut self.problems);
+        let mut built = Group::new(template, group.environment, policy, factory.clone());
+        (built.canary, built.mirror) = (canary, mirror);
         let parts = parts(self.inputs, &settings, &urls).unwrap_or_else(|problems| {
             self.problems.0.extend(problems);
             Vec::new()

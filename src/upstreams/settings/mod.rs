@@ -6,6 +6,7 @@ mod credentials;
 pub mod parts;
 mod policy;
 mod said;
+mod siblings;
 pub mod template;
 pub mod timeouts;
 pub mod trust;

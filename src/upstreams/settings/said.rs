@@ -4,7 +4,7 @@
 use tollgate_filter_api::Problem;
 use tollgate_plan::{EndpointGroup, EndpointUrl, Environment, Plan, Source};
 
-use super::build::Inputs;
+use super::{build::Inputs, siblings::target};
 use crate::{
     config::{Discovery, EndpointOverride, EndpointTarget},
     upstreams::Target,
@@ -123,12 +123,6 @@ impl<'a> Settings<'a> {
 
     /// The endpoints, in order: the configuration's list or else the definition's, single ones replaced by variables.
     pub fn targets(&self) -> Vec<Said<'a, Target>> {
-        let target = |target: &EndpointTarget| Target {
-            url: target.url.clone(),
-            weight: target.weight,
-            zone: target.zone.clone(),
-            priority: target.priority,
-        };
         let targets: Vec<_> = match self.listed() {
             Some(Said { value, by }) => value.iter().map(|listed| Said { value: target(listed), by: by.clone() }).collect(),
             None => self.group.urls.iter().map(|url| Said { value: Target::new(&url.url), by: Origin::Definition(&url.source) }).collect(),

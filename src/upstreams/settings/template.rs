@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The settings of a group. They hold for every endpoint it will ever have, whoever supplies it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Template {
     pub group: Arc<str>,
     pub http: UpstreamHttp,
