@@ -40,6 +40,7 @@ mod request_id;
 mod request_targets;
 mod respond;
 mod revocation;
+mod siblings;
 mod slow_upstreams;
 mod spellings;
 mod stopping;
