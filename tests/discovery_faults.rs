@@ -170,6 +170,21 @@ fn when_the_leader_is_killed_or_stops_no_request_is_lost_and_the_next_write_is_m
 }
 
 #[test]
+fn when_all_members_are_killed_and_start_again_no_request_is_lost_and_the_next_write_is_met_a_second_after_it() {
+    let cluster = EtcdCluster::start();
+    let ports = cluster.ports();
+    let mut world = World::start(cluster, &ports, json!({}));
+    world.settles(0);
+    (0..ports.len()).for_each(|member| world.cluster.kill(member));
+    world.is_connected(false);
+    world.cluster.restart_all();
+    world.write(1);
+    world.settles(1);
+    world.is_connected(true);
+    world.end();
+}
+
+#[test]
 fn what_changed_behind_a_partition_is_met_a_second_after_it_also_when_its_history_was_compacted() {
     let cluster = EtcdCluster::start();
     let networks: Vec<_> = cluster.ports().into_iter().map(Partition::before).collect();

@@ -37,6 +37,11 @@ fn keys_of_etcd_without_an_etcd_are_refused_where_they_are_written() {
     let etcd = json!({ "discovery": { "production": { "etcd": PREFIX } } });
     refused(json!({ "a": etcd }), "/endpoints/a/discovery/production/etcd");
     refused(json!({ "*": etcd }), "/endpoints/*/discovery");
+    refused(json!({ "a:1": { "discovery": { "sandbox": { "dns": { "name": "a" } } } } }), "/endpoints/a:1/discovery/sandbox");
+    refused(
+        json!({ "a:1": { "discovery": { "production": { "etcd": PREFIX, "dns": { "name": "a" } } } } }),
+        "/endpoints/a:1/discovery/production",
+    );
     refused(json!({ "a": { "discovery": { "production": {} } } }), "/endpoints/a/discovery/production");
 }
 

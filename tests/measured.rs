@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod chaos;
+mod discovery_many;
 mod pressure;

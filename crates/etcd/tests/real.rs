@@ -311,16 +311,6 @@ fn users_and_certificates_are_shown_and_wrong_ones_are_named() {
     named("https://127.0.0.1", &|settings| settings.client_certificate = None);
 }
 
-/// Connections to a port that somebody holds open.
-fn connections(port: u16) -> usize {
-    let (all, port) = (std::fs::read_to_string("/proc/net/tcp").unwrap(), format!(":{port:04X}"));
-    let is_one = |line: &&str| {
-        let mut columns = line.split_whitespace().skip(2);
-        columns.next().is_some_and(|remote| remote.ends_with(&port)) && columns.next() == Some("01")
-    };
-    all.lines().filter(is_one).count()
-}
-
 #[test]
 fn a_thousand_ranges_share_one_connection_and_each_change_arrives_at_once() {
     const RANGES: usize = 1000;
@@ -334,7 +324,7 @@ fn a_thousand_ranges_share_one_connection_and_each_change_arrives_at_once() {
     etcd.put_all(&(0..RANGES / 2).map(written).collect::<Vec<_>>());
     etcd.put(&key("1/strange"), "beside a key that is meant");
     // etcd connects to itself for what is written here.
-    let (before, begun) = (connections(etcd.port), Instant::now());
+    let (before, begun) = (etcd.connections(), Instant::now());
     let running = Running::start(settings);
     until("everything", || (running.keys().len() == RANGES / 2 && running.state(|state| state.completed > 0)).then_some(()));
     let first = begun.elapsed();
@@ -347,7 +337,7 @@ fn a_thousand_ranges_share_one_connection_and_each_change_arrives_at_once() {
     }
     assert_eq!(running.keys().len(), RANGES / 2 + 100);
     assert!(running.state(|state| state.causes.is_empty()));
-    assert_eq!(connections(etcd.port), before + 1);
+    assert_eq!(etcd.connections(), before + 1);
     let (median, p99) = percentiles(times);
     println!("{RANGES} ranges: followed after {first:?}; from a write to the mirror median {median:?}, p99 {p99:?}");
     assert!(median < Duration::from_millis(100));

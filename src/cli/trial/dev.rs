@@ -119,12 +119,16 @@ struct Watched {
     written: Vec<PathBuf>,
 }
 
-/// The access log and the journal of revocations, as far as they are files.
+/// The access log, the journal of revocations and what is kept for the next start, as far as they are files.
 fn written(config: &config::Gateway) -> Vec<PathBuf> {
-    let journal = config.stores.revocations.journal.iter().filter_map(|path| path.canonicalize().ok());
+    let stores = &config.stores;
+    let journal = stores.revocations.journal.iter().filter_map(|path| path.canonicalize().ok());
     let log = PathBuf::from(&config.access_log.to).canonicalize().ok();
+    // They are there only after a while, and are written beside first, with more behind their names.
+    let kept = stores.counters.file.iter().chain(stores.discovery.iter().filter_map(|discovery| discovery.file.as_ref()));
+    let kept = kept.filter_map(|path| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?)));
     // The journal is written anew under the other name.
-    journal.flat_map(|path| [path.with_extension("next"), path]).chain(log).collect()
+    journal.flat_map(|path| [path.with_extension("next"), path]).chain(log).chain(kept).collect()
 }
 
 impl Watched {

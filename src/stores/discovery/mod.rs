@@ -124,6 +124,9 @@ impl Discovery {
         if store.is_none() && !keys.is_empty() {
             log::info!("definitions name {} keys of etcd, and there is no `stores.discovery`: their own URLs serve", keys.len());
         }
+        if store.is_some() && keys.is_empty() {
+            log::warn!("`stores.discovery` names an etcd, and nothing is looked up there: no definition and no group names a key");
+        }
         let etcd = store.filter(|_| !keys.is_empty()).map(|store| (store, keys));
         self.work.send_replace(Work { etcd, names, servers, file, consumers: consumers.into() });
         // What came after they were built.

@@ -79,7 +79,8 @@ fn override_problems(inputs: &Inputs<'_>) -> Problems {
         ];
         for (environment, member, written) in sides {
             if written && !inputs.plan.endpoints.iter().any(|group| group.name == *name && group.environment == environment) {
-                let problem = Problem::error("upstream.override", format!("endpoint group `{name}` has no {member} side to replace"));
+                let side = member.rsplit('/').next().unwrap_or(member);
+                let problem = Problem::error("upstream.override", format!("endpoint group `{name}` has no {side} side to replace"));
                 problems.push(problem.at(inputs.file, 0, pointer(name, member)));
             }
         }

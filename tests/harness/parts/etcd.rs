@@ -151,9 +151,25 @@ impl Etcd {
 
     /// Writes many keys without values, many at a time; says at which revision.
     pub fn put_all(&self, keys: &[String]) -> i64 {
-        let put = |key: &String| json!({ "requestPut": { "key": STANDARD.encode(key), "value": "" } });
-        let write = |keys: &[String]| self.ask("/v3/kv/txn", &json!({ "success": keys.iter().map(put).collect::<Vec<_>>() }));
-        keys.chunks(TOGETHER).fold(0, |_, keys| revision(&write(keys)))
+        self.put_pairs(&keys.iter().map(|key| (key.clone(), String::new())).collect::<Vec<_>>())
+    }
+
+    /// Writes many keys with their values, many at a time; says at which revision.
+    pub fn put_pairs(&self, pairs: &[(String, String)]) -> i64 {
+        let put =
+            |(key, value): &(String, String)| json!({ "requestPut": { "key": STANDARD.encode(key), "value": STANDARD.encode(value) } });
+        let write = |pairs: &[(String, String)]| self.ask("/v3/kv/txn", &json!({ "success": pairs.iter().map(put).collect::<Vec<_>>() }));
+        pairs.chunks(TOGETHER).fold(0, |_, pairs| revision(&write(pairs)))
+    }
+
+    /// Connections to it that somebody holds open, its own to itself included.
+    pub fn connections(&self) -> usize {
+        let (all, port) = (std::fs::read_to_string("/proc/net/tcp").unwrap(), format!(":{:04X}", self.port));
+        let is_one = |line: &&str| {
+            let mut columns = line.split_whitespace().skip(2);
+            columns.next().is_some_and(|remote| remote.ends_with(&port)) && columns.next() == Some("01")
+        };
+        all.lines().filter(is_one).count()
     }
 
     /// Forgets the history before a revision.

@@ -95,6 +95,12 @@ impl EtcdCluster {
         self.is_well(number);
     }
 
+    /// Starts all members, which were killed, with what they had on disk.
+    pub fn restart_all(&mut self) {
+        (0..MEMBERS).for_each(|number| self.spawn(number));
+        (0..MEMBERS).for_each(|number| self.is_well(number));
+    }
+
     /// Stops a member where it stands, with all its connections.
     pub fn freeze(&self, number: usize) {
         self.members[number].process.as_ref().unwrap().signal("STOP");
