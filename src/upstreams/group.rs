@@ -12,7 +12,7 @@ use tollgate_filter_api::{Metrics, Problem, Problems};
 use tollgate_plan::Environment;
 
 use super::{
-    Choice, Endpoint, EndpointSet, MOST_WEIGHT, Report, Resolver, Selection, Target, Upstream,
+    Choice, Endpoint, EndpointSet, MOST_WEIGHT, Resolver, Selection, Target, Upstream,
     balance::{Shared, picture::Member},
     health::Health,
     policy::Policy,
@@ -59,6 +59,8 @@ pub struct Group<C> {
     pub environment: Environment,
     template: Template,
     shared: Arc<Shared>,
+    /// See [`Group::is_plain`].
+    pub(super) plain: bool,
     pub(super) canary: Option<Canary<C>>,
     pub(super) mirror: Option<Arc<Mirror<C>>>,
     factory: Arc<Factory<C>>,
@@ -85,6 +87,7 @@ impl<C> Group<C> {
             environment,
             template,
             shared,
+            plain: true,
             canary: None,
             mirror: None,
             factory,
@@ -115,11 +118,16 @@ impl<C> Group<C> {
     }
 
     /// Tells what a check says of an endpoint, unless it has left.
-    pub fn report(&self, endpoint: &Endpoint<C>, report: Report) {
+    pub fn checked(&self, endpoint: &Endpoint<C>, found: Result<(), String>) {
         let set = self.current.load_full();
         if let Some(place) = set.endpoints().iter().position(|other| other.id == endpoint.id) {
-            set.report(place, report);
+            set.checked(place, found);
         }
+    }
+
+    /// Whether nothing of a request matters for where it goes.
+    pub fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// The endpoints of now, for one request.

@@ -215,10 +215,10 @@ impl<C> Selection<C> {
     /// request may try that.
     pub fn report(&mut self, report: Report) {
         let Some(at) = self.current else { return };
-        match &report {
-            Report::Answered(status) => self.settle(at, Some(*status)),
+        match report {
+            Report::Answered(status) => self.settle(at, Some(status)),
             Report::Broke | Report::Unreachable { .. } | Report::Unresolved => self.settle(at, None),
-            Report::NotTried | Report::Reached(_) | Report::Checked(_) => {}
+            Report::NotTried | Report::Reached(_) => {}
         }
         let unreachable = matches!(report, Report::Unreachable { .. });
         self.set.report(at, report);
@@ -229,7 +229,8 @@ impl<C> Selection<C> {
 
     /// What came of an attempt, for those who keep count.
     fn settle(&mut self, at: usize, status: Option<u16>) {
-        if std::mem::take(&mut self.attempt.watched) {
+        if self.attempt.watched {
+            self.attempt.watched = false;
             self.set.circuit_counts(at, status, std::mem::take(&mut self.attempt.trial));
         }
         if self.set.policy().balancing.strategy == Strategy::Ewma

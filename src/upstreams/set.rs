@@ -31,8 +31,8 @@ pub struct EndpointSet<C> {
     drawing: Mutex<()>,
 }
 
-/// What came of using an endpoint, or of a check.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What came of using an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
     /// No address is known for its name.
     Unresolved,
@@ -51,8 +51,6 @@ pub enum Report {
     Answered(u16),
     /// It took a request, and broke off or fell silent before its answer began, or in the middle of it.
     Broke,
-    /// A check found it well, or says what is wrong with it.
-    Checked(Result<(), String>),
 }
 
 impl<C> fmt::Debug for EndpointSet<C> {
@@ -164,7 +162,6 @@ impl<C> EndpointSet<C> {
                 self.outcome(endpoint, Some(status));
             }
             Report::Broke => self.outcome(endpoint, None),
-            Report::Checked(found) => self.checked(endpoint, found),
         }
     }
 
@@ -203,7 +200,9 @@ impl<C> EndpointSet<C> {
         }
     }
 
-    fn checked(&self, endpoint: &Endpoint<C>, found: Result<(), String>) {
+    /// What a check found of an endpoint, by its place in the set: that it is well, or what is wrong with it.
+    pub fn checked(&self, at: usize, found: Result<(), String>) {
+        let Some(endpoint) = self.endpoints.get(at) else { return };
         let said = found.err();
         if !endpoint.health.checked(said.clone()) {
             return;

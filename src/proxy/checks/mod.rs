@@ -19,7 +19,7 @@ use tokio::{task::JoinSet, time::sleep};
 use crate::{
     config::Check,
     proxy::{running::gateway::Gateway, transport::upstream_peer::UpstreamPeer},
-    upstreams::{self, Report},
+    upstreams,
 };
 
 type Group = upstreams::Group<UpstreamPeer>;
@@ -87,7 +87,7 @@ impl Checker {
             let begun = Instant::now();
             let found = probe::probe(&self.connector, &endpoint, &self.check, turn as usize).await;
             if let Some(told) = verdict.count(found, &self.check) {
-                group.report(&endpoint, Report::Checked(told));
+                group.checked(&endpoint, told);
             }
             let id = endpoint.id();
             // Nothing is kept alive by being checked.

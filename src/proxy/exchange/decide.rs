@@ -1,7 +1,7 @@
 //! Between the engine and the [`decision`](crate::judge): the facts go in, the body when a filter wants it; the answer comes
 //! back, and what is to be counted and logged of it.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use pingora::{http::RequestHeader, proxy::Session};
@@ -63,27 +63,25 @@ pub async fn decide(gateway: &Gateway, session: &mut Session, exchange: &mut Exc
     let (routing, admitted) = case.into_parts();
     exchange.id = routing.id;
     let outbound = ended.as_ref().ok().map(|group| {
-        let (group, now) = (snapshot.upstreams.group(*group), exchange.begun);
-        let choice = match &admitted {
-            Some(admitted) if group.policy().balancing.is_personal() => personal(group, session.req_header(), admitted, now),
-            _ => Choice::at(now),
-        };
-        if !group.has_siblings() {
-            return Outbound::new(group.select(choice));
+        let group = snapshot.upstreams.group(*group);
+        match &admitted {
+            Some(admitted) if !group.is_plain() => {
+                personal(group, session.req_header(), admitted, exchange.begun, exchange.id.value as u64)
+            }
+            _ => Outbound::new(group.select(Choice::at(exchange.begun))),
         }
-        let number = exchange.id.value as u64;
-        let taken = group.divert(&session.req_header().headers, &choice, number);
-        Outbound { mirror: group.mirrored(number).cloned(), ..Outbound::new(taken.select(choice)) }
     });
     (arrival.routing, arrival.course) = (routing, admitted.map(|admitted| Course { admitted, outbound }));
     ended.map(drop).map_err(|refusal| answer(&gateway.kernel, arrival, refusal))
 }
 
-/// The choice of an endpoint by what the request brings along.
-fn personal(group: &Group<UpstreamPeer>, head: &RequestHeader, admitted: &Admitted, now: Instant) -> Choice {
+/// The way of a request for which it matters what it brings along: its key or cookie, a header for the canary, its number.
+fn personal(group: &Arc<Group<UpstreamPeer>>, head: &RequestHeader, admitted: &Admitted, now: Instant, number: u64) -> Outbound {
     let principal = admitted.run.facts.get::<Principal>();
     let claims = principal.map(|principal| &principal.claims);
-    group.choice(&Asking { now, head: RequestHead::wrap(head), claims, client: Some(admitted.call.client) })
+    let choice = group.choice(&Asking { now, head: RequestHead::wrap(head), claims, client: Some(admitted.call.client) });
+    let taken = group.divert(&head.headers, &choice, number);
+    Outbound { mirror: group.mirrored(number).cloned(), ..Outbound::new(taken.select(choice)) }
 }
 
 /// Counts and logs what is said beside an answer.

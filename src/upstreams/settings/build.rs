@@ -134,6 +134,7 @@ impl<'a> Builder<'a> {
         let (canary, mirror) = siblings.read(&mut self.problems);
         let mut built = Group::new(template, group.environment, policy, factory.clone());
         (built.canary, built.mirror) = (canary, mirror);
+        built.plain = !built.has_siblings() && !built.policy().balancing.is_personal();
         let parts = parts(self.inputs, &settings, &urls).unwrap_or_else(|problems| {
             self.problems.0.extend(problems);
             Vec::new()

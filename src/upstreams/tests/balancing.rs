@@ -211,11 +211,11 @@ fn five_hundred_is_an_answer_and_switched_off_nothing_ejects() {
 fn below_the_panic_threshold_all_take_requests() {
     let upstreams = plain(4, json!({ "balance": { "panic": 60 }, "eject": { "share": 100 } }));
     let group = upstreams.group(0);
-    end(group, 0, [Report::Checked(Err("status 500".into()))]);
+    group.endpoints().checked(0, Err("status 500".into()));
     assert_eq!(shares(group, 99), [0, 33, 33, 33]);
-    end(group, 1, [Report::Checked(Err("status 500".into()))]);
+    group.endpoints().checked(1, Err("status 500".into()));
     assert_eq!(shares(group, 100), [25, 25, 25, 25]);
-    end(group, 1, [Report::Checked(Ok(()))]);
+    group.endpoints().checked(1, Ok(()));
     assert_eq!(shares(group, 99)[0], 0);
 }
 
@@ -223,7 +223,7 @@ fn below_the_panic_threshold_all_take_requests() {
 fn when_checks_find_all_ill_all_take_requests() {
     let upstreams = plain(2, json!({}));
     let group = upstreams.group(0);
-    (0..2).for_each(|place| end(group, place, [Report::Checked(Err("it does not answer".into()))]));
+    (0..2).for_each(|place| group.endpoints().checked(place, Err("it does not answer".into())));
     assert_eq!(shares(group, 10), [5, 5]);
 }
 
