@@ -19,6 +19,7 @@ mod endpoints;
 mod errors;
 mod etcd;
 mod fapi;
+mod faults;
 mod floods;
 mod forwarding;
 mod framing;
