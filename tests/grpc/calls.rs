@@ -30,6 +30,7 @@ fn all_four_kinds_of_calls_carry_their_messages_and_metadata_both_ways() {
     let (initial, trailing) = (&answers[0]["initial"], &answers[0]["trailing"]);
     assert_eq!((field(initial, "served-by"), field(initial, "initial-bin")), (Some("python"), Some("00ff")), "{initial}");
     assert_eq!((field(trailing, "served"), field(trailing, "trailing-bin")), (Some("1"), Some("01fe")), "{trailing}");
+    assert_eq!(field(trailing, "x-jwt-assertion"), None, "what is between gateway and upstream");
     let seen = &server.notes()["seen"]["Unary"]["metadata"];
     assert_eq!((&seen["plain"], &seen["raw-bin"]), (&json!("words"), &json!("00ff80")), "{seen}");
     assert!(

@@ -1,6 +1,9 @@
 //! Services out of `.proto` files.
 
-use std::process::Command;
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
 
 use serde_json::{Value, json};
 use tollgate_tests::{
@@ -8,7 +11,7 @@ use tollgate_tests::{
     command::binary,
     parts::{GrpcServer, grpc, process::Process},
     token::Issuer,
-    until,
+    tollgate, until,
 };
 
 use super::world::{call, make, unary};
@@ -70,6 +73,40 @@ fn a_proto_file_is_served_with_its_endpoints_security_scopes_and_tiers() {
     let named = (&last["api"], &last["version"], &last["operation"], &last["path"]);
     assert_eq!(named, (&json!("demo.Other"), &json!("1.0.0"), &json!("Unary"), &json!("/demo.Other/Unary")));
     assert_eq!(log.iter().map(|line| line["grpc_status"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 8, 0, 0, 0, 8, 12, 16, 7, 0]);
+}
+
+#[test]
+fn a_service_takes_keys_and_passwords_as_its_options_say() {
+    let server = GrpcServer::start();
+    let services = SERVICES.replace("ENDPOINT", &server.url()).replace("option (wso2.security) = NONE", "option (wso2.security) = APIKEY");
+    let services = services.replace("option (wso2.security) = JWT", "option (wso2.security) = BASIC; option (wso2.security) = APIKEY");
+    let project = Project::new().file("grpc_definitions/demo/demo.proto", services).file("policies.yaml", POLICIES);
+    let (ran, _) = project.try_build(&[]);
+    assert!(ran.stderr.contains("grpc.scopes"), "{}", ran.stderr);
+    let scopes = std::fs::read_to_string(project.path().join("grpc_definitions/demo/demo.proto")).unwrap();
+    let scopes = scopes.replace("{ option (wso2.method_scopes) = \"write\"; }", ";");
+    std::fs::write(project.path().join("grpc_definitions/demo/demo.proto"), scopes).unwrap();
+    let made = tollgate(["key", "new", "--id", "shop", "--api", "demo.Echo", "--format", "json"]).ok().stdout;
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let users = json!({ "alice": { "hash": made_password("pass") } });
+    let chain = json!([{ "basic_auth": { "users": users } }, { "api_key": { "keys": [made["entry"]] } }, "throttle", "authorize"]);
+    let gateway = Gateway::start(&project.build(&[]), Settings { h2c: true, config: json!({ "chain": chain }), tls: None });
+    let with = |service: &str, name: &str, value: &str| {
+        let call = json!({ "method": format!("/demo.{service}/Unary"), "kind": "unary", "messages": ["x"], "metadata": [[name, value]] });
+        make(&gateway, &[call]).remove(0)["status"].clone()
+    };
+    let key = made["key"].as_str().unwrap();
+    assert_eq!([with("Echo", "api_key", "tg_wrong"), with("Echo", "api_key", key)], [16, 0]);
+    // `alice:pass`, and a key that is not for this service.
+    assert_eq!([with("Other", "authorization", "Basic YWxpY2U6cGFzcw=="), with("Other", "api_key", key)], [0, 16]);
+    assert!(server.notes()["seen"]["Unary"]["metadata"]["api_key"].is_null());
+}
+
+/// What `tollgate password` makes of a line.
+fn made_password(line: &str) -> String {
+    let mut child = Command::new(binary()).arg("password").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
 }
 
 #[test]

@@ -93,3 +93,36 @@ fn a_definition_that_leads_nowhere_is_named() {
     assert_eq!((problem.code, problem.file.as_str()), ("file.unreadable", "api_definitions/a.yaml"), "{}", outcome.problems);
     assert!(problem.message.contains("no such file"), "{problem}");
 }
+
+#[test]
+fn services_are_read_from_below_their_folder_and_a_link_does_not_lead_out_of_the_project() {
+    let order = "syntax = \"proto3\";\npackage a;\nmessage Order {}\n";
+    let service =
+        |import: &str| format!("syntax = \"proto3\";\npackage a;\nimport \"{import}\";\nservice S {{ rpc Get(Order) returns (Order); }}\n");
+    let (good, bad) = (service("deep/order.proto"), service("out.proto"));
+    let files =
+        [("grpc_definitions/a/deep/order.proto", order), ("grpc_definitions/a/s.proto", &good), ("grpc_definitions/b/s.proto", &bad)];
+    let folder = folder(&files);
+    let project = Project::open(&folder.join("project")).expect("services alone are a project");
+    assert_eq!(project.definitions.len(), 3);
+    let secret = folder.join("order.proto");
+    fs::write(&secret, order).expect("the file can be written");
+    std::os::unix::fs::symlink(&secret, folder.join("project/grpc_definitions/b/out.proto")).expect("the link can be made");
+    let outcome = compile(&project, &Options::default());
+    let errors: Vec<String> =
+        outcome.problems.0.iter().map(|problem| format!("{}:{} {}", problem.file, problem.line, problem.code)).collect();
+    assert!(errors.contains(&"grpc_definitions/b/s.proto:3 grpc.import".to_owned()), "{errors:?}");
+    assert!(
+        errors.iter().all(|error| !error.starts_with("grpc_definitions/a/") || error.ends_with("grpc.open") || error.ends_with("missing"))
+    );
+}
+
+#[test]
+fn a_proto_file_by_itself_imports_its_neighbours() {
+    let service = "syntax = \"proto3\";\nimport \"wso2_options.proto\";\nimport \"deep/order.proto\";\nservice S {\n  option (wso2.security) = JWT;\n  option (wso2.production_endpoints) = { url: \"http://a:1\" };\n  rpc Get(Order) returns (Order);\n}\n";
+    let folder = folder(&[("deep/order.proto", "syntax = \"proto3\";\nmessage Order {}\n"), ("s.proto", service)]);
+    let outcome = compile(&Project::loose(&folder.join("project/s.proto").display().to_string()), &Options::default());
+    assert!(outcome.problems.0.is_empty(), "{}", outcome.problems);
+    let plan = outcome.plan.expect("nothing is wrong");
+    assert_eq!((plan.documents.len(), plan.apis[0].base_path.as_str()), (1, "/S"));
+}

@@ -317,6 +317,7 @@ impl ProxyHttp for Phases {
         trailers: &mut HeaderMap,
         exchange: &mut Self::CTX,
     ) -> pingora::Result<Option<Bytes>> {
+        response_rules::clean_trailers(trailers);
         if exchange.grpc {
             exchange.ending.grpc_status = grpc::status_in(trailers);
         }

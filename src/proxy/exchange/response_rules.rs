@@ -4,7 +4,7 @@
 //! unknown coding, a change of protocol that nobody asked for, a length where no body can follow, and fields of the connection between
 //! upstream and gateway (RFC 9110 §7.6.1).
 
-use http::{HeaderName, HeaderValue, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::forward;
@@ -86,11 +86,23 @@ pub fn clean(resp: &mut ResponseHeader, fields: AnswerFields) {
         one_length(resp);
     }
     if fields.assertion {
-        // Between gateway and upstream only; whoever reads it from an answer could present it.
-        while let Some(name) = resp.headers.keys().find(|name| is_same(name.as_str(), forward::ASSERTION.as_str())).cloned() {
+        while let Some(name) = assertion(&resp.headers) {
             resp.remove_header(&name);
         }
     }
+}
+
+/// Removes from trailers what is not for the client.
+pub fn clean_trailers(trailers: &mut HeaderMap) {
+    while let Some(name) = assertion(trailers) {
+        trailers.remove(&name);
+    }
+}
+
+/// The gateway's assertion about the caller, in any spelling. It is between gateway and upstream only: whoever reads it from an answer
+/// could present it.
+fn assertion(fields: &HeaderMap) -> Option<HeaderName> {
+    fields.keys().find(|name| is_same(name.as_str(), forward::ASSERTION.as_str())).cloned()
 }
 
 fn drop_hop_by_hop(resp: &mut ResponseHeader, fields: AnswerFields) {

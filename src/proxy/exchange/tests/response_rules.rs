@@ -1,7 +1,7 @@
-use http::{Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use super::{AnswerFields, clean};
+use super::{AnswerFields, clean, clean_trailers};
 
 fn answer(status: u16, fields: &[(&'static str, &str)]) -> ResponseHeader {
     let mut resp = ResponseHeader::build(status, None).unwrap();
@@ -105,4 +105,12 @@ fn the_version_is_the_gateways_own() {
     let fields = AnswerFields::of(&resp);
     clean(&mut resp, fields);
     assert_eq!(resp.version, Version::HTTP_11);
+}
+
+#[test]
+fn trailers_hold_no_assertion_in_any_spelling() {
+    let names = ["x-jwt-assertion", "x_jwt_assertion", "grpc-status"];
+    let mut trailers: HeaderMap = names.iter().map(|name| (HeaderName::from_static(name), HeaderValue::from_static("0"))).collect();
+    clean_trailers(&mut trailers);
+    assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["grpc-status"]);
 }

@@ -37,7 +37,7 @@ async def fail(metadata, context):
 async def unary(request, context):
     metadata = look("Unary", context)
     await context.send_initial_metadata((("served-by", "python"), ("initial-bin", b"\x00\xff")))
-    context.set_trailing_metadata((("served", "1"), ("trailing-bin", b"\x01\xfe")))
+    context.set_trailing_metadata((("served", "1"), ("trailing-bin", b"\x01\xfe"), ("x-jwt-assertion", "secret")))
     await fail(metadata, context)
     return request
 
