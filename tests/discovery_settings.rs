@@ -7,7 +7,7 @@ use tollgate_tests::{
     certificates::Authority,
     dns::{A, DnsServer, Said},
     parts::{Etcd, PASSWORD, USER},
-    project::{artifact, everything, open_api},
+    project::{artifact, everything, open_api, operation},
     shared_cases, until,
 };
 
@@ -113,7 +113,7 @@ fn etcd_over_tls_with_a_certificate_and_a_user_says_where_endpoints_are() {
     let client = authority.issue("root", 3, &[]);
     let mut etcd = Etcd::secure(&authority, &authority.issue("n1", 2, &["127.0.0.1", "localhost"]), &client);
     etcd.demand_users(USER, PASSWORD, PREFIX);
-    let [default, found] = ["default", "found"].map(named);
+    let [default, found, next] = ["default", "found", "next"].map(named);
     etcd.ctl(&["put", &key("1"), &found.url()]);
     let (certificate, private) = client.write(&folder, "client");
     let password = folder.write("password", PASSWORD);
@@ -122,13 +122,22 @@ fn etcd_over_tls_with_a_certificate_and_a_user_says_where_endpoints_are() {
         "client_certificate": { "certificate": certificate, "key": private },
         "username": USER, "password": format!("${{file:{}}}", password.display()),
     } });
-    let gateway = gateway(&default.url(), &settings, &json!({ "etcd": PREFIX }));
+    let mut definition = pets(&default.url());
+    definition["x-wso2-endpoints"].as_array_mut().unwrap().push(json!({ "dogs": { "urls": [default.url()] } }));
+    let mut dogs = operation();
+    dogs["x-wso2-production-endpoints"] = "#/x-wso2-endpoints/dogs".into();
+    definition["paths"]["/dogs"] = json!({ "get": dogs });
+    let production = |etcd: &str| json!({ "discovery": { "production": { "etcd": etcd } } });
+    let gateway = Gateway::serving(&definition, Settings::of(json!({ "stores": settings, "endpoints": { "pets": production(PREFIX) } })));
     reaches(&gateway, "found");
     // What the user may not read is said, and nothing else is lost by it.
-    reload_with(&gateway, |config| config["endpoints"]["pets"]["discovery"]["production"]["etcd"] = "/secrets/".into());
-    until("a line in the log", || gateway.stderr().contains("permission denied").then_some(()));
-    assert_eq!(who(&mut gateway.connect()), "default");
-    assert!(gateway.stderr().contains("`/secrets/`") && !gateway.stderr().contains(PASSWORD), "{}", gateway.stderr());
+    reload_with(&gateway, |config| config["endpoints"]["dogs"] = production("/secrets/"));
+    gateway.metric_reaches("tollgate_discovery_refused", 1.0);
+    let said = gateway.stderr();
+    assert!(said.contains("`/secrets/`") && said.contains("permission denied") && !said.contains(PASSWORD), "{said}");
+    etcd.ctl(&["put", &key("1"), &next.url()]);
+    reaches(&gateway, "next");
+    assert_eq!(gateway.get("/a/dogs").text(), "default");
 }
 
 #[test]
@@ -221,6 +230,6 @@ fn what_the_guide_shows_works_as_it_says() {
     let metrics = gateway.admin("/metrics").text();
     let series = page.lines().filter_map(|line| line.strip_prefix("| `tollgate_discovery_")?.split('`').next());
     let told: Vec<_> = series.filter(|name| *name != "dns_failures_total").collect();
-    assert_eq!(told.len(), 7);
+    assert_eq!(told.len(), 8);
     told.iter().for_each(|name| assert!(metrics.contains(&format!("\ntollgate_discovery_{name} ")), "{name}: {metrics}"));
 }

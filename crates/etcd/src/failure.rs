@@ -6,7 +6,12 @@ use tollgate_filter_api::Problem;
 use tollgate_outbound::quoted;
 use tonic::{Code, Status};
 
-use crate::{answer::Unfit, channel::MOST, keys::Range, mirror::Full};
+use crate::{
+    answer::Unfit,
+    channel::MOST,
+    keys::Range,
+    mirror::{Full, Refused},
+};
 
 /// Why nothing is mirrored now.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +38,10 @@ pub(crate) enum Lost {
     TooLarge(usize),
     #[error("etcd refused the credentials: {0}")]
     Credentials(String),
+    #[error("etcd says: {}, about `{}`", .0.why, .0.keys.beginning())]
+    Denied(Refused),
+    #[error("what was refused is asked for again")]
+    Again,
     #[error("etcd closed the watch")]
     Closed,
     #[error("what changed meanwhile was compacted, up to revision {0}")]
@@ -44,17 +53,21 @@ pub(crate) enum Lost {
 }
 
 impl Lost {
-    /// With the range that a refusal is about.
+    /// What was said of a range.
     pub(crate) fn about(self, range: &Range) -> Self {
         match self {
-            Self::Unfit(Unfit::Refused(why)) => Unfit::Refused(format!("{why}, about `{}`", quoted(range.beginning()))).into(),
+            // Answers have no more than a text to tell this from what another member would not say.
+            Self::Unfit(Unfit::Refused(why)) if why.contains("permission denied") => {
+                Self::Denied(Refused { keys: range.keys().clone(), why })
+            }
             other => other,
         }
     }
 
     /// Whether only a new listing of everything helps.
     pub(crate) fn asks_for_all(&self) -> bool {
-        matches!(self, Self::Compacted(_) | Self::Replaced | Self::Full(_))
+        // A watch is refused, too, when a range has come to be denied: the listing says which.
+        matches!(self, Self::Compacted(_) | Self::Replaced | Self::Full(_) | Self::Denied(_) | Self::Again | Self::Unfit(Unfit::Refused(_)))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     answer::Unfit,
     channel::{Channel, PATIENCE, Watch},
     failure::Lost,
-    keys::Range,
+    keys::{Range, Scope},
     list::{Position, list},
     mirror::Mirror,
     settings::Settings,
@@ -67,7 +67,7 @@ struct Change {
 pub(crate) struct Follower<'a> {
     pub(crate) channel: &'a Channel,
     pub(crate) settings: &'a Settings,
-    pub(crate) ranges: &'a Arc<[Range]>,
+    pub(crate) scope: &'a Scope,
     pub(crate) mirror: &'a Arc<dyn Mirror>,
     pub(crate) seen: &'a mut Seen,
     /// Since when all watches are there.
@@ -81,11 +81,11 @@ impl<'a> Follower<'a> {
     pub(crate) fn new(
         channel: &'a Channel,
         settings: &'a Settings,
-        ranges: &'a Arc<[Range]>,
+        scope: &'a Scope,
         mirror: &'a Arc<dyn Mirror>,
         seen: &'a mut Seen,
     ) -> Self {
-        Self { channel, settings, ranges, mirror, seen, followed: None, created: 0, beside: Beside::Idle, changes: Vec::new() }
+        Self { channel, settings, scope, mirror, seen, followed: None, created: 0, beside: Beside::Idle, changes: Vec::new() }
     }
 
     /// Follows until something breaks.
@@ -107,6 +107,7 @@ impl<'a> Follower<'a> {
                 () = sleep_until(too_late), if self.followed.is_none() => Err(Lost::Late(PATIENCE)),
                 () = sleep_until(last_received + silence) => Err(Lost::Silent(silence)),
                 read = self.beside.read() => read.map(|revision| self.beside = Beside::Waiting(revision)),
+                () = sleep_until(next_listing), if !self.scope.is_whole() => Err(Lost::Again),
                 () = sleep_until(next_listing) => {
                     next_listing = Instant::now() + self.settings.relist;
                     self.list();
@@ -122,11 +123,11 @@ impl<'a> Follower<'a> {
     /// Begins a listing, unless one is under way.
     fn list(&mut self) {
         if matches!(self.beside, Beside::Idle) {
-            let (channel, ranges, mirror) = (self.channel.clone(), self.ranges.clone(), self.mirror.clone());
+            let (channel, scope, mirror) = (self.channel.clone(), self.scope.clone(), self.mirror.clone());
             self.beside = Beside::Reading(Box::pin(async move {
                 // The token of the connection may have ended by now.
                 channel.authenticate().await?;
-                list(&channel, &ranges, &*mirror).await
+                list(&channel, &scope, &*mirror).await
             }));
         }
     }
@@ -136,7 +137,7 @@ impl<'a> Follower<'a> {
         if word.created {
             return self.created();
         }
-        let about = range_of(word.watch_id).filter(|range| *range < self.ranges.len());
+        let about = range_of(word.watch_id).filter(|range| *range < self.scope.ranges.len());
         if word.events.is_empty() && !word.fragment && word.watch_id == NONE {
             let revision = word.header.as_ref().map_or(0, |header| header.revision);
             return if self.followed.is_some() { self.progress(revision) } else { Ok(()) };
@@ -163,7 +164,7 @@ impl<'a> Follower<'a> {
     /// One more watch is there.
     fn created(&mut self) -> Result<(), Lost> {
         self.created += 1;
-        match self.created.cmp(&self.ranges.len()) {
+        match self.created.cmp(&self.scope.ranges.len()) {
             Ordering::Less => {}
             Ordering::Equal => self.followed = Some(Instant::now()),
             Ordering::Greater => return Err(Lost::Broken("a watch that was not asked for")),
@@ -183,14 +184,14 @@ impl<'a> Follower<'a> {
         }
         if !change.deleted {
             // It must not be missing for a moment when the listing takes the place of what is known.
-            self.mirror.listed(self.ranges[change.range].own(&change.pair.key)?, &change.pair.value);
+            self.mirror.listed(self.scope.ranges[change.range].own(&change.pair.key)?, &change.pair.value);
         }
         self.changes.push(change);
         Ok(())
     }
 
     fn tell(&self, Change { range, deleted, pair }: &Change) -> Result<(), Lost> {
-        let key = self.ranges[*range].own(&pair.key)?;
+        let key = self.scope.ranges[*range].own(&pair.key)?;
         if *deleted {
             self.mirror.delete(key, pair.mod_revision);
         } else {

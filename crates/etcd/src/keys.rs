@@ -1,6 +1,8 @@
 //! Which keys are mirrored.
 
-use crate::failure::Lost;
+use std::sync::Arc;
+
+use crate::{failure::Lost, mirror::Refused};
 
 /// Keys that are meant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,8 +67,8 @@ impl Range {
         ranges
     }
 
-    pub(crate) fn beginning(&self) -> &str {
-        self.keys.beginning()
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     pub(crate) fn begin(&self) -> Vec<u8> {
@@ -80,6 +82,31 @@ impl Range {
     /// The key, if it was asked for.
     pub(crate) fn own<'a>(&self, key: &'a [u8]) -> Result<&'a [u8], Lost> {
         if self.keys.hold(key) { Ok(key) } else { Err(Lost::Broken("a key that was not asked for")) }
+    }
+}
+
+/// What is asked for now.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    pub(crate) ranges: Arc<[Range]>,
+    /// What is left out, as etcd has refused it.
+    pub(crate) refused: Arc<[Refused]>,
+}
+
+impl Scope {
+    pub(crate) fn all(keys: &[Keys]) -> Self {
+        Self { ranges: Range::all(keys).into(), refused: Arc::from([]) }
+    }
+
+    /// The same without one more range; `None` when nothing would be left.
+    pub(crate) fn without(&self, refused: &Refused) -> Option<Self> {
+        let ranges: Arc<[Range]> = self.ranges.iter().filter(|range| range.keys != refused.keys).cloned().collect();
+        let refused = self.refused.iter().chain([refused]).cloned().collect();
+        (!ranges.is_empty()).then_some(Self { ranges, refused })
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.refused.is_empty()
     }
 }
 

@@ -28,7 +28,7 @@ mod settings;
 mod testing;
 
 pub use keys::Keys;
-pub use mirror::{Full, Mirror};
+pub use mirror::{Full, Mirror, Refused};
 pub use run::run;
 pub use settings::{Settings, check};
 pub use tollgate_outbound::tls::ClientCertificate;

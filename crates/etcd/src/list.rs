@@ -3,7 +3,12 @@
 use etcd_client::{GetOptions, ResponseHeader};
 use futures_util::future::try_join_all;
 
-use crate::{channel::Channel, failure::Lost, keys::Range, mirror::Mirror};
+use crate::{
+    channel::Channel,
+    failure::Lost,
+    keys::{Range, Scope},
+    mirror::Mirror,
+};
 
 /// Keys of a page. etcd counts all keys for each.
 const PAGE: i64 = 10_000;
@@ -38,9 +43,10 @@ fn options(range: &Range) -> GetOptions {
 }
 
 /// Tells the mirror everything, and says of when that is.
-pub(crate) async fn list(channel: &Channel, ranges: &[Range], mirror: &dyn Mirror) -> Result<Position, Lost> {
+pub(crate) async fn list(channel: &Channel, scope: &Scope, mirror: &dyn Mirror) -> Result<Position, Lost> {
+    mirror.without(&scope.refused);
     mirror.begin();
-    let (first, others) = ranges.split_first().ok_or(Lost::Broken("nothing to ask for"))?;
+    let (first, others) = scope.ranges.split_first().ok_or(Lost::Broken("nothing to ask for"))?;
     let position = pages(channel, first, mirror, None).await?;
     for some in others.chunks(TOGETHER) {
         try_join_all(some.iter().map(|range| pages(channel, range, mirror, Some(position)))).await?;

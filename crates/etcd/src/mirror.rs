@@ -1,5 +1,16 @@
 //! Who is told what etcd holds.
 
+use crate::keys::Keys;
+
+/// What etcd does not let us read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The keys.
+    pub keys: Keys,
+    /// What etcd says.
+    pub why: String,
+}
+
 /// There is no room for the listing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -7,6 +18,10 @@ pub struct Full(pub String);
 
 /// Is told what etcd holds. All calls come from one task, in order, and must not block for long.
 pub trait Mirror: Send + Sync + 'static {
+    /// The next listing is one of everything but this, which is asked for again when the time for another listing has come. Comes before each
+    /// listing. Where all is refused, nothing is listed at all.
+    fn without(&self, _: &[Refused]) {}
+
     /// A listing of everything begins; one that had begun before is void. What was known stays in force until
     /// [`replace`](Self::replace).
     fn begin(&self);

@@ -11,8 +11,8 @@ use crate::{
     endpoint::Endpoint,
     failure::Lost,
     follow::{Follower, Seen, watch},
-    keys::Range,
-    list::{head, list},
+    keys::Scope,
+    list::{Position, head, list},
     mirror::Mirror,
     settings::{Settings, check},
 };
@@ -30,8 +30,8 @@ pub async fn run(settings: Settings, mirror: Arc<dyn Mirror>, shutdown: impl Fut
     let endpoints = settings.endpoints.iter().map(|url| Endpoint::parse(url)).collect::<Result<Vec<_>, _>>()?;
     let mut shutdown = pin!(shutdown);
     let mut backoff = Backoff::between(FIRST_WAIT.min(settings.longest_wait), settings.longest_wait);
-    let ranges = Range::all(&settings.keys).into();
-    let mut attempt = Attempt { settings: &settings, ranges, mirror: &mirror, seen: None, followed: None };
+    let scope = Scope::all(&settings.keys);
+    let mut attempt = Attempt { settings: &settings, scope, mirror: &mirror, seen: None, followed: None };
     for endpoint in endpoints.iter().cycle() {
         attempt.followed = None;
         let lost = tokio::select! {
@@ -53,7 +53,7 @@ pub async fn run(settings: Settings, mirror: Arc<dyn Mirror>, shutdown: impl Fut
 /// What outlives a connection.
 struct Attempt<'a> {
     settings: &'a Settings,
-    ranges: Arc<[Range]>,
+    scope: Scope,
     mirror: &'a Arc<dyn Mirror>,
     /// What was seen last; `None` when only a listing of everything helps.
     seen: Option<Seen>,
@@ -66,6 +66,7 @@ impl Attempt<'_> {
             Ok(channel) => channel,
             Err(lost) => return lost,
         };
+        self.ask_for_all();
         loop {
             let lost = match self.follow(&channel).await {
                 Ok(lost) | Err(lost) => lost,
@@ -73,30 +74,49 @@ impl Attempt<'_> {
             if lost.asks_for_all() {
                 self.seen = None;
             }
-            // The connection is as good as before.
-            if !matches!(lost, Lost::Compacted(_)) {
-                return lost;
+            match lost {
+                // The connection is as good as before.
+                Lost::Compacted(_) => {}
+                Lost::Again => self.ask_for_all(),
+                lost => return lost,
             }
+        }
+    }
+
+    /// Leaves nothing out any more.
+    fn ask_for_all(&mut self) {
+        if !self.scope.is_whole() {
+            self.scope = Scope::all(&self.settings.keys);
+            self.seen = None;
+        }
+    }
+
+    /// Lists everything, but what etcd refuses while it does not refuse all.
+    async fn list(&mut self, channel: &Channel) -> Result<Position, Lost> {
+        loop {
+            let denied = match list(channel, &self.scope, &**self.mirror).await {
+                Err(Lost::Denied(denied)) => denied,
+                listed => return listed,
+            };
+            self.scope = self.scope.without(&denied).ok_or(Lost::Denied(denied))?;
         }
     }
 
     async fn follow(&mut self, channel: &Channel) -> Result<Lost, Lost> {
         if let Some(seen) = &self.seen {
-            let now = head(channel, &self.ranges).await?;
+            let now = head(channel, &self.scope.ranges).await?;
             if now.cluster != seen.cluster || now.revision < seen.latest() {
                 self.seen = None;
             }
         }
-        let seen = match &mut self.seen {
-            Some(seen) => seen,
-            none => {
-                let listed = list(channel, &self.ranges, &**self.mirror).await?;
-                self.mirror.replace(listed.revision, false)?;
-                none.insert(Seen::all(listed, self.ranges.len()))
-            }
-        };
-        let watch = watch(channel, &self.ranges, seen).await?;
-        let mut follower = Follower::new(channel, self.settings, &self.ranges, self.mirror, seen);
+        if self.seen.is_none() {
+            let listed = self.list(channel).await?;
+            self.mirror.replace(listed.revision, false)?;
+            self.seen = Some(Seen::all(listed, self.scope.ranges.len()));
+        }
+        let seen = self.seen.as_mut().ok_or(Lost::Broken("nothing that was listed"))?;
+        let watch = watch(channel, &self.scope.ranges, seen).await?;
+        let mut follower = Follower::new(channel, self.settings, &self.scope, self.mirror, seen);
         let lost = follower.follow(watch).await;
         self.followed = follower.followed;
         Ok(lost)

@@ -425,7 +425,7 @@ async fn garbled_answers_end_in_an_error_or_in_a_listing_and_never_in_a_panic() 
     let fake = Fake::start().await;
     let settings = fake.settings();
     let endpoint = Endpoint::parse(&settings.endpoints[0]).unwrap();
-    let (range, recorder) = (Range::all(&settings.keys), Recorder::new());
+    let (scope, recorder) = (Scope::all(&settings.keys), Recorder::new());
     let serve = async {
         let mut connection = fake.accept().await;
         let mut random = 0x2545_f491_4f6c_dd1d_u64;
@@ -455,7 +455,7 @@ async fn garbled_answers_end_in_an_error_or_in_a_listing_and_never_in_a_panic() 
         let channel = Channel::open(&endpoint, &settings).await.unwrap();
         let (mut good, mut bad) = (0, 0);
         for _ in 0..1000 {
-            match list(&channel, &range, &*recorder).await {
+            match list(&channel, &scope, &*recorder).await {
                 Ok(_) => good += 1,
                 Err(_) => bad += 1,
             }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use tokio::sync::Notify;
+use tollgate_etcd::Keys;
 
 use super::entry::Entry;
 use crate::config::{Absence, DnsName, Place, Source};
@@ -101,6 +102,8 @@ struct State {
     gone: BTreeSet<Key>,
     /// etcd was read whole once, so that what is not known is not there.
     listed: bool,
+    /// Except for these, which it did not let us read.
+    unread: Vec<Keys>,
     changed: Changed,
 }
 
@@ -136,7 +139,11 @@ impl Directory {
             let found = Found { key: key.clone(), entries: entries.clone(), by: *by };
             if state.gone.contains(key) { gone.push(found) } else { there.push(found) }
         }
-        let is_known = !gone.is_empty() || (state.listed && !matches!(source.place, Place::Name(_)));
+        let is_known = !gone.is_empty()
+            || match &source.place {
+                Place::Key(text) | Place::Prefix(text) => state.listed && !state.is_unread(text),
+                Place::Name(_) => false,
+            };
         match source.absence {
             _ if !there.is_empty() => Some(there),
             Absence::Keep if !gone.is_empty() => Some(gone),
@@ -168,10 +175,13 @@ impl Directory {
         self.tell();
     }
 
-    /// These are all keys of etcd; `None` for one whose value is bad. Says of how many keys that is news.
-    pub(super) fn replace(&self, listing: BTreeMap<String, Option<Arc<[Entry]>>>) -> usize {
+    /// These are all keys of etcd but the unread ones; `None` for one whose value is bad. Says of how many keys that is news.
+    pub(super) fn replace(&self, listing: BTreeMap<String, Option<Arc<[Entry]>>>, unread: Vec<Keys>) -> usize {
         let mut state = self.lock();
-        let missing = |key: &&Key| matches!(key, Key::Etcd(text) if !listing.contains_key(&**text)) && !state.gone.contains(*key);
+        state.unread = unread;
+        let missing = |key: &&Key| {
+            matches!(key, Key::Etcd(text) if !listing.contains_key(&**text) && !state.is_unread(text)) && !state.gone.contains(*key)
+        };
         let missing: Vec<_> = state.known.keys().filter(missing).cloned().collect();
         missing.iter().for_each(|key| state.delete(key));
         let good = listing.into_iter().filter_map(|(key, entries)| Some((Key::Etcd(key.into()), entries?)));
@@ -214,6 +224,10 @@ impl Directory {
 }
 
 impl State {
+    fn is_unread(&self, key: &str) -> bool {
+        self.unread.iter().any(|keys| keys.hold(key.as_bytes()))
+    }
+
     /// The keys of a place.
     fn within<'s>(&'s self, place: &'s Place) -> impl Iterator<Item = (&'s Key, &'s (Arc<[Entry]>, By))> {
         self.known.range(Key::first(place)..).take_while(|(key, _)| key.is_of(place))

@@ -45,7 +45,7 @@ fn endpoints_are_in_the_order_of_their_keys_and_of_their_own_place_alone() {
 #[test]
 fn a_place_that_is_not_to_be_empty_keeps_what_went_last_until_something_comes() {
     let (directory, source) = (Directory::default(), source(Absence::Keep));
-    directory.replace(listing(&[("a", Some("a")), ("b", Some("b")), ("c", Some("c"))]));
+    directory.replace(listing(&[("a", Some("a")), ("b", Some("b")), ("c", Some("c"))]), Vec::new());
     directory.delete(&key("b"));
     assert!(is(urls(&directory, &source), &["a", "c"]));
     directory.delete(&key("a"));
@@ -55,7 +55,7 @@ fn a_place_that_is_not_to_be_empty_keeps_what_went_last_until_something_comes() 
     directory.put(key("d"), entries(&["d"]), By::Etcd);
     assert_eq!(directory.settle([&source].into_iter()).0, 0);
     assert!(is(urls(&directory, &source), &["d"]));
-    directory.replace(listing(&[]));
+    directory.replace(listing(&[]), Vec::new());
     assert!(is(urls(&directory, &source), &["d"]));
 }
 
@@ -63,7 +63,7 @@ fn a_place_that_is_not_to_be_empty_keeps_what_went_last_until_something_comes() 
 fn a_place_that_may_be_empty_is_so_once_that_is_known() {
     let (directory, source) = (Directory::default(), source(Absence::Empty));
     assert!(urls(&directory, &source).is_none(), "nobody was asked yet");
-    directory.replace(listing(&[]));
+    directory.replace(listing(&[]), Vec::new());
     assert!(is(urls(&directory, &source), &[]));
     directory.put(key("a"), entries(&["a"]), By::Etcd);
     assert!(is(urls(&directory, &source), &["a"]));
@@ -85,10 +85,10 @@ fn a_key_of_a_definition_that_goes_leaves_the_place_to_the_default() {
 #[test]
 fn a_listing_with_a_bad_value_keeps_the_last_good_one_and_says_what_is_news() {
     let (directory, source) = (Directory::default(), source(Absence::Keep));
-    assert_eq!(directory.replace(listing(&[("a", Some("a")), ("b", Some("b"))])), 2);
-    assert_eq!(directory.replace(listing(&[("a", None), ("b", Some("b"))])), 0);
+    assert_eq!(directory.replace(listing(&[("a", Some("a")), ("b", Some("b"))]), Vec::new()), 2);
+    assert_eq!(directory.replace(listing(&[("a", None), ("b", Some("b"))]), Vec::new()), 0);
     assert!(is(urls(&directory, &source), &["a", "b"]));
-    assert_eq!(directory.replace(listing(&[("a", Some("c")), ("d", None)])), 2);
+    assert_eq!(directory.replace(listing(&[("a", Some("c")), ("d", None)]), Vec::new()), 2);
     assert!(is(urls(&directory, &source), &["c"]));
 }
 
@@ -112,10 +112,22 @@ fn names_and_keys_of_etcd_do_not_meet() {
     let directory = Directory::default();
     let key = Key::Dns(Arc::new(name));
     directory.put(key.clone(), entries(&["a"]), By::Dns);
-    directory.replace(listing(&[]));
+    directory.replace(listing(&[]), Vec::new());
     assert!(is(urls(&directory, &source), &["a"]));
     directory.delete(&key);
     assert!(is(urls(&directory, &source), &["a"]));
     let empty = Source { absence: Absence::Empty, ..source };
     assert!(is(urls(&directory, &empty), &[]));
+}
+
+#[test]
+fn what_etcd_does_not_let_us_read_is_neither_gone_nor_empty() {
+    let (directory, keeping, empty) = (Directory::default(), source(Absence::Keep), source(Absence::Empty));
+    let unread = || vec![Keys::Prefix(PREFIX.into())];
+    directory.replace(BTreeMap::new(), unread());
+    assert!(urls(&directory, &empty).is_none(), "it is not known to be empty");
+    directory.replace(listing(&[("a", Some("a"))]), Vec::new());
+    assert_eq!(directory.replace(BTreeMap::new(), unread()), 0);
+    assert!(is(urls(&directory, &empty), &["a"]) && is(urls(&directory, &keeping), &["a"]));
+    assert_eq!(directory.settle([&keeping].into_iter()).0, 0);
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use tollgate_etcd::{ClientCertificate, Full, Keys, Mirror, Settings};
+use tollgate_etcd::{ClientCertificate, Full, Keys, Mirror, Refused, Settings};
 use tollgate_filter_api::{Counter, Gauge, LogLimiter, Metrics};
 
 use super::{
@@ -41,12 +41,15 @@ pub(super) fn settings(store: &DiscoveryStore, keys: Vec<Keys>) -> Settings {
 pub(super) struct Eye {
     directory: Arc<Directory>,
     listing: Mutex<BTreeMap<String, Option<Arc<[Entry]>>>>,
+    /// What the listing is without.
+    without: Mutex<Vec<Keys>>,
     /// Keys whose value is bad.
     bad: Mutex<BTreeSet<String>>,
     followed: AtomicBool,
     there: AtomicBool,
     connected: Gauge,
     contact: Gauge,
+    refused: Gauge,
     bad_keys: Gauge,
     bad_values: Counter,
     differences: Counter,
@@ -60,11 +63,13 @@ impl Eye {
         Self {
             directory,
             listing: Mutex::default(),
+            without: Mutex::default(),
             bad: Mutex::default(),
             followed: AtomicBool::new(false),
             there: AtomicBool::new(false),
             connected: metrics.gauge("discovery_connected", None),
             contact: metrics.gauge("discovery_contact_timestamp_seconds", None),
+            refused: metrics.gauge("discovery_refused", None),
             bad_keys: metrics.gauge("discovery_bad_keys", None),
             bad_values: metrics.counter("discovery_bad_values_total", None),
             differences: metrics.counter("discovery_differences_total", None),
@@ -120,6 +125,15 @@ pub(super) fn count(number: usize) -> i64 {
 }
 
 impl Mirror for Eye {
+    fn without(&self, refused: &[Refused]) {
+        let mut without = self.without.lock().unwrap_or_else(PoisonError::into_inner);
+        for Refused { keys, why } in refused.iter().filter(|refused| !without.contains(&refused.keys)) {
+            log::error!("etcd does not let `{}` be read, and what is known of it stays: {why}", keys.beginning().escape_debug());
+        }
+        *without = refused.iter().map(|refused| refused.keys.clone()).collect();
+        self.refused.set(count(without.len()));
+    }
+
     fn begin(&self) {
         self.listing.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -139,7 +153,8 @@ impl Mirror for Eye {
             return Err(Full(format!("more than {MOST_KEYS} keys say where endpoints are")));
         }
         self.forget_bad(|key| listing.contains_key(key));
-        let news = self.directory.replace(listing);
+        let without = self.without.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let news = self.directory.replace(listing, without);
         if self.followed.swap(true, Ordering::Relaxed) && comparable && news > 0 {
             (0..news).for_each(|_| self.differences.inc());
             log::warn!("etcd had not told {news} changes of endpoints; they are in force now");

@@ -44,6 +44,10 @@ pub const METRICS: &[MetricDoc] = &[
         help: "When that etcd last confirmed that everything was told, in seconds since 1970; 0 before the first time.",
     },
     MetricDoc { name: "discovery_changes_total", help: "Changes of a group's endpoints that were looked up and put in force." },
+    MetricDoc {
+        name: "discovery_refused",
+        help: "Keys and prefixes that etcd does not let the gateway read; what is known of them stays.",
+    },
     MetricDoc { name: "discovery_bad_values_total", help: "Values read that say no endpoint; the last good one stays." },
     MetricDoc { name: "discovery_bad_keys", help: "Keys whose value says no endpoint now." },
     MetricDoc { name: "discovery_held", help: "Places that have no endpoints any more, and whose last ones serve on." },

@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     keys::Keys,
-    mirror::{Full, Mirror},
+    mirror::{Full, Mirror, Refused},
     settings::Settings,
 };
 use proto::{Event, KeyValue, RangeResponse, ResponseHeader, WatchRequest, WatchResponse};
@@ -28,6 +28,7 @@ pub(crate) const PREFIX: &str = "/revoked/";
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Recorded {
     Begin,
+    Without(Vec<String>),
     Listed(String, String),
     Replace(i64, bool),
     Put(String, String, i64),
@@ -90,6 +91,12 @@ impl Recorder {
 }
 
 impl Mirror for Recorder {
+    fn without(&self, refused: &[Refused]) {
+        if !refused.is_empty() {
+            self.add(Recorded::Without(refused.iter().map(|refused| refused.keys.beginning().to_owned()).collect()));
+        }
+    }
+
     fn begin(&self) {
         self.add(Recorded::Begin);
     }

@@ -1,6 +1,6 @@
 //! Several ranges over one connection.
 
-use std::future::pending;
+use std::{future::pending, time::Duration};
 
 use super::{
     Connection, Fake, Recorded, Recorder, Watch, header,
@@ -104,4 +104,33 @@ async fn words_that_belong_to_no_watch_or_tell_of_another_range_are_not_believed
     assert!(left_after(&[created(1), created(2), put(3, "/a", 8)]).await.contains("another watch"));
     assert!(left_after(&[created(1), created(2), put(2, "/a", 8)]).await.contains("not asked for"));
     assert!(left_after(&[created(1), created(2), put(-1, "/a", 8)]).await.contains("another watch"));
+}
+
+#[tokio::test]
+async fn a_range_that_is_refused_takes_no_other_with_it_and_is_asked_for_again() {
+    let (fake, recorder) = (Fake::start().await, Recorder::new());
+    let mut settings = settings(&fake);
+    settings.relist = Duration::from_secs(1);
+    let running = tokio::spawn(run(settings, recorder.clone(), pending()));
+    let mut connection = fake.accept().await;
+    let (first, call) = connection.question::<RangeRequest>().await;
+    assert_eq!(first.key, b"/a");
+    call.refuse("7", "etcdserver: permission denied");
+    let (second, call) = connection.question::<RangeRequest>().await;
+    assert_eq!(second.key, b"/b/");
+    call.answer(&RangeResponse { header: header(5), kvs: vec![held("/b/1", 3)], more: false });
+    let mut call = connection.call().await.unwrap();
+    let mut watch = Watch(call.open());
+    assert_eq!(connection.during(call.read::<WatchRequest>()).await.create.unwrap().key, b"/b/");
+    watch.say(&created(1));
+    connection.during(recorder.until("a listing", |recorder| recorder.count(&Recorded::Replace(5, false)) == 1)).await;
+    assert_eq!(recorder.count(&Recorded::Without(vec!["/a".into()])), 1);
+    assert!(recorder.causes().is_empty());
+
+    listed(&mut connection).await;
+    let (_watch, asked) = watched(&mut connection).await;
+    assert_eq!(asked.len(), 2, "it is not refused any more");
+    let all = recorder.all();
+    assert!(!all[all.len() - 4..].iter().any(|recorded| matches!(recorded, Recorded::Without(_))), "{all:?}");
+    running.abort();
 }
