@@ -58,3 +58,4 @@ mod throttle_traffic_manager;
 mod tls;
 mod traps;
 mod wso2;
+mod wso2_endpoints;

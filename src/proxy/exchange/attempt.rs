@@ -13,7 +13,7 @@ use tollgate_filter_api::{Cause, CauseKind, Rule};
 
 use super::{
     outcome::may_repeat,
-    state::{Ended, Exchange, Going, Outbound},
+    state::{Ended, Ending, Exchange, Going, Outbound},
 };
 use crate::{
     chain::gateway as reasons,
@@ -44,9 +44,9 @@ pub async fn next_peer(gateway: &Gateway, req: &RequestHeader, exchange: &mut Ex
         let address = match outbound.selection.next(turn, now) {
             Ok(address) => address,
             Err(Nowhere::Full) if outbound.selection.wait().await => continue,
-            Err(nowhere) => return Err(none_left(nowhere, exchange)),
+            Err(nowhere) => return Err(none_left(nowhere, &mut exchange.ending)),
         };
-        let Some(endpoint) = outbound.selection.endpoint() else { return Err(none_left(Nowhere::None, exchange)) };
+        let Some(endpoint) = outbound.selection.endpoint() else { return Err(none_left(Nowhere::None, &mut exchange.ending)) };
         outbound.attempts += 1;
         let found = match address {
             Some(address) => Ok(address),
@@ -85,14 +85,14 @@ pub async fn next_peer(gateway: &Gateway, req: &RequestHeader, exchange: &mut Ex
 }
 
 /// No endpoint may be tried.
-fn none_left(nowhere: Nowhere, exchange: &mut Exchange) -> Box<Error> {
+pub fn none_left(nowhere: Nowhere, ending: &mut Ending) -> Box<Error> {
     let unavailable = |about| Cause::new(CauseKind::Unavailable, about, Rule::Fixed("the endpoint group has no other"));
     let answer = match nowhere {
         Nowhere::Full => reasons::FULL.because(unavailable("endpoint with room for a request")),
         Nowhere::Open => reasons::CIRCUIT_OPEN.because(unavailable("endpoint whose circuit breaker is closed")),
-        Nowhere::None => return Error::explain(ErrorType::ConnectError, "no endpoint is left").into_up(),
+        Nowhere::None => reasons::CONNECT.because(unavailable("endpoint that does well")),
     };
-    exchange.ending.ended = Some(Ended::from(&answer));
+    ending.ended = Some(Ended::from(&answer));
     Error::explain(ErrorType::ConnectError, answer.reason().title).into_up()
 }
 
@@ -150,6 +150,11 @@ pub fn is_tried_again(gateway: &Gateway, session: &Session, outbound: &mut Outbo
         Some(_) => false,
         None => outbound.retry(),
     }
+}
+
+/// Whether a group that fails over has tried everybody, and the last one failed with that status too.
+pub fn has_failed_over(session: &Session, outbound: &Outbound, status: u16) -> bool {
+    outbound.selection.is_failure(status) && !outbound.selection.has_more() && may_repeat(session)
 }
 
 /// How long an endpoint wants to be left alone (RFC 9110 §10.2.3); `None` when it says a date, or nothing that can be read.

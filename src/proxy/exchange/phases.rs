@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     chain::gateway as reasons,
+    config::Errors,
     judge::{admit, fields::request_id},
     proxy::{
         client::{
@@ -39,7 +40,7 @@ use crate::{
         server::{overload, pressure},
         transport::{mirror::Copying, server_name, upstream_connections::Hold},
     },
-    upstreams::Report,
+    upstreams::{Nowhere, Report},
 };
 
 /// The gateway as the engine sees it.
@@ -245,6 +246,11 @@ impl ProxyHttp for Phases {
             let mut error = Error::explain(ErrorType::HTTPStatus(status), "it is tried again").into_up();
             error.set_retry(true);
             return Err(error);
+        }
+        let Going { snapshot, outbound, ending, .. } = exchange.going()?;
+        if snapshot.config().gateway.errors == Errors::Wso2 && attempt::has_failed_over(session, outbound, status) {
+            // There, the last one's answer is nobody's.
+            return Err(attempt::none_left(Nowhere::None, ending));
         }
         Ok(())
     }
