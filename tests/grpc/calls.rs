@@ -1,5 +1,7 @@
 //! What calls carry, and how they end when nobody refuses them.
 
+use std::thread;
+
 use serde_json::{Value, json};
 use tollgate_tests::{
     Folder, Gateway, Settings,
@@ -90,6 +92,19 @@ fn a_stream_may_be_idle_for_longer_than_a_body_or_a_connection() {
     let chat = call("Chat", "bidi", json!(["one", "two", "three"]), json!({ "pause": 6, "hold": 2 }));
     let answer = make(&gateway, &[chat]).remove(0);
     assert_eq!((&answer["status"], &answer["messages"]), (&json!(0), &json!(["one", "two", "three"])), "{answer}");
+}
+
+#[test]
+fn a_stream_goes_on_when_its_connection_has_had_its_requests_and_a_reload_has_come() {
+    let (_server, gateway) = world(json!({ "limits": { "requests_per_connection": 5 } }));
+    let port = gateway.ports.h2c;
+    let chat = call("Chat", "bidi", json!(["one", "two", "three"]), json!({ "pause": 1 }));
+    let client = thread::spawn(move || grpc::call(port, &json!({}), &[chat, call("Unary", "unary", json!(["x"]), json!({ "times": 20 }))]));
+    gateway.log_of(20);
+    assert_eq!(gateway.reload().status(), 200);
+    let answers = client.join().unwrap();
+    assert_eq!(answers[0]["messages"], json!(["one", "two", "three"]), "{answers:?}");
+    assert!(answers.iter().all(|answer| answer["status"] == 0), "{answers:?}");
 }
 
 #[test]
