@@ -50,6 +50,12 @@ pub fn who(client: &mut Client) -> String {
     answer.text()
 }
 
+/// Who says what endpoints `pets` has, as the admin port shows it.
+pub fn by(gateway: &Gateway) -> Value {
+    let page: Value = serde_json::from_slice(&gateway.admin("/upstreams").body).unwrap();
+    page.as_array().unwrap().iter().find(|group| group["group"] == "pets").unwrap()["by"].clone()
+}
+
 pub fn reaches(gateway: &Gateway, name: &str) {
     let mut client = gateway.connect();
     until(&format!("an answer of `{name}`"), || (who(&mut client) == name).then_some(()));
@@ -200,16 +206,19 @@ fn a_start_without_etcd_begins_with_the_last_good_endpoints_of_the_file_and_a_br
     until("the file", || std::fs::read_to_string(&file).is_ok_and(|text| text.contains(&found.url())).then_some(()));
     drop(first);
     etcd.kill();
-    assert_eq!(who(&mut start().connect()), "found");
+    let again = start();
+    assert_eq!((who(&mut again.connect()).as_str(), by(&again)), ("found", "file".into()));
+    drop(again);
 
     let second = start();
     etcd.restart();
     etcd.put(&key("1"), &next.url());
     reaches(&second, "next");
+    assert_eq!(by(&second), "etcd");
     drop(second);
     etcd.kill();
     std::fs::write(&file, r#"{"version":1,"known":[{"etcd":"/services/pets/1","#).unwrap();
     let third = start();
-    assert_eq!(who(&mut third.connect()), "default");
+    assert_eq!((who(&mut third.connect()).as_str(), by(&third)), ("default", "definition".into()));
     assert!(third.stderr().contains("nothing of it is used"), "{}", third.stderr());
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::json;
-use tollgate_plan::{Alternative, Api, Credential, EndpointGroup, Environment, Operation, Plan, Security, Strategy, Target};
+use tollgate_plan::{Alternative, Api, Credential, EndpointGroup, EndpointUrl, Environment, Operation, Plan, Security, Strategy, Target};
 
 use super::{
     Format,
@@ -163,7 +163,11 @@ fn endpoints(plan: &Plan, target: &Target) -> Vec<Endpoints> {
 
 impl Endpoints {
     fn of(group: &EndpointGroup) -> Self {
-        let urls = group.urls.iter().map(|url| url.url.clone()).collect();
+        let written = |url: &EndpointUrl| match &url.etcd_key {
+            Some(key) => format!("etcd({key}, {})", url.url),
+            None => url.url.clone(),
+        };
+        let urls = group.urls.iter().map(written).collect();
         Self { name: group.name.clone(), environment: group.environment, strategy: group.strategy, urls }
     }
 

@@ -19,7 +19,7 @@ pub use discovery::DiscoveryStore;
 pub use redis::{Redis, Sentinel};
 pub use traffic_manager::{TrafficBroker, TrafficManager};
 
-/// What the gateway keeps, and where it looks things up. A reload takes new settings of a source, but can add or remove none.
+/// What the gateway keeps, and where it looks things up. A reload takes new settings of a source, but can add or remove none, except `discovery`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stores {
@@ -29,12 +29,13 @@ pub struct Stores {
     pub broker: Option<Broker>,
     /// An etcd whose keys are what is revoked.
     pub etcd: Option<Etcd>,
-    /// An etcd 3.4 or later whose keys say where upstreams are: those that definitions name with `etcd(KEY, URL)`, and those of
-    /// `endpoints.NAME.discovery`. A value is a URL, or a JSON object with `url` and, if need be, `weight` (0 to 1000, else 1; 0 takes no new
-    /// requests), `zone` and `priority` (0 to 255, else 0). Any other value is logged and counted, and the key's last good one stays. A
-    /// change is in force within 100 ms. While etcd is away, the last good endpoints serve or, if there never were any, those of
-    /// this file or the definition. Absent: the variables `etcdurl` (URLs, with commas between them), `etcdusername` and
-    /// `etcdpassword` stand for `endpoints`, `username` and `password`. Without them too, `etcd(KEY, URL)` is its URL.
+    /// Who says where upstreams are while the gateway runs: name servers, and an etcd 3.4 or later. Its keys are those that definitions name
+    /// with `etcd(KEY, URL)`, and those of `endpoints.NAME.discovery`. A value is a URL, or a JSON object with `url` and, if need be, `weight`
+    /// (0 to 1000, else 1; 0 takes no new requests), `zone` and `priority` (0 to 255, else 0). Any other value is logged and counted, and
+    /// the key's last good one stays. A change is in force within 100 ms. While etcd is away, the last good endpoints serve or, if there never
+    /// were any, those of this file or the definition. Absent, or without `endpoints`: the variables `etcdurl` (URLs, with commas between
+    /// them), `etcdusername` and `etcdpassword` stand for `endpoints`, `username` and `password`. Without them too, `etcd(KEY, URL)` is
+    /// its URL. All of this may begin and end with a reload.
     pub discovery: Option<DiscoveryStore>,
     /// A Redis in which gateways keep quotas together.
     pub redis: Option<Redis>,

@@ -40,6 +40,16 @@ impl Discovered {
         discovered.filter(|discovered| !discovered.sources.is_empty()).map(Arc::new).collect()
     }
 
+    /// Whether it is about that group.
+    pub fn is_of(&self, group: &Arc<Group<UpstreamPeer>>) -> bool {
+        Arc::ptr_eq(&self.group, group)
+    }
+
+    /// Who says what endpoints there are now, in a word.
+    pub fn by(&self) -> Option<&'static str> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).supplied.as_ref().map(|(_, by)| *by)
+    }
+
     /// The endpoints of now, and who says so, in a word.
     fn compose(&self, directory: &Directory, last: &mut Last) -> (Vec<Target>, &'static str) {
         let (mut targets, mut by) = (Vec::new(), None);

@@ -357,7 +357,7 @@ impl AdminView for Arc<Gateway> {
     }
 
     fn upstreams(&self) -> Value {
-        show::upstreams(&self.current().upstreams)
+        show::upstreams(&self.current())
     }
 
     fn blocks(&self) -> Value {

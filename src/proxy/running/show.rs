@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use tollgate_filter_api::Metrics;
 use tollgate_plan::Environment;
 
+use super::snapshot::Snapshot;
 use crate::{
     proxy::transport::upstream_peer::UpstreamPeer,
     telemetry::timestamp,
@@ -13,12 +14,12 @@ use crate::{
 };
 
 /// Every group, with its endpoints.
-pub(super) fn upstreams(upstreams: &Upstreams<UpstreamPeer>) -> Value {
+pub(super) fn upstreams(snapshot: &Snapshot) -> Value {
     let now = Instant::now();
-    upstreams.all().map(|group| show(group, now)).collect()
+    snapshot.upstreams.all().map(|group| show(group, snapshot.endpoints_by(group).unwrap_or("gateway.yaml"), now)).collect()
 }
 
-fn show(group: &Group<UpstreamPeer>, now: Instant) -> Value {
+fn show(group: &Group<UpstreamPeer>, by: &str, now: Instant) -> Value {
     let view = group.view(now);
     json!({
         "group": *group.name,
@@ -26,6 +27,7 @@ fn show(group: &Group<UpstreamPeer>, now: Instant) -> Value {
             Environment::Production => "production",
             Environment::Sandbox => "sandbox",
         },
+        "by": by,
         "strategy": group.policy().balancing.strategy.word(),
         "ready": view.ready,
         "all_take_requests": view.panics,

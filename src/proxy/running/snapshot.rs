@@ -29,7 +29,7 @@ use crate::{
         discovery::{Consumer as _, Discovery},
     },
     telemetry::{Operations, Telemetry},
-    upstreams::{self, Upstreams},
+    upstreams::{self, Group, Upstreams},
 };
 
 /// What every configuration of a process shares.
@@ -145,6 +145,15 @@ impl Snapshot {
     /// The environment.
     pub fn config(&self) -> &Config {
         &self.judge.config
+    }
+
+    /// Who says what endpoints a group has now, in a word; `None` for a canary and a mirror, whose endpoints are always those of `gateway.yaml`.
+    pub fn endpoints_by(&self, group: &Arc<Group<UpstreamPeer>>) -> Option<&'static str> {
+        if let Some(discovered) = self.discovered.iter().find(|discovered| discovered.is_of(group)) {
+            return discovered.by();
+        }
+        let place = self.upstreams.groups().iter().position(|one| Arc::ptr_eq(one, group))?;
+        self.upstreams.parts()[place].first().map(|part| part.by)
     }
 
     /// Says in the log what is served from now on, and what nobody enforces.
