@@ -17,6 +17,10 @@ const SERVICE_OPTIONS: i32 = 3;
 const METHOD: i32 = 2;
 const METHOD_OPTIONS: i32 = 4;
 
+/// What `JWT` and `OAUTH2` are in OpenAPI.
+const TOKEN: &str = "oauth2";
+
+/// Values of `wso2.security`.
 const NONE: i32 = 0;
 const BASIC: i32 = 1;
 const API_KEY: i32 = 4;
@@ -118,11 +122,31 @@ impl Reader<'_> {
     /// What callers may present. Whether that may be a token comes back.
     fn security(&mut self, service: &ServiceDescriptor, options: &DynamicMessage, members: &mut Vec<(String, Written)>) -> bool {
         let found = option_of(options, "wso2.security");
-        let numbers = found.iter().flat_map(|found| found.value.as_list().into_iter().flatten());
-        let kinds: Vec<i32> = numbers.filter_map(Value::as_enum_number).collect();
-        let line = |nth| found.as_ref().map_or_else(|| self.lines.at(&self.path, 0), |found| self.line_of(found, nth));
-        let said: Vec<(i32, u32)> = kinds.iter().enumerate().map(|(nth, kind)| (*kind, line(nth))).collect();
-        let first = line(0);
+        let said: Vec<(i32, u32)> = found.iter().flat_map(|found| self.kinds(found)).collect();
+        let first = said.first().map_or_else(|| self.lines.at(&self.path, 0), |(_, line)| *line);
+        self.judge_security(service, &said, first);
+        let types = types(&said);
+        if types.is_empty() {
+            members.push(("x-wso2-disable-security".to_owned(), Written { line: first, value: Form::Bool(true) }));
+            return false;
+        }
+        let tokens = types.iter().any(|(name, _)| *name == TOKEN);
+        let key = [("type", "apiKey"), ("in", "header"), ("name", KEY_HEADER)].map(|(key, value)| (key, text(first, value)));
+        let schemes = map(first, vec![("api_key", map(first, key.into()))]);
+        members.push(("components".to_owned(), map(first, vec![("securitySchemes", schemes)])));
+        let types = types.into_iter().map(|(name, line)| text(line, name)).collect();
+        let types = Written { line: first, value: Form::List(types) };
+        members.push(("x-wso2-application-security".to_owned(), map(first, vec![("security-types", types)])));
+        tokens
+    }
+
+    /// Each value of `wso2.security`, and its line.
+    fn kinds(&self, found: &Found<'_>) -> Vec<(i32, u32)> {
+        let numbers = found.value.as_list().into_iter().flatten().filter_map(Value::as_enum_number);
+        numbers.enumerate().map(|(nth, kind)| (kind, self.line_of(found, nth))).collect()
+    }
+
+    fn judge_security(&mut self, service: &ServiceDescriptor, said: &[(i32, u32)], first: u32) {
         if let Some((_, line)) = said.iter().find(|(kind, _)| *kind == NONE).filter(|_| said.len() > 1) {
             let problem = Problem::error("grpc.security", "`NONE` opens the service, and another `wso2.security` closes it");
             self.problems.push(problem.at(self.file, *line, "").hint("keep one of the two"));
@@ -132,30 +156,6 @@ impl Reader<'_> {
             let problem = Problem::warning("grpc.open", message).at(self.file, first, "");
             self.problems.push(problem.hint("write `option (wso2.security) = JWT;`, or `NONE` when it is meant to be open"));
         }
-        let mut types: Vec<(&str, u32)> = Vec::new();
-        for (kind, line) in said.iter().filter(|(kind, _)| *kind != NONE) {
-            let name = match *kind {
-                BASIC => "basic",
-                API_KEY => "api_key",
-                // What is new to us is a token until somebody says otherwise.
-                _ => "oauth2",
-            };
-            if types.iter().all(|(known, _)| *known != name) {
-                types.push((name, *line));
-            }
-        }
-        if types.is_empty() {
-            members.push(("x-wso2-disable-security".to_owned(), Written { line: first, value: Form::Bool(true) }));
-            return false;
-        };
-        let tokens = types.iter().any(|(name, _)| *name == "oauth2");
-        let key = [("type", "apiKey"), ("in", "header"), ("name", KEY_HEADER)].map(|(key, value)| (key, text(first, value)));
-        let schemes = map(first, vec![("api_key", map(first, key.into()))]);
-        members.push(("components".to_owned(), map(first, vec![("securitySchemes", schemes)])));
-        let types = types.into_iter().map(|(name, line)| text(line, name)).collect();
-        let types = Written { line: first, value: Form::List(types) };
-        members.push(("x-wso2-application-security".to_owned(), map(first, vec![("security-types", types)])));
-        tokens
     }
 
     fn text_of(&self, found: &Found<'_>) -> Written {
@@ -168,6 +168,23 @@ impl Reader<'_> {
         path.extend([SERVICE_OPTIONS, found.number]);
         self.lines.at(&path, nth)
     }
+}
+
+/// The words of `security-types`, each once.
+fn types(said: &[(i32, u32)]) -> Vec<(&'static str, u32)> {
+    let mut types: Vec<(&str, u32)> = Vec::new();
+    for (kind, line) in said.iter().filter(|(kind, _)| *kind != NONE) {
+        let name = match *kind {
+            BASIC => "basic",
+            API_KEY => "api_key",
+            // What is new to us is a token until somebody says otherwise.
+            _ => TOKEN,
+        };
+        if types.iter().all(|(known, _)| *known != name) {
+            types.push((name, *line));
+        }
+    }
+    types
 }
 
 /// An option by its full name, when it is set.
