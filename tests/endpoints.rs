@@ -14,6 +14,7 @@ use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, b
 use serde_json::{Value, json};
 use tollgate_tests::{
     Client, Gateway, Reply, Response, Settings, Upstream,
+    parts::{GrpcServer, grpc},
     project::{everything, open_api},
     until,
 };
@@ -109,6 +110,29 @@ fn a_tcp_check_finds_out_who_does_not_listen_without_a_request() {
     // Somebody listens there from now on.
     let _listening = TcpListener::bind(closed).unwrap();
     ready(&gateway, 2.0);
+}
+
+#[test]
+fn a_grpc_check_asks_a_real_server_for_its_health() {
+    let (one, two) = (GrpcServer::start(), GrpcServer::start());
+    let turn = |status: &str| {
+        let call = json!({ "method": "/demo.Echo/Turn", "kind": "unary", "messages": [status] });
+        assert_eq!(grpc::one(one.plain, &call)["status"], 0);
+    };
+    for (service, known) in [(json!({}), true), (json!({ "service": "demo.Echo" }), true), (json!({ "service": "demo.None" }), false)] {
+        let check = json!({ "probe": { "grpc": service }, "interval": "100ms", "timeout": "2s", "healthy": 1, "unhealthy": 1 });
+        let gateway = gateway(&[one.url(), two.url()], json!({ "check": check, "http": "2" }));
+        ready(&gateway, if known { 2.0 } else { 0.0 });
+        if known {
+            turn("2");
+            ready(&gateway, 1.0);
+            assert_eq!(shown(&gateway, 0)["detail"], "its check failed: its serving status is 2");
+            turn("1");
+            ready(&gateway, 2.0);
+        } else {
+            assert_eq!(shown(&gateway, 0)["detail"], "its check failed: its grpc-status is 5");
+        }
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ ENDED = {}
 SEEN = {}
 # Calls of `Chat` that are open now, and the most there were.
 OPEN = {"now": 0, "most": 0}
+# What checks are told: 1 for serving, 2 for not.
+HEALTH = {"status": 1}
 
 
 def look(method, context):
@@ -98,6 +100,20 @@ async def chat(requests, context):
         OPEN["now"] -= 1
 
 
+async def check(request, context):
+    """`grpc.health.v1.Health/Check`: the server as a whole and `demo.Echo` are what `Turn` said last, everything else is unknown."""
+    service = request[2:].decode()
+    if service not in ("", "demo.Echo"):
+        await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such service")
+    return bytes([8, HEALTH["status"]])
+
+
+async def turn(request, _):
+    """Makes the server well (1) or ill (2)."""
+    HEALTH["status"] = int(request)
+    return request
+
+
 async def seen(_, __):
     """What happened so far; tests ask for it directly."""
     return json.dumps({"seen": SEEN, "ended": ENDED, "most": OPEN["most"]}).encode()
@@ -122,13 +138,18 @@ def handler(service):
             "Total": grpc.stream_unary_rpc_method_handler(total),
             "Chat": grpc.stream_stream_rpc_method_handler(chat),
             "Seen": grpc.unary_unary_rpc_method_handler(seen),
+            "Turn": grpc.unary_unary_rpc_method_handler(turn),
         },
     )
 
 
+def health():
+    return grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": grpc.unary_unary_rpc_method_handler(check)})
+
+
 async def main(certificate=None, key=None):
     server = grpc.aio.server(options=OPTIONS)
-    server.add_generic_rpc_handlers((handler("demo.Echo"), handler("demo.Other")))
+    server.add_generic_rpc_handlers((handler("demo.Echo"), handler("demo.Other"), health()))
     ports = {"plain": server.add_insecure_port("127.0.0.1:0")}
     if certificate:
         with open(key, "rb") as private, open(certificate, "rb") as chain:
