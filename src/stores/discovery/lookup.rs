@@ -66,3 +66,47 @@ fn by_variables(variables: &Variables) -> Option<DiscoveryStore> {
     store.password = variables.get("etcdpassword").filter(|password| !password.is_empty()).map(Secret::new);
     Some(store)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn look(stores: &str, set: &[(&str, &str)]) -> Result<Lookup, Problems> {
+        let yaml = format!("listeners: [{{ address: '127.0.0.1:1' }}]\nstores: {stores}\n");
+        let config = Config::parse("gateway.yaml", yaml.as_bytes(), Path::new("/etc/tollgate"), &[]).unwrap();
+        let set = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        lookup(&config, &Variables::new(set))
+    }
+
+    fn urls(lookup: &Lookup) -> Vec<&str> {
+        lookup.etcd.iter().flat_map(|store| store.endpoints.iter().map(String::as_str)).collect()
+    }
+
+    #[test]
+    fn variables_stand_for_an_etcd_where_the_configuration_names_none() {
+        let set = [("etcdurl", "http://a:1, http://b"), ("etcdusername", "gw"), ("etcdpassword", "x")];
+        let by_variables = look("{}", &set).unwrap();
+        assert_eq!(urls(&by_variables), ["http://a:1", "http://b"]);
+        assert!(by_variables.etcd.is_some_and(|store| store.username.as_deref() == Some("gw") && store.password.is_some()));
+        let beside_a_file = look("{ discovery: { file: known.json, name_servers: [192.0.2.1, '[::1]:5353'] } }", &set).unwrap();
+        assert_eq!(urls(&beside_a_file), ["http://a:1", "http://b"]);
+        assert_eq!(beside_a_file.file.as_deref(), Some(Path::new("/etc/tollgate/known.json")));
+        assert_eq!(beside_a_file.servers, ["192.0.2.1:53".parse().unwrap(), "[::1]:5353".parse().unwrap()]);
+        let written = look("{ discovery: { endpoints: ['http://c'] } }", &set).unwrap();
+        assert!(urls(&written) == ["http://c"] && written.etcd.is_some_and(|store| store.username.is_none()));
+        assert!(look("{}", &[("etcdurl", "")]).unwrap().etcd.is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_where_it_stands() {
+        let wrong = |stores: &str, set: &[(&str, &str)]| look(stores, set).unwrap_err().to_string();
+        assert!(wrong("{ discovery: { endpoints: [etcd] } }", &[]).contains("/stores/discovery/endpoints"));
+        assert!(wrong("{ discovery: { username: gw } }", &[]).contains("/stores/discovery/endpoints"));
+        assert!(wrong("{ discovery: { name_servers: [192.0.2.1, ns.example] } }", &[]).contains("/stores/discovery/name_servers/1"));
+        let said = wrong("{}", &[("etcdurl", "http://u:hunter2@a/v3")]);
+        assert!(said.contains("etcdurl: ") && !said.contains("hunter2"), "{said}");
+        assert!(wrong("{}", &[("etcdurl", "http://a"), ("etcdpassword", "hunter2")]).contains("etcdurl: expected a username"));
+    }
+}

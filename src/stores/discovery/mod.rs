@@ -292,3 +292,7 @@ async fn mirror(eye: Arc<Eye>, settings: tollgate_etcd::Settings) {
         eye.lost(&problem.to_string());
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
