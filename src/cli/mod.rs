@@ -6,6 +6,7 @@
 mod build;
 mod check;
 mod docs;
+mod groups;
 mod init;
 mod key;
 mod password;

@@ -1,4 +1,4 @@
-//! `tollgate plan`: what every operation demands, and who may reach it.
+//! `tollgate plan`: what every operation demands, who may reach it, and where it goes.
 
 use std::path::PathBuf;
 
@@ -7,13 +7,13 @@ use serde_json::json;
 use tollgate_plan::{Alternative, Api, Credential, EndpointGroup, EndpointUrl, Environment, Operation, Plan, Security, Strategy, Target};
 
 use super::{
-    Format,
+    Format, groups,
     project::{BuildOptions, open},
     report::{Failure, print, print_json},
     table,
 };
 
-/// Show what every operation demands, and who may reach it.
+/// Show what every operation demands, who may reach it, and where it goes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A project folder or an artifact.
@@ -67,12 +67,14 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
             "signers": artifact.signers(),
             "waived": plan.waived,
             "operations": rows,
+            "endpoints": groups::data(plan),
         });
         return print_json(&data);
     }
     let opened: Vec<String> = rows.iter().filter(|row| row.opened).map(|row| format!("{} {}", row.method, row.path)).collect();
     let cells: Vec<Vec<String>> = rows.into_iter().map(Row::into_cells).collect();
     let mut text = table::render(&["METHOD", "PATH", "OPERATION", "WHO", "FILTERS", "ENDPOINTS"], &cells);
+    text.push_str(&groups::text(plan));
     if !plan.waived.is_empty() {
         text.push_str(&format!("\nwaived, so that nobody enforces it: {}\n", plan.waived.join(", ")));
     }
