@@ -1,8 +1,10 @@
 //! Endpoints that share requests: checks, ejection, cookies, and what the admin port says of them.
 
 use std::{
+    fs,
     net::{SocketAddr, TcpListener, TcpStream},
     os::fd::{AsRawFd, OwnedFd},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU16, AtomicUsize, Ordering::SeqCst},
@@ -12,6 +14,7 @@ use std::{
 
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, getsockname, listen, socket};
 use serde_json::{Value, json};
+use tollgate_document::{Document, Limits};
 use tollgate_tests::{
     Client, Gateway, Reply, Response, Settings, Upstream,
     parts::{GrpcServer, grpc},
@@ -165,6 +168,18 @@ fn a_cookie_keeps_a_client_with_its_endpoint_also_through_a_reload() {
             assert_eq!(gateway.reload().status(), 200);
         }
     }
+}
+
+#[test]
+fn what_the_guide_shows_is_served() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/upstreams.md")).unwrap();
+    let shown = page.split("```yaml").nth(1).unwrap().split("```").next().unwrap().replace("http://10.", "http://127.");
+    let settings = Document::parse("upstreams.md", shown.as_bytes(), &Limits::default()).unwrap().value();
+    let gateway = gateway(&["http://127.0.0.1:1".to_owned()], settings["endpoints"]["pets"].clone());
+    let page: Value = serde_json::from_str(&gateway.admin("/upstreams").text()).unwrap();
+    let groups: Vec<_> = page.as_array().unwrap().iter().map(|group| group["group"].as_str().unwrap()).collect();
+    assert_eq!(groups, ["pets", "pets@canary", "pets@mirror"]);
+    assert_eq!((&page[0]["strategy"], &page[0]["endpoints"][1]["weight"]), (&json!("least_requests"), &json!(3)));
 }
 
 /// An address where nobody accepts: whoever connects waits.
