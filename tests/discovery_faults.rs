@@ -32,17 +32,17 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// A request: when it was sent, and who answered or what went wrong.
-type Asked = (Instant, Result<String, String>);
+pub type Asked = (Instant, Result<String, String>);
 
 /// Requests all the time.
-struct Load {
+pub struct Load {
     asked: Arc<Mutex<Vec<Asked>>>,
     over: Arc<AtomicBool>,
     clients: Vec<JoinHandle<()>>,
 }
 
 impl Load {
-    fn start(port: u16) -> Self {
+    pub fn start(port: u16) -> Self {
         let (asked, over) = (Arc::<Mutex<Vec<Asked>>>::default(), Arc::<AtomicBool>::default());
         let client = |_| {
             let (asked, over) = (asked.clone(), over.clone());
@@ -68,7 +68,7 @@ impl Load {
         until("requests", || self.asked.lock().unwrap().last().is_some_and(|(sent, _)| *sent > moment).then_some(()));
     }
 
-    fn end(self) -> Vec<Asked> {
+    pub fn end(self) -> Vec<Asked> {
         self.over.store(true, Ordering::SeqCst);
         self.clients.into_iter().for_each(|client| client.join().unwrap());
         Arc::into_inner(self.asked).unwrap().into_inner().unwrap()

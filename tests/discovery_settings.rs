@@ -12,6 +12,7 @@ use tollgate_tests::{
 };
 
 use crate::discovery::{PREFIX, at, gateway, key, named, pets, reaches, who};
+use crate::discovery_faults::Load;
 
 /// Puts another `gateway.yaml` in place of the running one.
 fn reload_with(gateway: &Gateway, change: impl Fn(&mut Value)) {
@@ -86,12 +87,14 @@ fn what_is_set_and_changes_nothing_keeps_the_gateway_from_starting() {
 #[test]
 fn discovery_begins_changes_and_ends_with_a_reload() {
     let (etcd, other) = (Etcd::start(), Etcd::start());
-    let [default, one, two, three] = ["default", "one", "two", "three"].map(named);
+    let [default, before, one, two, three] = ["default", "before", "one", "two", "three"].map(named);
     etcd.put(&key("1"), &one.url());
     etcd.put("/services/dogs", &two.url());
     other.put("/services/dogs", &three.url());
-    let gateway = gateway(&default.url(), &json!({}), &Value::Null);
-    assert_eq!(who(&mut gateway.connect()), "default");
+    let start = json!({ "endpoints": { "pets": { "production": [before.url()] } } });
+    let gateway = Gateway::serving(&pets(&default.url()), Settings::of(start));
+    assert_eq!(who(&mut gateway.connect()), "before");
+    let load = Load::start(gateway.ports.plain);
     let from = |etcd: &str| json!({ "pets": { "discovery": { "production": { "etcd": etcd } } } });
     reload_with(&gateway, |config| {
         config["stores"] = at(etcd.port);
@@ -102,6 +105,10 @@ fn discovery_begins_changes_and_ends_with_a_reload() {
     reaches(&gateway, "two");
     reload_with(&gateway, |config| config["stores"] = at(other.port));
     reaches(&gateway, "three");
+    let asked = load.end();
+    let failed: Vec<_> = asked.iter().filter_map(|(_, who)| who.as_ref().err()).collect();
+    assert!(failed.is_empty() && asked.len() > 10, "{} of {}: {failed:?}", failed.len(), asked.len());
+    assert_eq!(default.count(), 0, "what is looked up was known before it came into force");
     reload_with(&gateway, |config| drop(config.as_object_mut().unwrap().remove("endpoints")));
     assert_eq!(who(&mut gateway.connect()), "default");
     gateway.metric_reaches("tollgate_discovery_connected", 0.0);

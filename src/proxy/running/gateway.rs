@@ -41,7 +41,7 @@ use crate::{
     source::PlanSource,
     stores::{
         self, Documents, Resolver, ServerTrust, SystemClock,
-        discovery::{self, Consumer, Discovery, Lookup},
+        discovery::{self, Discovery},
         inputs,
         quotas::Quotas,
         traffic_manager::{self, Traffic},
@@ -173,7 +173,7 @@ impl Gateway {
         let first = Snapshot::build(&kernel, source.load()?, loaded_config, 1)?;
         quotas.check(first.config())?;
         traffic.iter().try_for_each(|traffic| traffic.check_used(first.config()))?;
-        look_up(&kernel, &first, lookup);
+        kernel.discovery.serve(&first.consumers(), &lookup);
         kernel.telemetry.running(1, &first.loaded.digest, first.id.as_str(), &first.judge.waived);
         Ok(Arc::new(Self {
             kernel,
@@ -238,12 +238,10 @@ impl Gateway {
         self.kernel.telemetry.running(generation, &next.loaded.digest, next.id.as_str(), &next.judge.waived);
         next.announce(self.kernel.kinds);
         self.stores.send_replace(stores);
+        self.kernel.discovery.prepare(&next.consumers(), &lookup);
         let next = Arc::new(next);
         self.current.store(next.clone());
-        look_up(&self.kernel, &next, lookup);
-        if let Err(error) = self.kernel.discovery.start() {
-            log::error!("endpoints are not looked up: {error}");
-        }
+        self.kernel.discovery.serve(&next.consumers(), &lookup);
         Ok(generation)
     }
 
@@ -261,12 +259,6 @@ impl Gateway {
     pub(in crate::proxy) fn listening(&self) {
         self.ready.listening();
     }
-}
-
-/// Looks up the endpoints of the groups in force.
-fn look_up(kernel: &Kernel, snapshot: &Snapshot, lookup: Lookup) {
-    let consumers = snapshot.discovered.iter().map(|group| group.clone() as Arc<dyn Consumer>);
-    kernel.discovery.serve(consumers.collect(), lookup);
 }
 
 /// The message names the file that is wrong, the place is where the configuration names it.

@@ -26,7 +26,7 @@ use crate::{
     source::Loaded,
     stores::{
         self,
-        discovery::{Consumer as _, Discovery},
+        discovery::{Consumer, Discovery},
     },
     telemetry::{Operations, Telemetry},
     upstreams::{self, Group, Upstreams},
@@ -145,6 +145,11 @@ impl Snapshot {
     /// The environment.
     pub fn config(&self) -> &Config {
         &self.judge.config
+    }
+
+    /// Those whose endpoints are looked up.
+    pub fn consumers(&self) -> Vec<Arc<dyn Consumer>> {
+        self.discovered.iter().map(|group| group.clone() as Arc<dyn Consumer>).collect()
     }
 
     /// Who says what endpoints a group has now, in a word; `None` for a canary and a mirror, whose endpoints are always those of `gateway.yaml`.

@@ -15,6 +15,7 @@ use tollgate_filter_api::{Counter, Gauge, LogLimiter, Metrics};
 use super::{
     directory::{By, Directory, Key},
     entry::{Bad, Entry, read},
+    work::Asked,
 };
 use crate::config::DiscoveryStore;
 
@@ -41,6 +42,8 @@ pub(super) fn settings(store: &DiscoveryStore, keys: Vec<Keys>) -> Settings {
 pub(super) struct Eye {
     directory: Arc<Directory>,
     listing: Mutex<BTreeMap<String, Option<Arc<[Entry]>>>>,
+    /// What is asked for now, and whether that was listed.
+    asked: Mutex<Option<(Arc<Asked>, bool)>>,
     /// What the listing is without.
     without: Mutex<Vec<Keys>>,
     /// Keys whose value is bad.
@@ -63,6 +66,7 @@ impl Eye {
         Self {
             directory,
             listing: Mutex::default(),
+            asked: Mutex::default(),
             without: Mutex::default(),
             bad: Mutex::default(),
             followed: AtomicBool::new(false),
@@ -102,6 +106,17 @@ impl Eye {
         let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
         bad.retain(|key| still(key));
         self.bad_keys.set(count(bad.len()));
+    }
+
+    /// From now on, something else is asked for.
+    pub(super) fn asks(&self, asked: Arc<Asked>) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some((asked, false));
+    }
+
+    /// Whether this is what is asked for, and was listed.
+    pub(super) fn has_listed(&self, wanted: &Asked) -> bool {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.as_ref().is_some_and(|(asked, listed)| *listed && **asked == *wanted)
     }
 
     fn heard(&self) {
@@ -155,6 +170,9 @@ impl Mirror for Eye {
         self.forget_bad(|key| listing.contains_key(key));
         let without = self.without.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let news = self.directory.replace(listing, without);
+        if let Some((_, listed)) = &mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner) {
+            *listed = true;
+        }
         if self.followed.swap(true, Ordering::Relaxed) && comparable && news > 0 {
             (0..news).for_each(|_| self.differences.inc());
             log::warn!("etcd had not told {news} changes of endpoints; they are in force now");

@@ -12,19 +12,16 @@ mod entry;
 mod etcd;
 mod file;
 mod lookup;
+mod work;
 
 use std::{
-    collections::BTreeSet,
     io,
-    net::SocketAddr,
-    path::PathBuf,
     pin::pin,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use tokio::{sync::watch, task::JoinSet};
-use tollgate_etcd::Keys;
 use tollgate_filter_api::{Counter, Gauge, LogLimiter, MetricDoc, Metrics};
 
 pub use directory::{Directory, Found, Key};
@@ -32,9 +29,10 @@ pub use entry::Entry;
 pub use lookup::{Lookup, lookup};
 
 use super::inputs::supervisor::supervise;
-use crate::config::{DiscoveryStore, DnsName, Place, Source};
+use crate::config::Source;
 use dns::Tended;
 use etcd::Eye;
+use work::Work;
 
 /// The series written here.
 pub const METRICS: &[MetricDoc] = &[
@@ -58,6 +56,11 @@ pub const METRICS: &[MetricDoc] = &[
 /// How long traffic waits, from the start on, for what those say who are asked.
 const FIRST_VIEW: Duration = Duration::from_secs(5);
 
+/// How long a reload waits for the same.
+const NEXT_VIEW: Duration = Duration::from_secs(1);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(2);
+
 /// Least time between two writings of the file.
 const SAVE: Duration = Duration::from_secs(1);
 
@@ -67,16 +70,6 @@ pub trait Consumer: Send + Sync {
     fn sources(&self) -> &[Source];
     /// Takes what is known now. Says whether that changed anything.
     fn supply(&self, directory: &Directory) -> bool;
-}
-
-/// What is to be looked up, for whom.
-#[derive(Clone, Default)]
-struct Work {
-    etcd: Option<(DiscoveryStore, Vec<Keys>)>,
-    names: Vec<Arc<DnsName>>,
-    servers: Vec<SocketAddr>,
-    file: Option<PathBuf>,
-    consumers: Arc<[Arc<dyn Consumer>]>,
 }
 
 /// Looks up where endpoints are, for as long as the process lives.
@@ -115,24 +108,33 @@ impl Discovery {
         }
     }
 
+    /// Waits a while until what these look up is known, and gives it to them, before they come into force. Those in force go on.
+    pub fn prepare(self: &Arc<Self>, consumers: &[Arc<dyn Consumer>], lookup: &Lookup) {
+        let (next, old) = (Work::of(consumers, lookup), self.work.borrow().clone());
+        if !next.is_part_of(&old) {
+            let both = next.beside(&old);
+            self.work.send_replace(both.clone());
+            if let Err(error) = self.start() {
+                log::error!("endpoints are not looked up: {error}");
+                return;
+            }
+            let begun = Instant::now();
+            while !self.is_known(&both) && begun.elapsed() < NEXT_VIEW {
+                std::thread::sleep(LOOK);
+            }
+        }
+        for consumer in consumers {
+            consumer.supply(&self.directory);
+        }
+    }
+
+    fn is_known(&self, work: &Work) -> bool {
+        work.etcd.as_ref().is_none_or(|asked| self.eye.has_listed(asked)) && work.names.iter().all(|name| self.directory.knows(name))
+    }
+
     /// From now on, looks up for these.
-    pub fn serve(&self, consumers: Vec<Arc<dyn Consumer>>, lookup: Lookup) {
-        let sources: BTreeSet<_> = consumers.iter().flat_map(|consumer| consumer.sources()).collect();
-        let keys: Vec<_> = sources.iter().filter_map(|source| keys(&source.place)).collect();
-        let names = sources.iter().filter_map(|source| match &source.place {
-            Place::Name(name) => Some(name),
-            Place::Key(_) | Place::Prefix(_) => None,
-        });
-        let names = names.cloned().map(Arc::new).collect();
-        let Lookup { etcd: store, servers, file } = lookup;
-        if store.is_none() && !keys.is_empty() {
-            log::info!("definitions name {} keys of etcd, and there is no `stores.discovery`: their own URLs serve", keys.len());
-        }
-        if store.is_some() && keys.is_empty() {
-            log::warn!("`stores.discovery` names an etcd, and nothing is looked up there: no definition and no group names a key");
-        }
-        let etcd = store.filter(|_| !keys.is_empty()).map(|store| (store, keys));
-        self.work.send_replace(Work { etcd, names, servers, file, consumers: consumers.into() });
+    pub fn serve(&self, consumers: &[Arc<dyn Consumer>], lookup: &Lookup) {
+        self.work.send_replace(Work::of(consumers, lookup));
         // What came after they were built.
         self.directory.touch();
     }
@@ -142,7 +144,7 @@ impl Discovery {
     /// # Errors
     /// When there can be no thread.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
-        if self.work.borrow().consumers.is_empty() || self.begun.set(Instant::now()).is_err() {
+        if !self.work.borrow().is_some() || self.begun.set(Instant::now()).is_err() {
             return Ok(());
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -158,7 +160,11 @@ impl Discovery {
             let etcd = work.borrow_and_update().etcd.clone();
             let mirroring = async {
                 match &etcd {
-                    Some((store, keys)) => mirror(self.eye.clone(), etcd::settings(store, keys.clone())).await,
+                    Some(asked) => {
+                        self.eye.asks(asked.clone());
+                        let keys = asked.keys.iter().cloned().collect();
+                        mirror(self.eye.clone(), etcd::settings(&asked.store, keys)).await;
+                    }
                     None => self.eye.rest(),
                 }
                 std::future::pending::<()>().await;
@@ -258,14 +264,6 @@ impl Discovery {
                 self.changes.inc();
             }
         }
-    }
-}
-
-fn keys(place: &Place) -> Option<Keys> {
-    match place {
-        Place::Key(key) => Some(Keys::One(key.clone())),
-        Place::Prefix(prefix) => Some(Keys::Prefix(prefix.clone())),
-        Place::Name(_) => None,
     }
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use super::{directory::By, *};
-use crate::config::Absence;
+use crate::config::{Absence, Place};
 
 /// Notes how often it was supplied.
 struct Noted {
@@ -40,7 +40,7 @@ fn put(discovery: &Discovery, key: &str) {
 fn those_in_force_are_told_of_their_own_changes_and_once_of_all_when_they_come_into_force() {
     let discovery = Discovery::new(&Metrics::default());
     let [pets, dogs, next] = ["/pets/", "/dogs/", "/pets/"].map(Noted::of);
-    discovery.serve(vec![pets.clone(), dogs.clone()], Lookup::default());
+    discovery.serve(&[pets.clone(), dogs.clone()], &Lookup::default());
     discovery.hand_out();
     assert_eq!((pets.supplied(), dogs.supplied()), (1, 1));
     put(&discovery, "pets");
@@ -53,7 +53,8 @@ fn those_in_force_are_told_of_their_own_changes_and_once_of_all_when_they_come_i
     // What the next ones did not see while they were built was told to the old ones alone.
     put(&discovery, "dogs");
     discovery.hand_out();
-    discovery.serve(vec![next.clone()], Lookup::default());
+    let in_force: [Arc<dyn Consumer>; 1] = [next.clone()];
+    discovery.serve(&in_force, &Lookup::default());
     discovery.hand_out();
     assert_eq!((pets.supplied(), dogs.supplied(), next.supplied()), (0, 1, 1));
 }
@@ -72,7 +73,7 @@ async fn one_who_fails_is_tried_again_and_keeps_no_change_from_others() {
     }
     let discovery = Discovery::new(&Metrics::default());
     let [first, second] = ["/pets/", "/pets/"].map(Noted::of);
-    discovery.serve(vec![Arc::new(Failing(first.clone())), second.clone()], Lookup::default());
+    discovery.serve(&[Arc::new(Failing(first.clone())), second.clone()], &Lookup::default());
     let told = async {
         while *second.supplied.lock().unwrap() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
