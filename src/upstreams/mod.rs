@@ -19,6 +19,7 @@ mod guards;
 mod health;
 mod path;
 mod policy;
+mod room;
 mod selection;
 mod set;
 mod settings;

@@ -16,7 +16,7 @@ const DRAWS: usize = 4;
 /// The set that a request began with, and its way through it. Whatever becomes of the group meanwhile, the request stays within this
 /// set; when it must try again, endpoints that are in the group no more come after the others.
 pub struct Selection<C> {
-    set: Arc<EndpointSet<C>>,
+    pub(super) set: Arc<EndpointSet<C>>,
     choice: Choice,
     /// Whom the cookie of the request named.
     stick: Option<u64>,
@@ -99,14 +99,17 @@ impl<C> Selection<C> {
         let admitted = |place: usize| set.endpoints()[place].admits(turn, now);
         if let Some(at) = self.current.filter(|_| self.again) {
             self.again = false;
-            if let Some(address) = admitted(at) {
-                return enter(set, at, now, barred).map(|attempt| (at, address, attempt));
+            if let Some(address) = admitted(at)
+                && let Some(attempt) = enter(set, at, now, barred)
+            {
+                return Some((at, address, attempt));
             }
         }
         let first = match self.current {
             None => set.pick(&self.choice, turn),
             Some(at) => draw_again(set, &mut self.choice, turn, |place| place != at && !self.tried.contains(&place)),
         };
+        let first = first.filter(|picked| !self.tried.contains(&picked.place));
         if let Some(Picked { place, admitted: known }) = first
             && let Some(address) = known.or_else(|| admitted(place))
             && let Some(attempt) = enter(set, place, now, barred)
@@ -125,8 +128,11 @@ impl<C> Selection<C> {
                 }
             }
         }
+        // Those that do badly are better than none, and worse than waiting for one that does well.
+        let all_full = barred.full;
         let count = set.endpoints().len();
         let rest = (0..count).map(|step| (from + 1 + step) % count).filter(untried);
+        let rest = rest.filter(|place| !all_full || set.is_ready(*place, now));
         let found = rest.into_iter().find_map(|place| enter(set, place, now, barred).map(|attempt| (place, attempt)))?;
         Some((found.0, set.endpoints()[found.0].upstream.address(turn), found.1))
     }
@@ -147,31 +153,38 @@ impl<C> Selection<C> {
 
     /// Whether there is another one to try.
     pub fn has_more(&self) -> bool {
-        if self.again {
+        if self.again && self.any_lets_through(|place| Some(place) == self.current) {
             return true;
         }
         let count = self.set.endpoints().len();
         if self.tried.len() + usize::from(self.current.is_some()) >= count {
             return false;
         }
-        let now = self.set.shared().millis(Instant::now());
-        let is_open = |place: usize| {
-            let circuit = self.set.endpoints()[place].health.circuit.as_ref();
-            circuit.and_then(|circuit| circuit.open_until()).is_some_and(|until| until > now)
-        };
-        (0..count).any(|place| Some(place) != self.current && !self.tried.contains(&place) && !is_open(place))
+        self.any_lets_through(|place| Some(place) != self.current && !self.tried.contains(&place))
     }
 
-    /// Whether the request may be tried once more, by the group's retries and their budget, and after what pause. When every endpoint was
-    /// tried, it begins anew with them.
-    pub fn retry(&mut self) -> Option<Duration> {
+    /// Whether the circuit breaker of one of those lets a request through.
+    fn any_lets_through(&self, of: impl Fn(usize) -> bool) -> bool {
+        let now = self.set.shared().millis(Instant::now());
+        let lets_through = |place: &usize| self.set.endpoints()[*place].health.circuit.as_ref().is_none_or(|circuit| circuit.lets_through(now));
+        (0..self.set.endpoints().len()).filter(|place| of(*place)).any(|place| lets_through(&place))
+    }
+
+    /// Whether the request may be tried once more, by the group's retries and their budget, and after what pause, which must be over sooner
+    /// than so much time. When every endpoint was tried, it begins anew with them. The attempt before is over: its room is another's.
+    pub fn retry(&mut self, left: Option<Duration>) -> Option<Duration> {
         let shared = self.set.shared();
         let retries = shared.policy.retries.as_ref().filter(|retries| self.retries < retries.count)?;
+        let pause = retries.pause(self.retries + 1);
+        // Nothing is gained by an attempt that cannot be made: what has come already is passed on.
+        if left.is_some_and(|left| left <= pause) || !self.any_lets_through(|_| true) {
+            return None;
+        }
         if !shared.guards.spend(retries, shared.millis(Instant::now())) {
             return None;
         }
         self.retries += 1;
-        let pause = retries.pause(self.retries);
+        self.leave();
         if !self.has_more() {
             self.restart();
         }
@@ -186,18 +199,6 @@ impl<C> Selection<C> {
     /// The longest pause before a retry.
     pub fn longest_pause(&self) -> Option<Duration> {
         self.set.policy().retries.as_ref().map(|retries| retries.most)
-    }
-
-    /// Waits for an endpoint that has room again. False when it may not, or the time is over.
-    pub async fn wait(&self) -> bool {
-        let shared = self.set.shared();
-        let Some(capacity) = &shared.policy.capacity else { return false };
-        let Some(_waiting) = shared.guards.wait(capacity.pending) else { return false };
-        let turn = tokio::time::timeout(capacity.wait, shared.guards.turn.notified()).await.is_ok();
-        if !turn {
-            shared.guards.waited_in_vain();
-        }
-        turn
     }
 
     /// Begins anew, with the same set.

@@ -118,6 +118,16 @@ impl<C> EndpointSet<C> {
         standing(&self.endpoints[place], self.members[place], at, self.shared.millis(at), &self.policy().balancing)
     }
 
+    /// Whether one takes requests for itself.
+    pub(super) fn is_ready(&self, place: usize, at: Instant) -> bool {
+        matches!(self.standing(place, at), Standing::Ready(..))
+    }
+
+    /// Whether one of its endpoints is ready and is the one that the request's cookie names.
+    pub(super) fn is_stuck(&self, choice: &Choice) -> bool {
+        choice.stick.is_some() && self.balance.stuck(choice).is_some_and(|place| self.is_ready(place, choice.now))
+    }
+
     fn tell_panic(&self, picture: &Picture) {
         let (ready, all) = (picture.healthy, self.endpoints.len());
         if picture.panics {

@@ -117,10 +117,15 @@ fn among(number: u64, percent: u8) -> bool {
 }
 
 impl<C> Group<C> {
-    /// The group that takes a request of this one: the canary, or this one itself. `number` is the request's own.
+    /// The group that takes a request of this one: the canary, or this one itself. `number` is the request's own. A field of the request
+    /// comes first, then the cookie that keeps a client with its endpoint, then the percentage.
     pub fn divert(self: &Arc<Self>, headers: &HeaderMap, choice: &Choice, number: u64) -> &Arc<Self> {
         let Some(canary) = &self.canary else { return self };
-        let drawn = || among(mix(choice.key.unwrap_or(number)), canary.percent);
+        let stays = || choice.stick.is_some() && self.endpoints().is_stuck(choice);
+        let drawn = || {
+            let goes = choice.stick.is_some() && canary.group.endpoints().is_stuck(choice);
+            goes || (!stays() && among(mix(choice.key.unwrap_or(number)), canary.percent))
+        };
         let wanted = canary.header.as_ref().and_then(|header| header.says(headers)).unwrap_or_else(drawn);
         if wanted && canary.group.is_ready(choice.now) { &canary.group } else { self }
     }

@@ -20,7 +20,7 @@ pub struct Retry {
     pub interval: Interval,
     /// What the pause is multiplied by from then on, 1 to 10.
     pub factor: f64,
-    /// The longest pause.
+    /// The longest pause; no shorter than `interval`.
     pub longest: Interval,
     /// Percent of the group's requests that may be tried again, beside ten a second: an upstream that fails for everybody must not be asked
     /// many times as often.
@@ -51,7 +51,7 @@ pub struct CircuitBreaker {
     pub bucket: Interval,
     /// How many requests `window` must have.
     pub requests: u32,
-    /// It opens when more than this part of them failed, from 0 to 1.
+    /// It opens when more than this part of them failed: 0.5 stands for half. Less than 1.
     pub threshold: f64,
     /// How long after the last failure one request tries it. Success closes the circuit breaker, failure opens it again.
     pub reset: Interval,

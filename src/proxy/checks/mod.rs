@@ -29,7 +29,7 @@ type Endpoint = upstreams::Endpoint<UpstreamPeer>;
 const LOOK: Duration = Duration::from_millis(100);
 /// First checks are spread over so much time, when it is less than the interval: thousands at once would fail for want of the machine.
 const SPREAD: Duration = Duration::from_secs(1);
-/// So few are asked at once.
+/// So many are asked at once, of all groups together.
 const AT_ONCE: usize = 100;
 
 /// Checks endpoints, for ever.
@@ -38,11 +38,11 @@ pub async fn run(gateway: Arc<Gateway>) {
     let (mut known, mut tasks) = (HashSet::new(), JoinSet::new());
     loop {
         let snapshot = gateway.current();
-        let mut seen = HashSet::new();
+        let (mut seen, mut new) = (HashSet::new(), 0);
         for group in snapshot.upstreams.all() {
             let Some(check) = &group.policy().check else { continue };
             let set = group.endpoints();
-            for (place, endpoint) in set.endpoints().iter().enumerate() {
+            for endpoint in set.endpoints() {
                 seen.insert(endpoint.id());
                 if known.contains(&endpoint.id()) {
                     continue;
@@ -53,7 +53,8 @@ pub async fn run(gateway: Arc<Gateway>) {
                     check: check.clone(),
                     connector: connector.clone(),
                 };
-                let wait = if place < AT_ONCE { Duration::ZERO } else { share(SPREAD.min(check.interval.0), endpoint.id()) };
+                let wait = if new < AT_ONCE { Duration::ZERO } else { share(SPREAD.min(check.interval.0), endpoint.id()) };
+                new += 1;
                 tasks.spawn(checker.run(wait));
             }
         }

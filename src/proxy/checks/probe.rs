@@ -71,7 +71,10 @@ fn said(error: &Error) -> String {
 
 async fn get(session: &mut HttpSession, endpoint: &Endpoint, check: &HttpCheck) -> Result<(), String> {
     let mut head = head("GET", &check.path, endpoint, check.host.as_deref())?;
-    let _ = head.insert_header(header::CONNECTION, "close");
+    if !matches!(session, HttpSession::H2(_)) {
+        // HTTP/2 has no such field (RFC 9113 §8.2.2).
+        head.insert_header(header::CONNECTION, "close").map_err(|error| said(&error))?;
+    }
     session.write_request_header(Box::new(head)).await.map_err(|error| said(&error))?;
     session.finish_request_body().await.map_err(|error| said(&error))?;
     let status = answered(session).await?;

@@ -35,16 +35,22 @@ pub async fn next_peer(gateway: &Gateway, req: &RequestHeader, exchange: &mut Ex
     let Going { id, connection: client, routing, outbound, .. } = exchange.going()?;
     let begun = outbound.begun;
     outbound.ended = None;
+    let limit = outbound.selection.set().endpoints().first().and_then(|endpoint| endpoint.upstream.timeouts.request);
+    outbound.patience.begin(begun, limit);
     if let Some(pause) = outbound.pause.take().filter(|pause| !pause.is_zero()) {
         tokio::time::sleep(outbound.patience.shortened(pause)).await;
     }
     loop {
         let turn = (id.value as usize).wrapping_add(outbound.attempts as usize + 1);
         let now = if outbound.attempts == 0 { begun } else { Instant::now() };
-        let address = match outbound.selection.next(turn, now) {
+        let address = match outbound.selection.next_with_room(turn, now, outbound.patience.end()).await {
             Ok(address) => address,
-            Err(Nowhere::Full) if outbound.selection.wait().await => continue,
-            Err(nowhere) => return Err(none_left(nowhere, &mut exchange.ending)),
+            Err(nowhere) => {
+                return Err(match outbound.patience.piece() {
+                    Err(spent) => exchange.spent(spent),
+                    Ok(()) => none_left(nowhere, &mut exchange.ending),
+                });
+            }
         };
         let Some(endpoint) = outbound.selection.endpoint() else { return Err(none_left(Nowhere::None, &mut exchange.ending)) };
         outbound.attempts += 1;
@@ -142,7 +148,7 @@ pub fn is_tried_again(gateway: &Gateway, session: &Session, outbound: &mut Outbo
     match asked {
         // It is somebody else's turn, whom that does not concern.
         Some(_) if outbound.selection.has_more() => outbound.retry(),
-        Some(Some(wait)) if outbound.selection.longest_pause().is_some_and(|longest| wait <= longest) => {
+        Some(Some(wait)) if outbound.may_pause(wait) => {
             let again = outbound.retry();
             outbound.pause = outbound.pause.map(|pause| pause.max(wait));
             again

@@ -70,9 +70,12 @@ fn has_no_body(status: StatusCode) -> bool {
 
 /// Head and body go the way of every answer: past `on_response`, then past `on_chunk`.
 async fn write(session: &mut Session, exchange: &mut Exchange, head: &mut ResponseHeader, body: Bytes) -> pingora::Result<()> {
-    let Going { id, version, snapshot, chain, run, call, ending, .. } = exchange.going()?;
+    let Going { id, version, connection, snapshot, chain, run, call, outbound, ending, .. } = exchange.going()?;
     ending.status = head.status.as_u16();
     run.response(chain, ResponseHead::wrap_mut(head), call).map_err(|fault| ending.faulted(&fault))?;
+    if let Some(cookie) = outbound.selection.cookie(connection.secure) {
+        head.append_header(header::SET_COOKIE, cookie)?;
+    }
     if snapshot.judge.ids.all_answers {
         head.insert_header(snapshot.judge.ids.field.clone(), request_id::value(id))?;
     }

@@ -73,6 +73,22 @@ impl Patience {
         self.deadline = Some(deadline);
     }
 
+    /// The exchange with a group begins, or goes on: it began at that time, and may last so long.
+    pub fn begin(&mut self, begun: Instant, limit: Option<Duration>) {
+        let limit = limit.and_then(|limit| begun.checked_add(limit));
+        self.end = [limit, self.deadline].into_iter().flatten().min();
+    }
+
+    /// When the whole must be over.
+    pub fn end(&self) -> Option<Instant> {
+        self.end
+    }
+
+    /// What is left of the time for the whole.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.end.map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
     /// A pause before another attempt, no longer than the whole may last.
     pub fn shortened(&self, pause: Duration) -> Duration {
         self.end.map_or(pause, |end| pause.min(end.saturating_duration_since(Instant::now())))
@@ -88,10 +104,9 @@ impl Patience {
     /// # Errors
     /// When the time for the whole is over.
     pub fn attempt(&mut self, begun: Instant, timeouts: &Timeouts, options: &mut PeerOptions, upgrade: bool) -> Result<(), Spent> {
-        let limit = timeouts.request.and_then(|limit| begun.checked_add(limit));
-        let end = [limit, self.deadline].into_iter().flatten().min();
-        *self = Self { deadline: self.deadline, end, header: timeouts.response_header, ..Self::default() };
-        let Some(end) = end else { return Ok(()) };
+        self.begin(begun, timeouts.request);
+        *self = Self { deadline: self.deadline, end: self.end, header: timeouts.response_header, ..Self::default() };
+        let Some(end) = self.end else { return Ok(()) };
         let now = Instant::now();
         self.within(now)?;
         let left = end.saturating_duration_since(now);

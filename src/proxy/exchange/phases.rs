@@ -55,7 +55,9 @@ impl Phases {
         let Some(snapshot) = exchange.snapshot().filter(|_| streams) else { return Ok(()) };
         let pace = snapshot.config().gateway.limits.body_pace.0;
         let allowed = allowance(exchange.body_in, pace);
-        if allowed.is_none_or(|allowed| exchange.begun.elapsed() <= allowed) {
+        // The client has waited too, for room or for an endpoint before this one.
+        let begun = exchange.outbound().map_or(exchange.begun, |outbound| outbound.body_begun);
+        if allowed.is_none_or(|allowed| begun.elapsed() <= allowed) {
             return Ok(());
         }
         self.0.kernel.telemetry.limits.body_pace.inc();
@@ -177,8 +179,14 @@ impl ProxyHttp for Phases {
             whole_answer::ask(req)?;
         }
         run.upstream(chain, RequestHead::wrap_mut(req), call).map_err(|fault| ending.faulted(&fault))?;
-        if let Some(mirror) = outbound.mirror.take() {
-            outbound.copying = Copying::begin(&mirror, req, uri, routing.base_len, id.value as usize);
+        match outbound.mirror.take() {
+            Some(mirror) => outbound.copying = Copying::begin(&mirror, req, uri, routing.base_len, id.value as usize),
+            None => outbound.copying.iter_mut().for_each(|copying| copying.begin_body()),
+        }
+        outbound.body_begun = Instant::now();
+        if body.is_none() {
+            // Another attempt sends the body from its beginning.
+            exchange.body_in = 0;
         }
         Ok(())
     }

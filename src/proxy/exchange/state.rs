@@ -127,6 +127,8 @@ pub struct Outbound {
     pub address: Option<SocketAddr>,
     /// When the first attempt began.
     pub begun: Instant,
+    /// When the last one began to take the request's body.
+    pub body_begun: Instant,
     /// When the upstream's part was over.
     pub ended: Option<Instant>,
     /// How long the upstream may still take.
@@ -301,12 +303,14 @@ impl Arrival {
 impl Outbound {
     /// Nothing was tried yet.
     pub fn new(selection: Selection) -> Self {
+        let begun = Instant::now();
         Self {
             selection,
             dial: None,
             attempts: 0,
             address: None,
-            begun: Instant::now(),
+            begun,
+            body_begun: begun,
             ended: None,
             patience: Patience::default(),
             answer_fields: None,
@@ -340,9 +344,15 @@ impl Outbound {
 
     /// Whether the group's retries have a further attempt for the request.
     pub fn retry(&mut self) -> bool {
-        let pause = self.selection.retry();
+        let pause = self.selection.retry(self.patience.remaining());
         self.pause = pause;
         pause.is_some()
+    }
+
+    /// Whether the group's retries may pause so long, and the exchange lasts longer.
+    pub fn may_pause(&self, pause: Duration) -> bool {
+        let longest = self.selection.longest_pause();
+        longest.is_some_and(|longest| pause <= longest) && self.patience.remaining().is_none_or(|left| pause < left)
     }
 
     /// Time spent with upstreams.

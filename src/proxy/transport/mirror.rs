@@ -57,6 +57,11 @@ impl Copying {
         Some(Box::new(Self { copy, endpoint, head, body: Vec::new(), turn }))
     }
 
+    /// The body begins anew, with another attempt.
+    pub fn begin_body(&mut self) {
+        self.body.clear();
+    }
+
     /// A piece of the body; false when it has become too long.
     pub fn piece(&mut self, piece: &Bytes) -> bool {
         let mirror = self.copy.mirror();

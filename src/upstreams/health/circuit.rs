@@ -79,6 +79,15 @@ impl Circuit {
         }
     }
 
+    /// Whether one who asked now would be let through.
+    pub(in crate::upstreams) fn lets_through(&self, now: u64) -> bool {
+        match State::of(self.state.load(Relaxed)) {
+            State::Closed => true,
+            State::Open(at) => now >= at.saturating_add(self.reset),
+            State::HalfOpen(_) => false,
+        }
+    }
+
     /// Whether one who asks now may; of those who ask when its time is over, one tries.
     pub(in crate::upstreams) fn pass(&self, now: u64) -> Pass {
         let word = self.state.load(Relaxed);

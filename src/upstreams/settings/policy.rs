@@ -66,6 +66,10 @@ impl<'a> Reader<'a, '_> {
         if (balancing.strategy == Strategy::Hash) != value.key.is_some() {
             self.wrong::<()>(&by, "key", "`key` and `strategy: hash` go together", "write both, or none of them");
         }
+        // Those two do not share requests by weight.
+        if !value.slow_start.0.is_zero() && matches!(value.strategy, Some(BalanceStrategy::Hash | BalanceStrategy::Failover)) {
+            self.wrong::<()>(&by, "slow_start", "`slow_start` has no effect with this strategy", "leave it out");
+        }
         balancing.sticky = value.sticky.as_ref().and_then(|sticky| self.sticky(sticky, &by));
         (balancing.min_ready, balancing.panic, balancing.slow_start) = (value.min_ready.0, value.panic.0, value.slow_start.0);
         balancing
@@ -88,6 +92,9 @@ impl<'a> Reader<'a, '_> {
         if !is_token(&sticky.cookie) {
             return self.wrong(by, "sticky/cookie", &format!("`{}` is no name of a cookie", sticky.cookie), "");
         }
+        if sticky.keep.is_some_and(|keep| keep.0 < Duration::from_secs(1)) {
+            return self.wrong(by, "sticky/keep", "`keep` must be a second at least", "leave it out to keep it until the browser ends");
+        }
         Some(Sticky { cookie: sticky.cookie.clone(), keep: sticky.keep.map(|keep| keep.0) })
     }
 
@@ -98,6 +105,9 @@ impl<'a> Reader<'a, '_> {
         }
         if value.time.0.is_zero() || value.longest.0 < value.time.0 {
             self.wrong::<()>(&by, "longest", "`time` must be above 0, and `longest` no shorter", "");
+        }
+        if value.share.0 == 0 && (value.consecutive > 0 || value.rate.0 > 0) {
+            self.wrong::<()>(&by, "share", "with a `share` of 0, none is ever ejected", "to eject none, write `consecutive: 0`");
         }
         (value.consecutive > 0 || value.rate.0 > 0).then(|| Ejection {
             consecutive: value.consecutive,
@@ -118,8 +128,8 @@ impl<'a> Reader<'a, '_> {
         if value.bucket.0.is_zero() || value.bucket.0 >= value.window.0 {
             self.wrong::<()>(&by, "bucket", "`bucket` must be above 0 and shorter than `window`", "");
         }
-        if !(0.0..=1.0).contains(&value.threshold) {
-            self.wrong::<()>(&by, "threshold", "`threshold` must be from 0 to 1", "0.5 stands for half of the requests");
+        if !(0.0..1.0).contains(&value.threshold) {
+            self.wrong::<()>(&by, "threshold", "`threshold` must be 0 or more, and less than 1", "0.5 stands for half of the requests");
         }
         Some(CircuitBreaker {
             window: value.window.0,
@@ -141,6 +151,9 @@ impl<'a> Reader<'a, '_> {
         if !(1.0..=10.0).contains(&value.factor) {
             self.wrong::<()>(&by, "factor", "`factor` must be from 1 to 10", "");
         }
+        if value.count > 0 && value.longest.0 < value.interval.0 {
+            self.wrong::<()>(&by, "longest", "`longest` is shorter than `interval`, which therefore would not hold", "write a longer one");
+        }
         (value.count > 0).then(|| Retries {
             count: value.count,
             statuses: statuses(&value.statuses),
@@ -159,6 +172,9 @@ impl<'a> Reader<'a, '_> {
         };
         if value.requests == 0 {
             self.wrong::<()>(&by, "requests", "`requests` is 0, so that no request could be served", "");
+        }
+        if value.pending > 0 && value.wait.0.is_zero() {
+            self.wrong::<()>(&by, "wait", "no request could wait for no time", "write `pending: 0`, or a longer `wait`");
         }
         Some(Capacity { requests: value.requests, pending: value.pending, wait: value.wait.0 })
     }

@@ -38,9 +38,17 @@ impl<C> Reader<'_, C> {
                 }
             }
         }
-        let Some(entry) = endpoints.get(&self.group.name) else { return (None, None) };
+        let name = &self.group.name;
+        let Some(entry) = endpoints.get(name) else { return (None, None) };
         let canary = entry.canary.as_ref().and_then(|settings| self.canary(settings, problems));
         let mirror = entry.mirror.as_ref().and_then(|settings| {
+            for (member, useless) in
+                [("percent", settings.percent.0 == 0), ("pending", settings.pending == 0), ("timeout", settings.timeout.0.is_zero())]
+            {
+                if useless {
+                    problems.push(self.wrong(name, &format!("mirror/{member}"), "with 0, nothing is copied", "leave the mirror out"));
+                }
+            }
             let group = self.sibling("mirror", &settings.production, &settings.sandbox, problems)?;
             let label = group.label();
             Some(Arc::new(Mirror::new(group, settings, &self.factory.metrics, &label)))
@@ -55,6 +63,9 @@ impl<C> Reader<'_, C> {
                 problems.push(self.wrong(name, "canary/header/name", &format!("`{}` is no name of a field", header.name), ""));
                 return None;
             };
+            if header.always == header.never {
+                problems.push(self.wrong(name, "canary/header/never", "`always` and `never` are the same", ""));
+            }
             Some(CanaryHeader { name: field, always: header.always.clone(), never: header.never.clone() })
         });
         if settings.percent.0 == 0 && settings.header.is_none() {

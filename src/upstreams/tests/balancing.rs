@@ -8,10 +8,10 @@ use tollgate_filter_api::RequestHead;
 use tollgate_plan::Strategy;
 
 use super::world::{Group, Selection, Upstreams, build, group, places, problem, select};
-use crate::upstreams::{Asking, Nowhere, Report};
+use crate::upstreams::{Asking, Choice, Nowhere, Report};
 
 /// Endpoints with these settings each, in a group with those settings.
-fn world(endpoints: &[Value], settings: Value) -> Upstreams {
+pub fn world(endpoints: &[Value], settings: Value) -> Upstreams {
     let listed: Vec<Value> = (1..).zip(endpoints).map(|(number, more)| endpoint(number, more)).collect();
     let mut entry = json!({ "production": listed });
     entry.as_object_mut().unwrap().extend(settings["pets"].as_object().cloned().unwrap_or_default());
@@ -25,12 +25,12 @@ fn endpoint(number: usize, more: &Value) -> Value {
     endpoint
 }
 
-fn plain(count: usize, settings: Value) -> Upstreams {
+pub fn plain(count: usize, settings: Value) -> Upstreams {
     world(&vec![json!({}); count], json!({ "pets": settings }))
 }
 
 /// The place that a request tries first, and the request.
-fn begin(group: &Group) -> (usize, Selection) {
+pub fn begin(group: &Group) -> (usize, Selection) {
     let now = Instant::now();
     let mut selection = select(group, now);
     selection.next(0, now).unwrap();
@@ -38,14 +38,14 @@ fn begin(group: &Group) -> (usize, Selection) {
 }
 
 /// How many of so many requests each endpoint gets.
-fn shares(group: &Group, requests: usize) -> Vec<usize> {
+pub fn shares(group: &Group, requests: usize) -> Vec<usize> {
     let mut shares = vec![0; group.endpoints().endpoints().len()];
     (0..requests).for_each(|_| shares[begin(group).0] += 1);
     shares
 }
 
 /// Requests to one endpoint that end like this.
-fn end(group: &Group, place: usize, reports: impl IntoIterator<Item = Report>) {
+pub fn end(group: &Group, place: usize, reports: impl IntoIterator<Item = Report>) {
     reports.into_iter().for_each(|report| group.endpoints().report(place, report));
 }
 
@@ -101,10 +101,15 @@ fn asking<'a>(head: &'a RequestHead, claims: Option<&'a serde_json::Map<String, 
 }
 
 /// Where a request with this header and cookie goes.
-fn goes(group: &Group, name: &str, value: &str) -> (usize, Selection) {
+/// What a request with that field brings along.
+pub fn choice(group: &Group, name: &str, value: &str) -> Choice {
     let mut head = RequestHead::build("GET", "/").unwrap();
     head.append(HeaderName::try_from(name).unwrap(), HeaderValue::try_from(value).unwrap());
-    let mut selection = group.select(group.choice(&asking(&head, None)));
+    group.choice(&asking(&head, None))
+}
+
+pub fn goes(group: &Group, name: &str, value: &str) -> (usize, Selection) {
+    let mut selection = group.select(choice(group, name, value));
     selection.next(0, Instant::now()).unwrap();
     (selection.current.unwrap(), selection)
 }
@@ -293,10 +298,10 @@ fn retries_are_counted_and_begin_anew_when_everybody_was_tried() {
     let upstreams = plain(1, json!({ "retry": { "count": 2, "interval": "1s", "factor": 3.0, "longest": "2s" } }));
     let (_, mut selection) = begin(upstreams.group(0));
     for pause in [1, 2] {
-        assert_eq!(selection.retry(), Some(Duration::from_secs(pause)));
+        assert_eq!(selection.retry(None), Some(Duration::from_secs(pause)));
         assert!(selection.next(0, Instant::now()).is_ok());
     }
-    assert_eq!(selection.retry(), None);
+    assert_eq!(selection.retry(None), None);
 }
 
 #[test]
@@ -306,7 +311,13 @@ fn what_cannot_be_enforced_is_told_with_its_place() {
         (json!({ "balance": { "key": "address" } }), "/balance/key"),
         (json!({ "balance": { "strategy": "hash", "key": { "header": "a b" } } }), "/balance/key/header"),
         (json!({ "balance": { "sticky": { "cookie": "a;b" } } }), "/balance/sticky/cookie"),
+        (json!({ "balance": { "sticky": { "cookie": "a", "keep": "900ms" } } }), "/balance/sticky/keep"),
+        (json!({ "balance": { "strategy": "failover", "slow_start": "1s" } }), "/balance/slow_start"),
         (json!({ "eject": { "time": "0s" } }), "/eject/longest"),
+        (json!({ "eject": { "share": 0 } }), "/eject/share"),
+        (json!({ "circuit_breaker": { "threshold": 1 } }), "/circuit_breaker/threshold"),
+        (json!({ "retry": { "interval": "1s" } }), "/retry/longest"),
+        (json!({ "capacity": { "requests": 1, "pending": 1, "wait": "0s" } }), "/capacity/wait"),
         (json!({ "circuit_breaker": { "bucket": "1m" } }), "/circuit_breaker/bucket"),
         (json!({ "circuit_breaker": { "threshold": 1.5 } }), "/circuit_breaker/threshold"),
         (json!({ "retry": { "count": 11 } }), "/retry/count"),

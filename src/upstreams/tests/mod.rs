@@ -4,6 +4,7 @@ mod balancing;
 mod environment;
 mod order;
 mod pool;
+mod room;
 mod secured;
 mod supply;
 mod world;
