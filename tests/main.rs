@@ -5,6 +5,7 @@
 mod admin;
 mod answers;
 mod artifact;
+mod attempts;
 mod authorize;
 mod brokers;
 mod commands;

@@ -166,7 +166,8 @@ impl<C> Selection<C> {
     /// Whether the circuit breaker of one of those lets a request through.
     fn any_lets_through(&self, of: impl Fn(usize) -> bool) -> bool {
         let now = self.set.shared().millis(Instant::now());
-        let lets_through = |place: &usize| self.set.endpoints()[*place].health.circuit.as_ref().is_none_or(|circuit| circuit.lets_through(now));
+        let lets_through =
+            |place: &usize| self.set.endpoints()[*place].health.circuit.as_ref().is_none_or(|circuit| circuit.lets_through(now));
         (0..self.set.endpoints().len()).filter(|place| of(*place)).any(|place| lets_through(&place))
     }
 

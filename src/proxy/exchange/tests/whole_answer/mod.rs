@@ -288,3 +288,18 @@ fn all_held_answers_together_have_a_limit_and_give_back_what_they_had() {
         }
     }
 }
+
+#[test]
+fn an_answer_that_was_held_brings_the_cookie_of_its_endpoint_and_a_refusal_does_not() {
+    let world = World::new("endpoints: { g: { balance: { strategy: round_robin, sticky: { cookie: node } } } }\n", upstream::answer);
+    for (answer, kept) in [("good", true), ("untyped", true), ("bad", false)] {
+        for got in world.both("GET", &format!("/b/json?{answer}-cookie"), &[], b"") {
+            let cookies: Vec<_> = got.fields.get_all("set-cookie").iter().collect();
+            assert_eq!(
+                cookies.iter().filter(|cookie| cookie.as_bytes().starts_with(b"node=")).count(),
+                usize::from(kept),
+                "{answer}: {got:?}"
+            );
+        }
+    }
+}
