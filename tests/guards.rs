@@ -135,6 +135,31 @@ fn a_circuit_breaker_opens_answers_at_once_and_closes_when_a_trial_succeeds() {
 }
 
 #[test]
+fn a_kept_connection_that_the_upstream_has_closed_counts_against_nobody() {
+    // Every second request finds its connection closed, as servers do with connections that were idle.
+    let next = AtomicUsize::new(0);
+    let upstream = Upstream::answering(move |_| if next.fetch_add(1, SeqCst).is_multiple_of(2) { ok() } else { Reply::raw("").close() });
+    let gateway = gateway(&[upstream.url()], json!({ "circuit_breaker": { "requests": 1, "threshold": 0.0, "reset": "1h" } }));
+    for _ in 0..6 {
+        assert_eq!(gateway.get("/a/x").status(), 200);
+    }
+    assert!(upstream.count() > 6, "no connection was closed");
+    assert_eq!(gateway.metric(r#"tollgate_upstream_circuits_opened_total{group="pets/production"}"#), Some(0.0));
+}
+
+#[test]
+fn an_endpoint_whose_answers_come_too_late_is_broken_for_the_circuit_breaker() {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let drip = head.iter().fold(Reply::raw(""), |reply, byte| reply.then(Duration::from_millis(200), [*byte]));
+    let upstream = Upstream::answering(move |_| drip.clone());
+    let breaker = json!({ "requests": 1, "threshold": 0.0, "reset": "1h" });
+    let gateway = gateway(&[upstream.url()], json!({ "circuit_breaker": breaker, "response_header_timeout": "1s", "http": "1" }));
+    assert_eq!(gateway.get("/a/x").status(), 504);
+    assert_eq!(gateway.get("/a/x").status(), 503);
+    assert_eq!(upstream.count(), 1);
+}
+
+#[test]
 fn requests_beyond_the_room_wait_and_beyond_those_they_are_refused() {
     let upstream =
         Upstream::answering(|_| Reply::raw("").then(Duration::from_millis(500), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));

@@ -13,6 +13,7 @@ use tollgate_filter_api::{Cause, CauseKind, Rule};
 
 use super::{
     outcome::may_repeat,
+    patience::Spent,
     state::{Ended, Ending, Exchange, Going, Outbound},
 };
 use crate::{
@@ -175,6 +176,8 @@ pub fn broke_off(gateway: &Gateway, session: &Session, exchange: &mut Exchange, 
         return not_connected(gateway, exchange, error);
     }
     let is_ended = exchange.ending.ended.is_some();
+    // What a client or a filter has ended says nothing of the endpoint.
+    let is_its_own = exchange.ending.ended.as_ref().is_none_or(|ended| ended.reason.id.starts_with("upstream."));
     let Some(outbound) = exchange.outbound_mut() else {
         error.set_retry(false);
         return error;
@@ -183,17 +186,21 @@ pub fn broke_off(gateway: &Gateway, session: &Session, exchange: &mut Exchange, 
     let status_retry = std::mem::take(&mut outbound.status_retry);
     let of_upstream = *error.esource() == ErrorSource::Upstream;
     let failures = &gateway.kernel.telemetry.upstream_failures;
-    if of_upstream && !status_retry && !is_ended {
+    let silent = outbound.flow().is_some_and(Flow::was_silent);
+    let timed_out = silent || matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
+    let reused = reused || outbound.dial.as_ref().is_some_and(|dial| dial.was_kept());
+    // A kept connection that ends before it answers was closed meanwhile, which any server may do.
+    let closed = reused && !timed_out && session.response_written().is_none();
+    let spent = outbound.patience.spent().filter(|_| of_upstream && !is_ended);
+    if of_upstream && !status_retry && !closed && is_its_own && spent != Some(Spent::Deadline) {
         outbound.selection.report(Report::Broke);
     }
-    if let Some(spent) = outbound.patience.spent().filter(|_| of_upstream && !is_ended) {
+    if let Some(spent) = spent {
         failures.timeout.inc();
         error = exchange.spent(spent);
         error.set_retry(false);
         return error;
     }
-    let silent = outbound.flow().is_some_and(Flow::was_silent);
-    let timed_out = silent || matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
     if of_upstream && !status_retry {
         if timed_out { failures.timeout.inc() } else { failures.broken.inc() }
     }
@@ -202,7 +209,6 @@ pub fn broke_off(gateway: &Gateway, session: &Session, exchange: &mut Exchange, 
     }
     let untouched = session.response_written().is_none() && may_repeat(session);
     let more = outbound.selection.has_more();
-    let reused = reused || outbound.dial.as_ref().is_some_and(|dial| dial.was_kept());
     let stale = reused && !timed_out && outbound.attempts < STALE_TRIES;
     let free = status_retry || (more && !timed_out) || stale;
     let again = of_upstream && untouched && !is_ended && (free || outbound.retry());
