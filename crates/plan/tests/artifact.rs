@@ -150,7 +150,7 @@ fn bytes_after_the_end_are_refused() {
 
 #[test]
 fn a_length_beyond_the_file_is_refused_before_memory_is_taken() {
-    let mut bytes = b"TOLLGATE\0\0\0\x03".to_vec();
+    let mut bytes = b"TOLLGATE\0\0\0\x04".to_vec();
     bytes.extend_from_slice(&u64::MAX.to_be_bytes());
     assert!(matches!(read(&bytes), Err(ArtifactError::Truncated { .. })));
 }
@@ -160,7 +160,7 @@ fn a_later_format_is_named_with_its_version() {
     let mut bytes = signed();
     bytes[11] = 9;
     let sentence = read(&bytes).unwrap_err().to_string();
-    assert!(sentence.contains("format version 9") && sentence.contains("reads version 3"), "{sentence}");
+    assert!(sentence.contains("format version 9") && sentence.contains("reads version 4"), "{sentence}");
 }
 
 /// What definitions say to filters stands elsewhere in it, so a filter would hear nothing and let everything pass.
