@@ -19,7 +19,6 @@ mod guards;
 mod health;
 mod path;
 mod policy;
-mod room;
 mod selection;
 mod set;
 mod settings;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, pin::pin, time::Instant};
 
 use tokio::time::timeout_at;
 
-use super::{Nowhere, Selection};
+use crate::upstreams::{Nowhere, Selection};
 
 impl<C> Selection<C> {
     /// As [`next`](Self::next), but when every endpoint that does well is full, waits for room: as long as `capacity.wait` says, and not

@@ -1,5 +1,7 @@
 //! What a group's requests may not exceed together: retries, and requests that wait for their turn.
 
+mod room;
+
 use std::{
     sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed},
     time::Duration,
