@@ -131,7 +131,9 @@ fn an_upstream_with_tls_is_spoken_to_in_http2_and_must_show_its_certificate() {
     for (upstream, status) in [(json!({ "ca": ca }), 0), (json!({}), 14)] {
         let settings = Settings { h2c: true, config: json!({ "upstream": upstream }), tls: None };
         let gateway = Gateway::serving(&definition, settings);
-        let answers = make(&gateway, &[unary("x"), call("Chat", "bidi", json!(["one", "two"]), json!({}))]);
+        // Python's client takes a refusal that meets it while it sends for an error of its own.
+        let second = if status == 0 { call("Chat", "bidi", json!(["one", "two"]), json!({})) } else { unary("y") };
+        let answers = make(&gateway, &[unary("x"), second]);
         assert_eq!([&answers[0]["status"], &answers[1]["status"]], [status, status], "{answers:?}");
     }
 }

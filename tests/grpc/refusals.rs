@@ -55,7 +55,7 @@ fn what_filters_refuse_has_its_code_and_keeps_its_fields_in_both_forms_of_errors
         assert_eq!(first["status"], 0, "{first}");
         let answers = make(
             &gateway,
-            &[unary("2"), call("Nothing", "unary", json!(["x"]), json!({})), call("Total", "client", json!([2 << 20]), json!({}))],
+            &[unary("2"), call("Nothing", "unary", json!(["x"]), json!({})), call("Total", "unary", json!([2 << 20]), json!({}))],
         );
         let statuses: Vec<_> = answers.iter().map(|answer| answer["status"].clone()).collect();
         assert_eq!(statuses, [8, 12, 8], "{errors}: {answers:?}");
