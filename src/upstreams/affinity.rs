@@ -7,11 +7,10 @@ use std::{net::IpAddr, time::Instant};
 
 use http::HeaderValue;
 use serde_json::{Map, Value};
-use tollgate_filter_api::{Carrier, RequestHead};
+use tollgate_filter_api::RequestHead;
 
 use super::{
     Choice, Group, Selection,
-    balance::token,
     policy::{Key, Sticky},
 };
 
@@ -44,22 +43,25 @@ impl Key {
         match self {
             Self::Carried(carrier) => carrier.values(asking.head).first().map(|value| Choice::digest(value)),
             Self::Claim(name) => asking.claims?.get(name)?.as_str().map(|claim| Choice::digest(claim.as_bytes())),
-            Self::Address => asking.client.map(|address| Choice::digest(address.to_canonical().to_string().as_bytes())),
+            Self::Address => asking.client.map(|address| match address.to_canonical() {
+                IpAddr::V4(address) => Choice::digest(&address.octets()),
+                IpAddr::V6(address) => Choice::digest(&address.octets()),
+            }),
         }
     }
 }
 
 impl Sticky {
     fn read(&self, head: &RequestHead) -> Option<u64> {
-        let values = Carrier::Cookie(self.cookie.clone()).values(head);
+        let values = self.carrier.values(head);
         let text = std::str::from_utf8(values.first()?).ok().filter(|text| text.len() == 16)?;
         u64::from_str_radix(text, 16).ok()
     }
 
-    fn write(&self, name: &str, secure: bool) -> Option<HeaderValue> {
+    fn write(&self, token: u64, secure: bool) -> Option<HeaderValue> {
         let keep = self.keep.map(|keep| format!("; Max-Age={}", keep.as_secs())).unwrap_or_default();
         let secure = if secure { "; Secure" } else { "" };
-        let cookie = format!("{}={:016x}; Path=/; HttpOnly; SameSite=Lax{keep}{secure}", self.cookie, token(name));
+        let cookie = format!("{}={token:016x}; Path=/; HttpOnly; SameSite=Lax{keep}{secure}", self.cookie);
         HeaderValue::try_from(cookie).ok()
     }
 }
@@ -69,6 +71,6 @@ impl<C> Selection<C> {
     pub fn cookie(&self, secure: bool) -> Option<HeaderValue> {
         let sticky = self.set().policy().balancing.sticky.as_ref()?;
         let endpoint = self.endpoint()?;
-        (self.stick() != Some(token(&endpoint.name))).then(|| sticky.write(&endpoint.name, secure)).flatten()
+        (self.stick() != Some(endpoint.token)).then(|| sticky.write(endpoint.token, secure)).flatten()
     }
 }

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     Upstream,
+    balance::token,
     health::{Health, Load},
 };
 
@@ -21,6 +22,8 @@ pub struct Endpoint<C> {
     pub connection: C,
     /// Its URL in one spelling, without what is secret.
     pub(super) name: Box<str>,
+    /// What a cookie says of it.
+    pub(super) token: u64,
     /// No other endpoint of this process has it.
     pub(super) id: u64,
     pub(super) health: Health,
@@ -39,7 +42,9 @@ impl<C> Endpoint<C> {
     pub(super) fn new(upstream: Upstream, connection: C, health: Health) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { name: upstream.name().into(), upstream, connection, id, health, load: Load::default(), left: AtomicBool::new(false) }
+        let name: Box<str> = upstream.name().into();
+        let token = token(&name);
+        Self { name, token, upstream, connection, id, health, load: Load::default(), left: AtomicBool::new(false) }
     }
 
     /// A number that no other endpoint of this process has.

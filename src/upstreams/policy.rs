@@ -50,6 +50,8 @@ pub enum Key {
 pub struct Sticky {
     /// Its name.
     pub cookie: String,
+    /// The same, as a place in a request.
+    pub carrier: Carrier,
     /// How long the client keeps it; `None`: until the browser ends.
     pub keep: Option<Duration>,
 }

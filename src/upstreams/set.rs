@@ -191,7 +191,7 @@ impl<C> EndpointSet<C> {
         let failed = status.is_none_or(|status| ejection.statuses.has(status));
         // Those who do well need no clock, unless a rate is watched.
         let now = if failed || ejection.rate > 0 { self.shared.millis(Instant::now()) } else { 0 };
-        if let Some(why) = endpoint.health.outcome(Some(ejection), now, failed) {
+        if let Some(why) = endpoint.health.outcome(ejection, now, failed) {
             self.eject(endpoint, ejection, now, why);
         }
     }

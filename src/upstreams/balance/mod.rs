@@ -1,5 +1,5 @@
-//! Who gets a request: of the endpoints that are ready, the one that the group's strategy picks. One endpoint or ten thousand cost a
-//! request the same.
+//! Who gets a request: of the endpoints that are ready, the one that the group's strategy picks. The work of a
+//! pick does not grow with the number of endpoints.
 
 mod alias;
 pub(super) mod picture;
@@ -143,9 +143,9 @@ pub(super) struct Balance {
 impl Balance {
     pub(super) fn new<C>(endpoints: &[Arc<Endpoint<C>>], weights: impl Iterator<Item = u32>, policy: &Policy) -> Self {
         let named = endpoints.iter().map(|endpoint| &*endpoint.name);
-        let ring = (policy.balancing.strategy == Strategy::Hash).then(|| Ring::of(named.clone().zip(weights)));
+        let ring = (policy.balancing.strategy == Strategy::Hash).then(|| Ring::of(named.zip(weights)));
         let sticky = policy.balancing.sticky.iter();
-        let tokens = sticky.flat_map(|_| named.clone().map(token).zip(0..)).collect();
+        let tokens = sticky.flat_map(|_| endpoints.iter().map(|endpoint| endpoint.token).zip(0..)).collect();
         Self { preferred_at: AtomicUsize::new(0), ring, tokens }
     }
 

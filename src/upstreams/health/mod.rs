@@ -1,7 +1,8 @@
 //! How an endpoint does, and whether it takes requests because of that.
 //!
 //! It takes none while none of its addresses can be connected to, while a check finds it ill, while it is ejected because too many of its
-//! requests failed, and while its circuit breaker is open. Only the first of these is forgiven when no other endpoint is left.
+//! requests failed, and while its circuit breaker is open. When no endpoint of a group is ready, all of them take requests, but for those
+//! whose circuit breaker is open.
 //!
 //! This protects requests from endpoints that fail visibly. It does not protect from one that answers wrongly and quickly with 200.
 
@@ -184,9 +185,8 @@ impl Health {
         self.story().since
     }
 
-    /// What came of a request. Whether it stands otherwise because of that, and whether it is to be ejected, and why.
-    pub(super) fn outcome(&self, ejection: Option<&Ejection>, now: u64, failed: bool) -> Option<Why> {
-        let ejection = ejection?;
+    /// Counts what came of a request, and says why it is to be ejected, if it is.
+    pub(super) fn outcome(&self, ejection: &Ejection, now: u64, failed: bool) -> Option<Why> {
         if let Some(rate) = &self.rate {
             rate.count(now, failed);
         }

@@ -18,19 +18,19 @@ fn standing(health: &Health, now: u64) -> Standing {
 fn failures_in_a_row_eject_and_a_success_between_them_does_not() {
     let (health, ejection) = health(|_| ());
     for failed in [true, true, false, true, true] {
-        assert_eq!(health.outcome(Some(&ejection), 0, failed), None);
+        assert_eq!(health.outcome(&ejection, 0, failed), None);
     }
-    assert_eq!(health.outcome(Some(&ejection), 0, true), Some(Why::Failures(3)));
+    assert_eq!(health.outcome(&ejection, 0, true), Some(Why::Failures(3)));
 }
 
 #[test]
 fn a_rate_counts_when_there_are_enough_requests() {
     let (health, ejection) = health(|ejection| (ejection.rate, ejection.requests, ejection.consecutive) = (50, 10, 0));
     for request in 0..9 {
-        assert_eq!(health.outcome(Some(&ejection), 0, request % 2 == 0), None);
+        assert_eq!(health.outcome(&ejection, 0, request % 2 == 0), None);
     }
-    assert_eq!(health.outcome(Some(&ejection), 0, true), Some(Why::Rate(60)));
-    assert_eq!(health.outcome(Some(&ejection), 20_000, true), None, "the window has gone on");
+    assert_eq!(health.outcome(&ejection, 0, true), Some(Why::Rate(60)));
+    assert_eq!(health.outcome(&ejection, 20_000, true), None, "the window has gone on");
 }
 
 #[test]

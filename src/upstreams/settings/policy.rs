@@ -95,7 +95,11 @@ impl<'a> Reader<'a, '_> {
         if sticky.keep.is_some_and(|keep| keep.0 < Duration::from_secs(1)) {
             return self.wrong(by, "sticky/keep", "`keep` must be a second at least", "leave it out to keep it until the browser ends");
         }
-        Some(Sticky { cookie: sticky.cookie.clone(), keep: sticky.keep.map(|keep| keep.0) })
+        Some(Sticky {
+            cookie: sticky.cookie.clone(),
+            carrier: Carrier::Cookie(sticky.cookie.clone()),
+            keep: sticky.keep.map(|keep| keep.0),
+        })
     }
 
     fn ejection(&mut self) -> Option<Ejection> {
