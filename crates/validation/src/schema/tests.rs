@@ -1,0 +1,178 @@
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    finding::Part,
+    json::{Limits, Tree, parse},
+    rules::{Schemas, WrittenSchema, reference},
+};
+
+fn library(schemas: &[Value]) -> Library {
+    let written = |schema: &Value| WrittenSchema { schema: schema.clone(), file: "api.yaml".to_owned() };
+    Library::from(Schemas { schemas: schemas.iter().map(written).collect() })
+}
+
+fn fits(schema: &Value, value: &Value) -> bool {
+    let limits = Limits::default();
+    library(std::slice::from_ref(schema)).schema(0, None).unwrap().is_valid(&Tree::of(value, &limits).unwrap())
+}
+
+#[test]
+fn a_finding_names_place_rule_and_line_and_nothing_that_was_sent() {
+    let address = json!({"type": "object", "x-line": 20, "properties": {"zip": {"type": "string", "maxLength": 5, "x-line": 22}}, "additionalProperties": false});
+    let root = json!({"type": "object", "x-line": 10, "required": ["id"], "properties": {"home": {"$ref": reference(1)}}, "additionalProperties": {"type": "integer", "x-line": 12}});
+    let library = library(&[root, address]);
+    let value = json!({"home": {"zip": "secret-zip", "secret-name": 1}, "secret/key": "x"});
+    let limits = Limits::default();
+    let tree = Tree::of(&value, &limits).unwrap();
+    let schema = library.schema(0, None).unwrap();
+    assert!(!schema.is_valid(&tree));
+    let mut found: Vec<_> = schema
+        .findings(&tree, Part::Body)
+        .into_iter()
+        .map(|f| (f.pointer.clone(), f.rule.to_string(), f.source.clone().unwrap(), f.told()))
+        .collect();
+    found.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    let places: Vec<_> = found.iter().map(|(pointer, rule, line, _)| (pointer.as_str(), rule.as_str(), line.as_str())).collect();
+    assert_eq!(
+        places,
+        [
+            ("", "required", "api.yaml:10"),
+            ("/*", "type", "api.yaml:12"),
+            ("/home", "additionalProperties", "api.yaml:20"),
+            ("/home/zip", "maxLength", "api.yaml:22")
+        ]
+    );
+    assert!(!format!("{found:?}").contains("secret"), "{found:?}");
+}
+
+/// And, or and not, nested: what a query language looks like.
+fn expression() -> Value {
+    let list = json!({"type": "array", "items": {"$ref": reference(0)}});
+    let with = |name: &str, schema: Value| json!({"type": "object", "required": [name], "properties": {name: schema}, "additionalProperties": false});
+    json!({"oneOf": [with("and", list.clone()), with("or", list), with("not", json!({"$ref": reference(0)})), with("is", json!({"type": "string"}))]})
+}
+
+#[test]
+fn what_a_recursive_union_refuses_is_explained_at_once() {
+    let library = library(&[expression()]);
+    let nested = |levels: usize| format!("{}{{\"is\":1}}{}", "{\"not\":".repeat(levels), "}".repeat(levels));
+    let limits = Limits { depth: 200, ..Limits::default() };
+    let schema = library.schema(0, None).unwrap();
+    for levels in [12, 60, 120] {
+        let text = nested(levels);
+        let tree = parse(text.as_bytes(), &limits).unwrap();
+        schema.findings(&tree, Part::Body);
+        let best = (0..5).map(|_| {
+            let begun = Instant::now();
+            assert!(!schema.is_valid(&tree));
+            let found = schema.findings(&tree, Part::Body);
+            assert_eq!((found[0].rule.as_ref(), found[0].says.as_ref()), ("oneOf", "fits none of the alternatives"));
+            begun.elapsed()
+        });
+        assert!(best.min().unwrap() < Duration::from_millis(5), "{levels}");
+    }
+}
+
+#[test]
+fn a_discriminator_says_whose_findings_are_told() {
+    let branch = |name: &str, member: &str| json!({"x-line": 7, "type": "object", "required": [member], "properties": {"kind": {"const": name}, member: {"type": "integer"}}});
+    let mapping = json!({"cat": reference(1), "dog": reference(2)});
+    let pet =
+        json!({"oneOf": [{"$ref": reference(1)}, {"$ref": reference(2)}], "discriminator": {"propertyName": "kind", "mapping": mapping}});
+    let library = library(&[json!({"properties": {"pet": pet}}), branch("cat", "lives"), branch("dog", "bark")]);
+    let found = |pet: Value| {
+        let (value, limits) = (json!({"pet": pet}), Limits::default());
+        let tree = Tree::of(&value, &limits).unwrap();
+        let found = library.schema(0, None).unwrap().findings(&tree, Part::Body);
+        found.into_iter().map(|f| (f.pointer, f.rule.into_owned(), f.says.into_owned())).collect::<Vec<_>>()
+    };
+    let told = |pointer: &str, rule: &str, says: &str| vec![(pointer.to_owned(), rule.to_owned(), says.to_owned())];
+    assert_eq!(found(json!({"kind": "dog", "bark": "x"})), told("/pet/bark", "type", "must be integer"));
+    assert_eq!(found(json!({"kind": "cat"})), told("/pet", "required", "lacks the member \"lives\""));
+    assert_eq!(found(json!({"kind": "fish"})), told("/pet", "oneOf", "fits none of the alternatives"));
+}
+
+#[test]
+fn a_costly_pattern_is_not_compiled() {
+    let costly = library(&[json!({"x-line": 3, "pattern": "^(\\w{1,500}){1,100}$"})]);
+    let broken = costly.schema(0, None).unwrap_err();
+    assert_eq!(broken.source, "api.yaml:3");
+    let good = ["^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$", "^[A-Za-z0-9+/]*={0,2}$", "^(?!x)[a-z]{1,64}$"];
+    for pattern in good {
+        library(&[json!({"pattern": pattern})]).schema(0, None).unwrap();
+    }
+}
+
+#[test]
+fn a_pattern_that_does_not_end_refuses() {
+    let schema = json!({"pattern": "^(\\w+\\s?)*\\1$"});
+    assert!(!fits(&schema, &json!("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!")));
+    assert!(!fits(&json!({"not": schema}), &json!("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!")));
+}
+
+#[test]
+fn integers_have_their_width() {
+    let int = |bits: u64| json!({"type": "integer", "x-int": bits});
+    for (schema, value, good) in [
+        (int(32), json!(2_147_483_647), true),
+        (int(32), json!(2_147_483_648_i64), false),
+        (int(32), json!(-2_147_483_648_i64), true),
+        (int(32), json!(1.0), true),
+        (int(64), json!(i64::MAX), true),
+        (int(64), json!(9_223_372_036_854_775_808_u64), false),
+        (int(64), json!(1e30), false),
+        (json!({"x-int": 32}), json!("text"), true),
+        (json!({"format": "byte"}), json!("YWI="), true),
+        (json!({"format": "byte"}), json!("YWI"), false),
+        (json!({"format": "email"}), json!("a@b.example"), true),
+        (json!({"format": "email"}), json!("Jane <a@b.example>"), false),
+    ] {
+        assert_eq!(fits(&schema, &value), good, "{schema} {value}");
+    }
+}
+
+#[test]
+fn what_belongs_to_the_other_way_is_refused_only_when_it_is_asked_for() {
+    let library = library(&[json!({"properties": {"id": {"readOnly": true}, "password": {"writeOnly": true}}})]);
+    let limits = Limits::default();
+    let (id, password) = (json!({"id": 1}), json!({"password": 1}));
+    for (direction, value, good) in [
+        (None, &id, true),
+        (None, &password, true),
+        (Some(Direction::Request), &id, false),
+        (Some(Direction::Request), &password, true),
+        (Some(Direction::Answer), &id, true),
+        (Some(Direction::Answer), &password, false),
+    ] {
+        let tree = Tree::of(value, &limits).unwrap();
+        assert_eq!(library.schema(0, direction).unwrap().is_valid(&tree), good, "{direction:?} {value}");
+    }
+}
+
+#[test]
+fn a_large_body_with_many_faults_is_explained_by_the_first() {
+    let library = library(&[json!({"items": {"type": "integer"}})]);
+    let text = format!("[{}\"x\"]", "\"x\",".repeat(50_000));
+    let limits = Limits::default();
+    let tree = parse(text.as_bytes(), &limits).unwrap();
+    let found = library.schema(0, None).unwrap().findings(&tree, Part::Body);
+    assert_eq!((found.len(), found[0].pointer.as_str()), (1, "/0"));
+}
+
+#[test]
+fn the_types_of_a_text_are_found_through_references_and_alternatives() {
+    let library = library(&[
+        json!({"$ref": reference(1)}),
+        json!({"allOf": [{"type": ["integer", "string"]}, {"enum": [1, 2]}]}),
+        json!({"oneOf": [{"type": "integer"}, {"type": "boolean"}], "properties": {"a": {"type": "array", "items": {"type": "number"}}}}),
+    ]);
+    let types = |number| Shape::of(&library, Some(number)).types();
+    assert!(types(0).has(Types::INTEGER) && !types(0).has(Types::STRING));
+    assert!(types(2).has(Types::BOOLEAN) && !types(2).has(Types::STRING));
+    let items = Shape::of(&library, Some(2)).member("a").items().types();
+    assert!(items.has(Types::NUMBER) && items.has(Types::INTEGER) && !items.has(Types::BOOLEAN));
+    assert_eq!(Shape::of(&library, None).types(), Types::ANY);
+}
