@@ -5,10 +5,12 @@
 //!
 //! What it does not protect against: an upstream that reads a message in another way than its standard says.
 
+mod bodies;
 mod finding;
 pub mod json;
 pub mod rules;
 mod schema;
 
+pub use bodies::{Bodies, BodyLimits, Which};
 pub use finding::{Finding, MOST, Part};
 pub use schema::{Broken, Direction, Library, Schema, Shape, Types};

@@ -10,6 +10,7 @@ mod tree;
 use std::fmt;
 
 pub use adapter::{Item, OurJson};
+pub(crate) use parse::number;
 pub use parse::parse;
 pub use tree::{Builder, Tree};
 

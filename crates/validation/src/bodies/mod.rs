@@ -1,0 +1,185 @@
+//! Whole bodies, held to what a definition says of their media type.
+//!
+//! [`Bodies::which`] needs the head of a message alone: it tells which of the declared media types the body has, and whether the body is
+//! worth being held. [`Bodies::judge`] takes the bytes as they came, in any coding that is known here, and makes of them the value that the
+//! schema is about, whatever the notation.
+//!
+//! It protects against bodies that say something else to the next reader: codings, charsets and names that stand twice are read strictly or
+//! refused. What it does not protect against: what is in a body whose notation is not known here, such as an image. That is accepted as
+//! it is when its type is declared.
+
+mod charset;
+mod coding;
+mod media;
+mod plain;
+mod typed;
+mod unfit;
+
+use std::sync::Arc;
+
+use self::{
+    media::{Notation, Range},
+    unfit::Unfit,
+};
+use crate::{
+    finding::{Finding, Part},
+    json,
+    rules::MediaRule,
+    schema::{Broken, Direction, Library, Schema, Shape, Types},
+};
+
+/// What a body may have at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// Of the value that is read from it.
+    pub json: json::Limits,
+    /// Bytes, once its `Content-Encoding` is off.
+    pub decoded: usize,
+    /// Bytes that one byte may become when its `Content-Encoding` is taken off. 64 KiB are always allowed.
+    pub ratio: usize,
+    /// Parts of a multipart body.
+    pub parts: usize,
+}
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self { json: json::Limits::default(), decoded: 8 << 20, ratio: 100, parts: 1_000 }
+    }
+}
+
+/// What the bodies of an operation's requests, or of one of its answers, may be.
+#[derive(Debug)]
+pub struct Bodies {
+    /// The most precise first.
+    declared: Vec<Declared>,
+    /// What they may be, in words.
+    expected: String,
+}
+
+/// One media type, or a range of them.
+#[derive(Debug)]
+struct Declared {
+    range: Range,
+    schema: Option<Arc<Schema>>,
+    /// What a text may be when it is the whole body.
+    types: Types,
+    source: String,
+}
+
+/// Which media type a message has, of those that are declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Which {
+    declared: usize,
+    notation: Notation,
+    is_judged: bool,
+}
+
+impl Which {
+    /// Whether something is said of the body that can be judged. If not, nobody needs to hold it.
+    pub fn is_judged(self) -> bool {
+        self.is_judged
+    }
+}
+
+impl Bodies {
+    /// Makes ready what is declared.
+    ///
+    /// # Errors
+    /// What is no media type, or has a schema that cannot be compiled.
+    pub fn compile(rules: &[MediaRule], library: &Library, direction: Option<Direction>) -> Result<Self, Broken> {
+        let mut declared = rules.iter().map(|rule| Declared::compile(rule, library, direction)).collect::<Result<Vec<_>, _>>()?;
+        declared.sort_by_key(|one| std::cmp::Reverse(one.range.precision()));
+        let ranges: Vec<&str> = rules.iter().map(|rule| rule.range.as_str()).collect();
+        Ok(Self { declared, expected: format!("must be {}", ranges.join(" or ")) })
+    }
+
+    /// Which of the declared media types a message has. Parameters are compared only between two that differ in nothing else. `None` when it
+    /// has none of them, or no `Content-Type` that can be read: [`Bodies::undeclared`] says so.
+    ///
+    /// A message without `Content-Type` has only what is declared as `*/*`. And what has a notation that is not known here is in a range
+    /// only when the schema of that range allows a string, which is all that it could be.
+    pub fn which(&self, content_type: Option<&str>) -> Option<Which> {
+        let (kind, subtype) = content_type.map_or(Some(("", "")), media::essence)?;
+        let notation = Notation::of(kind, subtype);
+        let fits = |one: &&Declared| {
+            one.range.has(kind, subtype) && !(one.range.is_wide() && notation == Notation::Opaque && !one.types.has(Types::STRING))
+        };
+        let mut fitting = self.declared.iter().enumerate().filter(|(_, one)| fits(one));
+        let (mut declared, mut found) = fitting.next()?;
+        if found.range.has_parameters_at_all() {
+            let sent = media::parameters(content_type.unwrap_or_default()).unwrap_or_default();
+            let same = |one: &Declared| one.range.precision().0 == found.range.precision().0;
+            let mut rivals = self.declared.iter().enumerate().filter(|(_, one)| fits(one) && same(one));
+            (declared, found) = rivals.find(|(_, one)| one.range.has_parameters(&sent)).unwrap_or((declared, found));
+        }
+        Some(Which { declared, notation, is_judged: found.is_judged(notation) })
+    }
+
+    /// What is to be said of a message whose media type is not declared; its rule is `content-type`.
+    pub fn undeclared(&self, part: Part) -> Finding {
+        Finding::new(part, "content-type", self.expected.clone())
+    }
+
+    /// What is wrong with a body; nothing when it is as declared.
+    ///
+    /// `content_type` is the one that [`Bodies::which`] was asked about, `content_encoding` the field with all its lines joined by commas,
+    /// and `bytes` is the body as it came. Beside those of the schema, findings have these rules: `content-type`, `content-encoding` and
+    /// `charset` for what is not accepted here, `encoding` for what cannot be decompressed, `size` for what is too large once it is, `utf-8`,
+    /// `json`, `xml`, `form`, `multipart` and `events` for what does not have its notation, `duplicate-name`, `number`, `depth`, `values`,
+    /// `string` and `parts`.
+    pub fn judge(
+        &self,
+        which: Which,
+        content_type: Option<&str>,
+        content_encoding: Option<&str>,
+        bytes: &[u8],
+        limits: &BodyLimits,
+        part: Part,
+    ) -> Vec<Finding> {
+        let Some(declared) = self.declared.get(which.declared).filter(|_| which.is_judged) else { return Vec::new() };
+        let judged = declared.judge(which.notation, content_type.unwrap_or_default(), content_encoding, bytes, limits, part);
+        judged.unwrap_or_else(|unfit| vec![unfit.finding(part).by(declared.source.clone())])
+    }
+}
+
+impl Declared {
+    fn compile(rule: &MediaRule, library: &Library, direction: Option<Direction>) -> Result<Self, Broken> {
+        let broken = |message: String| Broken { message, source: rule.source.clone(), at: None };
+        let range = Range::parse(&rule.range).ok_or_else(|| broken(format!("`{}` is no media type", rule.range)))?;
+        let schema = rule.schema.map(|number| library.schema(number, direction)).transpose()?;
+        let types = Shape::of(library, rule.schema).types();
+        Ok(Self { range, schema, types, source: rule.source.clone() })
+    }
+
+    fn is_judged(&self, notation: Notation) -> bool {
+        match notation {
+            Notation::Json | Notation::Text => self.schema.is_some(),
+            _ => false,
+        }
+    }
+
+    fn judge(
+        &self,
+        notation: Notation,
+        content_type: &str,
+        content_encoding: Option<&str>,
+        bytes: &[u8],
+        limits: &BodyLimits,
+        part: Part,
+    ) -> Result<Vec<Finding>, Unfit> {
+        let parameters = media::parameters(content_type).ok_or(Unfit::new("content-type", "has parameters that cannot be read"))?;
+        let bytes = &*coding::decoded(bytes, content_encoding, limits)?;
+        charset::check(&parameters, bytes)?;
+        let Some(schema) = &self.schema else { return Ok(Vec::new()) };
+        let tree = match notation {
+            Notation::Json => plain::json(bytes, limits)?,
+            Notation::Text => plain::text(bytes, self.types, limits)?,
+            _ => return Ok(Vec::new()),
+        };
+        Ok(if schema.is_valid(&tree) { Vec::new() } else { schema.findings(&tree, part) })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
