@@ -10,6 +10,8 @@
 
 mod charset;
 mod coding;
+mod events;
+mod items;
 mod media;
 mod plain;
 mod typed;
@@ -18,6 +20,7 @@ mod unfit;
 use std::sync::Arc;
 
 use self::{
+    items::Items,
     media::{Notation, Range},
     unfit::Unfit,
 };
@@ -61,8 +64,12 @@ pub struct Bodies {
 struct Declared {
     range: Range,
     schema: Option<Arc<Schema>>,
-    /// What a text may be when it is the whole body.
+    /// What the schema allows.
     types: Types,
+    /// What each item of a sequence must be.
+    items: Option<Arc<Schema>>,
+    /// What the data of an event may be.
+    data: Types,
     source: String,
 }
 
@@ -148,12 +155,17 @@ impl Declared {
         let range = Range::parse(&rule.range).ok_or_else(|| broken(format!("`{}` is no media type", rule.range)))?;
         let schema = rule.schema.map(|number| library.schema(number, direction)).transpose()?;
         let types = Shape::of(library, rule.schema).types();
-        Ok(Self { range, schema, types, source: rule.source.clone() })
+        // A sequence is an array: before OpenAPI 3.2, a schema that allows none could only be meant for the items.
+        let item_schema = rule.item_schema.or(rule.schema.filter(|_| !types.has(Types::ARRAY)));
+        let items = item_schema.map(|number| library.schema(number, direction)).transpose()?;
+        let data = Shape::of(library, item_schema).member("data").types();
+        Ok(Self { range, schema, types, items, data, source: rule.source.clone() })
     }
 
     fn is_judged(&self, notation: Notation) -> bool {
         match notation {
             Notation::Json | Notation::Text => self.schema.is_some(),
+            Notation::Lines | Notation::Sequence | Notation::Events => self.schema.is_some() || self.items.is_some(),
             _ => false,
         }
     }
@@ -170,6 +182,10 @@ impl Declared {
         let parameters = media::parameters(content_type).ok_or(Unfit::new("content-type", "has parameters that cannot be read"))?;
         let bytes = &*coding::decoded(bytes, content_encoding, limits)?;
         charset::check(&parameters, bytes)?;
+        if matches!(notation, Notation::Lines | Notation::Sequence | Notation::Events) {
+            let whole = self.schema.as_deref().filter(|_| self.types.has(Types::ARRAY));
+            return Items { whole, each: self.items.as_deref(), data: self.data, limits, part }.findings(notation, bytes);
+        }
         let Some(schema) = &self.schema else { return Ok(Vec::new()) };
         let tree = match notation {
             Notation::Json => plain::json(bytes, limits)?,

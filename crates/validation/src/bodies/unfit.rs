@@ -35,6 +35,13 @@ impl Unfit {
         Self::new(rule, why.words())
     }
 
+    /// About a place within what it was about.
+    #[must_use]
+    pub(super) fn below(mut self, pointer: &str) -> Self {
+        self.pointer.insert_str(0, pointer);
+        self
+    }
+
     /// As it is told.
     pub(super) fn finding(self, part: Part) -> Finding {
         Finding::new(part, self.rule, self.says).at(self.pointer)

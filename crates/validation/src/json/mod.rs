@@ -33,6 +33,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What they leave to a value within so many others.
+    #[must_use]
+    pub fn within(&self, levels: usize) -> Self {
+        Self { depth: self.depth.saturating_sub(levels), ..*self }
+    }
+}
+
 /// Which limit was passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {

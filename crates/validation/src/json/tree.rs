@@ -148,6 +148,22 @@ impl<'a, 'l> Builder<'a, 'l> {
         Ok(())
     }
 
+    /// A value that was made apart, with the limits that [`Limits::within`] leaves.
+    ///
+    /// # Errors
+    /// A limit.
+    pub fn graft(&mut self, tree: Tree<'a>) -> Result<(), Malformed> {
+        let first = self.done.len() as u32;
+        let moved = |slot| match slot {
+            Slot::Array(range) => Slot::Array(range.start + first..range.end + first),
+            Slot::Object(range) => Slot::Object(range.start + first..range.end + first),
+            other => other,
+        };
+        self.values += tree.entries.len();
+        self.done.extend(tree.entries.into_iter().map(|entry| Entry { name: entry.name, slot: moved(entry.slot) }));
+        self.put(moved(tree.root))
+    }
+
     /// Whether what was begun last is an object; `None` when nothing is open.
     pub(super) fn in_object(&self) -> Option<bool> {
         self.open.last().map(|open| open.is_object)

@@ -1,6 +1,7 @@
 //! Whole bodies and the verdicts on them.
 
 mod coding;
+mod items;
 mod media;
 mod plain;
 
