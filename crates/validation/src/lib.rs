@@ -8,6 +8,7 @@
 mod bodies;
 mod finding;
 pub mod json;
+pub mod parameters;
 pub mod rules;
 mod schema;
 

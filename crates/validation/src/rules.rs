@@ -151,8 +151,10 @@ pub enum Style {
     TabDelimited,
     /// `n[R]=1&n[G]=2`.
     DeepObject,
-    /// As one text, also in a cookie (OpenAPI 3.2).
+    /// In a cookie, with nothing escaped (OpenAPI 3.2): `n=a,b`, `n=R,1`.
     Cookie,
+    /// In a cookie, with nothing escaped: `n=a; n=b`, `R=1; G=2`.
+    CookieExplode,
 }
 
 /// The body of requests.

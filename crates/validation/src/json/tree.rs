@@ -225,6 +225,34 @@ fn number(text: &str) -> Option<Number> {
 }
 
 impl<'a> Tree<'a> {
+    /// A string alone. Allocates nothing.
+    ///
+    /// # Errors
+    /// A limit.
+    pub fn of_text(text: Cow<'a, str>, limits: &Limits) -> Result<Self, Malformed> {
+        if text.len() > limits.string { Err(Malformed::Over(Over::String)) } else { Ok(Self::single(Slot::String(text))) }
+    }
+
+    /// A number alone, whose text has the grammar of JSON. Allocates nothing.
+    ///
+    /// # Errors
+    /// A limit, or a number that is larger than 64 bits of floating point can hold.
+    pub fn of_number(text: &str, limits: &Limits) -> Result<Self, Malformed> {
+        if text.len() > limits.number {
+            return Err(Malformed::Over(Over::Number));
+        }
+        number(text).map(|number| Self::single(Slot::Number(number))).ok_or(Malformed::Number)
+    }
+
+    /// `true` or `false` alone.
+    pub fn of_bool(value: bool) -> Self {
+        Self::single(Slot::Bool(value))
+    }
+
+    fn single(root: Slot<'a>) -> Self {
+        Self { root, entries: Vec::new() }
+    }
+
     /// The same value, from another representation.
     ///
     /// # Errors
