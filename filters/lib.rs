@@ -23,6 +23,8 @@ pub const FILTERS: &[Kind] = &[
     filter_authorize::KIND,
     // Strangers are not told what the definition declares.
     filter_media_types::KIND,
+    // Nor are they told what is wrong with what they send.
+    filter_validate::KIND,
     // Nobody uses up what others may have with requests that are refused anyway.
     filter_throttle::KIND,
     // Copies what the others found out.

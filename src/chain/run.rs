@@ -68,7 +68,9 @@ impl Run {
         while let Some(step) = chain.steps.get(self.at) {
             let ended = match step {
                 Step::One(part) => match chain.filters[part.filter].request_body() {
-                    BodyUse::Whole(limit) if body.is_none() => return Verdict::NeedBody(limit),
+                    BodyUse::Whole(limit) if body.is_none() && chain.filters[part.filter].wants_body(req, call) => {
+                        return Verdict::NeedBody(limit);
+                    }
                     _ => self.one(chain, part.filter, req, call, body.as_deref_mut()).await,
                 },
                 Step::AnyOf(any) => self.any_of(chain, any, req, call).await,

@@ -15,6 +15,7 @@ use crate::input::sources::short;
 use crate::input::spot::Spot;
 use crate::model::{self, Definition, PathItem};
 use crate::policies::{self, Policies, UNLIMITED};
+use crate::rules::Rules;
 use crate::{paths::template, security};
 
 /// What all APIs of a project share.
@@ -29,11 +30,12 @@ pub(crate) struct Project<'p> {
     /// IDs of the filters that answer in place of an endpoint.
     pub answers: &'p [&'static str],
     pub groups: Groups,
+    pub rules: Rules<'p>,
     pub problems: Problems,
 }
 
-struct Assembly<'x, 'p, 'a> {
-    project: &'x mut Project<'p>,
+struct Assembly<'x, 'a> {
+    project: &'x mut Project<'a>,
     definition: &'x Definition<'a>,
     name: String,
     named: endpoints::NamedEndpoints<'a>,
@@ -65,7 +67,7 @@ struct Collected<'a> {
 }
 
 /// Assembles the API of one definition; what is wrong is added to the project's problems.
-pub(crate) fn assemble(project: &mut Project<'_>, definition: &Definition<'_>, base_path: String) -> Api {
+pub(crate) fn assemble<'a>(project: &mut Project<'a>, definition: &Definition<'a>, base_path: String) -> Api {
     let root = &definition.root;
     if definition.truncated {
         project.problems.push(root.error("definition.too_large", "there are more operations than any gateway serves"));
@@ -148,7 +150,7 @@ fn auth_header(root: &Spot<'_>, problems: &mut Problems) -> Option<String> {
     None
 }
 
-impl<'a> Assembly<'_, '_, 'a> {
+impl<'a> Assembly<'_, 'a> {
     fn problem(&mut self, problem: Problem) {
         self.project.problems.push(problem);
     }
@@ -230,6 +232,7 @@ impl<'a> Assembly<'_, '_, 'a> {
         declared.interceptors(&self.definition.root, Level::Api, problems);
         declared.interceptors(spot, Level::Operation, problems);
         self.throttle(spot, &mut declared);
+        self.rules(item, operation, &mut declared);
         for level in item.levels.iter().rev() {
             demands.generic(level, &mut self.project.problems);
         }
@@ -243,6 +246,14 @@ impl<'a> Assembly<'_, '_, 'a> {
             demands: demands.finish(),
             declarations: declared.finish(),
             source: spot.source(),
+        }
+    }
+
+    /// What is said of the operation's messages. Those of gRPC are not described in a way that could be held against them.
+    fn rules(&mut self, item: &PathItem<'a>, operation: &model::Operation<'a>, declared: &mut Declarations) {
+        if !self.definition.grpc {
+            let rules = self.project.rules.operation(&self.definition.root, self.definition.version, item, operation);
+            declared.rules(&rules, operation.spot.source());
         }
     }
 

@@ -5,12 +5,14 @@
 use serde_json::{Map, Value, json};
 use tollgate_filter_api::Problems;
 use tollgate_plan::{Declaration, Source};
+use tollgate_validation::rules::OperationRules;
 
 use crate::demands::unknown_key;
 use crate::extensions::Level;
 use crate::input::spot::Spot;
 use crate::media_types::MediaTypes;
 use crate::policies;
+use crate::rules;
 
 /// The filters that interceptors and cached answers are for.
 const INTERCEPTOR: &str = "interceptor";
@@ -56,6 +58,13 @@ impl Declarations {
         }
         let content = Value::Object(content);
         self.0.push(Declaration { filter: MEDIA_TYPES.to_owned(), content, demanded: false, source });
+    }
+
+    /// What is said of messages. Nobody has to hold them to it.
+    pub(crate) fn rules(&mut self, rules: &OperationRules, source: Source) {
+        if !rules.is_empty() {
+            self.0.push(Declaration { filter: rules::FILTER.to_owned(), content: json!(rules), demanded: false, source });
+        }
     }
 
     /// The tier in force, and the level at which it counts.

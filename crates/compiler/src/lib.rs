@@ -22,6 +22,7 @@ mod media_types;
 mod model;
 mod paths;
 mod policies;
+mod rules;
 mod security;
 mod structure;
 
@@ -105,11 +106,16 @@ pub fn compile(project: &Project, options: &Options) -> Outcome {
         missing_endpoint: missing,
         answers: &options.answers,
         groups: Groups::default(),
+        rules: rules::Rules::new(&sources, waivers.has(rules::FILTER)),
         problems,
     };
     let apis = apis(&definitions, &sources, &mut shared);
-    let api::Project { groups, mut problems, .. } = shared;
+    let api::Project { groups, rules, mut problems, .. } = shared;
+    let schemas = rules.finish(&mut problems);
     let mut declared = BTreeMap::new();
+    if !schemas.schemas.is_empty() && !waivers.has(rules::FILTER) {
+        declared.insert(rules::FILTER.to_owned(), serde_json::json!(schemas));
+    }
     if !policies.is_empty() {
         declared.insert(policies::FILTER.to_owned(), serde_json::json!(policies));
     }
@@ -159,7 +165,7 @@ fn usable_endpoint(url: &str, source: Option<&Source>, project: &Project, proble
 const MAX_NAME: usize = 512;
 
 /// Every definition that can be read, in the order of base paths.
-fn apis(definitions: &[String], sources: &Sources, shared: &mut api::Project<'_>) -> Vec<tollgate_plan::Api> {
+fn apis<'a>(definitions: &[String], sources: &'a Sources, shared: &mut api::Project<'a>) -> Vec<tollgate_plan::Api> {
     let mut read = Vec::new();
     let mut claims = Vec::new();
     let found: Vec<_> = definitions.iter().flat_map(|name| self::definitions(name, sources, &mut shared.problems)).collect();

@@ -29,7 +29,7 @@ paths:
   /q/*: {$ref: '#/components/pathItems/I'}
 components:
   pathItems: {I: {query: {parameters: [*p], x-wso2-request-interceptor: f}}}
-  schemas: {S: {allOf: [{$ref: '#/components/schemas/S'}], discriminator: {propertyName: p}}}
+  schemas: {S: {properties: {s: {$ref: '#/components/schemas/S'}}, allOf: [{type: object}], discriminator: {propertyName: p}}}
   securitySchemes: {t: {type: oauth2, flows: {}}, k: {type: apiKey, in: header, name: K}}
 ";
 

@@ -213,7 +213,8 @@ impl<'h> Request<'h> {
         for need in kind.needs {
             assert!(self.given.contains(need), "`{}` needs `{need}`: give it with .given(..)", kind.id);
         }
-        let wants_body = self.core.filter.request_body() != tollgate_filter_api::BodyUse::None;
+        let reads_bodies = self.core.filter.request_body() != tollgate_filter_api::BodyUse::None;
+        let wants_body = reads_bodies && self.core.filter.wants_body(&self.head, &self.call);
         assert!(!wants_body || self.body.is_some(), "`{}` reads the body: give one with .body(..)", kind.id);
         assert!(wants_body || self.body.is_none(), "`{}` does not read the body, it would never see this one", kind.id);
     }

@@ -271,7 +271,11 @@ pub(super) fn link<'a>(judge: &mut Judge<'a>, node: Node<'a>) {
 /// What 3.0 says of a schema beyond its members.
 pub(super) fn old_schema<'a>(judge: &mut Judge<'a>, node: Node<'a>) {
     if judge.version == V30 && text_of(node, "type") == Some("array") {
-        needs(judge, node, "items", "an array");
+        // The specification wants it; without it any item is allowed, as in JSON Schema.
+        if node.get("items").is_none() {
+            let problem = Problem::warning(MISSING, "`items` is missing, so that an array may hold anything");
+            judge.report(node, problem.hint("write `items: {}` when that is meant"));
+        }
     }
 }
 

@@ -159,9 +159,14 @@ pub trait Filter: Send + Sync + Sized + 'static {
         Vec::new()
     }
 
-    /// What it reads of the request's body.
+    /// What it reads of requests' bodies.
     fn request_body(&self) -> BodyUse {
         BodyUse::None
+    }
+
+    /// Whether it reads the body of this request, when it reads some.
+    fn wants_body(&self, _req: &RequestHead, _call: &Call) -> bool {
+        true
     }
 
     /// The answers that it reads whole; `None`: it reads none. Operations with a filter that does pay for every request.

@@ -230,6 +230,8 @@ pub trait DynFilter: Send + Sync {
     fn id(&self) -> &'static str;
     /// [`Filter::request_body`].
     fn request_body(&self) -> BodyUse;
+    /// [`Filter::wants_body`].
+    fn wants_body(&self, req: &RequestHead, call: &Call) -> bool;
     /// [`Filter::answer_body`].
     fn answer_body(&self) -> Option<AnswerUse>;
     /// [`Filter::owned_headers`].
@@ -278,6 +280,10 @@ impl<F: Filter> DynFilter for Typed<F> {
 
     fn request_body(&self) -> BodyUse {
         self.0.request_body()
+    }
+
+    fn wants_body(&self, req: &RequestHead, call: &Call) -> bool {
+        self.0.wants_body(req, call)
     }
 
     fn answer_body(&self) -> Option<AnswerUse> {

@@ -1,0 +1,119 @@
+//! What a definition says of messages, in the form that whoever validates reads ([`tollgate_validation::rules`]).
+//!
+//! Schemas of every version become JSON Schema 2020-12 (`lift`), each thing that something refers to once (`bundle`); parameters, bodies
+//! and answers refer to them by number. All of it is compiled here, as the gateway will, so that what cannot be enforced is a problem
+//! with a line and not a surprise. It judges no message, and says nothing of whether anybody validates.
+
+mod answers;
+mod bundle;
+mod lift;
+mod loops;
+mod media;
+mod names;
+mod patterns;
+
+use std::collections::HashMap;
+
+use tollgate_filter_api::{Problem, Problems, Severity};
+use tollgate_validation::{
+    Library,
+    rules::{OperationRules, Schemas},
+};
+
+use crate::input::sources::Sources;
+use crate::input::spot::Spot;
+use crate::model::{Operation, PathItem};
+use crate::structure::Version;
+use bundle::Bundle;
+
+/// The filter that reads it.
+pub(crate) const FILTER: &str = "validate";
+
+/// Reads the rules of a project's operations.
+pub(crate) struct Rules<'a> {
+    bundle: Bundle<'a>,
+    /// What is wrong does not stop the build: nobody validates.
+    waived: bool,
+}
+
+/// An operation whose rules are read, and the version of its definition.
+#[derive(Clone, Copy)]
+struct Context<'s, 'a> {
+    sources: &'a Sources,
+    root: &'s Spot<'a>,
+    version: Version,
+}
+
+impl<'a> Rules<'a> {
+    pub(crate) fn new(sources: &'a Sources, waived: bool) -> Self {
+        Self { bundle: Bundle::new(sources), waived }
+    }
+
+    /// What is said of an operation.
+    pub(crate) fn operation(
+        &mut self,
+        root: &Spot<'a>,
+        version: Version,
+        item: &PathItem<'a>,
+        operation: &Operation<'a>,
+    ) -> OperationRules {
+        let _ = item;
+        let context = Context { sources: self.bundle.sources, root, version };
+        let body = media::body(&context, &operation.spot, &mut self.bundle);
+        let answers = answers::read(&context, &operation.spot, &mut self.bundle);
+        OperationRules { parameters: Vec::new(), body, answers }
+    }
+
+    /// Every schema that was asked for, and what is wrong with some.
+    pub(crate) fn finish(self, problems: &mut Problems) -> Schemas {
+        let Self { bundle, waived } = self;
+        let (schemas, mut found) = bundle.finish();
+        let library = Library::from(schemas.clone());
+        let broken = (0..schemas.schemas.len()).filter_map(|number| library.schema(number as u32, None).err());
+        for broken in broken {
+            found.push(place(Problem::error("schema.broken", broken.message), &broken.source));
+        }
+        let hint = "`waive: [validate]` in tollgate.yaml builds it without rules for messages";
+        for mut problem in once(found) {
+            if waived {
+                problem.severity = Severity::Warning;
+            } else if problem.severity == Severity::Error {
+                let own = std::mem::take(&mut problem.hint);
+                problem.hint = if own.is_empty() { hint.to_owned() } else { format!("{own}; {hint}") };
+            }
+            problems.push(problem);
+        }
+        schemas
+    }
+}
+
+/// Puts a problem at `file:line`.
+fn place(problem: Problem, source: &str) -> Problem {
+    match source.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse::<u32>().ok()?))) {
+        Some((file, line)) => problem.at(file, line, ""),
+        None => problem,
+    }
+}
+
+/// The same warning in one file once, with the number of the others: real definitions repeat themselves.
+fn once(found: Vec<Problem>) -> Vec<Problem> {
+    let mut kept: Vec<(Problem, usize)> = Vec::new();
+    let mut known: HashMap<(String, String), usize> = HashMap::new();
+    for problem in found {
+        let key = (problem.file.clone(), problem.message.clone());
+        match known.get(&key).filter(|_| problem.severity == Severity::Warning) {
+            Some(at) => kept[*at].1 += 1,
+            None => {
+                known.insert(key, kept.len());
+                kept.push((problem, 0));
+            }
+        }
+    }
+    let counted = |(mut problem, more): (Problem, usize)| {
+        if more > 0 {
+            problem.message.push_str(&format!("; and {more} more in this file"));
+        }
+        problem
+    };
+    kept.into_iter().map(counted).collect()
+}
