@@ -35,3 +35,14 @@ pub(super) fn check_label(label: &str, bytes: &[u8]) -> Result<(), Unfit> {
 pub(super) fn text(bytes: &[u8]) -> Result<&str, Unfit> {
     std::str::from_utf8(bytes).map_err(|_| Unfit::new("utf-8", "is not UTF-8"))
 }
+
+/// The field of a form that would change the charset of the others (RFC 7578 §4.6).
+const NAMED: &str = "_charset_";
+
+/// Checks that field, if it is it.
+///
+/// # Errors
+/// `charset`.
+pub(super) fn check_named(name: &str, value: &[u8]) -> Result<(), Unfit> {
+    if name != NAMED || value.eq_ignore_ascii_case(b"utf-8") { Ok(()) } else { Err(Unfit::new("charset", "must be UTF-8")) }
+}

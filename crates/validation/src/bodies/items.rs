@@ -48,7 +48,11 @@ impl Items<'_> {
         if text.last() == Some(&b'\n') { plain::json(text, self.limits) } else { Err(Unfit::of(Malformed::Syntax, "json")) }
     }
 
-    fn judge<'b>(&self, items: impl Iterator<Item = Result<Tree<'b>, Unfit>>) -> Result<Vec<Finding>, Unfit> {
+    /// What is wrong with items, whatever they were read from.
+    ///
+    /// # Errors
+    /// Of an item, with its number; or a limit.
+    pub(super) fn judge<'b>(&self, items: impl Iterator<Item = Result<Tree<'b>, Unfit>>) -> Result<Vec<Finding>, Unfit> {
         let limits = &self.limits.json;
         let refused = |why| Unfit::of(why, "json");
         let mut found = Vec::new();

@@ -189,4 +189,13 @@ impl Range {
     pub(super) fn has_parameters(&self, sent: &[Parameter<'_>]) -> bool {
         self.parameters.iter().all(|(name, value)| parameter(sent, name).is_some_and(|sent| sent.eq_ignore_ascii_case(value)))
     }
+
+    /// The notation of what is in it, when all of that has the same.
+    pub(super) fn notation(&self) -> Option<Notation> {
+        match self.precision().0 {
+            3 => Some(Notation::of(&self.kind, &self.subtype)),
+            2 => Some(Notation::of(&self.kind, &self.subtype)).filter(|notation| *notation != Notation::Opaque),
+            _ => None,
+        }
+    }
 }

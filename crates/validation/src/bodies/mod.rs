@@ -10,25 +10,28 @@
 
 mod charset;
 mod coding;
+mod declared;
 mod events;
+mod form;
 mod items;
 mod media;
+mod members;
+mod multipart;
+mod parts;
 mod plain;
 mod typed;
 mod unfit;
 
-use std::sync::Arc;
-
 use self::{
-    items::Items,
-    media::{Notation, Range},
+    declared::{Declared, Message},
+    media::Notation,
     unfit::Unfit,
 };
 use crate::{
     finding::{Finding, Part},
     json,
     rules::MediaRule,
-    schema::{Broken, Direction, Library, Schema, Shape, Types},
+    schema::{Broken, Direction, Library, Types},
 };
 
 /// What a body may have at most.
@@ -57,20 +60,6 @@ pub struct Bodies {
     declared: Vec<Declared>,
     /// What they may be, in words.
     expected: String,
-}
-
-/// One media type, or a range of them.
-#[derive(Debug)]
-struct Declared {
-    range: Range,
-    schema: Option<Arc<Schema>>,
-    /// What the schema allows.
-    types: Types,
-    /// What each item of a sequence must be.
-    items: Option<Arc<Schema>>,
-    /// What the data of an event may be.
-    data: Types,
-    source: String,
 }
 
 /// Which media type a message has, of those that are declared.
@@ -144,55 +133,9 @@ impl Bodies {
         part: Part,
     ) -> Vec<Finding> {
         let Some(declared) = self.declared.get(which.declared).filter(|_| which.is_judged) else { return Vec::new() };
-        let judged = declared.judge(which.notation, content_type.unwrap_or_default(), content_encoding, bytes, limits, part);
-        judged.unwrap_or_else(|unfit| vec![unfit.finding(part).by(declared.source.clone())])
-    }
-}
-
-impl Declared {
-    fn compile(rule: &MediaRule, library: &Library, direction: Option<Direction>) -> Result<Self, Broken> {
-        let broken = |message: String| Broken { message, source: rule.source.clone(), at: None };
-        let range = Range::parse(&rule.range).ok_or_else(|| broken(format!("`{}` is no media type", rule.range)))?;
-        let schema = rule.schema.map(|number| library.schema(number, direction)).transpose()?;
-        let types = Shape::of(library, rule.schema).types();
-        // A sequence is an array: before OpenAPI 3.2, a schema that allows none could only be meant for the items.
-        let item_schema = rule.item_schema.or(rule.schema.filter(|_| !types.has(Types::ARRAY)));
-        let items = item_schema.map(|number| library.schema(number, direction)).transpose()?;
-        let data = Shape::of(library, item_schema).member("data").types();
-        Ok(Self { range, schema, types, items, data, source: rule.source.clone() })
-    }
-
-    fn is_judged(&self, notation: Notation) -> bool {
-        match notation {
-            Notation::Json | Notation::Text => self.schema.is_some(),
-            Notation::Lines | Notation::Sequence | Notation::Events => self.schema.is_some() || self.items.is_some(),
-            _ => false,
-        }
-    }
-
-    fn judge(
-        &self,
-        notation: Notation,
-        content_type: &str,
-        content_encoding: Option<&str>,
-        bytes: &[u8],
-        limits: &BodyLimits,
-        part: Part,
-    ) -> Result<Vec<Finding>, Unfit> {
-        let parameters = media::parameters(content_type).ok_or(Unfit::new("content-type", "has parameters that cannot be read"))?;
-        let bytes = &*coding::decoded(bytes, content_encoding, limits)?;
-        charset::check(&parameters, bytes)?;
-        if matches!(notation, Notation::Lines | Notation::Sequence | Notation::Events) {
-            let whole = self.schema.as_deref().filter(|_| self.types.has(Types::ARRAY));
-            return Items { whole, each: self.items.as_deref(), data: self.data, limits, part }.findings(notation, bytes);
-        }
-        let Some(schema) = &self.schema else { return Ok(Vec::new()) };
-        let tree = match notation {
-            Notation::Json => plain::json(bytes, limits)?,
-            Notation::Text => plain::text(bytes, self.types, limits)?,
-            _ => return Ok(Vec::new()),
-        };
-        Ok(if schema.is_valid(&tree) { Vec::new() } else { schema.findings(&tree, part) })
+        let message =
+            Message { notation: which.notation, content_type: content_type.unwrap_or_default(), content_encoding, bytes, limits, part };
+        declared.judge(&message).unwrap_or_else(|unfit| vec![unfit.finding(part).by(declared.source.clone())])
     }
 }
 

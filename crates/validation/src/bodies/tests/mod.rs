@@ -1,8 +1,10 @@
 //! Whole bodies and the verdicts on them.
 
 mod coding;
+mod form;
 mod items;
 mod media;
+mod multipart;
 mod plain;
 
 use std::collections::BTreeMap;
@@ -10,7 +12,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::*;
-use crate::rules::{Schemas, WrittenSchema};
+use crate::rules::{Encoding, Schemas, WrittenSchema};
 
 /// Schemas by number.
 pub fn library(schemas: &[Value]) -> Library {
@@ -20,6 +22,11 @@ pub fn library(schemas: &[Value]) -> Library {
 
 pub fn rule(range: &str, schema: Option<u32>) -> MediaRule {
     MediaRule { range: range.to_owned(), schema, item_schema: None, encoding: BTreeMap::new(), source: "api.yaml:7".to_owned() }
+}
+
+pub fn encoded(mut rule: MediaRule, encoding: &[(&str, Encoding)]) -> MediaRule {
+    rule.encoding = encoding.iter().map(|(name, encoding)| ((*name).to_owned(), encoding.clone())).collect();
+    rule
 }
 
 /// What is declared, and a way to ask about one body.

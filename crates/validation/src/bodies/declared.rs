@@ -1,0 +1,136 @@
+//! One media type that is declared, made ready to judge bodies of it.
+
+use std::sync::Arc;
+
+use super::{
+    BodyLimits, Unfit, charset, coding, form,
+    items::Items,
+    media::{self, Notation, Range},
+    members::{Leaf, Members, Reading},
+    multipart::{self, Piece},
+    parts, plain,
+};
+use crate::{
+    finding::{Finding, Part},
+    json::Tree,
+    rules::MediaRule,
+    schema::{Broken, Direction, Library, Schema, Shape, Types},
+};
+
+/// A media type, or a range of them.
+#[derive(Debug)]
+pub(super) struct Declared {
+    pub range: Range,
+    /// What the schema allows.
+    pub types: Types,
+    pub source: String,
+    schema: Option<Arc<Schema>>,
+    /// What each item of a sequence must be.
+    items: Option<Arc<Schema>>,
+    /// What the data of an event may be.
+    data: Types,
+    form: Option<Members>,
+    /// The named parts of a multipart body.
+    parts: Option<Members>,
+    /// What each part is read as, when they have no names.
+    part: Option<Reading>,
+}
+
+/// A body, and what is known of it.
+pub(super) struct Message<'m> {
+    pub notation: Notation,
+    pub content_type: &'m str,
+    pub content_encoding: Option<&'m str>,
+    pub bytes: &'m [u8],
+    pub limits: &'m BodyLimits,
+    pub part: Part,
+}
+
+impl Declared {
+    pub(super) fn compile(rule: &MediaRule, library: &Library, direction: Option<Direction>) -> Result<Self, Broken> {
+        let broken = |message: String| Broken { message, source: rule.source.clone(), at: None };
+        let range = Range::parse(&rule.range).ok_or_else(|| broken(format!("`{}` is no media type", rule.range)))?;
+        let shape = Shape::of(library, rule.schema);
+        let types = shape.types();
+        // A sequence is an array: before OpenAPI 3.2, a schema that allows none could only be meant for the items.
+        let item_schema = rule.item_schema.or(rule.schema.filter(|_| !types.has(Types::ARRAY)));
+        let compiled = |number: Option<u32>| number.map(|number| library.schema(number, direction)).transpose();
+        let members = |notations: &[Notation]| {
+            let is_form = notations == [Notation::Form];
+            let may_be = notations.iter().any(|notation| may_be(&range, *notation));
+            may_be.then(|| Members::compile(shape, &rule.encoding, is_form)).transpose().map_err(broken)
+        };
+        let (form, parts) = (members(&[Notation::Form])?, members(&[Notation::FormData, Notation::Mixed])?);
+        let is_list = rule.item_schema.is_some() || types.has(Types::ARRAY) && !types.has(Types::OBJECT);
+        let leaf =
+            if rule.item_schema.is_some() { Leaf::of(Shape::of(library, rule.item_schema), None).one } else { Leaf::of(shape, None).item };
+        Ok(Self {
+            types,
+            source: rule.source.clone(),
+            schema: compiled(rule.schema)?,
+            items: compiled(item_schema)?,
+            data: Shape::of(library, item_schema).member("data").types(),
+            form,
+            parts,
+            part: is_list.then_some(leaf),
+            range,
+        })
+    }
+
+    /// Whether something is said of a body in that notation.
+    pub(super) fn is_judged(&self, notation: Notation) -> bool {
+        match notation {
+            Notation::Json | Notation::Text | Notation::Form | Notation::FormData => self.schema.is_some(),
+            Notation::Lines | Notation::Sequence | Notation::Events | Notation::Mixed => self.schema.is_some() || self.items.is_some(),
+            _ => false,
+        }
+    }
+
+    /// # Errors
+    /// When no value can be made of the body.
+    pub(super) fn judge(&self, message: &Message<'_>) -> Result<Vec<Finding>, Unfit> {
+        let parameters = media::parameters(message.content_type).ok_or(Unfit::new("content-type", "has parameters that cannot be read"))?;
+        let limits = message.limits;
+        let bytes = &*coding::decoded(message.bytes, message.content_encoding, limits)?;
+        charset::check(&parameters, bytes)?;
+        match message.notation {
+            Notation::Json => self.judge_value(&plain::json(bytes, limits)?, message),
+            Notation::Text => self.judge_value(&plain::text(bytes, self.types, limits)?, message),
+            Notation::Lines | Notation::Sequence | Notation::Events => self.items(message).findings(message.notation, bytes),
+            Notation::Form => {
+                let Some(members) = &self.form else { return Ok(Vec::new()) };
+                let pairs = form::read(bytes, limits)?;
+                self.judge_value(&form::tree(&pairs, members, &limits.json)?, message)
+            }
+            Notation::FormData | Notation::Mixed => {
+                let boundary = media::parameter(&parameters, "boundary").unwrap_or_default();
+                self.judge_parts(&multipart::read(bytes, boundary, limits)?, message)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn judge_parts(&self, pieces: &[Piece<'_>], message: &Message<'_>) -> Result<Vec<Finding>, Unfit> {
+        let limits = &message.limits.json;
+        if let Some(reading) = self.part.filter(|_| message.notation == Notation::Mixed) {
+            return self.items(message).judge(pieces.iter().map(|piece| parts::one(piece, reading, limits)));
+        }
+        let Some(members) = &self.parts else { return Ok(Vec::new()) };
+        self.judge_value(&parts::object(pieces, members, limits)?, message)
+    }
+
+    fn judge_value(&self, value: &Tree<'_>, message: &Message<'_>) -> Result<Vec<Finding>, Unfit> {
+        let refused = self.schema.as_deref().filter(|schema| !schema.is_valid(value));
+        Ok(refused.map_or_else(Vec::new, |schema| schema.findings(value, message.part)))
+    }
+
+    fn items<'s>(&'s self, message: &Message<'s>) -> Items<'s> {
+        let whole = self.schema.as_deref().filter(|_| self.types.has(Types::ARRAY));
+        Items { whole, each: self.items.as_deref(), data: self.data, limits: message.limits, part: message.part }
+    }
+}
+
+/// Whether a body in that range may have that notation.
+fn may_be(range: &Range, notation: Notation) -> bool {
+    range.notation().map_or(range.is_wide(), |of_all| of_all == notation)
+}
