@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     Taken,
     read::Reader,
-    text::{Delimiter, Pieces, pair, pieces},
+    text::{Delimiter, Escapes, Pieces, pair, pieces},
     typed::Typed,
     wanted::Scalars,
     wrong::{MATRIX, MEMBERS, PAIRS, REPEATED, TURNS, UNDEFINED, Wrong},
@@ -80,20 +80,22 @@ impl<'b, 'r> Building<'b, 'r> {
 
     /// The raw parts of a value.
     fn parts<'t>(&self, taken: &'t [Taken<'r>]) -> Result<Parts<'t, 'r>, Wrong> {
+        let escapes = self.reader.parameter.escapes;
         let Some(delimiter) = delimiter(self.style) else {
             // A deep object is no list.
-            return if self.style == Style::DeepObject { Err(MEMBERS) } else { Ok(Parts::texts(taken, None)) };
+            let texts = Parts { taken, pieces: None, delimiter: None, escapes };
+            return if self.style == Style::DeepObject { Err(MEMBERS) } else { Ok(texts) };
         };
         if self.reader.parameter.part == Part::Header {
             // Several fields of a name are one list (RFC 9110 §5.3).
-            return Ok(Parts::texts(taken, Some(delimiter)));
+            return Ok(Parts { taken, pieces: None, delimiter: Some(delimiter), escapes });
         }
         let raw = self.reader.only(taken)?;
         let text = match self.style {
             Style::MatrixExplode => raw.strip_prefix(b";").ok_or(MATRIX)?,
             _ => self.reader.stripped(self.style, raw)?,
         };
-        Ok(Parts { delimiter: None, taken: &[], pieces: Some(pieces(text, delimiter)) })
+        Ok(Parts { taken: &[], pieces: Some(pieces(text, delimiter, escapes)), delimiter: None, escapes })
     }
 
     /// `R=1,G=2`.
@@ -148,16 +150,13 @@ impl<'b, 'r> Building<'b, 'r> {
 
 /// Raw parts: texts, each as a whole or in pieces.
 struct Parts<'t, 'r> {
-    /// `None`: texts that are still to come are whole.
-    delimiter: Option<Delimiter>,
+    /// Texts that are still to come.
     taken: &'t [Taken<'r>],
+    /// Of the text before them.
     pieces: Option<Pieces<'r>>,
-}
-
-impl<'t, 'r> Parts<'t, 'r> {
-    fn texts(taken: &'t [Taken<'r>], delimiter: Option<Delimiter>) -> Self {
-        Self { delimiter, taken, pieces: None }
-    }
+    /// `None`: they are whole.
+    delimiter: Option<Delimiter>,
+    escapes: Escapes,
 }
 
 impl<'r> Iterator for Parts<'_, 'r> {
@@ -173,7 +172,7 @@ impl<'r> Iterator for Parts<'_, 'r> {
             self.taken = rest;
             match self.delimiter {
                 None => return Some(first.raw),
-                Some(delimiter) => self.pieces = Some(pieces(first.raw, delimiter)),
+                Some(delimiter) => self.pieces = Some(pieces(first.raw, delimiter, self.escapes)),
             }
         }
     }

@@ -54,16 +54,20 @@ pub(super) enum Delimiter {
 }
 
 impl Delimiter {
-    /// Bytes of the delimiter that the text begins with; 0 when it begins with none. Those that no query may hold raw are escaped.
-    fn length(self, text: &[u8]) -> usize {
-        let escaped = |digits: &[u8]| if text.get(1..3).is_some_and(|found| found.eq_ignore_ascii_case(digits)) { 3 } else { 0 };
+    /// Bytes of the delimiter that the text begins with; 0 when it begins with none. Those that no target may hold raw come escaped.
+    fn length(self, text: &[u8], escapes: Escapes) -> usize {
+        let escaped = |digits: &[u8]| {
+            let found = escapes != Escapes::Nothing && text.get(1..3).is_some_and(|found| found.eq_ignore_ascii_case(digits));
+            if found { 3 } else { 0 }
+        };
         match (self, text.first()) {
             (Self::Comma, Some(b','))
             | (Self::Semicolon, Some(b';'))
             | (Self::Dot, Some(b'.'))
-            | (Self::Space, Some(b' ' | b'+'))
+            | (Self::Space, Some(b' '))
             | (Self::Pipe, Some(b'|'))
             | (Self::Tab, Some(b'\t')) => 1,
+            (Self::Space, Some(b'+')) => usize::from(escapes == Escapes::Form),
             (Self::Space, Some(b'%')) => escaped(b"20"),
             (Self::Pipe, Some(b'%')) => escaped(b"7c"),
             (Self::Tab, Some(b'%')) => escaped(b"09"),
@@ -76,10 +80,11 @@ impl Delimiter {
 pub(super) struct Pieces<'r> {
     rest: Option<&'r [u8]>,
     delimiter: Delimiter,
+    escapes: Escapes,
 }
 
-pub(super) fn pieces(text: &[u8], delimiter: Delimiter) -> Pieces<'_> {
-    Pieces { rest: Some(text), delimiter }
+pub(super) fn pieces(text: &[u8], delimiter: Delimiter, escapes: Escapes) -> Pieces<'_> {
+    Pieces { rest: Some(text), delimiter, escapes }
 }
 
 impl<'r> Iterator for Pieces<'r> {
@@ -88,7 +93,7 @@ impl<'r> Iterator for Pieces<'r> {
     fn next(&mut self) -> Option<&'r [u8]> {
         let text = self.rest.take()?;
         for at in 0..text.len() {
-            let length = self.delimiter.length(&text[at..]);
+            let length = self.delimiter.length(&text[at..], self.escapes);
             if length > 0 {
                 self.rest = Some(&text[at + length..]);
                 return Some(&text[..at]);

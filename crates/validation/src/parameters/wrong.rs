@@ -1,6 +1,6 @@
 //! Why texts are no value, in words of ours alone.
 
-use crate::json::Malformed;
+use crate::json::{Malformed, Over};
 
 /// Why texts are no value.
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +22,13 @@ pub(super) const UNDEFINED: Wrong = Wrong { rule: "style", says: "cannot be read
 impl From<Malformed> for Wrong {
     fn from(why: Malformed) -> Self {
         let rule = match why {
-            Malformed::Utf8 => "encoding",
-            Malformed::Syntax => "syntax",
-            Malformed::Twice => "repeated",
-            Malformed::Number | Malformed::Over(_) => "limit",
+            Malformed::Utf8 => ENCODING.rule,
+            Malformed::Syntax => "json",
+            Malformed::Twice => "duplicate-name",
+            Malformed::Number | Malformed::Over(Over::Number) => "number",
+            Malformed::Over(Over::Depth) => "depth",
+            Malformed::Over(Over::Values) => "values",
+            Malformed::Over(Over::String) => "string",
         };
         Self { rule, says: why.words() }
     }

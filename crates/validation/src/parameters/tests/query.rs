@@ -94,9 +94,9 @@ fn a_document_in_a_parameter_is_decoded_once_and_read_as_its_media_type() {
     reads(&content(Place::Header, "application/json"), &object, "{\"a\": \"%41\"}", &json!({"a": "%41"}));
     reads(&content(Place::Query, "text/plain"), &text(), "n=%7B1", &json!("{1"));
     reads(&content(Place::Query, "text/plain"), &text(), "n=1", &json!("1"));
-    refuses(&json, &object, "n=%7B", "syntax");
+    refuses(&json, &object, "n=%7B", "json");
     refuses(&json, &object, "n={}&n={}", "repeated");
-    refuses(&json, &object, "n={\"a\":1,\"a\":2}".replace('"', "%22").as_str(), "repeated");
+    refuses(&json, &object, "n={\"a\":1,\"a\":2}".replace('"', "%22").as_str(), "duplicate-name");
     refuses(&json, &json!({"x-line": 1, "type": "array"}), "n={}", "type");
 }
 

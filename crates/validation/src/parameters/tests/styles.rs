@@ -156,16 +156,33 @@ fn what_is_repeated_and_is_no_list_is_refused() {
         (Place::Query, Style::FormExplode, string(), "n=a&m=1&%6e=b"),
         (Place::Query, Style::Form, integers(), "n=1&n=2"),
         (Place::Query, Style::PipeDelimited, integers(), "n=1&n=2"),
-        (Place::Query, Style::Form, colour(), "n=R,1,R,1"),
         (Place::Query, Style::FormExplode, colour(), "R=1&R=2"),
         (Place::Query, Style::DeepObject, colour(), "n[R]=1&n%5BR%5D=2"),
-        (Place::Path, Style::SimpleExplode, colour(), "R=1,%52=2"),
         (Place::Header, Style::Simple, string(), "a\nb"),
         (Place::Cookie, Style::Form, string(), "n=a; n=b"),
         (Place::Cookie, Style::Form, integers(), "n=1; n=2"),
     ] {
         refuses(&rule(place, style), &schema, text, "repeated");
     }
+    for (place, style, text) in [
+        (Place::Query, Style::Form, "n=R,1,R,1"),
+        (Place::Path, Style::SimpleExplode, "R=1,%52=2"),
+        (Place::Header, Style::SimpleExplode, "R=1\nR=2"),
+    ] {
+        refuses(&rule(place, style), &colour(), text, "duplicate-name");
+    }
+}
+
+#[test]
+fn the_delimiters_of_2_0_are_read_outside_of_queries_too() {
+    let a = json!(["a+", "b"]);
+    for (style, path, field) in
+        [(Style::SpaceDelimited, "a+%20b", "a+ b"), (Style::PipeDelimited, "a+%7Cb", "a+|b"), (Style::TabDelimited, "a+%09b", "a+\tb")]
+    {
+        reads(&rule(Place::Path, style), &strings(), path, &a);
+        reads(&rule(Place::Header, style), &strings(), field, &a);
+    }
+    reads(&rule(Place::Header, Style::PipeDelimited), &strings(), "a%7Cb", &json!(["a%7Cb"]));
 }
 
 #[test]

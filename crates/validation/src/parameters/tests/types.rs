@@ -44,8 +44,8 @@ fn what_does_not_have_the_grammar_of_its_type_is_refused() {
             refuses(&rule, &json!({"x-line": 1, "type": kind}), &format!("n={escaped}"), "type");
         }
     }
-    refuses(&rule, &json!({"type": "number"}), "n=1e400", "limit");
-    refuses(&rule, &json!({"type": "integer"}), &format!("n={}", "1".repeat(200)), "limit");
+    refuses(&rule, &json!({"type": "number"}), "n=1e400", "number");
+    refuses(&rule, &json!({"type": "integer"}), &format!("n={}", "1".repeat(200)), "number");
 }
 
 #[test]
