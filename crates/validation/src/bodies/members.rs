@@ -166,7 +166,8 @@ fn writing(style: Option<Style>, types: Types) -> Option<Writing> {
             | Style::LabelExplode
             | Style::Matrix
             | Style::MatrixExplode
-            | Style::Cookie,
+            | Style::Cookie
+            | Style::CookieExplode,
         ) => {
             return None;
         }

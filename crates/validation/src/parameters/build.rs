@@ -7,7 +7,7 @@ use super::{
     read::Reader,
     text::{Delimiter, Escapes, Pieces, pair, pieces},
     typed::Typed,
-    wanted::Scalars,
+    wanted::{Member, Scalars},
     wrong::{MATRIX, MEMBERS, PAIRS, REPEATED, TURNS, UNDEFINED, Wrong},
 };
 use crate::{
@@ -129,9 +129,11 @@ impl<'b, 'r> Building<'b, 'r> {
         taken.sort_by(|a, b| a.name.cmp(&b.name));
         for same in taken.chunk_by(|a, b| a.name == b.name) {
             let name = same[0].name.clone().ok_or(UNDEFINED)?;
-            match (self.reader.wanted.members.of_name(&name).items, same) {
-                (Some(items), _) => self.list(name, items, same)?,
+            let Member { scalar, items } = self.reader.wanted.members.of_name(&name);
+            match (items, same) {
                 (None, [one]) => self.member(name, one.raw)?,
+                (Some(_), [one]) if scalar.any() => self.member(name, one.raw)?,
+                (Some(items), _) => self.list(name, items, same)?,
                 (None, _) => return Err(REPEATED),
             }
         }

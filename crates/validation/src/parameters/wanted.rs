@@ -134,7 +134,7 @@ impl Member {
 }
 
 impl Scalars {
-    fn any(self) -> bool {
+    pub(super) fn any(self) -> bool {
         self.string || self.narrow()
     }
 
