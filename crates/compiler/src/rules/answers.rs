@@ -6,7 +6,7 @@ use tollgate_validation::rules::{AnswerRule, MediaRule};
 
 use super::Context;
 use super::bundle::{Bundle, Way};
-use super::media;
+use super::{media, reading};
 use crate::input::spot::Spot;
 use crate::structure::Version;
 
@@ -23,7 +23,8 @@ pub(super) fn read<'a>(context: &Context<'_, 'a>, operation: &Spot<'a>, bundle: 
             Version::V20 => old(context, operation, &spot, bundle),
             _ => media::content(context, &spot, Way::Answer, bundle),
         };
-        rules.push(AnswerRule { status: status.to_ascii_uppercase(), headers: Vec::new(), content, source: spot.written() });
+        let headers = reading(context, bundle, Way::Answer, |reader| reader.fields(&spot));
+        rules.push(AnswerRule { status: status.to_ascii_uppercase(), headers, content, source: spot.written() });
     }
     for rule in &mut rules {
         if rule.status == "DEFAULT" {

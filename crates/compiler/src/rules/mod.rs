@@ -6,11 +6,14 @@
 
 mod answers;
 mod bundle;
+mod kinds;
 mod lift;
 mod loops;
 mod media;
 mod names;
+mod parameters;
 mod patterns;
+mod styles;
 
 use std::collections::HashMap;
 
@@ -24,7 +27,7 @@ use crate::input::sources::Sources;
 use crate::input::spot::Spot;
 use crate::model::{Operation, PathItem};
 use crate::structure::Version;
-use bundle::Bundle;
+use bundle::{Bundle, Way};
 
 /// The filter that reads it.
 pub(crate) const FILTER: &str = "validate";
@@ -57,11 +60,11 @@ impl<'a> Rules<'a> {
         item: &PathItem<'a>,
         operation: &Operation<'a>,
     ) -> OperationRules {
-        let _ = item;
         let context = Context { sources: self.bundle.sources, root, version };
         let body = media::body(&context, &operation.spot, &mut self.bundle);
         let answers = answers::read(&context, &operation.spot, &mut self.bundle);
-        OperationRules { parameters: Vec::new(), body, answers }
+        let parameters = reading(&context, &mut self.bundle, Way::Request, |reader| reader.parameters(item, operation));
+        OperationRules { parameters, body, answers }
     }
 
     /// Every schema that was asked for, and what is wrong with some.
@@ -85,6 +88,21 @@ impl<'a> Rules<'a> {
         }
         schemas
     }
+}
+
+/// Lets parameters, or fields, be read whose schemas become those of the bundle.
+fn reading<'a, T>(
+    context: &Context<'_, 'a>,
+    bundle: &mut Bundle<'a>,
+    way: Way,
+    read: impl FnOnce(&mut parameters::Reader<'_, 'a>) -> T,
+) -> T {
+    let (sources, version) = (context.sources, context.version);
+    let mut problems = Vec::new();
+    let mut number = |spot: &Spot<'a>| bundle.number(spot, way, Default::default(), version);
+    let found = read(&mut parameters::Reader { sources, version, number: &mut number, problems: &mut problems });
+    bundle.problems.append(&mut problems);
+    found
 }
 
 /// Puts a problem at `file:line`.
