@@ -58,5 +58,6 @@ mod throttle_shared_faults;
 mod throttle_traffic_manager;
 mod tls;
 mod traps;
+mod validation;
 mod wso2;
 mod wso2_endpoints;
