@@ -1,4 +1,9 @@
 //! What may pass: the real binary with `validate` in its chain, judged by what reaches the upstream.
 
+mod curl;
+mod hostile_bodies;
+mod real;
+mod scenarios;
 mod suite;
+mod traps;
 mod world;

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use serde_json::{Value, value::RawValue};
 use tollgate_tests::shared_cases;
 
-use super::world::{Asked, World, open, try_build};
+use super::world::{Asked, World, try_build};
 
 type Object = BTreeMap<String, Box<RawValue>>;
 
@@ -57,8 +57,31 @@ fn the_suites_cases_are_decided_right_in_openapi_3_1() {
 
 /// What OpenAPI 3.0 has of draft 4.
 const KEYWORDS_3_0: [&str; 25] = [
-    "title", "description", "default", "format", "multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength", "minLength",
-    "pattern", "maxItems", "minItems", "uniqueItems", "maxProperties", "minProperties", "required", "enum", "type", "allOf", "oneOf", "anyOf", "not", "items",
+    "title",
+    "description",
+    "default",
+    "format",
+    "multipleOf",
+    "maximum",
+    "exclusiveMaximum",
+    "minimum",
+    "exclusiveMinimum",
+    "maxLength",
+    "minLength",
+    "pattern",
+    "maxItems",
+    "minItems",
+    "uniqueItems",
+    "maxProperties",
+    "minProperties",
+    "required",
+    "enum",
+    "type",
+    "allOf",
+    "oneOf",
+    "anyOf",
+    "not",
+    "items",
 ];
 
 /// Whether OpenAPI 3.0 can say it.
@@ -117,7 +140,6 @@ fn point(value: &mut Value, component: &str) {
 }
 
 struct Group {
-    about: String,
     schema: String,
     cases: Vec<(Asked, bool)>,
 }
@@ -141,7 +163,7 @@ fn groups(file: &Path, draft4: bool, number: &mut usize, left: &mut usize) -> Ve
             (Asked::json(id, &format!("/g{number}"), test["data"].get()), test["valid"].get() == "true")
         });
         let cases = cases.collect();
-        groups.push(Group { schema: moved(&group["schema"], &format!("g{number}")), about, cases });
+        groups.push(Group { schema: moved(&group["schema"], &format!("g{number}")), cases });
     }
     groups
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io};
 
 use serde_json::{Value, json};
-use tollgate_tests::{Client, Folder, Gateway, Message, Project, Ran, Response, Settings, Upstream};
+use tollgate_tests::{Client, Gateway, Message, Project, Ran, Response, Settings, Upstream};
 
 /// A request, with a name of its own for whoever reads about it.
 #[derive(Clone, Debug)]
@@ -77,11 +77,8 @@ impl Verdict {
 
     /// What is wrong when the request should have been decided like this; the upstream must see what was sent, to the byte.
     pub fn differs(&self, asked: &Asked, accept: bool) -> Option<String> {
-        let right = if accept {
-            self.passed() && self.arrived.as_ref().is_some_and(|arrived| arrived.body == asked.body)
-        } else {
-            self.refused()
-        };
+        let right =
+            if accept { self.passed() && self.arrived.as_ref().is_some_and(|arrived| arrived.body == asked.body) } else { self.refused() };
         (!right).then(|| {
             let (wanted, seen) = (if accept { "accepted" } else { "refused" }, self.arrived.as_ref().map(Message::text));
             let body: String = String::from_utf8_lossy(&asked.body).chars().take(200).collect();
@@ -196,9 +193,4 @@ pub fn takes(schema: Value) -> Value {
         "requestBody": { "required": true, "content": { "application/json": { "schema": schema } } },
         "responses": { "200": { "description": "ok" } },
     })
-}
-
-/// A folder of the test's own.
-pub fn folder() -> Folder {
-    Folder::new()
 }
