@@ -78,7 +78,7 @@ impl Read {
             "POST"
         };
         let method = self.method.unwrap_or_else(|| implied.to_owned());
-        Asked { id: id.to_owned(), method, target: self.target, fields: self.fields, body }
+        Asked { id: id.to_owned(), method, target: self.target, fields: self.fields, body, chunked: false }
     }
 }
 

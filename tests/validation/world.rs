@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io};
 
 use serde_json::{Value, json};
-use tollgate_tests::{Client, Gateway, Message, Project, Ran, Response, Settings, Upstream};
+use tollgate_tests::{Client, Gateway, Message, Project, Ran, Response, Settings, Upstream, client::request};
 
 /// A request, with a name of its own for whoever reads about it.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Asked {
     /// Whole lines without their ends.
     pub fields: Vec<String>,
     pub body: Vec<u8>,
+    /// Sent in chunks of odd sizes.
+    pub chunked: bool,
 }
 
 impl Asked {
@@ -23,12 +25,18 @@ impl Asked {
     }
 
     pub fn new(id: impl Into<String>, method: &str, target: &str) -> Self {
-        Self { id: id.into(), method: method.to_owned(), target: target.to_owned(), fields: Vec::new(), body: Vec::new() }
+        Self { id: id.into(), method: method.to_owned(), target: target.to_owned(), fields: Vec::new(), body: Vec::new(), chunked: false }
     }
 
     #[must_use]
     pub fn field(mut self, line: impl Into<String>) -> Self {
         self.fields.push(line.into());
+        self
+    }
+
+    #[must_use]
+    pub fn chunked(mut self) -> Self {
+        self.chunked = true;
         self
     }
 
@@ -158,12 +166,32 @@ fn answers(gateway: &Gateway, all: &[Asked]) -> Vec<io::Result<Response>> {
 
 /// A gateway may refuse before it has read everything: its answer counts, not that the rest could not be written.
 fn ask(client: &mut Client, asked: &Asked, fields: &[&str]) -> io::Result<Response> {
-    let written = client.write(tollgate_tests::client::request(&asked.method, &asked.target, fields, &asked.body));
+    let written = if asked.chunked {
+        write_chunks(client, asked, fields)
+    } else {
+        client.write(request(&asked.method, &asked.target, fields, &asked.body))
+    };
     let answer = client.answer(&asked.method);
     if answer.is_err() {
         written?;
     }
     answer
+}
+
+/// One chunk for each write, of sizes that cut every token somewhere.
+fn write_chunks(client: &mut Client, asked: &Asked, fields: &[&str]) -> io::Result<()> {
+    let fields: Vec<&str> = fields.iter().copied().chain(["Transfer-Encoding: chunked"]).collect();
+    client.write(request(&asked.method, &asked.target, &fields, b""))?;
+    let mut rest = asked.body.as_slice();
+    for size in [1, 2, 3, 5, 7, 11, 13].into_iter().cycle() {
+        let (chunk, more) = rest.split_at(size.min(rest.len()));
+        if chunk.is_empty() {
+            break;
+        }
+        client.write([format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat())?;
+        rest = more;
+    }
+    client.write("0\r\n\r\n")
 }
 
 /// A definition, open to everybody and with an endpoint; the rest of its text as it was.

@@ -5,6 +5,7 @@ pub mod etcd;
 pub mod etcd_cluster;
 pub mod glewlwyd;
 pub mod grpc;
+pub mod jsonschema;
 pub mod oidc_provider;
 pub mod openid;
 pub mod partition;
