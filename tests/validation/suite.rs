@@ -101,12 +101,16 @@ fn is_3_0(schema: &Value) -> bool {
 const ELSEWHERE: [&str; 9] =
     ["$id", "id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$schema", "$vocabulary"];
 
+/// The draft of OpenAPI 3.1.
+const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+
 /// Whether a schema can be moved into a document: its references stay inside it.
 fn stays(schema: &Value) -> bool {
     match schema {
         Value::Object(all) => all.iter().all(|(name, value)| match name.as_str() {
             "enum" | "const" => true,
             "$ref" => value.as_str().is_none_or(|target| target.starts_with('#') && (target.len() == 1 || target.starts_with("#/"))),
+            "$schema" if value == DRAFT => true,
             name => !(ELSEWHERE.contains(&name) && value.is_string()) && stays(value),
         }),
         Value::Array(all) => all.iter().all(stays),
@@ -116,10 +120,11 @@ fn stays(schema: &Value) -> bool {
 
 /// The same schema where it stands in a document.
 fn moved(schema: &RawValue, component: &str) -> String {
-    if !schema.get().contains("$ref") {
-        return schema.get().to_owned();
+    let text = schema.get().replace(&format!("\"$schema\": \"{DRAFT}\","), "").replace(&format!("\"$schema\": \"{DRAFT}\""), "");
+    if !text.contains("$ref") {
+        return text;
     }
-    let mut value: Value = serde_json::from_str(schema.get()).unwrap();
+    let mut value: Value = serde_json::from_str(&text).unwrap();
     point(&mut value, component);
     value.to_string()
 }
