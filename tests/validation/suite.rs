@@ -144,6 +144,12 @@ fn point(value: &mut Value, component: &str) {
     }
 }
 
+/// What is decided in another way on purpose.
+const OTHERWISE: [(&str, &str); 2] = [
+    ("zeroTerminatedFloats.json", "1.0 is an integer in every version, as 3.1 says: most clients cannot tell it from 1"),
+    ("idn-email.json", "a format that OpenAPI does not register says nothing"),
+];
+
 struct Group {
     schema: String,
     cases: Vec<(Asked, bool)>,
@@ -155,6 +161,12 @@ fn groups(file: &Path, draft4: bool, number: &mut usize, left: &mut usize) -> Ve
     let mut groups = Vec::new();
     for group in all {
         let schema: Value = serde_json::from_str(group["schema"].get()).unwrap();
+        let about = format!("{}: {}", file.file_name().unwrap().to_string_lossy(), text(&group["description"]));
+        if let Some((_, why)) = OTHERWISE.iter().find(|(name, _)| about.starts_with(name)) {
+            println!("{about} is left out: {why}");
+            *left += 1;
+            continue;
+        }
         let can = if draft4 { is_3_0(&schema) } else { stays(&schema) };
         let tests: Vec<Object> = serde_json::from_str(group["tests"].get()).unwrap();
         if !can {
@@ -162,7 +174,6 @@ fn groups(file: &Path, draft4: bool, number: &mut usize, left: &mut usize) -> Ve
             continue;
         }
         *number += 1;
-        let about = format!("{}: {}", file.file_name().unwrap().to_string_lossy(), text(&group["description"]));
         let cases = tests.iter().filter(|test| !draft4 || !has_null(test["data"].get())).map(|test| {
             let id = format!("{about}: {}", text(&test["description"]));
             (Asked::json(id, &format!("/g{number}"), test["data"].get()), test["valid"].get() == "true")

@@ -53,7 +53,8 @@ fn operations(root: &Value) -> Vec<(String, String, &Value, &Value)> {
 /// The JSON that an operation takes: media type and schema.
 fn body<'a>(definition: &'a Definition, method: &str, operation: &'a Value) -> Result<Option<(&'a str, &'a Value)>, String> {
     let body = definition.resolve(&operation["requestBody"]);
-    if definition.old && matches!(method, "GET" | "DELETE") {
+    // 3.0 gives a body of GET no meaning, and one of DELETE as little; descriptions that have one for DELETE mean it.
+    if definition.old && method == "GET" {
         return Ok(None);
     }
     let json = body["content"].as_object().into_iter().flatten().find(|(name, _)| name.contains("json"));
@@ -217,8 +218,10 @@ fn conclude(report: &Report, failed: &[String], time: Duration) {
         report.passed.len()
     );
     report.without.iter().for_each(|one| println!("  without a sample: {one}"));
+    report.refused.iter().for_each(|one| println!("  refused: {one}"));
+    report.passed.iter().for_each(|one| println!("  not by its rule: {one}"));
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    assert!(report.refused.is_empty(), "{} good requests:\n{}", report.refused.len(), report.refused.join("\n"));
-    assert!(report.passed.is_empty(), "{} broken requests:\n{}", report.passed.len(), report.passed.join("\n"));
+    assert!(report.refused.is_empty(), "{} good requests were refused", report.refused.len());
+    assert!(report.passed.is_empty(), "{} broken requests were not refused by their rule", report.passed.len());
     assert!(report.operations >= 500 && report.broken >= 1000, "only {} operations", report.operations);
 }

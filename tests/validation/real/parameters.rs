@@ -45,6 +45,9 @@ impl Definition {
         }
         let mut all = Vec::new();
         for declared in by_name.values() {
+            if !is_written(declared) {
+                continue;
+            }
             match self.parameter(declared) {
                 Some(parameter) => all.push(parameter),
                 None if declared["required"] == true => return Err(format!("no sample of the parameter {}", declared["name"])),
@@ -57,8 +60,7 @@ impl Definition {
     fn parameter(&self, declared: &Value) -> Option<Parameter> {
         let (place, name) = (declared["in"].as_str()?, declared["name"].as_str()?);
         let schema = declared.get("schema")?;
-        let skipped = place == "cookie" || (place == "header" && RESERVED.contains(&name.to_ascii_lowercase().as_str()));
-        let value = self.sample(schema).filter(|value| !skipped && is_flat(value))?;
+        let value = self.sample(schema).filter(|value| place != "cookie" && is_flat(value))?;
         let style = declared["style"].as_str().map(str::to_owned);
         let explode =
             declared["explode"].as_bool().unwrap_or(matches!(place, "query") && style.as_deref().is_none_or(|style| style == "form"));
@@ -96,6 +98,12 @@ impl Definition {
         all.retain(|(_, text)| !text.is_empty() || parameter.place == "query");
         all
     }
+}
+
+/// Whether a request can have it: not every description knows what a field's name is.
+fn is_written(declared: &Value) -> bool {
+    let name = declared["name"].as_str().unwrap_or_default().to_ascii_lowercase();
+    declared["in"] != "header" || !(name.is_empty() || RESERVED.contains(&name.as_str()))
 }
 
 fn is_flat(value: &Value) -> bool {
