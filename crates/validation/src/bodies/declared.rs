@@ -8,7 +8,8 @@ use super::{
     media::{self, Notation, Range},
     members::{Leaf, Members, Reading},
     multipart::{self, Piece},
-    parts, plain,
+    parts, plain, typed,
+    xml::{self, Plan},
 };
 use crate::{
     finding::{Finding, Part},
@@ -34,6 +35,7 @@ pub(super) struct Declared {
     parts: Option<Members>,
     /// What each part is read as, when they have no names.
     part: Option<Reading>,
+    xml: Option<Plan>,
 }
 
 /// A body, and what is known of it.
@@ -51,7 +53,7 @@ impl Declared {
         let broken = |message: String| Broken { message, source: rule.source.clone(), at: None };
         let range = Range::parse(&rule.range).ok_or_else(|| broken(format!("`{}` is no media type", rule.range)))?;
         let shape = Shape::of(library, rule.schema);
-        let types = shape.types();
+        let types = typed::types(shape);
         // A sequence is an array: before OpenAPI 3.2, a schema that allows none could only be meant for the items.
         let item_schema = rule.item_schema.or(rule.schema.filter(|_| !types.has(Types::ARRAY)));
         let compiled = |number: Option<u32>| number.map(|number| library.schema(number, direction)).transpose();
@@ -69,10 +71,11 @@ impl Declared {
             source: rule.source.clone(),
             schema: compiled(rule.schema)?,
             items: compiled(item_schema)?,
-            data: Shape::of(library, item_schema).member("data").types(),
+            data: typed::types(Shape::of(library, item_schema).member("data")),
             form,
             parts,
             part: is_list.then_some(leaf),
+            xml: may_be(&range, Notation::Xml).then(|| Plan::compile(shape)).transpose().map_err(broken)?,
             range,
         })
     }
@@ -80,7 +83,7 @@ impl Declared {
     /// Whether something is said of a body in that notation.
     pub(super) fn is_judged(&self, notation: Notation) -> bool {
         match notation {
-            Notation::Json | Notation::Text | Notation::Form | Notation::FormData => self.schema.is_some(),
+            Notation::Json | Notation::Text | Notation::Form | Notation::FormData | Notation::Xml => self.schema.is_some(),
             Notation::Lines | Notation::Sequence | Notation::Events | Notation::Mixed => self.schema.is_some() || self.items.is_some(),
             _ => false,
         }
@@ -106,7 +109,12 @@ impl Declared {
                 let boundary = media::parameter(&parameters, "boundary").unwrap_or_default();
                 self.judge_parts(&multipart::read(bytes, boundary, limits)?, message)
             }
-            _ => Ok(Vec::new()),
+            Notation::Xml => {
+                let Some(plan) = &self.xml else { return Ok(Vec::new()) };
+                let document = xml::document(bytes, limits)?;
+                self.judge_value(&xml::tree(&document, plan, &limits.json)?, message)
+            }
+            Notation::Opaque => Ok(Vec::new()),
         }
     }
 

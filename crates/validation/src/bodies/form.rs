@@ -57,7 +57,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &BodyLimits) -> Result<Vec<Pair<
 ///
 /// # Errors
 /// What has no value by the rules for its member.
-pub(super) fn tree<'p>(pairs: &'p [Pair<'p>], members: &Members, limits: &Limits) -> Result<Tree<'p>, Unfit> {
+pub(super) fn tree<'p>(pairs: &'p [Pair<'p>], members: &'p Members, limits: &Limits) -> Result<Tree<'p>, Unfit> {
     let mut fields: Vec<Field<'p>> = pairs.iter().map(|pair| Field::of(pair, members)).collect();
     // Those of a member side by side, in the order in which they were sent.
     fields.sort_by_key(|field| (field.owner, field.inner));
@@ -65,8 +65,8 @@ pub(super) fn tree<'p>(pairs: &'p [Pair<'p>], members: &Members, limits: &Limits
     form.builder.begin(true).map_err(refused)?;
     for fields in fields.chunk_by(|a, b| a.owner == b.owner && (a.owner != UNKNOWN || a.inner == b.inner)) {
         let member = members.member(fields[0].owner);
-        let name = if fields[0].owner == UNKNOWN { Cow::Borrowed(&*fields[0].pair.name) } else { Cow::Owned(member.name.clone()) };
-        form.builder.name(name).map_err(refused)?;
+        let name = if fields[0].owner == UNKNOWN { &*fields[0].pair.name } else { &member.name };
+        form.builder.name(Cow::Borrowed(name)).map_err(refused)?;
         form.member(member, fields).map_err(|unfit| unfit.below(&member.pointer))?;
     }
     form.builder.end().map_err(refused)?;

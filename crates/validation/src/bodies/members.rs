@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::media::{Notation, Range};
+use super::{
+    media::{Notation, Range},
+    typed::{self, is_scalar},
+};
 use crate::{
     rules::{Encoding, Style},
     schema::{Shape, Types},
@@ -159,18 +162,8 @@ fn writing(style: Option<Style>, types: Types) -> Option<Writing> {
         Some(Style::PipeDelimited) => Writing::Separated(&["%7C", "%7c", "|"]),
         Some(Style::TabDelimited) => Writing::Separated(&["%09"]),
         Some(Style::DeepObject) => Writing::Deep,
-        Some(
-            Style::Simple
-            | Style::SimpleExplode
-            | Style::Label
-            | Style::LabelExplode
-            | Style::Matrix
-            | Style::MatrixExplode
-            | Style::Cookie
-            | Style::CookieExplode,
-        ) => {
-            return None;
-        }
+        // The others are those of paths, fields and cookies.
+        Some(_) => return None,
     })
 }
 
@@ -203,10 +196,10 @@ impl Leaf {
 
 impl Reading {
     fn of(shape: Shape<'_>, notation: Option<Notation>) -> Self {
-        let types = shape.types();
+        let types = typed::types(shape);
         let is = |keyword: &str, value: &str| shape.keyword(keyword).is_some_and(|found| found == value);
         let length = |keyword: &str| shape.keyword(keyword).and_then(serde_json::Value::as_u64).map(|length| length as usize);
-        let is_text = types.has(Types::STRING) && types != Types::ANY;
+        let is_text = types.has(Types::STRING);
         let kind = match notation {
             Some(Notation::Json) => Kind::Json,
             notation if is_text && (is("format", "binary") || notation == Some(Notation::Opaque)) => {
@@ -219,11 +212,6 @@ impl Reading {
         };
         Self { types, kind }
     }
-}
-
-/// Whether a text alone may be it. `null` has no text.
-fn is_scalar(types: Types) -> bool {
-    [Types::STRING, Types::NUMBER, Types::INTEGER, Types::BOOLEAN].into_iter().any(|scalar| types.has(scalar))
 }
 
 fn is_object(types: Types) -> bool {

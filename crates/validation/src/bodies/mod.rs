@@ -21,6 +21,7 @@ mod parts;
 mod plain;
 mod typed;
 mod unfit;
+mod xml;
 
 use self::{
     declared::{Declared, Message},

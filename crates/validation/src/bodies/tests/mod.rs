@@ -6,6 +6,7 @@ mod items;
 mod media;
 mod multipart;
 mod plain;
+mod xml;
 
 use std::collections::BTreeMap;
 

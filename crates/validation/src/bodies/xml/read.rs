@@ -1,0 +1,224 @@
+//! From elements to a value. It goes no deeper than the limits of the value.
+
+use std::borrow::Cow;
+
+use roxmltree::{Attribute, Document, Error, Node as Element, ParsingOptions};
+
+use super::{
+    plan::{Node, NodeNumber, Plan},
+    scan,
+};
+use crate::{
+    bodies::{BodyLimits, Unfit, charset, typed},
+    json::{Builder, Limits, Malformed, Over, Tree},
+    schema::Types,
+};
+
+const XML: &str = "http://www.w3.org/XML/1998/namespace";
+const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
+
+/// The number of what is not declared.
+const UNKNOWN: usize = usize::MAX;
+
+/// Takes a body apart.
+///
+/// # Errors
+/// `xml`, `utf-8`, `charset` or `values`.
+pub(in crate::bodies) fn document<'a>(bytes: &'a [u8], limits: &BodyLimits) -> Result<Document<'a>, Unfit> {
+    let text = charset::text(bytes)?;
+    scan::check(text, limits.json.values)?;
+    // Beside each element that is a value there may be text before and after it, and a comment.
+    let nodes_limit = u32::try_from(limits.json.values).unwrap_or(u32::MAX).saturating_mul(4);
+    let options = ParsingOptions { nodes_limit, ..ParsingOptions::default() };
+    Document::parse_with_options(text, options).map_err(|why| match why {
+        Error::NodesLimitReached => refused(Malformed::Over(Over::Values)),
+        _ => refused(Malformed::Syntax),
+    })
+}
+
+/// The value that a document stands for.
+///
+/// # Errors
+/// What has no place in it, or a limit.
+pub(in crate::bodies) fn tree<'p>(document: &'p Document<'_>, plan: &'p Plan, limits: &Limits) -> Result<Tree<'p>, Unfit> {
+    let element = document.root_element();
+    let name = element.tag_name();
+    if plan.root.as_ref().is_some_and(|root| !root.is(name.name(), name.namespace(), None)) {
+        return Err(Unfit::new("xml", "has another outermost element than the definition names"));
+    }
+    let mut reader = Reader { plan, builder: Builder::new(limits) };
+    reader.element(0, element)?;
+    reader.builder.finish().ok_or(refused(Malformed::Syntax))
+}
+
+fn refused(why: Malformed) -> Unfit {
+    Unfit::of(why, "xml")
+}
+
+struct Reader<'p, 'l> {
+    plan: &'p Plan,
+    builder: Builder<'p, 'l>,
+}
+
+/// What a member is made of.
+enum Source<'p, 'i> {
+    Element(Element<'p, 'i>),
+    Text(Cow<'p, str>),
+}
+
+/// A part of an element: whose it is, and its name.
+struct Found<'p, 'i> {
+    member: usize,
+    name: Cow<'p, str>,
+    source: Source<'p, 'i>,
+}
+
+impl<'p> Reader<'p, '_> {
+    fn element(&mut self, number: NodeNumber, element: Element<'p, '_>) -> Result<(), Unfit> {
+        let node = self.plan.node(number);
+        let is_nil = |value: &str| matches!(value.trim(), "true" | "1");
+        if element.attribute((INSTANCE, "nil")).is_some_and(is_nil) {
+            return self.builder.null().map_err(refused);
+        }
+        let has_parts = element.attributes().any(|attribute| !is_about_xml(&attribute)) || element.first_element_child().is_some();
+        if node.is_list(1) {
+            self.list(node, element)
+        } else if has_parts || !node.is_scalar() {
+            self.object(node, element)
+        } else {
+            self.text(node, text(element))
+        }
+    }
+
+    fn text(&mut self, node: &Node, text: Cow<'p, str>) -> Result<(), Unfit> {
+        // Space around a number is no part of it (XML Schema §4.3.6).
+        let text = if node.types.has(Types::STRING) { text } else { trimmed(text) };
+        typed::put(&mut self.builder, text, node.types).map_err(refused)
+    }
+
+    /// The items within an element.
+    fn list(&mut self, node: &Node, around: Element<'p, '_>) -> Result<(), Unfit> {
+        let outer = around.tag_name();
+        let is_outermost = around.parent_element().is_none();
+        if around.attributes().any(|attribute| !is_about_xml(&attribute)) || !text(around).trim().is_empty() {
+            return Err(Unfit::new("xml", "has text or attributes where there may only be items"));
+        }
+        self.builder.begin(false).map_err(refused)?;
+        for element in around.children().filter(Element::is_element) {
+            let name = element.tag_name();
+            let is_item = match &node.item_name {
+                Some(item) => item.is(name.name(), name.namespace(), outer.namespace()),
+                None => is_outermost || (name.name() == outer.name() && name.namespace() == outer.namespace()),
+            };
+            if !is_item {
+                return Err(Unfit::new("xml", "has an element that is no item where there may only be items"));
+            }
+            self.element(node.item, element)?;
+        }
+        self.builder.end().map_err(refused)
+    }
+
+    fn object(&mut self, node: &'p Node, element: Element<'p, '_>) -> Result<(), Unfit> {
+        let mut found = parts(node, element);
+        found.sort_by(|a, b| (a.member, &a.name).cmp(&(b.member, &b.name)));
+        self.builder.begin(true).map_err(refused)?;
+        let mut rest = found.into_iter().peekable();
+        while let Some(first) = rest.next() {
+            let (member, name) = (first.member, first.name);
+            let mut sources = vec![first.source];
+            while let Some(next) = rest.next_if(|next| next.member == member && next.name == name) {
+                sources.push(next.source);
+            }
+            self.builder.name(name).map_err(refused)?;
+            match node.members.get(member) {
+                Some(member) => self.member(member.node, sources, member.is_wrapped())?,
+                None => self.member(node.additional, sources, false)?,
+            }
+        }
+        self.builder.end().map_err(refused)
+    }
+
+    fn member(&mut self, number: NodeNumber, sources: Vec<Source<'p, '_>>, is_wrapped: bool) -> Result<(), Unfit> {
+        let node = self.plan.node(number);
+        if !is_wrapped && node.is_list(sources.len()) {
+            self.builder.begin(false).map_err(refused)?;
+            sources.into_iter().try_for_each(|source| self.source(node.item, source))?;
+            return self.builder.end().map_err(refused);
+        }
+        let mut sources = sources.into_iter();
+        match (sources.next(), sources.next()) {
+            (Some(source), None) => self.source(number, source),
+            _ => Err(refused(Malformed::Twice)),
+        }
+    }
+
+    fn source(&mut self, number: NodeNumber, source: Source<'p, '_>) -> Result<(), Unfit> {
+        match source {
+            Source::Element(element) => self.element(number, element),
+            Source::Text(text) => self.text(self.plan.node(number), text),
+        }
+    }
+}
+
+/// The parts of an element, each with the member that it is.
+fn parts<'p, 'i>(node: &'p Node, around: Element<'p, 'i>) -> Vec<Found<'p, 'i>> {
+    let mut found = Vec::new();
+    let named = |member: usize| Cow::Borrowed(node.members[member].property.as_str());
+    for attribute in around.attributes() {
+        let source = Source::Text(Cow::Borrowed(attribute.value()));
+        match node.attribute(attribute.name(), attribute.namespace()) {
+            Some(member) => found.push(Found { member, name: named(member), source }),
+            None if is_about_xml(&attribute) => {}
+            None => found.push(Found { member: UNKNOWN, name: Cow::Owned(format!("@{}", attribute.name())), source }),
+        }
+    }
+    let outer = around.tag_name().namespace();
+    for element in around.children().filter(Element::is_element) {
+        let name = element.tag_name();
+        let source = Source::Element(element);
+        match node.element(name.name(), name.namespace(), outer) {
+            Some(member) => found.push(Found { member, name: named(member), source }),
+            None => found.push(Found { member: UNKNOWN, name: foreign(node, element, outer), source }),
+        }
+    }
+    let text = text(around);
+    match node.text {
+        Some(member) => found.push(Found { member, name: named(member), source: Source::Text(text) }),
+        None if text.trim().is_empty() => {}
+        None => found.push(Found { member: UNKNOWN, name: Cow::Borrowed("#text"), source: Source::Text(text) }),
+    }
+    found
+}
+
+/// The name of an element that is not declared. It is never that of a member that is.
+fn foreign<'p>(node: &Node, element: Element<'p, '_>, around: Option<&str>) -> Cow<'p, str> {
+    let name = element.tag_name();
+    let (local, namespace) = (name.name(), name.namespace());
+    if (namespace.is_none() || namespace == around) && !node.has_property(local) {
+        return Cow::Owned(local.to_owned());
+    }
+    Cow::Owned(format!("{{{}}}{local}", namespace.unwrap_or_default()))
+}
+
+/// Whether it is for the reader of the document, and no part of its value. A type that overrides that of the schema is one.
+fn is_about_xml(attribute: &Attribute<'_, '_>) -> bool {
+    match attribute.namespace() {
+        Some(XML) => true,
+        Some(INSTANCE) => matches!(attribute.name(), "nil" | "schemaLocation" | "noNamespaceSchemaLocation"),
+        _ => false,
+    }
+}
+
+/// The text of an element alone, whatever comments stand in it.
+fn text<'p>(element: Element<'p, '_>) -> Cow<'p, str> {
+    let mut texts = element.children().filter(Element::is_text).filter_map(|text| text.text());
+    let first = texts.next().unwrap_or_default();
+    texts.fold(Cow::Borrowed(first), |all, text| Cow::Owned(all.into_owned() + text))
+}
+
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    }
+}
