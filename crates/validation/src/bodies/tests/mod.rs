@@ -2,6 +2,7 @@
 
 mod coding;
 mod form;
+mod hostile;
 mod items;
 mod media;
 mod multipart;
