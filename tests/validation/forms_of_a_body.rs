@@ -1,144 +1,15 @@
 //! A body's verdict, as another validator gives it, whatever form the body is sent in. What goes on is what came, to the byte.
 
-use std::fs;
+mod material;
 
-use serde_json::{Map, Value, json, value::RawValue};
-use tollgate_tests::{parts::jsonschema, shared_cases};
+use tollgate_tests::{
+    Client,
+    h2::{self, H2, Outcome},
+    parts::jsonschema,
+};
 
-use super::world::{Asked, World, definition, takes};
-
-/// Numbers that look random and are the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % below
-    }
-
-    fn one<'a, T: ?Sized>(&mut self, all: &[&'a T]) -> &'a T {
-        all[self.roll(all.len())]
-    }
-}
-
-const NAMES: [&str; 4] = ["a", "b", "c", "ü"];
-
-fn schema(dice: &mut Dice, depth: usize) -> Value {
-    let kinds = if depth == 0 { 5 } else { 10 };
-    match dice.roll(kinds) {
-        0 => json!({ "type": "string", "minLength": dice.roll(3), "maxLength": 2 + dice.roll(3) }),
-        1 => json!({ "type": "integer", "minimum": dice.roll(4), "maximum": 4 + dice.roll(5) }),
-        2 => json!({ "type": ["number", "null"], "exclusiveMaximum": 1.5 + dice.roll(5) as f64, "multipleOf": 0.5 }),
-        3 => json!({ "enum": [dice.roll(3), "a", null, [1], 1.0] }),
-        4 => json!({ "type": "boolean" }),
-        5 => {
-            json!({ "type": "array", "items": schema(dice, depth - 1), "minItems": dice.roll(2), "maxItems": 1 + dice.roll(3), "uniqueItems": dice.roll(2) == 0 })
-        }
-        6 | 7 => object(dice, depth),
-        8 => json!({ dice.one(&["anyOf", "oneOf", "allOf"]): [schema(dice, depth - 1), schema(dice, depth - 1)] }),
-        _ => json!({ "not": schema(dice, depth - 1) }),
-    }
-}
-
-fn object(dice: &mut Dice, depth: usize) -> Value {
-    let properties: Map<String, Value> =
-        NAMES.iter().take(1 + dice.roll(4)).map(|name| ((*name).to_owned(), schema(dice, depth - 1))).collect();
-    let mut object = json!({ "type": "object", "properties": properties, "required": [NAMES[dice.roll(2)]] });
-    match dice.roll(4) {
-        0 => object["additionalProperties"] = false.into(),
-        1 => object["additionalProperties"] = schema(dice, depth - 1),
-        2 => object["maxProperties"] = (1 + dice.roll(3)).into(),
-        _ => {}
-    }
-    object
-}
-
-/// A value that is near what a schema wants, mostly.
-fn value(dice: &mut Dice, schema: &Value, depth: usize) -> Value {
-    if depth == 0 || dice.roll(8) == 0 {
-        return [json!(null), json!(true), json!(1), json!(2.5), json!("aé"), json!([]), json!({ "a": 1 })][dice.roll(7)].clone();
-    }
-    for choice in ["anyOf", "oneOf", "allOf"] {
-        if let Some(branches) = schema[choice].as_array() {
-            let branch = dice.roll(branches.len());
-            return value(dice, &branches[branch], depth - 1);
-        }
-    }
-    if let Some(values) = schema["enum"].as_array() {
-        return values[dice.roll(values.len())].clone();
-    }
-    match schema["type"].as_str().unwrap_or_default() {
-        "string" => json!("aé😀bcd".chars().take(dice.roll(6)).collect::<String>()),
-        "integer" => json!(dice.roll(10)),
-        "boolean" => json!(dice.roll(2) == 0),
-        "array" => (0..dice.roll(4)).map(|_| value(dice, &schema["items"], depth - 1)).collect(),
-        "object" => {
-            let mut object = Map::new();
-            for name in NAMES {
-                if dice.roll(3) > 0 {
-                    object.insert(name.to_owned(), value(dice, &schema["properties"][name], depth - 1));
-                }
-            }
-            object.into()
-        }
-        _ => json!(dice.roll(14) as f64 / 4.0),
-    }
-}
-
-/// One place of a body, changed.
-fn changed(dice: &mut Dice, body: &Value) -> Value {
-    let mut body = body.clone();
-    let simple = [json!(null), json!(0), json!("x"), json!([1]), json!({})][dice.roll(5)].clone();
-    match &mut body {
-        Value::Array(all) if !all.is_empty() && dice.roll(4) > 0 => {
-            let at = dice.roll(all.len());
-            all[at] = changed(dice, &all[at]);
-        }
-        Value::Object(all) if !all.is_empty() && dice.roll(4) > 0 => {
-            let name = all.keys().nth(dice.roll(all.len())).unwrap().clone();
-            if dice.roll(3) == 0 {
-                all.remove(&name);
-            } else {
-                all[&name] = changed(dice, &all[&name]);
-            }
-        }
-        other => *other = simple,
-    }
-    body
-}
-
-/// Schemas by name, and bodies for them.
-struct Material {
-    components: Value,
-    cases: Vec<(String, String)>,
-}
-
-fn random(dice: &mut Dice, schemas: usize, bodies: usize) -> Material {
-    let mut material = Material { components: json!({}), cases: Vec::new() };
-    for number in 0..schemas {
-        let (name, schema) = (format!("r{number}"), schema(dice, 3));
-        for _ in 0..bodies {
-            material.cases.push((name.clone(), value(dice, &schema, 5).to_string()));
-        }
-        material.components[name] = schema;
-    }
-    material
-}
-
-/// Adds the cases that somebody else made, and each with one place changed.
-fn add_suite(material: &mut Material, dice: &mut Dice) {
-    let Some(folder) = shared_cases("01-jsonschema") else { return };
-    let document: Value = serde_json::from_str(&fs::read_to_string(folder.join("oas31.openapi.json")).unwrap()).unwrap();
-    material.components.as_object_mut().unwrap().extend(document["components"]["schemas"].as_object().unwrap().clone());
-    for line in fs::read_to_string(folder.join("oas31.cases.jsonl")).unwrap().lines() {
-        let case: std::collections::BTreeMap<String, Box<RawValue>> = serde_json::from_str(line).unwrap();
-        let name: String = serde_json::from_str(case["path"].get()).unwrap();
-        let name = name.trim_start_matches('/').to_owned();
-        let body: Value = serde_json::from_str(case["body"].get()).unwrap();
-        material.cases.push((name.clone(), changed(dice, &body).to_string()));
-        material.cases.push((name, case["body"].get().to_owned()));
-    }
-}
+use self::material::{Dice, add_suite, random};
+use super::world::{Asked, World};
 
 /// Every form of a body; the content is what travels.
 fn forms(id: &str, name: &str, body: &str, judged: &jsonschema::Judged) -> Vec<Asked> {
@@ -164,16 +35,7 @@ fn a_verdict_depends_on_neither_chunks_nor_charset_nor_coding() {
     let mut material = random(&mut dice, 60, 6);
     add_suite(&mut material, &mut dice);
     let judged = jsonschema::judge(&material.components, &material.cases);
-    let paths: Map<String, Value> = material
-        .components
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(|name| (format!("/{name}"), json!({ "post": takes(json!({ "$ref": format!("#/components/schemas/{name}") })) })))
-        .collect();
-    let mut definition = definition("3.1.0", paths.into());
-    definition["components"] = json!({ "schemas": material.components });
-    let world = World::serving(&definition);
+    let world = World::serving(&material.definition());
     let (mut all, mut unsaid, mut good) = (Vec::new(), 0, 0);
     for (number, ((name, body), judged)) in material.cases.iter().zip(&judged).enumerate() {
         let Some(valid) = judged.valid else {
@@ -193,4 +55,58 @@ fn a_verdict_depends_on_neither_chunks_nor_charset_nor_coding() {
     );
     assert!(good * 4 > material.cases.len() && good * 4 < material.cases.len() * 3, "{good} good bodies are no mixture");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Sends a body over HTTP/2 in frames of odd sizes; whether it was accepted, when it was answered as the gateway answers.
+fn over_http2(client: &mut H2, stream: u32, number: &str, name: &str, body: &str) -> Option<bool> {
+    let path = format!("/{name}");
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "localhost"),
+        (":path", &path),
+        ("content-type", "application/json"),
+        ("x-case", number),
+    ];
+    client.headers(stream, &fields, false).unwrap();
+    let mut rest = body.as_bytes();
+    for size in [1, 2, 3, 5, 7, 11, 13].into_iter().cycle() {
+        let (piece, more) = rest.split_at(size.min(rest.len()));
+        let flags = if more.is_empty() { h2::END_STREAM } else { 0 };
+        // A refusal may come before the end.
+        if client.send(h2::DATA, flags, stream, piece).is_err() || more.is_empty() {
+            break;
+        }
+        rest = more;
+    }
+    match client.outcome(stream) {
+        Outcome::Answered(200) => Some(true),
+        Outcome::Answered(400) => Some(false),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_verdict_is_the_same_over_http2_whatever_the_frames() {
+    let material = random(&mut Dice(11), 40, 5);
+    let judged = jsonschema::judge(&material.components, &material.cases);
+    let world = World::serving(&material.definition());
+    let mut wrong = Vec::new();
+    // Each connection has a window of 64 KiB before anybody opens it further.
+    for (numbers, cases) in material.cases.chunks(50).enumerate() {
+        let mut client = H2::start(Client::connect(world.gateway.ports.h2c)).unwrap();
+        for (at, (name, body)) in cases.iter().enumerate() {
+            let number = numbers * 50 + at;
+            let accepted = over_http2(&mut client, u32::try_from(2 * at + 1).unwrap(), &number.to_string(), name, body);
+            if accepted != judged[number].valid {
+                wrong.push(format!("{body} under {}: {accepted:?}", material.components[name]));
+            }
+        }
+    }
+    for request in world.upstream.requests() {
+        let number: usize = request.message.field("x-case").unwrap().parse().unwrap();
+        assert_eq!((judged[number].valid, request.message.text()), (Some(true), material.cases[number].1.clone()));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(world.upstream.count(), judged.iter().filter(|one| one.valid == Some(true)).count());
 }

@@ -117,7 +117,7 @@ impl World {
         let upstream = Upstream::start();
         let project = Project::new().definition("api.json", open(definition, &upstream.url()));
         let artifact = project.build(&[]);
-        let gateway = Gateway::start(&artifact, Settings::of(config.clone()));
+        let gateway = Gateway::start(&artifact, Settings { config: config.clone(), tls: None, h2c: true });
         Self { upstream, gateway }
     }
 
