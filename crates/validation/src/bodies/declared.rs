@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    BodyLimits, Unfit, charset, coding, form,
+    BodyLimits, Unfit, charset, coding,
+    form::{Leaf, Members, Piece, Reading, multipart, parts, urlencoded},
     items::Items,
     media::{self, Notation, Range},
-    members::{Leaf, Members, Reading},
-    multipart::{self, Piece},
-    parts, plain, typed,
+    plain, typed,
     xml::{self, Plan},
 };
 use crate::{
@@ -102,8 +101,8 @@ impl Declared {
             Notation::Lines | Notation::Sequence | Notation::Events => self.items(message).findings(message.notation, bytes),
             Notation::Form => {
                 let Some(members) = &self.form else { return Ok(Vec::new()) };
-                let pairs = form::read(bytes, limits)?;
-                self.judge_value(&form::tree(&pairs, members, &limits.json)?, message)
+                let pairs = urlencoded::read(bytes, limits)?;
+                self.judge_value(&urlencoded::tree(&pairs, members, &limits.json)?, message)
             }
             Notation::FormData | Notation::Mixed => {
                 let boundary = media::parameter(&parameters, "boundary").unwrap_or_default();

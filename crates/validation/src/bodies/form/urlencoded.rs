@@ -5,16 +5,15 @@
 
 use std::borrow::Cow;
 
-use super::{
-    BodyLimits, Unfit, charset,
-    members::{Kind, Leaf, Member, Members, Reading, Writing},
-    typed,
+use super::members::{Kind, Leaf, Member, Members, Reading, Writing};
+use crate::{
+    bodies::{BodyLimits, Unfit, charset, typed},
+    json::{Builder, Limits, Malformed, Over, Tree, parse},
 };
-use crate::json::{Builder, Limits, Malformed, Over, Tree, parse};
 
 /// A name and a value.
 #[derive(Debug)]
-pub(super) struct Pair<'a> {
+pub(in crate::bodies) struct Pair<'a> {
     name: Cow<'a, str>,
     value: Cow<'a, str>,
     /// The value as it was sent.
@@ -36,7 +35,7 @@ const UNKNOWN: usize = usize::MAX;
 ///
 /// # Errors
 /// `form`, `utf-8`, `charset` or `values`.
-pub(super) fn read<'a>(bytes: &'a [u8], limits: &BodyLimits) -> Result<Vec<Pair<'a>>, Unfit> {
+pub(in crate::bodies) fn read<'a>(bytes: &'a [u8], limits: &BodyLimits) -> Result<Vec<Pair<'a>>, Unfit> {
     if !bytes.iter().all(u8::is_ascii_graphic) {
         return Err(Unfit::new("form", "has characters that must be percent-encoded"));
     }
@@ -57,7 +56,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &BodyLimits) -> Result<Vec<Pair<
 ///
 /// # Errors
 /// What has no value by the rules for its member.
-pub(super) fn tree<'p>(pairs: &'p [Pair<'p>], members: &'p Members, limits: &Limits) -> Result<Tree<'p>, Unfit> {
+pub(in crate::bodies) fn tree<'p>(pairs: &'p [Pair<'p>], members: &'p Members, limits: &Limits) -> Result<Tree<'p>, Unfit> {
     let mut fields: Vec<Field<'p>> = pairs.iter().map(|pair| Field::of(pair, members)).collect();
     // Those of a member side by side, in the order in which they were sent.
     fields.sort_by_key(|field| (field.owner, field.inner));

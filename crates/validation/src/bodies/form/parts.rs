@@ -7,13 +7,17 @@
 use std::borrow::Cow;
 
 use super::{
-    Unfit, charset,
-    media::{self, Notation, Range},
     members::{Kind, Leaf, Member, Members, Reading},
     multipart::Piece,
-    typed,
 };
-use crate::json::{Builder, Limits, Malformed, Tree, parse};
+use crate::{
+    bodies::{
+        Unfit, charset,
+        media::{self, Notation, Range},
+        typed,
+    },
+    json::{Builder, Limits, Malformed, Tree, parse},
+};
 
 /// The number of what is not declared.
 const UNKNOWN: usize = usize::MAX;
@@ -22,7 +26,7 @@ const UNKNOWN: usize = usize::MAX;
 ///
 /// # Errors
 /// A part that has no name, or whose value cannot be read.
-pub(super) fn object<'p>(pieces: &'p [Piece<'p>], members: &Members, limits: &Limits) -> Result<Tree<'p>, Unfit> {
+pub(in crate::bodies) fn object<'p>(pieces: &'p [Piece<'p>], members: &Members, limits: &Limits) -> Result<Tree<'p>, Unfit> {
     let mut fields = Vec::with_capacity(pieces.len());
     for (number, piece) in pieces.iter().enumerate() {
         let unnamed = || Unfit::new("multipart", "has a part without a name").below(&format!("/{number}"));
@@ -47,7 +51,7 @@ pub(super) fn object<'p>(pieces: &'p [Piece<'p>], members: &Members, limits: &Li
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn one<'p>(piece: &'p Piece<'p>, reading: Reading, limits: &Limits) -> Result<Tree<'p>, Unfit> {
+pub(in crate::bodies) fn one<'p>(piece: &'p Piece<'p>, reading: Reading, limits: &Limits) -> Result<Tree<'p>, Unfit> {
     let mut parts = Parts { builder: Builder::new(limits), limits };
     parts.value(piece, reading, &[], 0)?;
     parts.builder.finish().ok_or(refused(Malformed::Syntax))

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use memchr::memmem::Finder;
 
-use super::{
+use crate::bodies::{
     BodyLimits, Unfit,
     media::{is_token, parameter, parameters},
 };
@@ -20,7 +20,7 @@ const FIELDS: usize = 16;
 
 /// One part.
 #[derive(Debug)]
-pub(super) struct Piece<'a> {
+pub(in crate::bodies) struct Piece<'a> {
     /// That of the member of a form.
     pub name: Option<Cow<'a, str>>,
     pub content_type: Option<&'a str>,
@@ -31,7 +31,7 @@ pub(super) struct Piece<'a> {
 ///
 /// # Errors
 /// `multipart` or `parts`.
-pub(super) fn read<'a>(bytes: &'a [u8], boundary: &str, limits: &BodyLimits) -> Result<Vec<Piece<'a>>, Unfit> {
+pub(in crate::bodies) fn read<'a>(bytes: &'a [u8], boundary: &str, limits: &BodyLimits) -> Result<Vec<Piece<'a>>, Unfit> {
     if !is_boundary(boundary) {
         return Err(Unfit::new("content-type", "has no boundary by RFC 2046"));
     }

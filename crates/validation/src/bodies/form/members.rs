@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{
-    media::{Notation, Range},
-    typed::{self, is_scalar},
-};
 use crate::{
+    bodies::{
+        media::{Notation, Range},
+        typed::{self, is_scalar},
+    },
     rules::{Encoding, Style},
     schema::{Shape, Types},
 };
 
 /// The members of a form.
 #[derive(Debug)]
-pub(super) struct Members {
+pub(in crate::bodies) struct Members {
     /// Those that are declared, and the members of those that are spread over the form.
     places: HashMap<String, Place>,
     declared: Vec<Member>,
@@ -59,21 +59,21 @@ pub(super) enum Writing {
 
 /// What may stand in one place: one value, or several of a kind.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Leaf {
+pub(in crate::bodies) struct Leaf {
     pub one: Reading,
     pub item: Reading,
 }
 
 /// How one value is read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reading {
+pub(in crate::bodies) struct Reading {
     pub types: Types,
     pub kind: Kind,
 }
 
 /// What the bytes of one value are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::bodies) enum Kind {
     /// A text of one of the types.
     Text,
     /// A JSON value.
@@ -89,7 +89,7 @@ pub(super) enum Kind {
 impl Members {
     /// # Errors
     /// What cannot be a way to write a member.
-    pub(super) fn compile(shape: Shape<'_>, encoding: &BTreeMap<String, Encoding>, is_form: bool) -> Result<Self, String> {
+    pub(in crate::bodies) fn compile(shape: Shape<'_>, encoding: &BTreeMap<String, Encoding>, is_form: bool) -> Result<Self, String> {
         let names: BTreeSet<&str> = shape.names().into_iter().chain(encoding.keys().map(String::as_str)).collect();
         let compiled = names.iter().map(|name| Member::compile(name, shape.member(name), encoding.get(*name), is_form));
         let declared = compiled.collect::<Result<Vec<_>, _>>()?;
@@ -169,7 +169,7 @@ fn writing(style: Option<Style>, types: Types) -> Option<Writing> {
 
 impl Leaf {
     /// With the notation that its values have if something is said of it.
-    pub(super) fn of(shape: Shape<'_>, notation: Option<Notation>) -> Self {
+    pub(in crate::bodies) fn of(shape: Shape<'_>, notation: Option<Notation>) -> Self {
         Self { one: Reading::of(shape, notation), item: Reading::of(shape.items(), notation) }
     }
 
