@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::{
     BodyLimits, Unfit, charset, coding,
-    form::{Leaf, Members, Piece, Reading, multipart, parts, urlencoded},
+    form::{Leaf, Piece, Reading, multipart, parts, urlencoded},
     items::Items,
     media::{self, Notation, Range},
-    plain, typed,
-    xml::{self, Plan},
+    plain,
+    readers::Readers,
+    typed, xml,
 };
 use crate::{
     finding::{Finding, Part},
@@ -29,12 +30,9 @@ pub(super) struct Declared {
     items: Option<Arc<Schema>>,
     /// What the data of an event may be.
     data: Types,
-    form: Option<Members>,
-    /// The named parts of a multipart body.
-    parts: Option<Members>,
     /// What each part is read as, when they have no names.
     part: Option<Reading>,
-    xml: Option<Plan>,
+    readers: Readers,
 }
 
 /// A body, and what is known of it.
@@ -56,12 +54,6 @@ impl Declared {
         // A sequence is an array: before OpenAPI 3.2, a schema that allows none could only be meant for the items.
         let item_schema = rule.item_schema.or(rule.schema.filter(|_| !types.has(Types::ARRAY)));
         let compiled = |number: Option<u32>| number.map(|number| library.schema(number, direction)).transpose();
-        let members = |notations: &[Notation]| {
-            let is_form = notations == [Notation::Form];
-            let may_be = notations.iter().any(|notation| may_be(&range, *notation));
-            may_be.then(|| Members::compile(shape, &rule.encoding, is_form)).transpose().map_err(broken)
-        };
-        let (form, parts) = (members(&[Notation::Form])?, members(&[Notation::FormData, Notation::Mixed])?);
         let is_list = rule.item_schema.is_some() || types.has(Types::ARRAY) && !types.has(Types::OBJECT);
         let leaf =
             if rule.item_schema.is_some() { Leaf::of(Shape::of(library, rule.item_schema), None).one } else { Leaf::of(shape, None).item };
@@ -71,10 +63,8 @@ impl Declared {
             schema: compiled(rule.schema)?,
             items: compiled(item_schema)?,
             data: typed::types(Shape::of(library, item_schema).member("data")),
-            form,
-            parts,
             part: is_list.then_some(leaf),
-            xml: may_be(&range, Notation::Xml).then(|| Plan::compile(shape)).transpose().map_err(broken)?,
+            readers: Readers::compile(rule, &range, library).map_err(broken)?,
             range,
         })
     }
@@ -100,7 +90,7 @@ impl Declared {
             Notation::Text => self.judge_value(&plain::text(bytes, self.types, limits)?, message),
             Notation::Lines | Notation::Sequence | Notation::Events => self.items(message).findings(message.notation, bytes),
             Notation::Form => {
-                let Some(members) = &self.form else { return Ok(Vec::new()) };
+                let members = self.readers.form()?;
                 let pairs = urlencoded::read(bytes, limits)?;
                 self.judge_value(&urlencoded::tree(&pairs, members, &limits.json)?, message)
             }
@@ -109,7 +99,7 @@ impl Declared {
                 self.judge_parts(&multipart::read(bytes, boundary, limits)?, message)
             }
             Notation::Xml => {
-                let Some(plan) = &self.xml else { return Ok(Vec::new()) };
+                let plan = self.readers.xml()?;
                 let document = xml::document(bytes, limits)?;
                 self.judge_value(&xml::tree(&document, plan, &limits.json)?, message)
             }
@@ -122,8 +112,7 @@ impl Declared {
         if let Some(reading) = self.part.filter(|_| message.notation == Notation::Mixed) {
             return self.items(message).judge(pieces.iter().map(|piece| parts::one(piece, reading, limits)));
         }
-        let Some(members) = &self.parts else { return Ok(Vec::new()) };
-        self.judge_value(&parts::object(pieces, members, limits)?, message)
+        self.judge_value(&parts::object(pieces, self.readers.parts()?, limits)?, message)
     }
 
     fn judge_value(&self, value: &Tree<'_>, message: &Message<'_>) -> Result<Vec<Finding>, Unfit> {
@@ -135,9 +124,4 @@ impl Declared {
         let whole = self.schema.as_deref().filter(|_| self.types.has(Types::ARRAY));
         Items { whole, each: self.items.as_deref(), data: self.data, limits: message.limits, part: message.part }
     }
-}
-
-/// Whether a body in that range may have that notation.
-fn may_be(range: &Range, notation: Notation) -> bool {
-    range.notation().map_or(range.is_wide(), |of_all| of_all == notation)
 }

@@ -16,6 +16,7 @@ mod form;
 mod items;
 mod media;
 mod plain;
+mod readers;
 mod typed;
 mod unfit;
 mod xml;

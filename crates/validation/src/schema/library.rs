@@ -1,6 +1,7 @@
 //! All schemas of a project, and those of them that somebody asked for, compiled once each.
 
 use std::{
+    any::Any,
     collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -13,7 +14,7 @@ use jsonschema::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{branches::Branches, explain};
+use super::{branches::Branches, explain, kept::Kept};
 use crate::{
     finding::{Finding, Part},
     json::{Item, OurJson, Tree},
@@ -64,6 +65,7 @@ pub(super) struct Inner {
     compiled: Mutex<Compiled>,
     /// Names of members that some schema has. What else a client calls something is not repeated.
     names: OnceLock<HashSet<String>>,
+    kept: Kept,
 }
 
 /// By number, and by the way whose members are refused.
@@ -115,6 +117,14 @@ impl Library {
     /// The schema of that number as it was written.
     pub fn written(&self, number: SchemaNumber) -> Option<&rules::WrittenSchema> {
         self.0.written.schemas.get(number as usize)
+    }
+
+    /// What is made of the schema of that number, once for all who ask.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub(crate) fn kept<T: Any + Send + Sync, E>(&self, number: SchemaNumber, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+        self.0.kept.get(number, make)
     }
 
     /// What a reference between schemas leads to.

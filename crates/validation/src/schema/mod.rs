@@ -6,6 +6,7 @@
 
 mod branches;
 mod explain;
+mod kept;
 mod library;
 mod shape;
 

@@ -229,3 +229,20 @@ fn an_xml_object_that_cannot_be_read_is_not_compiled() {
         assert!(broken.message.contains("`a`"), "{broken}");
     }
 }
+
+/// The first body of a notation finds what reads it made, or makes it.
+#[test]
+fn a_range_is_read_in_every_notation() {
+    let judge = Judge::one("*/*", json!({"type": "object", "properties": {"id": {"type": "integer"}}}));
+    let form = "application/x-www-form-urlencoded";
+    for _ in 0..2 {
+        for (sent, good, bad) in
+            [(XML, "<r><id>1</id></r>", "<r><id>x</id></r>"), (form, "id=1", "id=x"), ("application/json", "{\"id\":1}", "{\"id\":\"x\"}")]
+        {
+            assert!(judge.told(sent, good).is_empty(), "{sent}");
+            assert_eq!(judge.told(sent, bad), ["type /id"], "{sent}");
+        }
+    }
+    let unreadable = Judge::one("*/*", json!({"properties": {"a": {"type": "object", "xml": {"nodeType": "none"}}}}));
+    assert_eq!(unreadable.told(XML, "<r/>"), ["content-type"]);
+}
