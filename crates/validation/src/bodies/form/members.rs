@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::separated::Separator;
 use crate::{
     bodies::{
         media::{Notation, Range},
@@ -49,8 +50,8 @@ pub(super) struct Member {
 pub(super) enum Writing {
     /// A pair for each item; one pair for what is no list.
     Repeated,
-    /// The items, or names and values in turns, in one pair, with one of these between them.
-    Separated(&'static [&'static str]),
+    /// The items, or names and values in turns, in one pair, with this between them.
+    Separated(Separator),
     /// A pair `n[R]` for each member.
     Deep,
     /// A pair `R` for each member.
@@ -123,14 +124,17 @@ impl Members {
 
 impl Member {
     fn compile(name: &str, shape: Shape<'_>, encoding: Option<&Encoding>, is_form: bool) -> Result<Self, String> {
-        let style = encoding.and_then(|encoding| encoding.style);
+        // In parts, form with explode is what no style is: a part for each item, and JSON for an object.
+        let is_told = |style: &Style| is_form || *style != Style::FormExplode;
+        let style = encoding.and_then(|encoding| encoding.style).filter(is_told);
         let contents = encoding.map(|encoding| ranges(&encoding.content_types)).transpose()?.unwrap_or_default();
         let leaf = Leaf::of(shape, contents.first().and_then(Range::notation).filter(|_| style.is_none()));
         let writing = writing(style, leaf.one.types).ok_or_else(|| format!("the style of `{name}` cannot be used in a body"))?;
-        if !is_form && writing != Writing::Repeated {
+        if !is_form && writing == Writing::Deep {
             return Err(format!("`{name}` has a style that only counts in application/x-www-form-urlencoded: leave it out"));
         }
-        if !is_form && contents.iter().any(|range| !leaf.can_be(range)) {
+        let is_text = matches!(writing, Writing::Separated(_));
+        if !is_form && !is_text && contents.iter().any(|range| !leaf.can_be(range)) {
             return Err(format!(
                 "`{name}` has a media type in which its schema cannot be judged: use JSON, or a schema that allows a string"
             ));
@@ -157,10 +161,10 @@ fn writing(style: Option<Style>, types: Types) -> Option<Writing> {
         None => Writing::Repeated,
         Some(Style::FormExplode) if is_object(types) => Writing::Spread,
         Some(Style::FormExplode) => Writing::Repeated,
-        Some(Style::Form) => Writing::Separated(&[","]),
-        Some(Style::SpaceDelimited) => Writing::Separated(&["%20", "+"]),
-        Some(Style::PipeDelimited) => Writing::Separated(&["%7C", "%7c", "|"]),
-        Some(Style::TabDelimited) => Writing::Separated(&["%09"]),
+        Some(Style::Form) => Writing::Separated(Separator::Comma),
+        Some(Style::SpaceDelimited) => Writing::Separated(Separator::Space),
+        Some(Style::PipeDelimited) => Writing::Separated(Separator::Pipe),
+        Some(Style::TabDelimited) => Writing::Separated(Separator::Tab),
         Some(Style::DeepObject) => Writing::Deep,
         // The others are those of paths, fields and cookies.
         Some(_) => return None,

@@ -3,6 +3,7 @@
 mod members;
 pub(super) mod multipart;
 pub(super) mod parts;
+mod separated;
 pub(super) mod urlencoded;
 
 pub(super) use members::{Leaf, Members, Reading};

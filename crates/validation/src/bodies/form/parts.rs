@@ -7,8 +7,9 @@
 use std::borrow::Cow;
 
 use super::{
-    members::{Kind, Leaf, Member, Members, Reading},
+    members::{Kind, Leaf, Member, Members, Reading, Writing},
     multipart::Piece,
+    separated::{self, Separator},
 };
 use crate::{
     bodies::{
@@ -17,6 +18,7 @@ use crate::{
         typed,
     },
     json::{Builder, Limits, Malformed, Tree, parse},
+    schema::Types,
 };
 
 /// The number of what is not declared.
@@ -65,7 +67,7 @@ struct Parts<'p, 'l> {
 impl<'p> Parts<'p, '_> {
     fn member(&mut self, member: &Member, pieces: impl ExactSizeIterator<Item = &'p Piece<'p>>) -> Result<(), Unfit> {
         let Leaf { one, item } = member.leaf;
-        if member.leaf.is_list(pieces.len()) {
+        if member.writing == Writing::Repeated && member.leaf.is_list(pieces.len()) {
             self.builder.begin(false).map_err(refused)?;
             for piece in pieces {
                 self.value(piece, item, &member.contents, 2)?;
@@ -74,9 +76,18 @@ impl<'p> Parts<'p, '_> {
         }
         let mut pieces = pieces;
         match (pieces.next(), pieces.next()) {
+            (Some(piece), None) if let Writing::Separated(separator) = member.writing => self.separated(piece, member, separator),
             (Some(piece), None) => self.value(piece, one, &member.contents, 1),
             _ => Err(refused(Malformed::Twice)),
         }
+    }
+
+    /// Several values in one part.
+    fn separated(&mut self, piece: &'p Piece<'p>, member: &Member, separator: Separator) -> Result<(), Unfit> {
+        let text = Reading { types: Types::STRING, kind: Kind::Text };
+        kind(piece, text, &[])?;
+        let pieces = separator.split(charset::text(piece.bytes)?).map(Cow::Borrowed).collect();
+        separated::put(&mut self.builder, member, pieces)
     }
 
     /// One part, so many levels deep.

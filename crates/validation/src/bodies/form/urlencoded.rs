@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
-use super::members::{Kind, Leaf, Member, Members, Reading, Writing};
+use super::{
+    members::{Kind, Leaf, Member, Members, Reading, Writing},
+    separated,
+};
 use crate::{
     bodies::{BodyLimits, Unfit, charset, typed},
     json::{Builder, Limits, Malformed, Over, Tree, parse},
@@ -88,8 +91,11 @@ impl<'p> Form<'p, '_> {
     fn member(&mut self, member: &Member, fields: &[Field<'p>]) -> Result<(), Unfit> {
         match member.writing {
             Writing::Repeated => self.leaf(member.leaf, fields),
-            Writing::Separated(separators) => match fields {
-                [field] => self.separated(member, split(field.pair.raw, separators)),
+            Writing::Separated(separator) => match fields {
+                [field] => {
+                    let pieces = separator.split_escaped(field.pair.raw).into_iter().map(decoded).collect::<Result<_, _>>()?;
+                    separated::put(&mut self.builder, member, pieces)
+                }
                 _ => Err(refused(Malformed::Twice)),
             },
             Writing::Deep => self.object(member, fields, |name| name.strip_suffix(']').filter(|name| !name.contains(['[', ']']))),
@@ -118,32 +124,6 @@ impl<'p> Form<'p, '_> {
         value.and_then(|value| self.builder.graft(value)).map_err(|why| Unfit::of(why, "json"))
     }
 
-    fn separated(&mut self, member: &Member, pieces: Vec<&'p str>) -> Result<(), Unfit> {
-        if member.leaf.is_list(pieces.len()) {
-            self.builder.begin(false).map_err(refused)?;
-            pieces.into_iter().try_for_each(|piece| self.piece(piece, member.leaf.item))?;
-        } else if member.leaf.is_object() {
-            self.builder.begin(true).map_err(refused)?;
-            let (pairs, []) = pieces.as_chunks::<2>() else { return Err(Unfit::new("form", "has a name without a value")) };
-            for [name, value] in pairs {
-                let name = decoded(name)?;
-                let leaf = member.inner(&name);
-                self.builder.name(name).map_err(refused)?;
-                self.piece(value, leaf.one)?;
-            }
-        } else {
-            return match pieces[..] {
-                [piece] => self.piece(piece, member.leaf.one),
-                _ => Err(Unfit::new("form", "has more than one value")),
-            };
-        }
-        self.builder.end().map_err(refused)
-    }
-
-    fn piece(&mut self, raw: &'p str, reading: Reading) -> Result<(), Unfit> {
-        typed::put(&mut self.builder, decoded(raw)?, reading.types).map_err(refused)
-    }
-
     /// An object of which each member has pairs of its own.
     fn object(&mut self, member: &Member, fields: &[Field<'p>], name: impl Fn(&'p str) -> Option<&'p str>) -> Result<(), Unfit> {
         self.builder.begin(true).map_err(refused)?;
@@ -167,21 +147,4 @@ fn decoded(raw: &str) -> Result<Cow<'_, str>, Unfit> {
     }
     let bytes = tollgate_filter_api::percent_decoded(&spaced).ok_or(Unfit::new("form", "has a percent sign that begins no escape"))?;
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| refused(Malformed::Utf8))
-}
-
-/// Splits at each separator, in one pass.
-fn split<'a>(raw: &'a str, separators: &[&str]) -> Vec<&'a str> {
-    let (mut pieces, mut begin, mut at) = (Vec::new(), 0, 0);
-    while at < raw.len() {
-        match separators.iter().find(|separator| raw.as_bytes()[at..].starts_with(separator.as_bytes())) {
-            None => at += 1,
-            Some(separator) => {
-                pieces.push(&raw[begin..at]);
-                at += separator.len();
-                begin = at;
-            }
-        }
-    }
-    pieces.push(&raw[begin..]);
-    pieces
 }

@@ -229,6 +229,36 @@ fn parts_without_names_are_a_sequence() {
     assert_eq!(each.told(mixed, parts(&[(json, "{\"id\":1}"), (text, "{}")])), ["content-type /1"]);
 }
 
+/// As `collectionFormat` of OpenAPI 2.0 has them.
+#[test]
+fn a_list_in_one_part_is_split_by_its_style() {
+    use crate::rules::Style;
+    let list = json!({"type": "array", "items": {"type": "integer"}});
+    let object = json!({"type": "object", "properties": {"R": {"type": "integer"}}});
+    for (style, schema, value, good) in [
+        (Style::Form, &list, "1,2", json!([1, 2])),
+        (Style::SpaceDelimited, &list, "1 2", json!([1, 2])),
+        (Style::PipeDelimited, &list, "1|2", json!([1, 2])),
+        (Style::TabDelimited, &list, "1\t2", json!([1, 2])),
+        (Style::Form, &list, "1", json!([1])),
+        (Style::Form, &object, "R,1", json!({"R": 1})),
+        // Which is what no style is.
+        (Style::FormExplode, &list, "1", json!([1])),
+        (Style::FormExplode, &object, "{\"R\":1}", json!({"R": 1})),
+    ] {
+        let encoding = [("n", Encoding { style: Some(style), ..Encoding::default() })];
+        let judge = |rest: Value| {
+            let schema = json!({"properties": {"n": {"allOf": [schema, rest]}}});
+            Judge::of(&[encoded(rule("multipart/form-data", Some(0)), &encoding)], &[schema])
+        };
+        let sent = named(&[("n", value)]);
+        assert_eq!(judge(json!({"const": good})).told(TYPE, &sent), [""; 0], "{style:?}");
+        assert_eq!(judge(json!({"not": {"const": good}})).told(TYPE, &sent), ["not /n"], "{style:?}");
+        let twice = judge(json!({})).told(TYPE, named(&[("n", value), ("n", value)]));
+        assert_eq!(twice.is_empty(), style == Style::FormExplode && *schema == list, "{style:?} {twice:?}");
+    }
+}
+
 #[test]
 fn what_could_not_be_judged_is_not_compiled() {
     let broken = |schema: Value, encoding: Encoding| {
