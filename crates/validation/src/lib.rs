@@ -8,6 +8,7 @@
 mod bodies;
 mod finding;
 pub mod json;
+pub mod ledger;
 pub mod parameters;
 pub mod rules;
 mod schema;

@@ -129,8 +129,17 @@ impl Library {
 
     /// What a reference between schemas leads to.
     pub fn follow(&self, reference: &str) -> Option<&Value> {
-        let number = reference.strip_prefix(URI)?.strip_prefix("#/$defs/")?;
-        Some(&self.written(number.parse().ok()?)?.schema)
+        Some(&self.written(self.number(reference)?)?.schema)
+    }
+
+    /// The number of the schema that a reference leads to.
+    pub fn number(&self, reference: &str) -> Option<SchemaNumber> {
+        reference.strip_prefix(URI)?.strip_prefix("#/$defs/")?.parse().ok()
+    }
+
+    /// Whether both are clones of one and have their schemas at the same places in memory.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(super) fn build(&self, reference: &str, direction: Option<Direction>, explains: bool) -> Result<Validator<OurJson>, String> {
