@@ -96,16 +96,17 @@ impl Bodies {
     pub fn which(&self, content_type: Option<&str>) -> Option<Which> {
         let (kind, subtype) = content_type.map_or(Some(("", "")), media::essence)?;
         let notation = Notation::of(kind, subtype);
-        let fits = |one: &&Declared| {
-            one.range.has(kind, subtype) && !(one.range.is_wide() && notation == Notation::Opaque && !one.types.has(Types::STRING))
-        };
-        let mut fitting = self.declared.iter().enumerate().filter(|(_, one)| fits(one));
-        let (mut declared, mut found) = fitting.next()?;
-        if found.range.has_parameters_at_all() {
+        let mut fitting = self.declared.iter().enumerate().filter(|(_, one)| one.range.has(kind, subtype)).peekable();
+        let first = *fitting.peek()?;
+        let (declared, found) = if first.1.range.has_parameters_at_all() {
             let sent = media::parameters(content_type.unwrap_or_default()).unwrap_or_default();
-            let same = |one: &Declared| one.range.precision().0 == found.range.precision().0;
-            let mut rivals = self.declared.iter().enumerate().filter(|(_, one)| fits(one) && same(one));
-            (declared, found) = rivals.find(|(_, one)| one.range.has_parameters(&sent)).unwrap_or((declared, found));
+            let mut rivals = fitting.take_while(|(_, one)| one.range.precision().0 == first.1.range.precision().0);
+            rivals.find(|(_, one)| one.range.has_parameters(&sent)).unwrap_or(first)
+        } else {
+            first
+        };
+        if found.range.is_wide() && notation == Notation::Opaque && !found.types.has(Types::STRING) {
+            return None;
         }
         Some(Which { declared, notation, is_judged: found.is_judged(notation) })
     }

@@ -149,15 +149,17 @@ fn a_refused_body_costs_about_what_a_good_one_costs() {
         ("application/xml", judge("application/xml"), document(""), document("<home><zip>x</zip></home>")),
         ("application/x-www-form-urlencoded", judge("application/x-www-form-urlencoded"), form(""), form("|c")),
     ] {
-        let best = |body: &str, is_good: bool| {
-            let times = (0..7).map(|_| {
-                let begun = Instant::now();
-                assert_eq!(judge.told(content_type, body).is_empty(), is_good, "{content_type}");
-                begun.elapsed()
-            });
-            times.min().unwrap()
+        let time = |body: &str, is_good: bool| {
+            let begun = Instant::now();
+            assert_eq!(judge.told(content_type, body).is_empty(), is_good, "{content_type}");
+            begun.elapsed()
         };
-        let (good, bad) = (best(&good, true), best(&bad, false));
-        assert!(bad < good * 3 + Duration::from_millis(5), "{content_type} {good:?} {bad:?}");
+        // The best of each counts, and the more of them the busier the machine is.
+        let mut best = (Duration::MAX, Duration::MAX);
+        let is_cheap = |_| {
+            best = (best.0.min(time(&good, true)), best.1.min(time(&bad, false)));
+            best.1 < best.0 * 2
+        };
+        assert!((3..60).any(is_cheap), "{content_type} {best:?}");
     }
 }

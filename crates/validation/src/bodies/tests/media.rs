@@ -61,6 +61,8 @@ fn a_body_without_a_schema_is_not_held() {
 #[test]
 fn what_cannot_be_read_is_in_a_range_only_as_a_string() {
     assert_eq!(Judge::one("*/*", json!({"type": "object"})).told("image/png", "\x01"), ["content-type"]);
+    let image = Judge::of(&[rule("*/*", None), rule("image/*", Some(0))], &[json!({"type": "object"})]);
+    assert_eq!((image.told("image/png", "\x01"), image.told("model/x", "\x01")), (vec!["content-type".to_owned()], vec![]));
     assert!(Judge::one("image/*", json!({"type": "string", "format": "binary"})).told("image/png", "\x01").is_empty());
 }
 

@@ -159,6 +159,10 @@ fn a_schema_that_refers_to_itself_is_read_as_deep_as_the_limits_allow() {
     assert!(judge.told(XML, nested(20, "1")).is_empty());
     assert_eq!(judge.told(XML, nested(1, "x")), ["type /child/0/n"]);
     assert_eq!(judge.told(XML, nested(100_000, "1")), ["depth"]);
+    let mut deep = judge;
+    deep.limits.json.depth = usize::MAX;
+    assert!(deep.told(XML, nested(100, "1")).is_empty());
+    assert_eq!(deep.told(XML, nested(30_000, "1")), ["depth"]);
 }
 
 #[test]

@@ -17,6 +17,9 @@ use crate::{
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
+/// Elements in each other, whatever the limits allow: each takes some of the stack.
+const DEEPEST: usize = 256;
+
 /// The number of what is not declared.
 const UNKNOWN: usize = usize::MAX;
 
@@ -46,7 +49,8 @@ pub(in crate::bodies) fn tree<'p>(document: &'p Document<'_>, plan: &'p Plan, li
     if plan.root.as_ref().is_some_and(|root| !root.is(name.name(), name.namespace(), None)) {
         return Err(Unfit::new("xml", "has another outermost element than the definition names"));
     }
-    let mut reader = Reader { plan, builder: Builder::new(limits) };
+    let limits = Limits { depth: limits.depth.min(DEEPEST), ..*limits };
+    let mut reader = Reader { plan, builder: Builder::new(&limits) };
     reader.element(0, element)?;
     reader.builder.finish().ok_or(refused(Malformed::Syntax))
 }
