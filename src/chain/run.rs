@@ -5,8 +5,8 @@ use std::{any::Any, sync::Arc};
 use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
 use tollgate_filter_api::{
-    Answer, Body, BodyUse, Call, Cause, DynChunk, DynCx, DynDone, DynResponse, DynUpstream, Facts, Fault, Meaning, Outcome, Peer,
-    Principal, RequestHead, ResponseHead, Views,
+    Answer, Body, BodyUse, Call, Cause, DynChunk, DynCx, DynDone, DynRequestChunk, DynResponse, DynUpstream, Facts, Fault, Meaning,
+    Outcome, Peer, Principal, RequestHead, ResponseHead, Views,
 };
 
 use super::{
@@ -232,6 +232,13 @@ impl Run {
             chain.filters[*index].on_upstream(DynUpstream { req, call, facts: &self.facts, state })?;
         }
         Ok(())
+    }
+
+    /// For each piece of the request's body that goes upstream, in order.
+    pub fn request_chunk(&mut self, chain: &Chain, body: Option<&Bytes>, end: bool) {
+        for index in self.ran.iter().filter(|index| chain.streams.contains(index)) {
+            chain.filters[*index].on_request_chunk(DynRequestChunk { body, end, state: self.states[*index].as_mut() });
+        }
     }
 
     /// Before a header goes to the client, in reverse order.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderName;
-use tollgate_filter_api::{AnswerUse, Carrier, DynFilter, ScopeAlternatives};
+use tollgate_filter_api::{AnswerUse, BodyUse, Carrier, DynFilter, ScopeAlternatives};
 
 use super::origins::Lines;
 
@@ -15,6 +15,8 @@ pub struct Chain {
     pub(super) answers: Vec<Option<AnswerUse>>,
     /// One of them reads some.
     pub(super) reads_answers: bool,
+    /// Those that see requests' bodies stream past.
+    pub(super) streams: Vec<usize>,
     pub(super) steps: Vec<Step>,
     /// Nobody checks credentials here: the caller is anonymous from the start.
     pub(super) open: bool,
@@ -27,6 +29,11 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// Whether a filter sees requests' bodies stream past.
+    pub fn streams_requests(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
     /// Fields in which the upstream reads a filter's own word.
     pub fn owned_headers(&self) -> impl Iterator<Item = HeaderName> {
         self.filters.iter().flat_map(|filter| filter.owned_headers())
@@ -95,6 +102,9 @@ impl Chain {
         let answers = filter.answer_body();
         self.reads_answers |= answers.is_some();
         self.answers.push(answers);
+        if filter.request_body() == BodyUse::Stream {
+            self.streams.push(self.filters.len());
+        }
         self.filters.push(filter);
         Part { filter: self.filters.len() - 1, lines }
     }

@@ -21,11 +21,12 @@ pub use contract::facts::{
 };
 pub use contract::fault::Fault;
 pub use contract::filter::{
-    AnswerCx, AnswerUse, BodyUse, ChunkCx, Cx, DoneCx, Filter, Flow, Outcome, Posture, ResponseCx, UpstreamCx, essence, is_endless,
+    AnswerCx, AnswerUse, BodyUse, ChunkCx, Cx, DoneCx, Filter, Flow, Outcome, Posture, RequestChunkCx, ResponseCx, UpstreamCx, essence,
+    is_endless,
 };
 pub use contract::kind::{
-    BuildFilter, CheckSettings, DynAnswer, DynChunk, DynCx, DynDone, DynFilter, DynResponse, DynUpstream, FilterFuture, Kind, MetricDoc,
-    NamedApis,
+    BuildFilter, CheckSettings, DynAnswer, DynChunk, DynCx, DynDone, DynFilter, DynRequestChunk, DynResponse, DynUpstream, FilterFuture,
+    Kind, MetricDoc, NamedApis,
 };
 pub use contract::reason::{Answer, Meaning, ProblemType, Reason, Reply};
 pub use contract::subscription::Subscriptions;

@@ -42,6 +42,12 @@ pub const URI: &str = "tollgate:schemas";
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OperationRules {
+    /// The template of its path, below the base path.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub template: String,
+    /// Names in the query that are no parameters and all the same known, such as that of an API key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known_query: Vec<String>,
     /// Its parameters, those of its path included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<ParameterRule>,
@@ -56,7 +62,7 @@ pub struct OperationRules {
 impl OperationRules {
     /// Whether nothing is said.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.parameters.is_empty() && self.body.is_none() && self.answers.is_empty()
     }
 }
 

@@ -1,13 +1,16 @@
 //! Answers against what is declared of them.
 
-use tollgate_filter_api::AnswerUse;
-use tollgate_validation::{Broken, Direction, Library, rules::AnswerRule};
+use std::sync::Arc;
 
-use crate::body::Bodies;
+use tollgate_filter_api::{AnswerUse, ResponseHead, is_endless};
+use tollgate_validation::{Bodies, BodyLimits, Broken, Direction, Finding, Library, Part, parameters::Parameters, rules::AnswerRule};
+
+use crate::message::{Judge, Label};
 
 /// The answers that are declared.
 #[derive(Debug)]
 pub struct Answers {
+    /// The most precise status first.
     declared: Vec<Declared>,
 }
 
@@ -15,10 +18,15 @@ pub struct Answers {
 #[derive(Debug)]
 pub struct Declared {
     status: Status,
-    pub bodies: Bodies,
+    fields: Parameters,
+    pub judge: Judge,
+    /// Media types whose bodies are judged.
+    judged: Vec<String>,
+    /// It has a body, as far as is declared.
+    has_content: bool,
 }
 
-/// Which answers are meant; the most precise one that is declared counts.
+/// Which answers are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Status {
     Code(u16),
@@ -43,17 +51,40 @@ impl Status {
             Self::Default => true,
         }
     }
+
+    /// As a filter names it to the chain; `None` for one that no final answer has.
+    fn named(self) -> Option<u16> {
+        match self {
+            Self::Code(code) => Some(code).filter(|code| *code >= 200),
+            Self::Class(first) => Some(first).filter(|first| *first >= 2),
+            Self::Default => None,
+        }
+    }
 }
 
 impl Answers {
-    pub fn compile(rules: &[AnswerRule], library: &Library, direction: Option<Direction>) -> Result<Self, Broken> {
+    pub fn compile(
+        rules: &[AnswerRule],
+        library: &Library,
+        direction: Option<Direction>,
+        limits: &Arc<BodyLimits>,
+    ) -> Result<Self, Broken> {
         let compile = |rule: &AnswerRule| {
             let bodies = Bodies::compile(&rule.content, library, direction)?;
-            Ok(Declared { status: Status::read(&rule.status), bodies })
+            let fields = Parameters::compile(&rule.headers, "", library, direction)?;
+            let has_schema = |media: &&tollgate_validation::rules::MediaRule| media.schema.is_some() || media.item_schema.is_some();
+            let judged = rule.content.iter().filter(has_schema).filter_map(|media| essence(&media.range));
+            let (status, has_content, judged) = (Status::read(&rule.status), !rule.content.is_empty(), judged.collect());
+            Ok(Declared { status, fields, judge: Judge { bodies: Arc::new(bodies), limits: limits.clone() }, judged, has_content })
         };
         let mut declared: Vec<Declared> = rules.iter().map(compile).collect::<Result<_, _>>()?;
         declared.sort_by_key(|one| one.status);
         Ok(Self { declared })
+    }
+
+    /// Whether something is declared that could be judged.
+    pub fn is_judged(&self) -> bool {
+        self.declared.iter().any(|one| !one.judged.is_empty() || !one.fields.is_empty())
     }
 
     /// What is declared of an answer with this status.
@@ -61,19 +92,32 @@ impl Answers {
         self.declared.iter().find(|one| one.status.has(status))
     }
 
-    /// Those that have to be held until they were judged.
+    /// Those that have to be held until they were judged. What goes on without an end is not among them.
     pub fn held(&self, limit: usize) -> Option<AnswerUse> {
-        let judged = || self.declared.iter().filter(|one| one.bodies.has_schema());
-        let mut media_types: Vec<String> = judged().flat_map(|one| one.bodies.judged()).collect();
+        let judged: Vec<&Declared> = self.declared.iter().filter(|one| !one.judged.is_empty()).collect();
+        let mut media_types: Vec<String> = judged.iter().flat_map(|one| one.judged.clone()).filter(|one| !is_endless(one)).collect();
         media_types.sort();
         media_types.dedup();
-        let statuses = judged().map(|one| match one.status {
-            Status::Code(code) => Some(code).filter(|code| *code >= 200),
-            Status::Class(first) => Some(first).filter(|first| *first >= 2),
-            Status::Default => None,
-        });
-        let is_default = judged().any(|one| one.status == Status::Default);
-        let statuses = if is_default { Vec::new() } else { statuses.flatten().collect() };
+        let is_default = judged.iter().any(|one| one.status == Status::Default);
+        let statuses = if is_default { Vec::new() } else { judged.iter().filter_map(|one| one.status.named()).collect() };
         (!media_types.is_empty()).then_some(AnswerUse { limit, statuses, media_types })
     }
+}
+
+impl Declared {
+    /// What is wrong with the head; `body` is how many bytes follow.
+    pub fn judge_head(&self, head: &ResponseHead, label: &Label, body: usize, findings: &mut Vec<Finding>) {
+        self.fields.judge_answer(head, &self.judge.limits.json, findings, &mut |_| {});
+        // A body that is missing is the definition's word against the upstream's: nothing is sent that could be wrong.
+        let is_empty = body == 0 && !label.says_type();
+        if self.has_content && !is_empty && label.which(&self.judge.bodies).is_none() {
+            findings.push(self.judge.bodies.undeclared(Part::Body));
+        }
+    }
+}
+
+/// Type and subtype, as the chain compares them.
+fn essence(range: &str) -> Option<String> {
+    let essence = range.split(';').next()?.trim().to_ascii_lowercase();
+    (!essence.is_empty()).then_some(essence)
 }

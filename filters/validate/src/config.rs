@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::ByteSize;
-use tollgate_validation::json;
+use tollgate_validation::{BodyLimits, json};
 
 /// Settings of the `validate` filter.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -109,9 +109,11 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Those of JSON.
-    pub(crate) fn json(&self) -> json::Limits {
-        let string = usize::try_from(self.string.0).unwrap_or(usize::MAX);
-        json::Limits { depth: self.depth.into(), values: self.values as usize, string, number: self.number.into() }
+    /// As they are applied.
+    pub(crate) fn of_bodies(&self) -> BodyLimits {
+        let size = |size: ByteSize| usize::try_from(size.0).unwrap_or(usize::MAX);
+        let values = self.values as usize;
+        let json = json::Limits { depth: self.depth.into(), values, string: size(self.string), number: self.number.into() };
+        BodyLimits { json, decoded: size(self.decompressed), ratio: self.ratio as usize, parts: values.min(1_000) }
     }
 }

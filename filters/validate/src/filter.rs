@@ -1,27 +1,54 @@
 //! What runs.
 
-use http::header::CONTENT_TYPE;
-use tollgate_filter_api::{AnswerCx, AnswerUse, BodyUse, Call, Cx, Env, Fault, Filter, Flow, Posture, Problem, Reason, RequestHead};
-use tollgate_validation::{Broken, Direction, Finding, Library, Part, json, rules::OperationRules};
+use std::sync::Arc;
+
+use tollgate_filter_api::{
+    AnswerCx, AnswerUse, BodyUse, Call, ChunkCx, Counter, Cx, DoneCx, Env, Fault, Filter, Flow, MetricDoc, Posture, Problem, Reason,
+    RequestChunkCx, RequestHead, ResponseCx, UpstreamCx,
+};
+use tollgate_validation::{BodyLimits, Broken, Direction, Finding, Library, Which, rules::OperationRules};
 
 use crate::{
     answers::Answers,
-    body::Bodies,
     config::{Codes, Config, Mode, Unknown},
+    message::Label,
     reasons,
+    request::Requests,
+    watch::{Copy, Room},
 };
 
 /// The `validate` filter.
-#[derive(Debug)]
 pub struct Validate {
-    mode: Mode,
-    codes: Codes,
-    required: bool,
-    body: Option<Bodies>,
+    request: Mode,
     response: Mode,
+    codes: Codes,
+    unknown_query: Unknown,
+    requests: Requests,
     answers: Answers,
     bytes: usize,
-    limits: json::Limits,
+    room: Arc<Room>,
+    counters: Counters,
+    env: Env,
+}
+
+struct Counters {
+    refused: Counter,
+    reported: Counter,
+    unjudged: Counter,
+}
+
+/// What belongs to one request: bodies that are watched.
+#[derive(Default)]
+pub struct Watched {
+    request: Option<Box<Watching>>,
+    answer: Option<Box<Watching>>,
+}
+
+struct Watching {
+    label: Label,
+    which: Which,
+    status: u16,
+    copy: Copy,
 }
 
 impl Filter for Validate {
@@ -29,74 +56,185 @@ impl Filter for Validate {
     const BY_DEFAULT: bool = false;
     const REASONS: &'static [Reason] = reasons::ALL;
     const POSTURE: Posture = Posture::Hardened;
+    const METRICS: &'static [MetricDoc] = &[
+        MetricDoc { name: "validate_refused_total", help: "Messages that were refused, by which way they went" },
+        MetricDoc {
+            name: "validate_reported_total",
+            help: "Messages that were not what they should be and went on, by which way they went",
+        },
+        MetricDoc { name: "validate_unjudged_total", help: "Bodies that were to be watched and were too large or too many" },
+    ];
     type Config = Config;
     type Declared = OperationRules;
     type Needs = ();
     type Gives = ();
-    type State = ();
+    type State = Watched;
 
     fn is_idle(config: &Config, declared: &OperationRules, _: &Env) -> bool {
-        declared.is_empty() || (config.request == Mode::Off && config.response == Mode::Off)
+        let judges_requests = !declared.parameters.is_empty() || declared.body.is_some() || config.unknown_query != Unknown::Ignore;
+        let judges_answers = declared.answers.iter().any(|answer| !answer.headers.is_empty() || !answer.content.is_empty());
+        !(judges_requests && config.request != Mode::Off || judges_answers && config.response != Mode::Off)
     }
 
     fn build(config: Config, declared: OperationRules, env: &Env) -> Result<Self, Problem> {
         let library = env.declared.get::<Library>()?;
         let refused = |direction| (config.other_way == Unknown::Refuse).then_some(direction);
-        let required = declared.body.as_ref().is_some_and(|body| body.required);
-        let body = declared.body.map(|body| Bodies::compile(&body.content, &library, refused(Direction::Request)));
-        let body = body.transpose().map_err(unenforceable)?;
-        let answers = Answers::compile(&declared.answers, &library, refused(Direction::Answer)).map_err(unenforceable)?;
-        let bytes = usize::try_from(config.limits.body.0).unwrap_or(usize::MAX);
+        let limits = Arc::new(config.limits.of_bodies());
+        let how = (refused(Direction::Request), config.unknown_query);
+        let requests = Requests::compile(&declared, &declared.template, &library, how, &limits).map_err(unenforceable)?;
+        let answers = Answers::compile(&declared.answers, &library, refused(Direction::Answer), &limits).map_err(unenforceable)?;
         Ok(Self {
-            mode: config.request,
-            codes: config.codes,
-            required,
-            body,
+            request: config.request,
             response: config.response,
+            codes: config.codes,
+            unknown_query: config.unknown_query,
+            requests,
             answers,
-            bytes,
-            limits: config.limits.json(),
+            bytes: usize::try_from(config.limits.body.0).unwrap_or(usize::MAX),
+            room: env.shared.get_or_make("validate.room", || Ok(Room::default()))?,
+            counters: Counters {
+                refused: env.metrics.counter("validate_refused_total", None),
+                reported: env.metrics.counter("validate_reported_total", None),
+                unjudged: env.metrics.counter("validate_unjudged_total", None),
+            },
+            env: env.clone(),
         })
     }
 
     fn request_body(&self) -> BodyUse {
-        if self.mode == Mode::Enforce && self.body.is_some() { BodyUse::Whole(self.bytes) } else { BodyUse::None }
+        let is_judged = self.requests.body.as_ref().is_some_and(|body| body.is_judged);
+        match self.request {
+            Mode::Enforce if is_judged => BodyUse::Whole(self.bytes),
+            Mode::Report if is_judged => BodyUse::Stream,
+            _ => BodyUse::None,
+        }
     }
 
     fn wants_body(&self, req: &RequestHead, call: &Call) -> bool {
-        let content_type = req.get(&CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        call.has_body && self.body.as_ref().is_some_and(|body| body.schema(content_type).is_some())
+        let Some(body) = self.requests.body.as_ref().filter(|_| call.has_body) else { return false };
+        Label::of(req.fields()).which(&body.judge.bodies).is_some_and(Which::is_judged)
     }
 
     fn answer_body(&self) -> Option<AnswerUse> {
         if self.response == Mode::Enforce { self.answers.held(self.bytes) } else { None }
     }
 
-    async fn on_answer(&self, cx: AnswerCx<'_, Self>) -> Result<Flow, Fault> {
-        let content_type = cx.head.get(&CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let schema = self.answers.of(cx.head.status()).and_then(|declared| declared.bodies.schema(content_type));
-        let findings = schema.map_or_else(Vec::new, |schema| Bodies::judge(schema, cx.body, &self.limits));
-        if findings.is_empty() { Ok(Flow::Next(())) } else { Ok(Flow::Stop(reasons::answer(&findings, self.codes))) }
-    }
-
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
-        let mut findings = Vec::new();
-        let content_type = cx.req.get(&CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        if self.required && !cx.call.has_body {
-            findings.push(Finding::new(Part::Body, "required", "is missing"));
-        } else if cx.call.has_body
-            && let Some(bodies) = &self.body
-        {
-            match (bodies.schema(content_type), &cx.body) {
-                (Some(schema), Some(body)) => findings.extend(Bodies::judge(schema, body, &self.limits)),
-                _ => findings.push(Finding::new(Part::Body, "content-type", "has a media type that the definition does not declare")),
-            }
-        }
-        if findings.is_empty() || self.mode != Mode::Enforce {
+        if self.request == Mode::Off {
             return Ok(Flow::Next(()));
         }
-        Ok(Flow::Stop(reasons::request(&findings, self.codes)))
+        let mut findings = Vec::new();
+        let unknown = self.requests.judge_head(cx.req, cx.call, &mut findings, &mut |_| {});
+        if self.requests.body.is_some() {
+            self.judge_body(&cx, &mut findings).await;
+        }
+        Ok(self.end_request(findings, unknown, cx.call))
     }
+
+    fn on_upstream(&self, cx: UpstreamCx<'_, Self>) -> Result<(), Fault> {
+        cx.state.request.iter_mut().for_each(|watching| watching.copy.begin());
+        Ok(())
+    }
+
+    fn on_request_chunk(&self, cx: RequestChunkCx<'_, Self>) {
+        cx.state.request.iter_mut().for_each(|watching| watching.copy.see(cx.body, cx.end));
+    }
+
+    async fn on_answer(&self, cx: AnswerCx<'_, Self>) -> Result<Flow, Fault> {
+        let Some(declared) = self.answers.of(cx.head.status()) else { return Ok(Flow::Next(())) };
+        let (label, mut findings) = (Label::of(cx.head.fields()), Vec::new());
+        declared.judge_head(cx.head, &label, cx.body.len(), &mut findings);
+        if let Some(which) = label.which(&declared.judge.bodies)
+            && !cx.body.is_empty()
+        {
+            findings.extend(declared.judge.judge(which, &label, cx.body.bytes(), &self.env).await);
+        }
+        if findings.is_empty() {
+            return Ok(Flow::Next(()));
+        }
+        self.counters.refused.inc();
+        self.note(&findings, Direction::Answer, cx.call);
+        Ok(Flow::Stop(reasons::answer(&findings, self.codes)))
+    }
+
+    fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
+        cx.state.answer = None;
+        let Some(declared) = self.answers.of(cx.resp.status()).filter(|_| self.response == Mode::Report) else { return Ok(()) };
+        let (label, mut findings) = (Label::of(cx.resp.fields()), Vec::new());
+        declared.judge_head(cx.resp, &label, 1, &mut findings);
+        if !findings.is_empty() {
+            self.report(&findings, Direction::Answer, cx.call);
+        }
+        if let Some(which) = label.which(&declared.judge.bodies).filter(|which| which.is_judged()) {
+            let copy = Copy::new(self.bytes, &self.room);
+            cx.state.answer = Some(Box::new(Watching { label, which, status: cx.resp.status(), copy }));
+        }
+        Ok(())
+    }
+
+    fn on_chunk(&self, cx: ChunkCx<'_, Self>) -> Result<(), Fault> {
+        cx.state.answer.iter_mut().for_each(|watching| watching.copy.see(cx.body.as_ref(), cx.end));
+        Ok(())
+    }
+
+    fn on_done(&self, cx: DoneCx<'_, Self>) {
+        let Watched { request, answer } = std::mem::take(cx.state);
+        if let Some(watching) = request {
+            let judged = self.requests.body.as_ref().map(|body| &body.judge);
+            self.watched(&watching, judged, Direction::Request, cx.call);
+        }
+        // What the gateway made is not the upstream's.
+        if let Some(watching) = answer.filter(|_| cx.outcome.reason.is_none()) {
+            let judged = self.answers.of(watching.status).map(|declared| &declared.judge);
+            self.watched(&watching, judged, Direction::Answer, cx.call);
+        }
+    }
+}
+
+impl Validate {
+    /// Judges the body when it is there, or has it watched.
+    async fn judge_body(&self, cx: &Cx<'_, Self>, findings: &mut Vec<Finding>) {
+        let label = Label::of(cx.req.fields());
+        let Some((body, which)) = self.requests.which(&label, cx.call.has_body, findings) else { return };
+        match &cx.body {
+            Some(bytes) if bytes.is_empty() => body.missing(findings),
+            Some(bytes) => findings.extend(body.judge.judge(which, &label, bytes.bytes(), &self.env).await),
+            None => {}
+        }
+    }
+
+    fn end_request(&self, mut findings: Vec<Finding>, unknown: bool, call: &Call) -> Flow {
+        if findings.is_empty() {
+            return Flow::Next(());
+        }
+        if unknown && self.unknown_query == Unknown::Report && findings.len() == 1 || self.request == Mode::Report {
+            self.report(&findings, Direction::Request, call);
+            return Flow::Next(());
+        }
+        self.counters.refused.inc();
+        self.note(&findings, Direction::Request, call);
+        findings.truncate(tollgate_validation::MOST);
+        Flow::Stop(reasons::request(&findings, self.codes))
+    }
+
+    /// A body that was watched, now that it is over.
+    fn watched(&self, watching: &Watching, judge: Option<&crate::message::Judge>, direction: Direction, call: &Call) {
+        if watching.copy.is_given_up() {
+            self.counters.unjudged.inc();
+        }
+        let (Some(judge), Some(body)) = (judge, watching.copy.whole()) else { return };
+        let findings = if body.is_empty() { Vec::new() } else { judge.now(watching.which, &watching.label, body) };
+        if !findings.is_empty() {
+            self.report(&findings, direction, call);
+        }
+    }
+
+    fn report(&self, findings: &[Finding], direction: Direction, call: &Call) {
+        self.counters.reported.inc();
+        self.note(findings, direction, call);
+    }
+
+    fn note(&self, _findings: &[Finding], _direction: Direction, _call: &Call) {}
 }
 
 /// What cannot be enforced does not start.

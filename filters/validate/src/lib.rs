@@ -4,10 +4,12 @@
 //! in two ways. What it does not protect against: a message that fits and means harm, and what a definition leaves open.
 
 mod answers;
-mod body;
 mod config;
 mod filter;
+mod message;
 mod reasons;
+mod request;
+mod watch;
 
 pub use config::Config;
 pub use filter::Validate;

@@ -212,6 +212,10 @@ impl ProxyHttp for Phases {
             return Ok(());
         }
         self.keeps_pace(exchange)?;
+        let Going { chain, run, .. } = exchange.going()?;
+        if chain.streams_requests() {
+            run.request_chunk(chain, body.as_ref(), end);
+        }
         exchange.body_in += body.as_ref().map_or(0, |body| body.len() as u64);
         let limit = exchange.snapshot().map_or(0, |snapshot| snapshot.config().gateway.limits.body_bytes.0);
         if exchange.body_in > limit {

@@ -14,6 +14,8 @@ use crate::{Answer, AnswerHead, Body, Call, Carrier, Env, FactSet, Fault, Metric
 pub enum BodyUse {
     /// Nothing; the body streams past.
     None,
+    /// Its pieces as they go upstream, by [`Filter::on_request_chunk`]; or all of it, when another filter has read it whole before.
+    Stream,
     /// All of it, up to so many bytes. The chain reads it just before the filter, and refuses a longer one itself.
     Whole(usize),
 }
@@ -200,6 +202,10 @@ pub trait Filter: Send + Sync + Sized + 'static {
         Ok(())
     }
 
+    /// Sees the body that goes upstream, piece by piece, when it asked for [`BodyUse::Stream`] and nobody has the body whole. Begins anew
+    /// after each [`Filter::on_upstream`], as an attempt may be made twice.
+    fn on_request_chunk(&self, _cx: RequestChunkCx<'_, Self>) {}
+
     /// Changes the header that goes to the client, the upstream's or one the gateway made.
     ///
     /// Runs again when the header it has seen is thrown away and the gateway answers in its place: another filter could not decide
@@ -265,6 +271,16 @@ pub struct UpstreamCx<'a, F: Filter> {
     pub call: &'a Call,
     /// The facts it needs.
     pub given: <F::Needs as FactSet>::View<'a>,
+    /// Its scratch.
+    pub state: &'a mut F::State,
+}
+
+/// What a filter has before it in [`Filter::on_request_chunk`].
+pub struct RequestChunkCx<'a, F: Filter> {
+    /// The piece; `None` at the end of a body that ended before.
+    pub body: Option<&'a Bytes>,
+    /// Whether it is the last one.
+    pub end: bool,
     /// Its scratch.
     pub state: &'a mut F::State,
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::{
     Answer, AnswerCx, AnswerHead, AnswerUse, Body, BodyUse, Call, Carrier, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow,
-    Outcome, Posture, Problem, Reason, RequestHead, ResponseCx, ResponseHead, UpstreamCx, Views, decode, settings::problem::SETTINGS,
+    Outcome, Posture, Problem, Reason, RequestChunkCx, RequestHead, ResponseCx, ResponseHead, UpstreamCx, Views, decode,
+    settings::problem::SETTINGS,
 };
 
 /// A series a filter writes.
@@ -190,6 +191,14 @@ pub struct DynUpstream<'a> {
     pub state: &'a mut (dyn Any + Send + Sync),
 }
 
+/// [`RequestChunkCx`] without types.
+#[allow(missing_docs)]
+pub struct DynRequestChunk<'a> {
+    pub body: Option<&'a Bytes>,
+    pub end: bool,
+    pub state: &'a mut (dyn Any + Send + Sync),
+}
+
 /// [`ResponseCx`] without types.
 #[allow(missing_docs)]
 pub struct DynResponse<'a> {
@@ -247,6 +256,8 @@ pub trait DynFilter: Send + Sync {
     /// # Errors
     /// The filter's.
     fn on_upstream(&self, cx: DynUpstream<'_>) -> Result<(), Fault>;
+    /// [`Filter::on_request_chunk`].
+    fn on_request_chunk(&self, cx: DynRequestChunk<'_>);
     /// [`Filter::on_response`].
     ///
     /// # Errors
@@ -319,6 +330,12 @@ impl<F: Filter> DynFilter for Typed<F> {
     fn on_upstream(&self, cx: DynUpstream<'_>) -> Result<(), Fault> {
         let given = F::Needs::view(cx.facts).ok_or_else(|| Fault::new("chain.need", NO_NEED))?;
         self.0.on_upstream(UpstreamCx { req: cx.req, call: cx.call, given, state: state::<F>(cx.state)? })
+    }
+
+    fn on_request_chunk(&self, cx: DynRequestChunk<'_>) {
+        if let Ok(state) = state::<F>(cx.state) {
+            self.0.on_request_chunk(RequestChunkCx { body: cx.body, end: cx.end, state });
+        }
     }
 
     fn on_response(&self, cx: DynResponse<'_>) -> Result<(), Fault> {
