@@ -183,7 +183,9 @@ impl<'h> Request<'h> {
         let mut state = self.core.filter.state();
         let secrets = Secrets::of(&self.head, self.core.filter.carrier().as_ref(), self.body.as_deref());
         let before = self.head.fields().clone();
-        let (body, views) = (self.body.as_mut(), &mut self.views);
+        // What it does not want of this request streams past it.
+        let wants_body = self.core.filter.wants_body(&self.head, &self.call);
+        let (body, views) = (self.body.as_mut().filter(|_| wants_body), &mut self.views);
         let cx = DynCx { req: &mut self.head, call: &self.call, facts: &mut self.facts, body, views, state: &mut *state };
         let id = self.core.kind.id;
         let Some((outcome, at_once)) = drive(self.core.filter.on_request(cx)) else { panic!("`{id}` never came to a decision") };
@@ -213,10 +215,10 @@ impl<'h> Request<'h> {
         for need in kind.needs {
             assert!(self.given.contains(need), "`{}` needs `{need}`: give it with .given(..)", kind.id);
         }
-        let reads_bodies = self.core.filter.request_body() != tollgate_filter_api::BodyUse::None;
+        let reads_bodies = matches!(self.core.filter.request_body(), tollgate_filter_api::BodyUse::Whole(_));
         let wants_body = reads_bodies && self.core.filter.wants_body(&self.head, &self.call);
         assert!(!wants_body || self.body.is_some(), "`{}` reads the body: give one with .body(..)", kind.id);
-        assert!(wants_body || self.body.is_none(), "`{}` does not read the body, it would never see this one", kind.id);
+        assert!(reads_bodies || self.body.is_none(), "`{}` does not read the body, it would never see this one", kind.id);
     }
 }
 

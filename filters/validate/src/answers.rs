@@ -82,11 +82,6 @@ impl Answers {
         Ok(Self { declared })
     }
 
-    /// Whether something is declared that could be judged.
-    pub fn is_judged(&self) -> bool {
-        self.declared.iter().any(|one| !one.judged.is_empty() || !one.fields.is_empty())
-    }
-
     /// What is declared of an answer with this status.
     pub fn of(&self, status: u16) -> Option<&Declared> {
         self.declared.iter().find(|one| one.status.has(status))

@@ -6,7 +6,7 @@ use tollgate_filter_api::{
     AnswerCx, AnswerUse, BodyUse, Call, ChunkCx, Counter, Cx, DoneCx, Env, Fault, Filter, Flow, MetricDoc, Posture, Problem, Reason,
     RequestChunkCx, RequestHead, ResponseCx, UpstreamCx,
 };
-use tollgate_validation::{BodyLimits, Broken, Direction, Finding, Library, Which, rules::OperationRules};
+use tollgate_validation::{Broken, Direction, Finding, Library, Which, rules::OperationRules};
 
 use crate::{
     answers::Answers,

@@ -16,4 +16,12 @@ pub use filter::Validate;
 use tollgate_filter_api::Kind;
 
 /// The catalogue's entry.
-pub const KIND: Kind = Kind::of::<Validate>(include_str!("../README.md"), &[("body.yaml", include_str!("../cases/body.yaml"))]);
+pub const KIND: Kind = Kind::of::<Validate>(
+    include_str!("../README.md"),
+    &[
+        ("answers.yaml", include_str!("../cases/answers.yaml")),
+        ("body.yaml", include_str!("../cases/body.yaml")),
+        ("codes.yaml", include_str!("../cases/codes.yaml")),
+        ("parameters.yaml", include_str!("../cases/parameters.yaml")),
+    ],
+);

@@ -54,11 +54,6 @@ impl Requests {
         Ok(Self { parameters, unknown_query, body, limits: limits.clone() })
     }
 
-    /// Whether something is declared that could be judged.
-    pub fn is_judged(&self) -> bool {
-        self.body.is_some() || !self.parameters.is_empty() || self.unknown_query != Unknown::Ignore
-    }
-
     /// What is wrong with the parameters. `true` when names of the query that nobody declared are the last finding.
     pub fn judge_head(&self, req: &RequestHead, call: &Call, findings: &mut Vec<Finding>, present: &mut dyn FnMut(usize)) -> bool {
         let path = parameters::below(req.path(), &call.operation.base_path);
