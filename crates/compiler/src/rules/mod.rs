@@ -63,13 +63,9 @@ impl<'a> Rules<'a> {
         let context = Context { sources: self.bundle.sources, root, version };
         let body = media::body(&context, &operation.spot, &mut self.bundle);
         let answers = answers::read(&context, &operation.spot, &mut self.bundle);
-<<<<<<< HEAD
         let parameters = reading(&context, &mut self.bundle, Way::Request, |reader| reader.parameters(item, operation));
-        OperationRules { parameters, body, answers }
-=======
         let template = item.template.to_owned();
-        OperationRules { template, known_query: Vec::new(), parameters: Vec::new(), body, answers }
->>>>>>> 7390d85 (Judge parameters, bodies and answers by what is declared of them, or watch them)
+        OperationRules { template, known_query: Vec::new(), parameters, body, answers }
     }
 
     /// Every schema that was asked for, and what is wrong with some.
