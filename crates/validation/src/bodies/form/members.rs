@@ -182,6 +182,11 @@ impl Leaf {
         self.one.types.has(Types::ARRAY) && (values != 1 || !is_scalar(self.one.types))
     }
 
+    /// Whether the only value is the whole list in JSON, which many senders make of it. Where an item may be a list itself, it is an item.
+    pub(super) fn is_whole(&self, value: &[u8]) -> bool {
+        self.item.kind == Kind::Json && !self.item.types.has(Types::ARRAY) && value.trim_ascii_start().starts_with(b"[")
+    }
+
     /// Whether it can only be an object.
     pub(super) fn is_object(&self) -> bool {
         is_object(self.one.types)

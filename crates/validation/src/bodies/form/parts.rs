@@ -43,7 +43,7 @@ pub(in crate::bodies) fn object<'p>(pieces: &'p [Piece<'p>], members: &Members, 
         let (owner, name, _) = fields[0];
         let member = members.member(owner);
         parts.builder.name(Cow::Borrowed(name)).map_err(refused)?;
-        parts.member(member, fields.iter().map(|(_, _, piece)| *piece)).map_err(|unfit| unfit.below(&member.pointer))?;
+        parts.member(member, fields).map_err(|unfit| unfit.below(&member.pointer))?;
     }
     parts.builder.end().map_err(refused)?;
     parts.builder.finish().ok_or(refused(Malformed::Syntax))
@@ -65,19 +65,20 @@ struct Parts<'p, 'l> {
 }
 
 impl<'p> Parts<'p, '_> {
-    fn member(&mut self, member: &Member, pieces: impl ExactSizeIterator<Item = &'p Piece<'p>>) -> Result<(), Unfit> {
+    fn member(&mut self, member: &Member, pieces: &[(usize, &'p str, &'p Piece<'p>)]) -> Result<(), Unfit> {
         let Leaf { one, item } = member.leaf;
-        if member.writing == Writing::Repeated && member.leaf.is_list(pieces.len()) {
-            self.builder.begin(false).map_err(refused)?;
-            for piece in pieces {
-                self.value(piece, item, &member.contents, 2)?;
+        let is_list = member.leaf.is_list(pieces.len());
+        match (member.writing, pieces) {
+            (Writing::Separated(separator), [(_, _, piece)]) => self.separated(piece, member, separator),
+            (Writing::Repeated, [(_, _, piece)]) if !is_list => self.value(piece, one, &member.contents, 1),
+            (Writing::Repeated, [(_, _, piece)]) if member.leaf.is_whole(piece.bytes) => self.value(piece, item, &member.contents, 1),
+            (Writing::Repeated, pieces) if is_list => {
+                self.builder.begin(false).map_err(refused)?;
+                for (_, _, piece) in pieces {
+                    self.value(piece, item, &member.contents, 2)?;
+                }
+                self.builder.end().map_err(refused)
             }
-            return self.builder.end().map_err(refused);
-        }
-        let mut pieces = pieces;
-        match (pieces.next(), pieces.next()) {
-            (Some(piece), None) if let Writing::Separated(separator) = member.writing => self.separated(piece, member, separator),
-            (Some(piece), None) => self.value(piece, one, &member.contents, 1),
             _ => Err(refused(Malformed::Twice)),
         }
     }

@@ -104,6 +104,12 @@ impl<'p> Form<'p, '_> {
     }
 
     fn leaf(&mut self, leaf: Leaf, fields: &[Field<'p>]) -> Result<(), Unfit> {
+        if let [field] = fields
+            && leaf.is_list(1)
+            && leaf.is_whole(field.pair.value.as_bytes())
+        {
+            return self.value(leaf.item, &field.pair.value, 1);
+        }
         if leaf.is_list(fields.len()) {
             self.builder.begin(false).map_err(refused)?;
             fields.iter().try_for_each(|field| self.value(leaf.item, &field.pair.value, 2))?;

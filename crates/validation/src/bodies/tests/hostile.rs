@@ -160,6 +160,6 @@ fn a_refused_body_costs_about_what_a_good_one_costs() {
             best = (best.0.min(time(&good, true)), best.1.min(time(&bad, false)));
             best.1 < best.0 * 2
         };
-        assert!((3..60).any(is_cheap), "{content_type} {best:?}");
+        assert!((0..60).any(is_cheap), "{content_type} {best:?}");
     }
 }

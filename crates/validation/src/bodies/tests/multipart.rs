@@ -42,7 +42,7 @@ fn each_part_is_read_as_its_schema_says() {
         (vec![("id", "1"), ("tags", "1")], "type /tags/0"),
         (vec![("id", "1"), ("home", "{\"zip\":1}")], "type /home/zip"),
         (vec![("id", "1"), ("home", "{")], "json /home"),
-        (vec![("id", "1"), ("all", "[]")], "type /all/0"),
+        (vec![("id", "1"), ("all", "1")], "type /all/0"),
         (vec![("id", "1"), ("secret", "1")], "additionalProperties"),
     ] {
         assert_eq!(judge.told(TYPE, named(&bad)), [told], "{bad:?}");
@@ -227,6 +227,27 @@ fn parts_without_names_are_a_sequence() {
     assert!(each.told(mixed, parts(&[(json, "{\"id\":1}")])).is_empty());
     assert_eq!(each.told(mixed, parts(&[(json, "{\"id\":1}"), (json, "{}")])), ["required /1"]);
     assert_eq!(each.told(mixed, parts(&[(json, "{\"id\":1}"), (text, "{}")])), ["content-type /1"]);
+}
+
+#[test]
+fn a_list_of_objects_may_be_one_json_value() {
+    let schema = json!({"properties": {"all": {"type": "array", "maxItems": 2, "items": {"type": "object"}},
+        "rows": {"type": "array", "items": {"type": "array", "maxItems": 1}}}});
+    let judge = judge(schema.clone(), &[]);
+    for good in [vec![("all", " [{},{}]")], vec![("all", "{}"), ("all", "{}")], vec![("all", "[]")], vec![("rows", "[1]"), ("rows", "[]")]]
+    {
+        assert!(judge.told(TYPE, named(&good)).is_empty(), "{good:?}");
+    }
+    for (bad, told) in [
+        (vec![("all", "[{},{},{}]")], "maxItems /all"),
+        (vec![("all", "[{}]"), ("all", "{}")], "type /all/0"),
+        (vec![("rows", "[[1],[2]]")], "maxItems /rows/0"),
+    ] {
+        assert_eq!(judge.told(TYPE, named(&bad)), [told], "{bad:?}");
+    }
+    let form = Judge::one("application/x-www-form-urlencoded", schema);
+    assert_eq!(form.told("application/x-www-form-urlencoded", "all=[{},{},{}]"), ["maxItems /all"]);
+    assert!(form.told("application/x-www-form-urlencoded", "all=[{},{}]").is_empty());
 }
 
 /// As `collectionFormat` of OpenAPI 2.0 has them.
