@@ -135,9 +135,9 @@ fn changed_compressed_bodies_are_judged_without_harm() {
     hostile("application/json", Some("gzip"), &[gzip(VALUE.replace("SECRET", SECRET).as_bytes())], &all);
 }
 
-/// The longest way to a refusal is the last value that is wrong.
+/// The longest way to a refusal is the last value that is wrong. A schema is gone through once more to say what it is.
 #[test]
-fn a_refused_body_costs_about_what_a_good_one_costs() {
+fn a_refused_body_costs_no_more_than_a_few_good_ones() {
     let items = |last: &str| format!("[{}{last}]", "{\"id\":1,\"name\":\"x\",\"tags\":[\"a\",\"b\"]},".repeat(2_000));
     let lines = |last: &str| format!("{}{last}", "{\"id\":1,\"name\":\"x\",\"tags\":[\"a\",\"b\"]}\n".repeat(2_000));
     let document = |last: &str| format!("<r><id>1</id><kids>{}</kids>{last}</r>", "<kids><id>1</id></kids>".repeat(2_000));
@@ -158,7 +158,7 @@ fn a_refused_body_costs_about_what_a_good_one_costs() {
         let mut best = (Duration::MAX, Duration::MAX);
         let is_cheap = |_| {
             best = (best.0.min(time(&good, true)), best.1.min(time(&bad, false)));
-            best.1 < best.0 * 2
+            best.1 < best.0 * 5
         };
         assert!((0..60).any(is_cheap), "{content_type} {best:?}");
     }

@@ -130,6 +130,8 @@ fn what_two_readers_could_take_apart_differently_is_refused() {
         text.replace("\r\n", "\n"),
         text.replace("1\r\n--b0und", "1\n--b0und"),
         text.replace("1\r\n--b0und", "1\r--b0und"),
+        text.replace("\r\n1", "\r\nx\n--b0und\r\ny"),
+        text.replace("\r\n1", "\r\nx\r--b0und--y"),
         text.replace("--b0und--", "--b0und"),
         text.replace("--b0und--", "--b0undx--"),
         text.replace("--b0und\r\nC", "--b0und \r\nC"),

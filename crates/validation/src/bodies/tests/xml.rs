@@ -88,6 +88,9 @@ fn a_list_has_nothing_but_its_items() {
     {
         assert_eq!(judge.told(XML, bad), ["xml"], "{bad}");
     }
+    let unnamed = Judge::one(XML, json!({"properties": {"n": {"type": "array", "xml": {"wrapped": true}}}}));
+    assert!(unnamed.told(XML, "<r><n><n>1</n></n></r>").is_empty());
+    assert_eq!(unnamed.told(XML, "<r><n><i>1</i></n></r>"), ["xml"]);
     assert_eq!(judge.told(XML, "<r><n/><n/></r>"), ["duplicate-name"]);
     assert_eq!(judge.told(XML, "<r><n><i>1</i><i>x</i></n></r>"), ["type /n/1"]);
 }
