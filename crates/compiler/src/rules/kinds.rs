@@ -1,12 +1,14 @@
 //! What a value may be as a whole, as far as its schema says: a text, a list or an object.
 
+use std::collections::{HashMap, HashSet};
+
 use tollgate_document::Shape;
 
 use crate::input::sources::Sources;
 use crate::input::spot::Spot;
 
-/// References and alternatives that are followed.
-const DEPTH: usize = 16;
+/// References and alternatives in each other that are followed. Each schema is looked at once, by however many ways it is reached.
+const DEPTH: usize = 64;
 /// Members of an object that are looked at.
 const MEMBERS: usize = 1_000;
 
@@ -42,6 +44,9 @@ impl Kinds {
     }
 }
 
+/// A file, and a node in it.
+type Place = (usize, u32);
+
 /// A schema, or what stands for one: a parameter or items of 2.0.
 #[derive(Clone)]
 pub(super) struct Kind<'a> {
@@ -54,14 +59,29 @@ pub(super) struct Kind<'a> {
 impl<'a> Kind<'a> {
     /// What it allows. A schema that says nothing is about a text.
     pub(super) fn kinds(&self) -> Kinds {
-        match self.allowed(DEPTH) {
+        match self.allowed(DEPTH, &mut HashMap::new()) {
             Kinds::ANY => Kinds::SCALAR,
             kinds => kinds,
         }
     }
 
-    fn allowed(&self, depth: usize) -> Kinds {
+    fn allowed(&self, depth: usize, known: &mut HashMap<Place, Kinds>) -> Kinds {
         let Some(left) = depth.checked_sub(1) else { return Kinds::ANY };
+        if let Some(known) = known.get(&self.place()) {
+            return *known;
+        }
+        // One that leads to itself says nothing new there.
+        known.insert(self.place(), Kinds::ANY);
+        let kinds = self.allowed_anew(left, known);
+        known.insert(self.place(), kinds);
+        kinds
+    }
+
+    fn place(&self) -> Place {
+        (self.spot.file, self.spot.node.id())
+    }
+
+    fn allowed_anew(&self, left: usize, known: &mut HashMap<Place, Kinds>) -> Kinds {
         let mut kinds = match self.spot.node.get("type") {
             Some(list) if list.shape() == Shape::Array => {
                 list.items().filter_map(|name| name.as_str()).filter(|name| *name != "null").map(Kinds::named).fold(Kinds::NONE, Kinds::or)
@@ -76,17 +96,15 @@ impl<'a> Kind<'a> {
             kinds = kinds.and(of(value.shape()));
         }
         if let Some(target) = self.target() {
-            let target = target.allowed(left);
+            let target = target.allowed(left, known);
             kinds = if self.old { target } else { kinds.and(target) };
         }
         for all in self.branches("allOf") {
-            kinds = kinds.and(all.allowed(left));
+            kinds = kinds.and(all.allowed(left, known));
         }
         for keyword in ["oneOf", "anyOf"] {
-            let mut any = self.branches(keyword).map(|one| one.allowed(left)).peekable();
-            if any.peek().is_some() {
-                kinds = kinds.and(any.fold(Kinds::NONE, Kinds::or));
-            }
+            let any = self.branches(keyword).map(|one| one.allowed(left, known)).reduce(Kinds::or);
+            kinds = any.map_or(kinds, |any| kinds.and(any));
         }
         kinds
     }
@@ -106,29 +124,32 @@ impl<'a> Kind<'a> {
 
     /// The schema of items, if there is one.
     pub(super) fn items(&self) -> Option<Self> {
-        self.first(&|spot| spot.get("items").filter(|items| items.is(Shape::Object)), DEPTH)
+        self.first(&|spot| spot.get("items").filter(|items| items.is(Shape::Object)), DEPTH, &mut HashSet::new())
     }
 
     /// The members that are named, and their schemas; a name that several schemas have comes more than once.
     pub(super) fn members(&self) -> Vec<(&'a str, Self)> {
         let mut members = Vec::new();
-        self.gather(DEPTH, &mut members);
+        self.gather(DEPTH, &mut HashSet::new(), &mut members);
         members
     }
 
-    fn gather(&self, depth: usize, members: &mut Vec<(&'a str, Self)>) {
-        let Some(left) = depth.checked_sub(1) else { return };
+    fn gather(&self, depth: usize, seen: &mut HashSet<Place>, members: &mut Vec<(&'a str, Self)>) {
+        let Some(left) = depth.checked_sub(1).filter(|_| seen.insert(self.place())) else { return };
         if let Some(own) = self.spot.get("properties") {
             let named = own.node.entries().map(|(name, _)| name).collect::<Vec<_>>();
             let schemas = named.into_iter().filter_map(|name| Some((name, self.at(own.get(name)?))));
             members.extend(schemas.take(MEMBERS.saturating_sub(members.len())));
         }
-        self.inner().iter().for_each(|inner| inner.gather(left, members));
+        self.inner().iter().for_each(|inner| inner.gather(left, seen, members));
     }
 
-    fn first(&self, get: &dyn Fn(&Spot<'a>) -> Option<Spot<'a>>, depth: usize) -> Option<Self> {
-        let left = depth.checked_sub(1)?;
-        get(&self.spot).map(|spot| self.at(spot)).or_else(|| self.inner().iter().find_map(|inner| inner.first(get, left)))
+    fn first(&self, get: &dyn Fn(&Spot<'a>) -> Option<Spot<'a>>, depth: usize, seen: &mut HashSet<Place>) -> Option<Self> {
+        if let Some(found) = get(&self.spot) {
+            return Some(self.at(found));
+        }
+        let left = depth.checked_sub(1).filter(|_| seen.insert(self.place()))?;
+        self.inner().iter().find_map(|inner| inner.first(get, left, seen))
     }
 
     /// The schemas that say something of the same value.

@@ -1,12 +1,14 @@
 //! How a text is to be read where JSON has types and the message has none: parameters, forms, XML.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value;
 
 use super::library::Library;
 use crate::rules::SchemaNumber;
 
-/// References and alternatives that are followed.
-const DEPTH: usize = 16;
+/// References and alternatives in each other that are followed. Each schema is looked at once, by however many ways it is reached.
+const DEPTH: usize = 64;
 
 /// Types that a schema allows; a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,18 +87,29 @@ impl<'a> Shape<'a> {
 
     /// The types it allows.
     pub fn types(self) -> Types {
-        self.schema.map_or(Types::ANY, |schema| self.types_of(schema, DEPTH))
+        self.schema.map_or(Types::ANY, |schema| self.types_of(schema, DEPTH, &mut HashMap::new()))
     }
 
-    fn types_of(self, schema: &Value, depth: usize) -> Types {
+    fn types_of(self, schema: &Value, depth: usize, known: &mut HashMap<usize, Types>) -> Types {
         let Some(left) = depth.checked_sub(1) else { return Types::ANY };
+        if let Some(known) = known.get(&address(schema)) {
+            return *known;
+        }
+        // One that leads to itself says nothing new there.
+        known.insert(address(schema), Types::ANY);
+        let types = self.types_anew(schema, left, known);
+        known.insert(address(schema), types);
+        types
+    }
+
+    fn types_anew(self, schema: &Value, left: usize, known: &mut HashMap<usize, Types>) -> Types {
         let mut types = match schema.get("type") {
             Some(Value::String(name)) => Types::named(name),
             Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).map(Types::named).fold(Types(0), Types::or),
             _ => Types::ANY,
         };
         if let Some(target) = self.target(schema) {
-            types = types.and(self.types_of(target, left));
+            types = types.and(self.types_of(target, left, known));
         }
         if let Some(values) = schema.get("enum").and_then(Value::as_array) {
             types = types.and(values.iter().map(Types::of).fold(Types(0), Types::or));
@@ -105,13 +118,11 @@ impl<'a> Shape<'a> {
             types = types.and(Types::of(value));
         }
         for all in branches(schema, "allOf") {
-            types = types.and(self.types_of(all, left));
+            types = types.and(self.types_of(all, left, known));
         }
         for keyword in ["oneOf", "anyOf"] {
-            let mut any = branches(schema, keyword).map(|one| self.types_of(one, left)).peekable();
-            if any.peek().is_some() {
-                types = types.and(any.fold(Types(0), Types::or));
-            }
+            let any = branches(schema, keyword).map(|one| self.types_of(one, left, known)).reduce(Types::or);
+            types = any.map_or(types, |any| types.and(any));
         }
         types
     }
@@ -140,7 +151,7 @@ impl<'a> Shape<'a> {
 
     /// Tells two places apart, as long as the library is there.
     pub(crate) fn identity(self) -> usize {
-        self.schema.map_or(0, |schema| std::ptr::from_ref(schema).addr())
+        self.schema.map_or(0, address)
     }
 
     /// Whether something is said here.
@@ -157,27 +168,31 @@ impl<'a> Shape<'a> {
     pub fn names(self) -> Vec<&'a str> {
         let mut names = Vec::new();
         if let Some(schema) = self.schema {
-            self.gather(schema, DEPTH, &mut names);
+            self.gather(schema, DEPTH, &mut HashSet::new(), &mut names);
         }
         names
     }
 
-    fn gather(self, schema: &'a Value, depth: usize, names: &mut Vec<&'a str>) {
-        let Some(left) = depth.checked_sub(1) else { return };
+    fn gather(self, schema: &'a Value, depth: usize, seen: &mut HashSet<usize>, names: &mut Vec<&'a str>) {
+        let Some(left) = depth.checked_sub(1).filter(|_| seen.insert(address(schema))) else { return };
         let own = schema.get("properties").and_then(Value::as_object);
         names.extend(own.into_iter().flatten().map(|(name, _)| name.as_str()));
         for inner in self.inner(schema) {
-            self.gather(inner, left, names);
+            self.gather(inner, left, seen, names);
         }
     }
 
-    fn find(self, get: &dyn Fn(&'a Value) -> Option<&'a Value>) -> Self {
-        Self { schema: self.schema.and_then(|schema| self.search(schema, get, DEPTH)), ..self }
+    fn find(self, get: Get<'_, 'a>) -> Self {
+        Self { schema: self.schema.and_then(|schema| self.search(schema, get, DEPTH, &mut HashSet::new())), ..self }
     }
 
-    fn search(self, schema: &'a Value, get: &dyn Fn(&'a Value) -> Option<&'a Value>, depth: usize) -> Option<&'a Value> {
-        let left = depth.checked_sub(1)?;
-        get(schema).or_else(|| self.inner(schema).find_map(|inner| self.search(inner, get, left)))
+    fn search(self, schema: &'a Value, get: Get<'_, 'a>, depth: usize, seen: &mut HashSet<usize>) -> Option<&'a Value> {
+        let found = get(schema);
+        if found.is_some() {
+            return found;
+        }
+        let left = depth.checked_sub(1).filter(|_| seen.insert(address(schema)))?;
+        self.inner(schema).find_map(|inner| self.search(inner, get, left, seen))
     }
 
     /// The schemas that say something of the same value.
@@ -189,6 +204,14 @@ impl<'a> Shape<'a> {
     fn target(self, schema: &Value) -> Option<&'a Value> {
         self.library.follow(schema.get("$ref")?.as_str()?)
     }
+}
+
+/// What is looked for in a schema.
+type Get<'g, 'a> = &'g dyn Fn(&'a Value) -> Option<&'a Value>;
+
+/// Tells two schemas apart, as long as both are there.
+fn address(schema: &Value) -> usize {
+    std::ptr::from_ref(schema).addr()
 }
 
 fn branches<'a>(schema: &'a Value, keyword: &str) -> impl Iterator<Item = &'a Value> + use<'a> {

@@ -176,3 +176,15 @@ fn the_types_of_a_text_are_found_through_references_and_alternatives() {
     assert!(items.has(Types::NUMBER) && items.has(Types::INTEGER) && !items.has(Types::BOOLEAN));
     assert_eq!(Shape::of(&library, None).types(), Types::ANY);
 }
+
+/// Each schema has ten ways to the next: ten to the power of sixteen to the last.
+#[test]
+fn a_schema_that_is_reached_by_many_ways_is_looked_at_once() {
+    let ways = |number: u32| json!({"anyOf": vec![json!({"$ref": reference(number + 1)}); 10], "allOf": [{"$ref": reference(number)}]});
+    let mut schemas: Vec<Value> = (0..16).map(ways).collect();
+    schemas.push(json!({"type": "object", "properties": {"a": {"type": "integer"}}}));
+    let library = library(&schemas);
+    let shape = Shape::of(&library, Some(0));
+    assert_eq!((shape.types(), shape.names(), shape.member("a").is_known()), (Types::OBJECT, vec!["a"], true));
+    assert!(!shape.member("b").is_known() && shape.keyword("minLength").is_none());
+}

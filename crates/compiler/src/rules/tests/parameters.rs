@@ -221,6 +221,20 @@ fn kinds_are_found_through_references_and_alternatives() {
     assert_eq!((problems(Version::V30), problems(Version::V31)), (0, 1));
 }
 
+/// Each schema has ten ways to the next: ten to the power of sixteen to the last.
+#[test]
+fn a_schema_that_is_reached_by_many_ways_is_looked_at_once() {
+    let mut schemas =
+        "components:\n  schemas:\n    S16: {type: object, properties: {a: {type: array, items: {type: object}}}}\n".to_owned();
+    for number in 0..16 {
+        let ways = vec![format!("{{$ref: '#/components/schemas/S{}'}}", number + 1); 10].join(", ");
+        schemas.push_str(&format!("    S{number}: {{anyOf: [{ways}], allOf: [{{$ref: '#/components/schemas/S{number}'}}]}}\n"));
+    }
+    let read = read(&format!("{}{schemas}", operation("{name: n, in: query, schema: {$ref: '#/components/schemas/S0'}}")), Version::V31);
+    assert_eq!(read.brief(), [json!({"in": "query", "name": "a", "form": {"style": "form_explode"}})]);
+    assert_eq!(read.problems.len(), 1);
+}
+
 #[test]
 fn a_document_in_a_parameter_is_read_by_its_media_type() {
     let parameters = "{name: n, in: query, content: {application/json: {schema: {type: object}}}}\n{name: q, in: querystring, content: {text/plain: {}}}";
