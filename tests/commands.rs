@@ -278,13 +278,14 @@ fn shell_words(line: &str) -> Vec<String> {
 }
 
 /// What `curl` would ask: method, port, target, fields.
-fn curl(line: &str) -> (String, u16, String, Vec<String>) {
+fn curl(line: &str) -> (String, u16, String, Vec<String>, String) {
     let words = shell_words(line);
-    let (mut method, mut url, mut fields) = ("GET".to_owned(), String::new(), Vec::new());
+    let (mut method, mut url, mut fields, mut body) = ("GET".to_owned(), String::new(), Vec::new(), String::new());
     let mut rest = words.iter().skip(1);
     while let Some(word) = rest.next() {
         match word.as_str() {
             "-H" | "--header" => fields.push(rest.next().unwrap().clone()),
+            "-d" | "--data" => (method, body) = ("POST".to_owned(), rest.next().unwrap().clone()),
             "-X" | "--request" => method = rest.next().unwrap().clone(),
             other if other.starts_with("http://") => url = other.trim_start_matches("http://").to_owned(),
             other => assert!(other.starts_with('-'), "an unknown word in {line}"),
@@ -292,21 +293,23 @@ fn curl(line: &str) -> (String, u16, String, Vec<String>) {
     }
     let (authority, target) = url.split_once('/').unwrap();
     let port = authority.rsplit_once(':').unwrap().1.parse().unwrap();
-    (method, port, format!("/{target}"), fields)
+    (method, port, format!("/{target}"), fields, body)
 }
 
 #[test]
-fn the_demo_prints_requests_of_which_one_is_refused_and_one_comes_too_often_and_both_are_told_why() {
+fn the_demo_prints_requests_that_pass_or_are_told_why_they_do_not() {
     let mut child = Command::new(binary()).arg("demo").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let stdout = BufReader::new(child.stdout.take().unwrap());
-    let lines: Vec<String> = stdout.lines().map(Result::unwrap).filter(|line| line.starts_with("curl")).take(4).collect();
-    assert_eq!(lines.len(), 4, "{lines:?}");
+    let lines: Vec<String> = stdout.lines().map(Result::unwrap).filter(|line| line.starts_with("curl")).take(5).collect();
+    assert_eq!(lines.len(), 5, "{lines:?}");
     let ask = |line: &str| {
-        let (method, port, target, fields) = curl(line);
+        let (method, port, target, fields, body) = curl(line);
         until("the demo to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-        Client::connect(port).ask(&method, &target, &fields, b"").unwrap()
+        Client::connect(port).ask(&method, &target, &fields, body.as_bytes()).unwrap()
     };
+    let misfit = ask(&lines[4]);
+    assert!(misfit.status() == 400 && misfit.text().contains(r#""pointer":"/grams","rule":"type""#), "{}", misfit.text());
     let answers: Vec<_> = lines[..3].iter().map(|line| ask(line)).collect();
     let often: Vec<_> = (1..=6).map(|n| ask(&lines[3].replace("[1-6]", &n.to_string()))).collect();
     let over = often.iter().find(|answer| answer.status() == 429).expect("one comes too often");

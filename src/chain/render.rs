@@ -169,6 +169,8 @@ fn texts(reason: &Reason, detail: Option<&str>, auth_header: &str) -> (u16, &'st
         900_912 => hinted(401, "Invalid Format", "Make sure you have given the credentials in correct format with \":\" character"),
         900_913 => hinted(401, "Invalid Cookie is Provided", "Make sure you have given the valid cookie at the Server startup"),
         900_917 => hinted(401, "Invalid Authentication scheme", "API can not be used with this authentication scheme"),
+        400 => (400, "Bad Request", detail.unwrap_or(reason.title).to_owned()),
+        500 => (500, "Bad Response", detail.unwrap_or(reason.title).to_owned()),
         101_503 => (500, "Runtime Error", "Error connecting to the back end".to_owned()),
         101_504 => (500, "Runtime Error", "Connection timed out".to_owned()),
         _ => (reason.status, reason.title, detail.unwrap_or(reason.title).to_owned()),

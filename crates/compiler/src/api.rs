@@ -15,7 +15,7 @@ use crate::input::sources::short;
 use crate::input::spot::Spot;
 use crate::model::{self, Definition, PathItem};
 use crate::policies::{self, Policies, UNLIMITED};
-use crate::rules::Rules;
+use crate::rules::{self, Rules};
 use crate::{paths::template, security};
 
 /// What all APIs of a project share.
@@ -232,11 +232,13 @@ impl<'a> Assembly<'_, 'a> {
         declared.interceptors(&self.definition.root, Level::Api, problems);
         declared.interceptors(spot, Level::Operation, problems);
         self.throttle(spot, &mut declared);
-        self.rules(item, operation, &mut declared);
         for level in item.levels.iter().rev() {
             demands.generic(level, &mut self.project.problems);
         }
         demands.generic(spot, &mut self.project.problems);
+        if !demands.switches_off(rules::FILTER) {
+            self.rules(item, operation, &mut declared);
+        }
         Operation {
             id,
             method: operation.method.clone(),

@@ -49,6 +49,12 @@ impl Demands {
         }
     }
 
+    /// Whether a filter is told to look neither at requests nor at answers.
+    pub(crate) fn switches_off(&self, filter: &str) -> bool {
+        let demand = self.0.iter().rev().find(|demand| demand.filter == filter);
+        demand.is_some_and(|demand| ["request", "response"].iter().all(|way| demand.settings[way] == "off"))
+    }
+
     fn merge(&mut self, filter: &str, settings: Value, source: Source) {
         match self.0.iter_mut().rev().find(|d| d.filter == filter) {
             Some(demand) => {

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use tollgate_filter_api::{
-    AnswerCx, AnswerUse, BodyUse, Call, ChunkCx, Counter, Cx, DoneCx, Env, Fault, Filter, Flow, MetricDoc, Posture, Problem, Reason,
+    AnswerCx, AnswerUse, BodyUse, Bytes, Call, ChunkCx, Counter, Cx, DoneCx, Env, Fault, Filter, Flow, MetricDoc, Posture, Problem, Reason,
     RequestChunkCx, RequestHead, ResponseCx, UpstreamCx,
 };
-use tollgate_validation::{Broken, Direction, Finding, Library, Which, rules::OperationRules};
+use tollgate_validation::{
+    Broken, Direction, Finding, Library, Which,
+    ledger::{Ledger, Record, Records},
+    rules::OperationRules,
+};
 
 use crate::{
     answers::Answers,
     config::{Codes, Config, Mode, Unknown},
-    message::Label,
+    message::{Judge, LARGE, Label},
     reasons,
     request::Requests,
     watch::{Copy, Room},
@@ -28,6 +32,7 @@ pub struct Validate {
     bytes: usize,
     room: Arc<Room>,
     counters: Counters,
+    records: Records,
     env: Env,
 }
 
@@ -97,6 +102,7 @@ impl Filter for Validate {
                 reported: env.metrics.counter("validate_reported_total", None),
                 unjudged: env.metrics.counter("validate_unjudged_total", None),
             },
+            records: Records::new(Ledger::of(env)?, declared),
             env: env.clone(),
         })
     }
@@ -119,14 +125,16 @@ impl Filter for Validate {
         if self.response == Mode::Enforce { self.answers.held(self.bytes) } else { None }
     }
 
-    async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
+    async fn on_request(&self, mut cx: Cx<'_, Self>) -> Result<Flow, Fault> {
         if self.request == Mode::Off {
             return Ok(Flow::Next(()));
         }
+        let record = self.records.of(&cx.call.operation);
+        record.request();
         let mut findings = Vec::new();
-        let unknown = self.requests.judge_head(cx.req, cx.call, &mut findings, &mut |_| {});
+        let unknown = self.requests.judge_head(cx.req, cx.call, &mut findings, &mut |parameter| record.parameter(parameter));
         if self.requests.body.is_some() {
-            self.judge_body(&cx, &mut findings).await;
+            self.judge_body(&mut cx, record, &mut findings).await;
         }
         Ok(self.end_request(findings, unknown, cx.call))
     }
@@ -147,13 +155,14 @@ impl Filter for Validate {
         if let Some(which) = label.which(&declared.judge.bodies)
             && !cx.body.is_empty()
         {
-            findings.extend(declared.judge.judge(which, &label, cx.body.bytes(), &self.env).await);
+            let record = self.records.of(&cx.call.operation);
+            findings.extend(self.judge(&declared.judge, which, &label, cx.body.bytes(), (Direction::Answer, record)).await);
         }
         if findings.is_empty() {
             return Ok(Flow::Next(()));
         }
         self.counters.refused.inc();
-        self.note(&findings, Direction::Answer, cx.call);
+        self.note(&findings, Direction::Answer, true, cx.call);
         Ok(Flow::Stop(reasons::answer(&findings, self.codes)))
     }
 
@@ -193,14 +202,35 @@ impl Filter for Validate {
 
 impl Validate {
     /// Judges the body when it is there, or has it watched.
-    async fn judge_body(&self, cx: &Cx<'_, Self>, findings: &mut Vec<Finding>) {
+    async fn judge_body(&self, cx: &mut Cx<'_, Self>, record: &Record, findings: &mut Vec<Finding>) {
         let label = Label::of(cx.req.fields());
         let Some((body, which)) = self.requests.which(&label, cx.call.has_body, findings) else { return };
+        record.body(which.rule());
         match &cx.body {
             Some(bytes) if bytes.is_empty() => body.missing(findings),
-            Some(bytes) => findings.extend(body.judge.judge(which, &label, bytes.bytes(), &self.env).await),
+            Some(bytes) => {
+                let about = (Direction::Request, record);
+                findings.extend(self.judge(&body.judge, which, &label, bytes.bytes(), about).await);
+            }
+            None if self.request == Mode::Report && which.is_judged() => {
+                let copy = Copy::new(self.bytes, &self.room);
+                cx.state.request = Some(Box::new(Watching { label, which, status: 0, copy }));
+            }
             None => {}
         }
+    }
+
+    /// What is wrong with a body that is there.
+    async fn judge(&self, judge: &Judge, which: Which, label: &Label, body: &Bytes, about: (Direction, &Record)) -> Vec<Finding> {
+        if body.len() < LARGE { self.now(judge, which, label, body, about) } else { judge.beside(which, label, body, &self.env).await }
+    }
+
+    fn now(&self, judge: &Judge, which: Which, label: &Label, body: &[u8], (direction, record): (Direction, &Record)) -> Vec<Finding> {
+        judge.now(which, label, body, &|schema, value| {
+            if record.sampled() {
+                record.visit(direction, schema, value);
+            }
+        })
     }
 
     fn end_request(&self, mut findings: Vec<Finding>, unknown: bool, call: &Call) -> Flow {
@@ -212,18 +242,19 @@ impl Validate {
             return Flow::Next(());
         }
         self.counters.refused.inc();
-        self.note(&findings, Direction::Request, call);
+        self.note(&findings, Direction::Request, true, call);
         findings.truncate(tollgate_validation::MOST);
         Flow::Stop(reasons::request(&findings, self.codes))
     }
 
     /// A body that was watched, now that it is over.
-    fn watched(&self, watching: &Watching, judge: Option<&crate::message::Judge>, direction: Direction, call: &Call) {
+    fn watched(&self, watching: &Watching, judge: Option<&Judge>, direction: Direction, call: &Call) {
         if watching.copy.is_given_up() {
             self.counters.unjudged.inc();
         }
         let (Some(judge), Some(body)) = (judge, watching.copy.whole()) else { return };
-        let findings = if body.is_empty() { Vec::new() } else { judge.now(watching.which, &watching.label, body) };
+        let about = (direction, self.records.of(&call.operation));
+        let findings = if body.is_empty() { Vec::new() } else { self.now(judge, watching.which, &watching.label, body, about) };
         if !findings.is_empty() {
             self.report(&findings, direction, call);
         }
@@ -231,10 +262,13 @@ impl Validate {
 
     fn report(&self, findings: &[Finding], direction: Direction, call: &Call) {
         self.counters.reported.inc();
-        self.note(findings, direction, call);
+        self.note(findings, direction, false, call);
     }
 
-    fn note(&self, _findings: &[Finding], _direction: Direction, _call: &Call) {}
+    fn note(&self, findings: &[Finding], direction: Direction, refused: bool, call: &Call) {
+        let record = self.records.of(&call.operation);
+        findings.iter().for_each(|finding| record.finding(direction, refused, finding, call.now, &call.request_id));
+    }
 }
 
 /// What cannot be enforced does not start.

@@ -7,10 +7,10 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use tollgate_filter_api::{Bytes, Env, HeaderValue};
-use tollgate_validation::{Bodies, BodyLimits, Finding, Part, Which};
+use tollgate_validation::{Bodies, BodyLimits, Finding, Part, Schema, Which, json::Tree};
 
 /// Bytes from which on a body is judged beside the requests.
-const LARGE: usize = 256 << 10;
+pub const LARGE: usize = 256 << 10;
 
 /// What stands in a head about the body.
 #[derive(Clone, Debug, Default)]
@@ -57,25 +57,22 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// What is wrong with a body.
-    pub fn now(&self, which: Which, label: &Label, body: &[u8]) -> Vec<Finding> {
-        self.bodies.judge(which, label.content_type(), label.encoding.as_deref(), body, &self.limits, Part::Body)
+    /// What is wrong with a body. `seen` is called with a value that fits.
+    pub fn now(&self, which: Which, label: &Label, body: &[u8], seen: &dyn Fn(&Schema, &Tree<'_>)) -> Vec<Finding> {
+        self.bodies.judge_seen(which, label.content_type(), label.encoding.as_deref(), body, &self.limits, Part::Body, seen)
     }
 
-    /// The same, on another thread when the body is large and there is one free.
-    pub async fn judge(&self, which: Which, label: &Label, body: &Bytes, env: &Env) -> Vec<Finding> {
-        if body.len() < LARGE {
-            return self.now(which, label, body);
-        }
+    /// The same for a large body, on another thread when one is free.
+    pub async fn beside(&self, which: Which, label: &Label, body: &Bytes, env: &Env) -> Vec<Finding> {
         let found = Arc::new(Mutex::new(None));
         let (this, label_too, bytes, place) = (self.clone(), label.clone(), body.clone(), found.clone());
         let work = move || {
-            let judged = this.now(which, &label_too, &bytes);
+            let judged = this.now(which, &label_too, &bytes, &|_, _| {});
             *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
             true
         };
         env.world.judge(Box::new(work)).await;
         let judged = found.lock().unwrap_or_else(PoisonError::into_inner).take();
-        judged.unwrap_or_else(|| self.now(which, label, body))
+        judged.unwrap_or_else(|| self.now(which, label, body, &|_, _| {}))
     }
 }

@@ -41,7 +41,8 @@ impl Requests {
         (direction, unknown_query): (Option<Direction>, Unknown),
         limits: &Arc<BodyLimits>,
     ) -> Result<Self, Broken> {
-        let parameters = Parameters::compile(&rules.parameters, template, library, direction)?;
+        let mut parameters = Parameters::compile(&rules.parameters, template, library, direction)?;
+        parameters.know(rules.known_query.iter().map(String::as_str));
         let body = match &rules.body {
             Some(rule) => {
                 let bodies = Bodies::compile(&rule.content, library, direction)?;

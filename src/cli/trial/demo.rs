@@ -26,12 +26,13 @@ use crate::{
 
 /// Default address.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
-/// Whoever has no token may come five times a minute.
-const THROTTLE: &str = "  - throttle:\n      policies: { guests: { requests: 5, per: 1m, algorithm: gcra } }\n      anonymous: guests\n";
+/// What the demo shows besides: bodies are held to the definition, and whoever has no token may come five times a minute.
+const MORE: &str =
+    "  - validate\n  - throttle:\n      policies: { guests: { requests: 5, per: 1m, algorithm: gcra } }\n      anonymous: guests\n";
 /// How long the printed token is good.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
-/// Try the gateway: sample backends, a key made on the spot, four requests.
+/// Try the gateway: sample backends, a key made on the spot, five requests.
 ///
 /// Needs nothing but this binary. Ctrl-C ends it; nothing is left behind.
 #[derive(Debug, clap::Args)]
@@ -60,7 +61,7 @@ pub(in crate::cli) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     let sample = Sample::new(parcels.address()?, rates.address()?);
     let issuer = Issuer::new()?;
     let key = issuer.key_file()?;
-    let text = issuer::config(Addresses { listen, grpc: None, admin }, &key.path(), "off") + THROTTLE;
+    let text = issuer::config(Addresses { listen, grpc: None, admin }, &key.path(), "off") + MORE;
     let config = ConfigSource::Text { name: "demo".to_owned(), text, base: std::env::temp_dir() };
     let gateway = Gateway::load(Arc::new(sample), config, FILTERS)?;
     std::thread::spawn(move || backend::serve(vec![parcels, rates]));
@@ -110,6 +111,9 @@ fn announce(listen: SocketAddr, token: &str, format: Format) {
         format!("curl -i {base}/parcels/42"),
         format!("curl -i {base}/rates"),
         format!("curl -i '{base}/rates?[1-6]'"),
+        format!(
+            "curl -i -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{{\"to\":\"Oslo\",\"grams\":\"heavy\"}}' {base}/parcels"
+        ),
     ];
     let said = match format {
         Format::Json => print_json(&json!({ "gateway": format!("http://{listen}"), "token": token, "requests": requests })),
@@ -119,8 +123,9 @@ fn announce(listen: SocketAddr, token: &str, format: Format) {
              Is refused, and says why: there is no token.\n{}\n\n\
              Endpoints per resource: same API, another backend, open to everybody.\n{}\n\n\
              Comes too often: without a token five requests pass at once. The next is told when to come again.\n{}\n\n\
+             Is not what the definition says: `grams` is to be a number. The answer names the place and the rule.\n{}\n\n\
              The token by itself:\n{token}\n\nCtrl-C ends it; nothing is left behind.",
-            requests[0], requests[1], requests[2], requests[3]
+            requests[0], requests[1], requests[2], requests[3], requests[4]
         )),
     };
     if let Err(failure) = said {

@@ -18,6 +18,11 @@ pub(super) fn body<'a>(context: &Context<'_, 'a>, operation: &Spot<'a>, bundle: 
     if context.version == Version::V20 {
         return old::body(context, operation, bundle);
     }
+    // 3.0 says of these that a body "shall be ignored".
+    if context.version == Version::V30 && ["get", "head", "delete"].iter().any(|method| operation.pointer.ends_with(&format!("/{method}")))
+    {
+        return None;
+    }
     let spot = context.sources.follow(operation.get("requestBody")?).ok()?;
     let content = content(context, &spot, Way::Request, bundle);
     let required = spot.node.get("required").and_then(|required| required.as_bool()) == Some(true);

@@ -65,7 +65,7 @@ impl<'a> Rules<'a> {
         let answers = answers::read(&context, &operation.spot, &mut self.bundle);
         let parameters = reading(&context, &mut self.bundle, Way::Request, |reader| reader.parameters(item, operation));
         let template = item.template.to_owned();
-        OperationRules { template, known_query: Vec::new(), parameters, body, answers }
+        OperationRules { template, known_query: credentials(&context), parameters, body, answers }
     }
 
     /// Every schema that was asked for, and what is wrong with some.
@@ -104,6 +104,17 @@ fn reading<'a, T>(
     let found = read(&mut parameters::Reader { sources, version, number: &mut number, problems: &mut problems });
     bundle.problems.append(&mut problems);
     found
+}
+
+/// Names in the query under which the definition has credentials.
+fn credentials(context: &Context<'_, '_>) -> Vec<String> {
+    let schemes = match context.version {
+        Version::V20 => context.root.get("securityDefinitions"),
+        _ => context.root.get("components").and_then(|components| components.get("securitySchemes")),
+    };
+    let schemes = schemes.iter().flat_map(|schemes| schemes.entries().collect::<Vec<_>>());
+    let in_query = schemes.filter_map(|(_, scheme)| context.sources.follow(scheme).ok());
+    in_query.filter(|scheme| scheme.text("in").as_deref() == Some("query")).filter_map(|scheme| scheme.text("name")).collect()
 }
 
 /// Puts a problem at `file:line`.

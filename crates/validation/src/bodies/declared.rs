@@ -21,6 +21,8 @@ use crate::{
 /// A media type, or a range of them.
 #[derive(Debug)]
 pub(super) struct Declared {
+    /// Among the rules.
+    pub place: usize,
     pub range: Range,
     /// What the schema allows.
     pub types: Types,
@@ -43,10 +45,12 @@ pub(super) struct Message<'m> {
     pub bytes: &'m [u8],
     pub limits: &'m BodyLimits,
     pub part: Part,
+    /// Told of a whole value that fits.
+    pub seen: &'m dyn Fn(&Schema, &Tree<'_>),
 }
 
 impl Declared {
-    pub(super) fn compile(rule: &MediaRule, library: &Library, direction: Option<Direction>) -> Result<Self, Broken> {
+    pub(super) fn compile(place: usize, rule: &MediaRule, library: &Library, direction: Option<Direction>) -> Result<Self, Broken> {
         let broken = |message: String| Broken { message, source: rule.source.clone(), at: None };
         let range = Range::parse(&rule.range).ok_or_else(|| broken(format!("`{}` is no media type", rule.range)))?;
         let shape = Shape::of(library, rule.schema);
@@ -58,6 +62,7 @@ impl Declared {
         let leaf =
             if rule.item_schema.is_some() { Leaf::of(Shape::of(library, rule.item_schema), None).one } else { Leaf::of(shape, None).item };
         Ok(Self {
+            place,
             types,
             source: rule.source.clone(),
             schema: compiled(rule.schema)?,
@@ -116,8 +121,12 @@ impl Declared {
     }
 
     fn judge_value(&self, value: &Tree<'_>, message: &Message<'_>) -> Result<Vec<Finding>, Unfit> {
-        let refused = self.schema.as_deref().filter(|schema| !schema.is_valid(value));
-        Ok(refused.map_or_else(Vec::new, |schema| schema.findings(value, message.part)))
+        let Some(schema) = &self.schema else { return Ok(Vec::new()) };
+        if !schema.is_valid(value) {
+            return Ok(schema.findings(value, message.part));
+        }
+        (message.seen)(schema, value);
+        Ok(Vec::new())
     }
 
     fn items<'s>(&'s self, message: &Message<'s>) -> Items<'s> {

@@ -28,9 +28,9 @@ use self::{
 };
 use crate::{
     finding::{Finding, Part},
-    json,
+    json::{self, Tree},
     rules::MediaRule,
-    schema::{Broken, Direction, Library, Types},
+    schema::{Broken, Direction, Library, Schema, Types},
 };
 
 /// What a body may have at most.
@@ -65,6 +65,7 @@ pub struct Bodies {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Which {
     declared: usize,
+    rule: usize,
     notation: Notation,
     is_judged: bool,
 }
@@ -74,6 +75,11 @@ impl Which {
     pub fn is_judged(self) -> bool {
         self.is_judged
     }
+
+    /// Its place among the rules.
+    pub fn rule(self) -> usize {
+        self.rule
+    }
 }
 
 impl Bodies {
@@ -82,7 +88,8 @@ impl Bodies {
     /// # Errors
     /// What is no media type, or has a schema that cannot be compiled.
     pub fn compile(rules: &[MediaRule], library: &Library, direction: Option<Direction>) -> Result<Self, Broken> {
-        let mut declared = rules.iter().map(|rule| Declared::compile(rule, library, direction)).collect::<Result<Vec<_>, _>>()?;
+        let compiled = rules.iter().enumerate().map(|(place, rule)| Declared::compile(place, rule, library, direction));
+        let mut declared = compiled.collect::<Result<Vec<_>, _>>()?;
         declared.sort_by_key(|one| std::cmp::Reverse(one.range.precision()));
         let ranges: Vec<&str> = rules.iter().map(|rule| rule.range.as_str()).collect();
         Ok(Self { declared, expected: format!("must be {}", ranges.join(" or ")) })
@@ -108,7 +115,7 @@ impl Bodies {
         if found.range.is_wide() && notation == Notation::Opaque && !found.types.has(Types::STRING) {
             return None;
         }
-        Some(Which { declared, notation, is_judged: found.is_judged(notation) })
+        Some(Which { declared, rule: found.place, notation, is_judged: found.is_judged(notation) })
     }
 
     /// What is to be said of a message whose media type is not declared; its rule is `content-type`.
@@ -132,9 +139,31 @@ impl Bodies {
         limits: &BodyLimits,
         part: Part,
     ) -> Vec<Finding> {
+        self.judge_seen(which, content_type, content_encoding, bytes, limits, part, &|_, _| {})
+    }
+
+    /// The same; `seen` is called with a whole value that fits, and its schema.
+    #[allow(clippy::too_many_arguments)]
+    pub fn judge_seen(
+        &self,
+        which: Which,
+        content_type: Option<&str>,
+        content_encoding: Option<&str>,
+        bytes: &[u8],
+        limits: &BodyLimits,
+        part: Part,
+        seen: &dyn Fn(&Schema, &Tree<'_>),
+    ) -> Vec<Finding> {
         let Some(declared) = self.declared.get(which.declared).filter(|_| which.is_judged) else { return Vec::new() };
-        let message =
-            Message { notation: which.notation, content_type: content_type.unwrap_or_default(), content_encoding, bytes, limits, part };
+        let message = Message {
+            notation: which.notation,
+            content_type: content_type.unwrap_or_default(),
+            content_encoding,
+            bytes,
+            limits,
+            part,
+            seen,
+        };
         declared.judge(&message).unwrap_or_else(|unfit| vec![unfit.finding(part).by(declared.source.clone())])
     }
 }
