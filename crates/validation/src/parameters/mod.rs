@@ -29,6 +29,8 @@ use crate::{
     json::Limits,
 };
 
+static COOKIE: HeaderName = HeaderName::from_static("cookie");
+
 /// The parameters of an operation, or the fields of an answer.
 #[derive(Debug, Default)]
 pub struct Parameters {
@@ -93,7 +95,7 @@ impl Parameters {
             field.judge(request.head.get_all(&field.name), judging);
         }
         if !self.cookies.is_empty() {
-            fields::cookies(&self.cookies, request.head.get_all(&HeaderName::from_static("cookie")), judging);
+            fields::cookies(&self.cookies, request.head.get_all(&COOKIE), judging);
         }
         unknown
     }
