@@ -6,7 +6,8 @@
 //! A text is taken apart before its escapes are decoded, so that `a%2Cb` is one item, and it is decoded once. Where a schema leaves open
 //! what a text is, it is read as the narrowest type that fits, then as a string. It protects against parameters that two readers
 //! understand differently: one that is repeated though it is no list, broken escapes, bytes that are not UTF-8, objects with a name twice.
-//! It does not protect against an upstream that takes queries apart in another way than OpenAPI says: at `;`, or with `%2C` as a comma.
+//! It does not protect against an upstream that takes queries apart in another way than OpenAPI says: at `;`, with `%2C` as a comma, or with
+//! `n[]` for a list whose name is `n`.
 
 mod build;
 mod compile;

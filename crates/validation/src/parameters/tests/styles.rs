@@ -206,4 +206,8 @@ fn a_member_that_is_a_list_is_repeated() {
     let rule = rule(Place::Query, Style::FormExplode);
     reads(&rule, &pageable, "sort=a,asc&page=1&sort=b", &json!({"page": 1, "sort": ["a,asc", "b"]}));
     refuses(&rule, &pageable, "sort=a&page=1&page=2", "repeated");
+    // One text is a text where that is allowed.
+    let either = json!({"type": "object", "properties": {"id": {"oneOf": [{"type": "integer"}, {"type": "array", "minItems": 2, "items": {"type": "integer"}}]}}});
+    reads(&rule, &either, "id=1", &json!({"id": 1}));
+    reads(&rule, &either, "id=1&id=2", &json!({"id": [1, 2]}));
 }
