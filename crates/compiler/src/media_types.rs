@@ -104,5 +104,6 @@ impl<'a> Reader<'_, 'a> {
 }
 
 fn content<'a>(node: &Node<'a>) -> Names<'a> {
-    node.get("content").iter().flat_map(Node::entries).take(MAX).map(|(name, _)| name).collect()
+    let names = node.get("content");
+    names.iter().flat_map(Node::entries).take(MAX).map(|(name, _)| name).filter(|name| name.contains('/')).collect()
 }

@@ -15,6 +15,8 @@ pub struct Config {
     pub response: Mode,
     /// What is done with parameters in the query that the definition does not name.
     pub unknown_query: Unknown,
+    /// What is done with a body where the definition has none.
+    pub undeclared_body: Unknown,
     /// What is done with members that go the other way only: `readOnly` ones in requests, `writeOnly` ones in answers.
     pub other_way: Unknown,
     /// Which status and code a refusal has.
@@ -29,6 +31,7 @@ impl Default for Config {
             request: Mode::Enforce,
             response: Mode::Off,
             unknown_query: Unknown::default(),
+            undeclared_body: Unknown::default(),
             other_way: Unknown::default(),
             codes: Codes::default(),
             limits: Limits::default(),
@@ -79,7 +82,7 @@ pub enum Codes {
 pub struct Limits {
     /// Bytes, as sent. Applies to bodies that are judged; `limits.body_bytes` of the gateway applies to all.
     pub body: ByteSize,
-    /// Bytes once it is decompressed.
+    /// Bytes once it is decompressed, if it is compressed.
     pub decompressed: ByteSize,
     /// How many times larger it may become by that.
     pub ratio: u32,

@@ -7,7 +7,7 @@ use tollgate_filter_api::{
     RequestChunkCx, RequestHead, ResponseCx, UpstreamCx,
 };
 use tollgate_validation::{
-    Broken, Direction, Finding, Library, Which,
+    Broken, Direction, Finding, Library, Part, Which,
     ledger::{Ledger, Record, Records},
     rules::OperationRules,
 };
@@ -26,6 +26,7 @@ pub struct Validate {
     request: Mode,
     response: Mode,
     codes: Codes,
+    undeclared_body: Unknown,
     unknown_query: Unknown,
     requests: Requests,
     answers: Answers,
@@ -76,7 +77,8 @@ impl Filter for Validate {
     type State = Watched;
 
     fn is_idle(config: &Config, declared: &OperationRules, _: &Env) -> bool {
-        let judges_requests = !declared.parameters.is_empty() || declared.body.is_some() || config.unknown_query != Unknown::Ignore;
+        let asks = [config.unknown_query, config.undeclared_body].iter().any(|asked| *asked != Unknown::Ignore);
+        let judges_requests = !declared.parameters.is_empty() || declared.body.is_some() || asks;
         let judges_answers = declared.answers.iter().any(|answer| !answer.headers.is_empty() || !answer.content.is_empty());
         !(judges_requests && config.request != Mode::Off || judges_answers && config.response != Mode::Off)
     }
@@ -92,6 +94,7 @@ impl Filter for Validate {
             request: config.request,
             response: config.response,
             codes: config.codes,
+            undeclared_body: config.undeclared_body,
             unknown_query: config.unknown_query,
             requests,
             answers,
@@ -136,7 +139,12 @@ impl Filter for Validate {
         if self.requests.body.is_some() {
             self.judge_body(&mut cx, record, &mut findings).await;
         }
-        Ok(self.end_request(findings, unknown, cx.call))
+        let mut only_told = usize::from(unknown && self.unknown_query == Unknown::Report);
+        if self.requests.body.is_none() && cx.call.has_body && self.undeclared_body != Unknown::Ignore {
+            findings.push(Finding::new(Part::Body, "content-type", "is there, and the definition has none"));
+            only_told += usize::from(self.undeclared_body == Unknown::Report);
+        }
+        Ok(self.end_request(findings, only_told, cx.call))
     }
 
     fn on_upstream(&self, cx: UpstreamCx<'_, Self>) -> Result<(), Fault> {
@@ -233,11 +241,12 @@ impl Validate {
         })
     }
 
-    fn end_request(&self, mut findings: Vec<Finding>, unknown: bool, call: &Call) -> Flow {
+    /// `only_told` of the findings are no reason to refuse.
+    fn end_request(&self, mut findings: Vec<Finding>, only_told: usize, call: &Call) -> Flow {
         if findings.is_empty() {
             return Flow::Next(());
         }
-        if unknown && self.unknown_query == Unknown::Report && findings.len() == 1 || self.request == Mode::Report {
+        if findings.len() == only_told || self.request == Mode::Report {
             self.report(&findings, Direction::Request, call);
             return Flow::Next(());
         }

@@ -22,6 +22,7 @@ pub const KIND: Kind = Kind::of::<Validate>(
         ("answers.yaml", include_str!("../cases/answers.yaml")),
         ("body.yaml", include_str!("../cases/body.yaml")),
         ("codes.yaml", include_str!("../cases/codes.yaml")),
+        ("limits.yaml", include_str!("../cases/limits.yaml")),
         ("parameters.yaml", include_str!("../cases/parameters.yaml")),
     ],
 );

@@ -24,6 +24,14 @@ pub const MEDIA_TYPE: Reason = Reason::refused(
      `Content-Encoding` is none that the gateway can read.",
 );
 
+pub const TOO_LARGE: Reason = Reason::refused(
+    "validate.too_large",
+    413,
+    400,
+    "The body is too large once it is decompressed",
+    "`Content-Encoding` was taken off the body, which became larger than `limits.decompressed`, or more than `limits.ratio` times as large.",
+);
+
 pub const ANSWER: Reason = Reason::refused(
     "validate.response",
     502,
@@ -48,17 +56,19 @@ pub const ANSWER_V30: Reason = Reason::refused(
     "The same as `validate.response`, where the codes of the reference product 3.0 are asked for.",
 );
 
-pub const ALL: &[Reason] = &[REQUEST, MEDIA_TYPE, ANSWER, REQUEST_V30, ANSWER_V30];
+pub const ALL: &[Reason] = &[REQUEST, MEDIA_TYPE, TOO_LARGE, ANSWER, REQUEST_V30, ANSWER_V30];
 
 /// Rules about what a body is said to be, before anybody reads it.
 const LABELS: [&str; 3] = ["content-type", "content-encoding", "charset"];
 
 /// The refusal of a request.
 pub fn request(findings: &[Finding], codes: Codes) -> Answer {
-    let labelled = findings.iter().all(|finding| LABELS.contains(&finding.rule.as_ref()));
+    let labelled = findings.iter().all(|finding| finding.pointer.is_empty() && LABELS.contains(&finding.rule.as_ref()));
+    let is_large = findings.iter().any(|finding| finding.rule == "size");
     let reason = match codes {
         Codes::Wso2V30 => &REQUEST_V30,
         Codes::Current if labelled => &MEDIA_TYPE,
+        Codes::Current if is_large => &TOO_LARGE,
         Codes::Current => &REQUEST,
     };
     let answer = reason.because(cause(findings, "request"));
@@ -74,6 +84,7 @@ pub fn answer(findings: &[Finding], codes: Codes) -> Answer {
 
 fn uri(reason: &'static Reason) -> &'static str {
     match reason.id {
+        "validate.too_large" => "urn:tollgate:reason:validate.too_large",
         "validate.media_type" => "urn:tollgate:reason:validate.media_type",
         "validate.request_unprocessable" => "urn:tollgate:reason:validate.request_unprocessable",
         _ => "urn:tollgate:reason:validate.request",
@@ -91,8 +102,8 @@ fn kind(finding: &Finding) -> CauseKind {
     match finding.rule.as_ref() {
         "required" => CauseKind::Missing,
         "duplicate-name" | "repeated" => CauseKind::Ambiguous,
-        "depth" | "values" | "string" | "number" | "decompressed" | "ratio" => CauseKind::OverLimit,
-        "json" | "utf-8" | "xml" | "form" | "multipart" | "encoding" => CauseKind::Malformed,
+        "depth" | "values" | "string" | "number" | "size" | "parts" => CauseKind::OverLimit,
+        "json" | "utf-8" | "xml" | "form" | "multipart" | "events" | "encoding" => CauseKind::Malformed,
         _ => CauseKind::NotAllowed,
     }
 }

@@ -18,21 +18,19 @@ pub(super) fn body<'a>(context: &Context<'_, 'a>, operation: &Spot<'a>, bundle: 
     if context.version == Version::V20 {
         return old::body(context, operation, bundle);
     }
-    // 3.0 says of these that a body "shall be ignored".
-    if context.version == Version::V30 && ["get", "head", "delete"].iter().any(|method| operation.pointer.ends_with(&format!("/{method}")))
-    {
-        return None;
-    }
     let spot = context.sources.follow(operation.get("requestBody")?).ok()?;
     let content = content(context, &spot, Way::Request, bundle);
+    // 3.0 says of these methods that a body "shall be ignored": nobody has to send one. One that is sent is what the author wrote.
+    let bodiless = ["get", "head", "delete"].iter().any(|method| operation.pointer.ends_with(&format!("/{method}")));
     let required = spot.node.get("required").and_then(|required| required.as_bool()) == Some(true);
+    let required = required && !(context.version == Version::V30 && bodiless);
     (required || !content.is_empty()).then(|| BodyRule { required, content, source: spot.written() })
 }
 
 /// Each media type of a `content`.
 pub(super) fn content<'a>(context: &Context<'_, 'a>, spot: &Spot<'a>, way: Way, bundle: &mut Bundle<'a>) -> Vec<MediaRule> {
     let Some(content) = spot.get("content") else { return Vec::new() };
-    let entries: Vec<_> = content.entries().take(MAX).collect();
+    let entries: Vec<_> = content.entries().filter(|(range, _)| range.contains('/')).take(MAX).collect();
     let mut rules = Vec::new();
     for (range, entry) in entries {
         let Ok(media) = context.sources.follow(entry) else { continue };

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use tollgate_filter_api::{Problem, Problems, Severity};
 use tollgate_validation::{
     Library,
-    rules::{OperationRules, Schemas},
+    rules::{OperationRules, ParameterRule, Place, Schemas},
 };
 
 use crate::input::sources::Sources;
@@ -64,6 +64,10 @@ impl<'a> Rules<'a> {
         let body = media::body(&context, &operation.spot, &mut self.bundle);
         let answers = answers::read(&context, &operation.spot, &mut self.bundle);
         let parameters = reading(&context, &mut self.bundle, Way::Request, |reader| reader.parameters(item, operation));
+        // Whoever sends a body in pieces cannot send it.
+        let mut parameters = parameters;
+        let length = |rule: &&mut ParameterRule| rule.place == Place::Header && rule.name.eq_ignore_ascii_case("content-length");
+        parameters.iter_mut().filter(length).for_each(|rule| rule.required = false);
         let template = item.template.to_owned();
         OperationRules { template, known_query: credentials(&context), parameters, body, answers }
     }

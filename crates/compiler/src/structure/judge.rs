@@ -346,6 +346,11 @@ impl<'a> Judge<'a> {
                 return;
             }
             self.within(key, value, |judge, value| {
+                if pattern == Key::Media && !key.contains('/') {
+                    let problem = Problem::warning("structure.media_type", format!("`{}` is no media type; nobody reads it", short(key)));
+                    judge.report(value, problem.hint("a media type reads `application/json`"));
+                    return;
+                }
                 judge.key(key, value, pattern);
                 judge.rule(value, rule);
             });
@@ -354,7 +359,7 @@ impl<'a> Judge<'a> {
 
     fn key(&mut self, key: &str, value: Node<'a>, pattern: Key) {
         let (good, expected) = match pattern {
-            Key::Any => (true, ""),
+            Key::Any | Key::Media => (true, ""),
             Key::Component => (text::is_component_key(key), "letters, digits, `.`, `-` and `_` only"),
             Key::Path => (key.starts_with('/'), "a path that begins with `/`"),
             Key::Status => (text::is_status(key, self.version == V20), "a status such as `200` or `4XX`, or `default`"),

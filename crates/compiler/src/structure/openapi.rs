@@ -154,7 +154,7 @@ pub(super) static PARAMETER: Shape = Shape {
         may("schema", V3, Schema),
         may("example", V3, Any),
         may("examples", V3, Map(Key::Any, &Ref(&EXAMPLE))),
-        may("content", V3, Map(Key::Any, &Ref(&MEDIA_TYPE))),
+        may("content", V3, Map(Key::Media, &Ref(&MEDIA_TYPE))),
     ],
     rest: Rest::Extensions,
     check: Some(rules::parameter),
@@ -173,7 +173,7 @@ static HEADER: Shape = Shape {
         may("schema", V3, Schema),
         may("example", V3, Any),
         may("examples", V3, Map(Key::Any, &Ref(&EXAMPLE))),
-        may("content", V3, Map(Key::Any, &Ref(&MEDIA_TYPE))),
+        may("content", V3, Map(Key::Media, &Ref(&MEDIA_TYPE))),
     ],
     rest: Rest::Extensions,
     check: Some(rules::header),
@@ -181,7 +181,7 @@ static HEADER: Shape = Shape {
 
 static REQUEST_BODY: Shape = Shape {
     name: "a request body",
-    fields: &[may("description", V3, Text), must("content", V3, Map(Key::Any, &Ref(&MEDIA_TYPE))), may("required", V3, Bool)],
+    fields: &[may("description", V3, Text), must("content", V3, Map(Key::Media, &Ref(&MEDIA_TYPE))), may("required", V3, Bool)],
     rest: Rest::Extensions,
     check: None,
 };
@@ -227,7 +227,7 @@ static RESPONSE: Shape = Shape {
         must("description", V3 & !V32, Text),
         may("description", V32, Text),
         may("headers", V3, Map(Key::Any, &Ref(&HEADER))),
-        may("content", V3, Map(Key::Any, &Ref(&MEDIA_TYPE))),
+        may("content", V3, Map(Key::Media, &Ref(&MEDIA_TYPE))),
         may("links", V3, Map(Key::Component, &Ref(&LINK))),
     ],
     rest: Rest::Extensions,

@@ -61,6 +61,8 @@ pub(crate) enum Key {
     Status,
     /// An HTTP method that the path item has no member for.
     Method,
+    /// A media type; what stands under another name is not looked at.
+    Media,
 }
 
 /// One member of an object.

@@ -30,6 +30,9 @@ pub(super) fn decoded<'a>(bytes: &'a [u8], field: Option<&str>, limits: &BodyLim
     let codings = field.map_or_else(|| Ok(Vec::new()), codings)?;
     let most = limits.decoded.min(bytes.len().saturating_mul(limits.ratio).max(SMALL));
     // What was applied last comes off first.
+    if codings.is_empty() && bytes.len() > limits.decoded {
+        return Err(too_large());
+    }
     codings.iter().rev().try_fold(Cow::Borrowed(bytes), |bytes, coding| Ok(Cow::Owned(inflated(*coding, &bytes, most)?)))
 }
 
@@ -48,6 +51,10 @@ fn codings(field: &str) -> Result<Vec<Coding>, Unfit> {
     if found.len() > MOST { Err(unknown) } else { Ok(found) }
 }
 
+fn too_large() -> Unfit {
+    Unfit::new("size", "is too large once it is decompressed")
+}
+
 fn inflated(coding: Coding, bytes: &[u8], most: usize) -> Result<Vec<u8>, Unfit> {
     let budget = most as u64 + 1;
     let mut out = Vec::with_capacity(bytes.len().saturating_mul(4).min(most));
@@ -60,7 +67,7 @@ fn inflated(coding: Coding, bytes: &[u8], most: usize) -> Result<Vec<u8>, Unfit>
         }
     };
     if out.len() > most {
-        return Err(Unfit::new("size", "is too large once it is decompressed"));
+        return Err(too_large());
     }
     match left {
         Ok([]) => Ok(out),
