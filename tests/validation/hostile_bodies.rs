@@ -141,22 +141,16 @@ fn p99(mut times: Vec<Duration>) -> Duration {
     times[times.len() * 99 / 100]
 }
 
-#[test]
-fn ordinary_requests_hardly_notice_hostile_bodies() {
-    let Some(folder) = shared_cases("11-bodies") else { return };
-    let bodies = bodies(&folder);
-    let world = world();
-    let gateway = &world.gateway;
-    ordinary(gateway, 200, &AtomicBool::new(true));
+/// p99 of ordinary requests alone and beside hostile ones, and by how much the process grew meanwhile.
+fn beside(gateway: &Gateway, bodies: &[Hostile]) -> (Duration, Duration, u64) {
     let alone = p99(ordinary(gateway, 1000, &AtomicBool::new(true)));
     let before = gateway.memory_bytes();
     let stop = AtomicBool::new(false);
     let (beside, peak) = thread::scope(|scope| {
         let times = scope.spawn(|| ordinary(gateway, 1000, &stop));
-        let mut peak = 0;
-        let mut rounds = 0;
-        while rounds < 3 || (!times.is_finished() && rounds < 20 && peak < before + GROWTH) {
-            for hostile in &bodies {
+        let (mut peak, mut rounds) = (before, 0);
+        while rounds < 3 || (!times.is_finished() && rounds < 20) {
+            for hostile in bodies {
                 let _ = send(gateway, hostile, usize::MAX);
                 peak = gateway.memory_bytes().max(peak);
             }
@@ -165,12 +159,29 @@ fn ordinary_requests_hardly_notice_hostile_bodies() {
         }
         (times.join().unwrap(), peak)
     });
-    let (count, beside) = (beside.len(), p99(beside));
-    println!(
-        "p99 of ordinary requests: {alone:?} alone, {beside:?} of {count} beside hostile ones; peak growth {} KiB",
-        peak.saturating_sub(before) >> 10
-    );
-    assert!(peak.saturating_sub(before) <= GROWTH, "grew by {} bytes", peak - before);
-    // The goal is twice; whoever else computes on this machine is measured too.
-    assert!(beside <= (alone * 4).max(Duration::from_millis(20)), "{alone:?} became {beside:?}");
+    (alone, p99(beside), peak - before)
+}
+
+/// The goal is twice. Both the gateway, which is not optimized here, and its clients share this machine with other tests.
+const AT_MOST: u32 = 4;
+
+#[test]
+fn ordinary_requests_hardly_notice_hostile_bodies() {
+    let Some(folder) = shared_cases("11-bodies") else { return };
+    let bodies = bodies(&folder);
+    let world = world();
+    let gateway = &world.gateway;
+    ordinary(gateway, 200, &AtomicBool::new(true));
+    let mut calm = false;
+    // Whoever else computes here makes one measurement worse, never better.
+    for attempt in 1..=3 {
+        let (alone, beside, grown) = beside(gateway, &bodies);
+        println!("attempt {attempt}: p99 {alone:?} alone, {beside:?} beside hostile bodies; the process grew by {} KiB", grown >> 10);
+        assert!(grown <= GROWTH, "grew by {grown} bytes");
+        calm = beside <= alone * AT_MOST;
+        if calm {
+            break;
+        }
+    }
+    assert!(calm, "see above");
 }
