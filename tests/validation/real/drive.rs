@@ -82,6 +82,8 @@ fn tried(definition: &Definition, method: &str, path: &str, item: &Value, operat
         asked.fields = written.fields;
         match (body, value) {
             (Some((name, _)), Some(value)) => asked.field(format!("Content-Type: {name}")).body(value.to_string()),
+            // As clients say that nothing comes (RFC 9110 §8.6).
+            _ if matches!(method, "PUT" | "POST" | "PATCH") => asked.field("Content-Length: 0"),
             _ => asked,
         }
     };

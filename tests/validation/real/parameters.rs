@@ -103,7 +103,9 @@ impl Definition {
 /// Whether a request can have it: not every description knows what a field's name is.
 fn is_written(declared: &Value) -> bool {
     let name = declared["name"].as_str().unwrap_or_default().to_ascii_lowercase();
-    declared["in"] != "header" || !(name.is_empty() || RESERVED.contains(&name.as_str()))
+    // The last are for a platform before the gateway to say; from clients they are taken away.
+    let reserved = name.is_empty() || RESERVED.contains(&name.as_str()) || name.starts_with("x-vercel-");
+    declared["in"] != "header" || !reserved
 }
 
 fn is_flat(value: &Value) -> bool {
