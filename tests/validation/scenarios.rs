@@ -17,8 +17,15 @@ const EXPLAINED: [(&str, &str); 2] = [
         "content-negotiation/E2E-Accept-Content-Negotiation.invalid.oas3.txt",
         "406 says what a mock server can make up; what an upstream can make, it says itself",
     ),
-    ("validate-path-params/path-param-with-colon-simple.oas3.txt", "the definition is none: a media type that is a text does not build"),
+    (
+        "validate-body-params/multipart-form-data-allow-reserved-fail.oas3.txt",
+        "nothing is escaped in parts of multipart, and `allowReserved` SHALL be ignored there (OpenAPI 3.0.3)",
+    ),
 ];
+
+/// What is said to be a definition and is none.
+const NO_DEFINITION: [(&str, &str); 1] =
+    [("validate-path-params/path-param-with-colon-simple.oas3.txt", "one of its media types is a text, and it does not build")];
 
 /// The Digest scheme has no filter.
 const WAIVED: [&str; 1] = ["http_digest"];
@@ -54,6 +61,11 @@ fn scenarios(text: &str) -> (Vec<Scenario>, usize) {
         let document = Document::parse("api.yaml", line["openapi"].as_str().unwrap().as_bytes(), &Limits::default());
         let definition = document.unwrap_or_else(|problems| panic!("{id}: {problems:?}")).value();
         if definition["openapi"].is_null() && definition["swagger"].is_null() {
+            others += 1;
+            continue;
+        }
+        if let Some((_, why)) = NO_DEFINITION.iter().find(|(known, _)| *known == id) {
+            println!("{id} is left out: {why}");
             others += 1;
             continue;
         }
@@ -99,7 +111,7 @@ fn chain(folder: &Folder, issuer: &Issuer) -> Value {
         { "basic_auth": { "users": { "test": { "hash": format!("@sha256:{{{}}}", digest("test")) } } } },
         { "api_key": { "keys": keys } },
         "authorize",
-        "validate",
+        { "validate": { "undeclared_body": "refuse" } },
     ])
 }
 

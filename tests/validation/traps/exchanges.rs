@@ -182,3 +182,21 @@ fn what_two_readers_would_read_in_two_ways_is_refused_and_big_numbers_stay_as_th
     let wrong = world.differences(&asked);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn a_body_that_nobody_declared_streams_through_or_is_refused_as_the_setting_says() {
+    let operation = json!({ "responses": { "200": { "description": "ok" } } });
+    let definition = definition("3.0.3", json!({ "/x": { "post": operation } })).to_string();
+    let ask = |undeclared: &str| {
+        let world = World::settings(&definition, &json!({ "chain": [{ "validate": { "undeclared_body": undeclared } }] }));
+        let empty = world.ask(Asked::new("empty", "POST", "/x").field("Content-Type: text/plain"));
+        assert!(empty.passed(), "{empty:?}");
+        (world.ask(Asked::new("full", "POST", "/x").body("text")), world)
+    };
+    assert!(ask("ignore").0.passed());
+    let (reported, world) = ask("report");
+    assert!(reported.passed(), "{reported:?}");
+    world.gateway.metric_reaches("tollgate_validate_reported_total", 1.0);
+    let (refused, _world) = ask("refuse");
+    assert!(refused.refused() && refused.status() == 415, "{refused:?}");
+}
