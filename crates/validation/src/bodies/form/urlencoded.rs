@@ -21,6 +21,8 @@ pub(in crate::bodies) struct Pair<'a> {
     value: Cow<'a, str>,
     /// The value as it was sent.
     raw: &'a str,
+    /// There is no `=`.
+    bare: bool,
 }
 
 /// A pair, and to which member it belongs.
@@ -48,7 +50,7 @@ pub(in crate::bodies) fn read<'a>(bytes: &'a [u8], limits: &BodyLimits) -> Resul
             return Err(Unfit::of(Malformed::Over(Over::Values), "form"));
         }
         let (name, raw) = pair.split_once('=').unwrap_or((pair, ""));
-        let pair = Pair { name: decoded(name)?, value: decoded(raw)?, raw };
+        let pair = Pair { name: decoded(name)?, value: decoded(raw)?, raw, bare: name.len() == pair.len() };
         charset::check_named(&pair.name, pair.value.as_bytes())?;
         pairs.push(pair);
     }
@@ -61,6 +63,10 @@ pub(in crate::bodies) fn read<'a>(bytes: &'a [u8], limits: &BodyLimits) -> Resul
 /// What has no value by the rules for its member.
 pub(in crate::bodies) fn tree<'p>(pairs: &'p [Pair<'p>], members: &'p Members, limits: &Limits) -> Result<Tree<'p>, Unfit> {
     let mut fields: Vec<Field<'p>> = pairs.iter().map(|pair| Field::of(pair, members)).collect();
+    // JSON, or any text, that is called a form would else be one that has nothing but an unknown name.
+    if fields.iter().any(|field| field.owner == UNKNOWN && field.pair.bare) {
+        return Err(Unfit::new("form", "has a text that is neither a name with a value nor the name of a member"));
+    }
     // Those of a member side by side, in the order in which they were sent.
     fields.sort_by_key(|field| (field.owner, field.inner));
     let mut form = Form { builder: Builder::new(limits), limits };
