@@ -53,8 +53,8 @@ fn operations(root: &Value) -> Vec<(String, String, &Value, &Value)> {
 /// The JSON that an operation takes: media type and schema.
 fn body<'a>(definition: &'a Definition, method: &str, operation: &'a Value) -> Result<Option<(&'a str, &'a Value)>, String> {
     let body = definition.resolve(&operation["requestBody"]);
-    // 3.0 gives a body of GET no meaning, and one of DELETE as little; descriptions that have one for DELETE mean it.
-    if definition.old && method == "GET" {
+    // There 3.0 says that a body is ignored.
+    if definition.old && matches!(method, "GET" | "DELETE") {
         return Ok(None);
     }
     let json = body["content"].as_object().into_iter().flatten().find(|(name, _)| name.contains("json"));

@@ -63,9 +63,9 @@ pub(in crate::bodies) fn read<'a>(bytes: &'a [u8], limits: &BodyLimits) -> Resul
 /// What has no value by the rules for its member.
 pub(in crate::bodies) fn tree<'p>(pairs: &'p [Pair<'p>], members: &'p Members, limits: &Limits) -> Result<Tree<'p>, Unfit> {
     let mut fields: Vec<Field<'p>> = pairs.iter().map(|pair| Field::of(pair, members)).collect();
-    // JSON, or any text, that is called a form would else be one that has nothing but an unknown name.
-    if fields.iter().any(|field| field.owner == UNKNOWN && field.pair.bare) {
-        return Err(Unfit::new("form", "has a text that is neither a name with a value nor the name of a member"));
+    // JSON, or any text, that is called a form would else be one that has nothing but unknown names.
+    if !fields.is_empty() && fields.iter().all(|field| field.owner == UNKNOWN && field.pair.bare) {
+        return Err(Unfit::new("form", "has neither a name with a value nor the name of a member"));
     }
     // Those of a member side by side, in the order in which they were sent.
     fields.sort_by_key(|field| (field.owner, field.inner));
