@@ -18,7 +18,7 @@ pub struct Config {
     /// What is done with a body where the definition has none.
     pub undeclared_body: Unknown,
     /// What is done with members that go the other way only: `readOnly` ones in requests, `writeOnly` ones in answers.
-    pub other_way: Unknown,
+    pub other_way: OtherWay,
     /// Which status and code a refusal has.
     pub codes: Codes,
     /// What a body may have at most, whatever the definition says.
@@ -32,7 +32,7 @@ impl Default for Config {
             response: Mode::Off,
             unknown_query: Unknown::default(),
             undeclared_body: Unknown::default(),
-            other_way: Unknown::default(),
+            other_way: OtherWay::default(),
             codes: Codes::default(),
             limits: Limits::default(),
         }
@@ -61,6 +61,17 @@ pub enum Unknown {
     /// It is counted and shown to the operator.
     Report,
     /// The message is refused, where messages are refused at all.
+    Refuse,
+}
+
+/// What is done with a member that goes the other way only.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum OtherWay {
+    /// Nothing: OpenAPI only says that it should not be sent.
+    #[default]
+    Ignore,
+    /// The message does not fit.
     Refuse,
 }
 

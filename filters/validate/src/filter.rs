@@ -14,7 +14,7 @@ use tollgate_validation::{
 
 use crate::{
     answers::Answers,
-    config::{Codes, Config, Mode, Unknown},
+    config::{Codes, Config, Mode, OtherWay, Unknown},
     message::{Judge, LARGE, Label},
     reasons,
     request::Requests,
@@ -85,7 +85,7 @@ impl Filter for Validate {
 
     fn build(config: Config, declared: OperationRules, env: &Env) -> Result<Self, Problem> {
         let library = env.declared.get::<Library>()?;
-        let refused = |direction| (config.other_way == Unknown::Refuse).then_some(direction);
+        let refused = |direction| (config.other_way == OtherWay::Refuse).then_some(direction);
         let limits = Arc::new(config.limits.of_bodies());
         let how = (refused(Direction::Request), config.unknown_query);
         let requests = Requests::compile(&declared, &declared.template, &library, how, &limits).map_err(unenforceable)?;

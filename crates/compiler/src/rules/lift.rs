@@ -211,7 +211,12 @@ impl<'a> Lifting<'_, 'a> {
         }
         // What is declared beside these, or in one of them, is known in all of them.
         if let Some(inner) = spot.get("allOf") {
-            lifted.insert("allOf".to_owned(), self.list(&inner, hidden));
+            let mut all = inner.items().map(|inner| self.schema(&inner, hidden)).collect::<Vec<_>>();
+            // What is there already comes last: pointers into the definition's own list stay what they are.
+            if let Some(Value::Array(known)) = lifted.remove("allOf") {
+                all.extend(known);
+            }
+            lifted.insert("allOf".to_owned(), Value::Array(all));
         }
         for key in MAPS {
             if let Some(inner) = spot.get(key) {

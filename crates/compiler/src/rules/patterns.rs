@@ -17,7 +17,44 @@ pub(super) fn lift(spot: &Spot<'_>, lifted: &mut Map<String, Value>, problems: &
         let message = format!("the pattern `{}` is no ECMA-262 pattern with the flag `u`", short(pattern));
         problems.push(spot.warning("schema.pattern", message).hint(format!("it is taken for `{}`", short(&strict))));
     }
-    lifted.insert("pattern".to_owned(), json!(strict));
+    let Some((any_number, least, most)) = counted(&strict) else {
+        lifted.insert("pattern".to_owned(), json!(strict));
+        return;
+    };
+    lifted.insert("pattern".to_owned(), json!(any_number));
+    let mut length = json!({ "minLength": least, "x-line": spot.node.line() });
+    if let Some(most) = most {
+        length["maxLength"] = json!(most);
+    }
+    // Beside the schema's own lengths, which may be others.
+    lifted.insert("allOf".to_owned(), json!([length]));
+}
+
+/// Repetitions from which on they are counted as a length: each would be compiled by itself, which takes megabytes for wide classes.
+const MANY: u64 = 16;
+
+/// `^x{n,m}$`, where `x` is one character, as `^x*$` with a length from `n` to `m`.
+fn counted(pattern: &str) -> Option<(String, u64, Option<u64>)> {
+    let inner = pattern.strip_prefix('^')?.strip_suffix("}$")?;
+    let (one, counts) = inner.rsplit_once('{')?;
+    let (least, most) =
+        counts.split_once(',').map_or((counts, Some(counts)), |(least, most)| (least, Some(most).filter(|most| !most.is_empty())));
+    let (least, most) = (least.parse::<u64>().ok()?, most.map(str::parse::<u64>).transpose().ok()?);
+    (is_one_character(one) && most.unwrap_or(least) > MANY).then(|| (format!("^{one}*$"), least, most))
+}
+
+/// Whether a pattern always takes one character.
+fn is_one_character(pattern: &str) -> bool {
+    let chars: Vec<char> = pattern.chars().collect();
+    match chars.first() {
+        Some('.') => chars.len() == 1,
+        Some('\\') => {
+            let is_class = matches!(chars.get(1), Some('d' | 'D' | 'w' | 'W' | 's' | 'S' | 'p' | 'P'));
+            is_class && escape(&chars, 0, &mut String::new()) == chars.len()
+        }
+        Some('[') => class(&chars, 0, &mut String::new()) == chars.len(),
+        _ => false,
+    }
 }
 
 /// The same pattern without what only the web's grammar allows (ECMA-262 annex B.1.2): a hyphen after a class in a class, a brace that
@@ -114,7 +151,32 @@ fn before_class(rest: &[char]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::rewritten;
+    use super::{counted, rewritten};
+
+    #[test]
+    fn many_repetitions_of_one_character_are_a_length() {
+        for (pattern, any_number, least, most) in [
+            ("^[\\p{L}\\p{M}]{1,256}$", "^[\\p{L}\\p{M}]*$", 1, Some(256)),
+            ("^.{3,1000}$", "^.*$", 3, Some(1000)),
+            ("^\\P{M}{20}$", "^\\P{M}*$", 20, Some(20)),
+            ("^[^\\]{]{17,}$", "^[^\\]{]*$", 17, None),
+        ] {
+            assert_eq!(counted(pattern), Some((any_number.to_owned(), least, most)), "{pattern}");
+        }
+        for other in [
+            "^[a-z]{1,16}$",
+            "^[a-z]{1,99}",
+            "[a-z]{1,99}$",
+            "^(ab){1,99}$",
+            "^ab{1,99}$",
+            "^[a][b]{1,99}$",
+            "^\\b{1,99}$",
+            "^[a-z]{x,99}$",
+            "^a|[b]{1,99}$",
+        ] {
+            assert_eq!(counted(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn what_only_the_web_allows_is_rewritten_and_the_rest_stays() {
