@@ -15,4 +15,4 @@ mod schema;
 
 pub use bodies::{Bodies, BodyLimits, Which};
 pub use finding::{Finding, MOST, Part};
-pub use schema::{Broken, Direction, Library, Schema, Shape, Types};
+pub use schema::{Broken, Direction, Library, PatternFault, Schema, Shape, Types, pattern_fault};

@@ -6,6 +6,8 @@
 use serde_json::{Map, Value, json};
 use tollgate_filter_api::Problem;
 
+use tollgate_validation::{PatternFault, pattern_fault};
+
 use crate::input::sources::short;
 use crate::input::spot::Spot;
 
@@ -17,17 +19,34 @@ pub(super) fn lift(spot: &Spot<'_>, lifted: &mut Map<String, Value>, problems: &
         let message = format!("the pattern `{}` is no ECMA-262 pattern with the flag `u`", short(pattern));
         problems.push(spot.warning("schema.pattern", message).hint(format!("it is taken for `{}`", short(&strict))));
     }
-    let Some((any_number, least, most)) = counted(&strict) else {
-        lifted.insert("pattern".to_owned(), json!(strict));
+    let counted = counted(&strict);
+    let compiled = counted.as_ref().map_or(&strict, |(any_number, ..)| any_number);
+    if let Some(fault) = pattern_fault(compiled) {
+        problems.push(unfit(spot, fault));
         return;
-    };
-    lifted.insert("pattern".to_owned(), json!(any_number));
+    }
+    lifted.insert("pattern".to_owned(), json!(compiled));
+    let Some((_, least, most)) = counted else { return };
     let mut length = json!({ "minLength": least, "x-line": spot.node.line() });
     if let Some(most) = most {
         length["maxLength"] = json!(most);
     }
     // Beside the schema's own lengths, which may be others.
     lifted.insert("allOf".to_owned(), json!([length]));
+}
+
+fn unfit(spot: &Spot<'_>, fault: PatternFault) -> Problem {
+    let pattern = short(spot.node.as_str().unwrap_or_default());
+    match fault {
+        PatternFault::Syntax => {
+            let problem = spot.error("schema.pattern", format!("`{pattern}` is no pattern of ECMA-262"));
+            problem.hint("escape brackets, braces and hyphens that mean themselves: `\\[`, `\\{`, `\\-`")
+        }
+        PatternFault::Costly => {
+            let problem = spot.error("schema.pattern", format!("the pattern `{pattern}` would cost minutes for one text"));
+            problem.hint("write `+` or `*` in place of what is repeated many times, and say by `maxLength` how long it may be")
+        }
+    }
 }
 
 /// Repetitions from which on they are counted as a length: each would be compiled by itself, which takes megabytes for wide classes.

@@ -22,9 +22,9 @@ use crate::{
 };
 
 /// Bytes of a compiled pattern. What is larger may take minutes for one text.
-const PATTERN_BYTES: usize = 256 << 10;
+pub(super) const PATTERN_BYTES: usize = 256 << 10;
 /// Steps of a pattern that looks back or around.
-const PATTERN_STEPS: usize = 20_000;
+pub(super) const PATTERN_STEPS: usize = 20_000;
 
 /// Which way a message goes, when members that belong to the other way are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

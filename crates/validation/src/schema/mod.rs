@@ -8,9 +8,11 @@ mod branches;
 mod explain;
 mod kept;
 mod library;
+mod pattern;
 mod shape;
 
 pub use library::{Broken, Direction, Library, Schema};
+pub use pattern::{PatternFault, pattern_fault};
 pub use shape::{Shape, Types};
 
 #[cfg(test)]
