@@ -6,6 +6,7 @@
 //! What it does not protect against: an upstream that reads a message in another way than its standard says.
 
 mod bodies;
+pub mod coverage;
 mod finding;
 pub mod json;
 pub mod ledger;
