@@ -11,6 +11,7 @@ mod brokers;
 mod commands;
 mod cookie;
 mod corpus;
+mod coverage;
 mod cors;
 mod discovery;
 mod discovery_dns;

@@ -52,6 +52,7 @@ enum Page {
     Revoke,
     Quotas,
     Upstreams,
+    Coverage,
     Blocks,
     Reload,
 }
@@ -67,6 +68,7 @@ fn page(path: &str) -> Option<Page> {
         "/revocations" => Page::Revoke,
         "/quotas" => Page::Quotas,
         "/upstreams" => Page::Upstreams,
+        "/coverage" => Page::Coverage,
         "/blocks" => Page::Blocks,
         "/reload" => Page::Reload,
         _ => return None,
@@ -78,7 +80,7 @@ pub async fn handle(method: &Method, path: &str, body: &[u8], view: &dyn AdminVi
     let Some(page) = page(path) else {
         return AdminResponse::refusal(
             StatusCode::NOT_FOUND,
-            "there are /livez, /readyz, /metrics, /plan, /artifact, /revocation, /revocations, /quotas, /blocks, /upstreams and /reload",
+            "there are /livez, /readyz, /metrics, /plan, /artifact, /revocation, /revocations, /quotas, /blocks, /upstreams, /coverage and /reload",
         );
     };
     let (fits, allow) = match page {
@@ -104,6 +106,7 @@ pub async fn handle(method: &Method, path: &str, body: &[u8], view: &dyn AdminVi
         Page::Revoke => changed(view.revoke(body.to_vec()).await),
         Page::Quotas => AdminResponse::json(StatusCode::OK, &view.quotas()),
         Page::Upstreams => AdminResponse::json(StatusCode::OK, &view.upstreams()),
+        Page::Coverage => AdminResponse::json(StatusCode::OK, &view.coverage()),
         Page::Blocks if is_change => changed(view.change_blocks(body.to_vec()).await),
         Page::Blocks => AdminResponse::json(StatusCode::OK, &view.blocks()),
         Page::Reload => reloaded(view.reload().await),

@@ -38,6 +38,8 @@ pub trait AdminView: Send + Sync {
     fn quotas(&self) -> Value;
     /// The endpoint groups, how their endpoints do, and since when.
     fn upstreams(&self) -> Value;
+    /// What traffic has used of the definitions, and what was found wrong.
+    fn coverage(&self) -> Value;
     /// Who is blocked at run time.
     fn blocks(&self) -> Value;
     /// Blocks callers and lets others go, and says how many there are.

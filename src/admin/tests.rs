@@ -75,6 +75,10 @@ impl AdminView for Gateway {
         json!([{ "group": "pets" }])
     }
 
+    fn coverage(&self) -> Value {
+        json!({ "operations": [] })
+    }
+
     fn blocks(&self) -> Value {
         json!([{ "user": "mallory" }])
     }
@@ -112,6 +116,7 @@ async fn each_page_answers_in_its_type() {
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "tollgate_connections 0\n"),
         ("/plan", "application/json", "{\"apis\":[]}\n"),
         ("/artifact", "application/json", "{\"digest\":\"aaaa\"}\n"),
+        ("/coverage", "application/json", "{\"operations\":[]}\n"),
         ("/readyz", "application/json", "{\"ready\":true,\"missing\":[]}\n"),
     ] {
         let answer = ask(&gateway, "GET", path, b"").await;

@@ -5,6 +5,7 @@
 
 mod build;
 mod check;
+mod coverage;
 mod docs;
 mod groups;
 mod init;
@@ -54,6 +55,7 @@ enum Command {
     Check(check::Args),
     Plan(plan::Args),
     Run(run::Args),
+    Coverage(coverage::Args),
     Dev(trial::dev::Args),
     Demo(trial::demo::Args),
     Key(key::Args),
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args, format),
         Command::Plan(args) => plan::run(&args, format),
         Command::Run(args) => run::run(&args, format),
+        Command::Coverage(args) => coverage::run(&args, format),
         Command::Dev(args) => trial::dev::run(&args, format),
         Command::Demo(args) => trial::demo::run(&args, format),
         Command::Key(args) => key::run(&args, format),

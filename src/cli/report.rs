@@ -58,7 +58,7 @@ pub(super) fn fail(failure: &Failure, format: Format) -> ExitCode {
 }
 
 /// Writes to standard error; when that is closed there is nobody left to tell.
-fn complain(text: &str) {
+pub(super) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 

@@ -16,6 +16,7 @@ use crate::chain::Waived;
 use super::{
     LimitCounters, Operations,
     series::{Maker, PREFIX},
+    statuses::Kept,
 };
 
 /// Label of a refusal whose reason was not announced at start; no client can add one.
@@ -43,6 +44,8 @@ pub struct Telemetry {
     pub(super) requests: IntCounterVec,
     pub(super) request_duration: HistogramVec,
     pub(super) upstream_duration: HistogramVec,
+    /// Exact statuses, by operation.
+    pub(super) statuses: Kept,
     registry: Registry,
     refusals: HashMap<&'static str, IntCounter>,
     refused_otherwise: IntCounter,
@@ -107,6 +110,7 @@ impl Telemetry {
             requests: make.counters("requests_total", "Requests, by operation and class of status", &["api", "operation", "code"]),
             request_duration: make.histograms("request_duration_seconds", "Time from a request's head to the end of its answer", &["api"]),
             upstream_duration: make.histograms("upstream_duration_seconds", "Time a request spent with upstreams", &["api"]),
+            statuses: Kept::default(),
             refusals: reasons.into_iter().map(|reason| (reason.id, refusals.with_label_values(&[reason.id]))).collect(),
             refused_otherwise: refusals.with_label_values(&[OTHER]),
             connections_total: make.counters("connections_total", "Client connections accepted", &["listener"]),

@@ -10,6 +10,7 @@ mod metrics;
 mod operations;
 mod process_log;
 mod series;
+mod statuses;
 
 pub use access_log::AccessLog;
 pub use line::{Line, timestamp};
@@ -18,6 +19,7 @@ pub use operations::{OperationMetrics, Operations};
 pub use process_log::{CLIENTS, ProcessLog};
 pub use prometheus::{Histogram, IntCounter, IntGauge};
 pub use series::LimitCounters;
+pub use statuses::{Counted, Statuses};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -10,7 +10,7 @@ use std::{
 use prometheus::{Histogram, IntCounter};
 use tollgate_plan::Plan;
 
-use super::Telemetry;
+use super::{Statuses, Telemetry};
 
 /// Values of the label `code`; the first is for connections that broke before an answer.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -29,6 +29,7 @@ pub struct OperationMetrics {
     api: Arc<Api>,
     id: String,
     codes: [OnceLock<IntCounter>; CLASSES.len()],
+    statuses: Arc<Statuses>,
 }
 
 /// What the operations of an API share.
@@ -49,14 +50,17 @@ impl fmt::Debug for OperationMetrics {
 impl Operations {
     pub(super) fn new(telemetry: Arc<Telemetry>, plan: &Plan) -> Self {
         let api = |label: String| Arc::new(Api { telemetry: telemetry.clone(), label, total: OnceLock::new(), upstream: OnceLock::new() });
+        let each = plan.apis.iter().flat_map(|api| api.operations.iter().map(move |operation| (api, operation)));
+        let mut statuses = telemetry.statuses.of(each).into_iter();
         let mut operations = Vec::new();
         let mut apis = Vec::new();
         for entry in &plan.apis {
             let shared = api(format!("{}:{}", entry.title, entry.version));
-            operations.extend(entry.operations.iter().map(|operation| OperationMetrics::new(&shared, &operation.id)));
-            apis.push(OperationMetrics::new(&shared, ""));
+            let counted = entry.operations.iter().zip(&mut statuses);
+            operations.extend(counted.map(|(operation, statuses)| OperationMetrics::new(&shared, &operation.id, statuses)));
+            apis.push(OperationMetrics::new(&shared, "", Arc::default()));
         }
-        Self { operations, apis, nowhere: OperationMetrics::new(&api(String::new()), "") }
+        Self { operations, apis, nowhere: OperationMetrics::new(&api(String::new()), "", Arc::default()) }
     }
 
     /// The operation of that flat number, counted over the APIs in the order of the Plan.
@@ -82,8 +86,13 @@ impl Operations {
 }
 
 impl OperationMetrics {
-    fn new(api: &Arc<Api>, id: &str) -> Self {
-        Self { api: api.clone(), id: id.to_owned(), codes: Default::default() }
+    fn new(api: &Arc<Api>, id: &str, statuses: Arc<Statuses>) -> Self {
+        Self { api: api.clone(), id: id.to_owned(), codes: Default::default(), statuses }
+    }
+
+    /// The exact statuses of answers, which outlive a reload as series do.
+    pub fn statuses(&self) -> &Statuses {
+        &self.statuses
     }
 
     /// Counts a request that ended: its status (0 when the connection broke before an answer), its whole time, and the time

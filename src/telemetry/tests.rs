@@ -1,6 +1,7 @@
 //! What a scrape shows, and what a line of the access log holds.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -11,7 +12,7 @@ use tollgate_plan::{Api, Operation, Plan, Source, Target, Transports};
 
 use crate::chain::{Explanation, Failure, Waived, gateway, undecided};
 
-use super::{LimitCounters, Line, Telemetry, line::timestamp};
+use super::{Counted, LimitCounters, Line, Operations, Statuses, Telemetry, line::timestamp};
 
 static EXPIRED: Reason = Reason::refused("jwt.expired", 401, 900_901, "Expired", "Get a new one.");
 
@@ -368,4 +369,46 @@ fn timestamps_know_the_calendar() {
     assert_eq!(at(1_735_689_599), "2024-12-31T23:59:59.000Z");
     assert_eq!(at(4_107_542_400), "2100-03-01T00:00:00.000Z");
     assert_eq!(timestamp(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00.000Z");
+}
+
+#[test]
+fn each_status_of_an_upstream_is_counted_by_itself_and_goes_on_after_a_reload() {
+    let telemetry = telemetry();
+    let old = telemetry.operations(&plan(&[("pets", &["list", "get"])]));
+    let ended = |operations: &Operations, index, answers: &[Option<u16>]| {
+        answers.iter().for_each(|answer| operations.operation(index).statuses().ended(*answer));
+    };
+    ended(&old, 0, &[Some(200), Some(418), None, Some(200)]);
+    ended(&old, 1, &[Some(500)]);
+    let new = telemetry.operations(&plan(&[("ants", &["list"]), ("pets", &["list"])]));
+    drop(old);
+    ended(&new, 1, &[Some(418)]);
+    let answers = BTreeMap::from([(200, 2), (418, 2)]);
+    assert_eq!(new.operation(1).statuses().counted(), Counted { answers, other: 0, own: 1 });
+    assert_eq!(new.operation(0).statuses().counted(), Counted::default());
+    // No configuration had it in between.
+    let again = telemetry.operations(&plan(&[("pets", &["get"])]));
+    assert_eq!(again.operation(0).statuses().counted(), Counted::default());
+}
+
+#[test]
+fn an_upstream_with_many_statuses_takes_no_more_room() {
+    let statuses = Statuses::default();
+    (100..1000).for_each(|status| statuses.ended(Some(status)));
+    let counted = statuses.counted();
+    assert_eq!(counted.answers.values().sum::<u64>() + counted.other, 900);
+    assert_eq!(counted.answers.len(), 14);
+}
+
+#[test]
+fn threads_that_see_a_status_first_at_the_same_time_count_it_once_each() {
+    let statuses = Statuses::default();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let statuses = &statuses;
+            scope.spawn(move || (0..1_000).for_each(|round| statuses.ended(Some(200 + (round + thread) % 10))));
+        }
+    });
+    let expected: BTreeMap<u16, u64> = (200..210).map(|status| (status, 800)).collect();
+    assert_eq!(statuses.counted().answers, expected);
 }

@@ -76,7 +76,10 @@ pub fn count(telemetry: &Telemetry, exchange: &Exchange) {
         Place::Api(index) => snapshot.metrics.api(index),
         Place::Nowhere => snapshot.metrics.nowhere(),
     };
-    metrics.ended(exchange.ending.status, exchange.begun.elapsed(), exchange.outbound().and_then(Outbound::duration));
+    let ending = &exchange.ending;
+    metrics.ended(ending.status, exchange.begun.elapsed(), exchange.outbound().and_then(Outbound::duration));
+    let is_of_upstream = ending.ended.is_none() && ending.status > 0 && exchange.outbound().is_some();
+    metrics.statuses().ended(is_of_upstream.then_some(ending.status));
     if let Some(ended) = &exchange.ending.ended {
         telemetry.refused(ended.reason.id);
     }

@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use arc_swap::ArcSwap;
@@ -20,9 +20,12 @@ use tollgate_filter_api::{Declared, Env, Kind, MetricDoc, Metrics, Problem, Prob
 
 use tollgate_throttling::{Change, ChangeError, Throttling};
 
+use tollgate_validation::ledger::{self, Ledger};
+
 use tollgate_revocations::{Book, Instruction, Journal, JournalError, RevokeError};
 
 use super::{
+    coverage,
     fixed::fixed,
     show,
     snapshot::{Kernel, Snapshot},
@@ -87,6 +90,8 @@ pub struct Gateway {
     pub quotas: Arc<Quotas>,
     /// The traffic manager, if there is one.
     pub traffic: Option<Arc<Traffic>>,
+    /// What traffic has used of definitions, and what was found wrong.
+    pub ledger: Arc<Ledger>,
     /// Where requests are logged.
     pub access_log: AccessLog,
     /// When it was loaded.
@@ -143,6 +148,8 @@ impl Gateway {
             declared: Declared::default(),
         };
         let quotas = Arc::new(Quotas::open(&loaded_config, &env)?);
+        let ledger = Arc::new(Ledger::default());
+        env.shared.offer(ledger::NAME, &ledger);
         traffic_manager::check(&loaded_config, &documents)?;
         let traffic = Traffic::new(&loaded_config.gateway.stores, &env)?;
         let own =
@@ -181,6 +188,7 @@ impl Gateway {
             revocations,
             quotas,
             traffic,
+            ledger,
             access_log,
             begun: Instant::now(),
             stores,
@@ -241,6 +249,7 @@ impl Gateway {
         self.kernel.discovery.prepare(&next.consumers(), &lookup);
         let next = Arc::new(next);
         self.current.store(next.clone());
+        coverage::forget(&self.ledger, &next.loaded.plan);
         self.kernel.discovery.serve(&next.consumers(), &lookup);
         Ok(generation)
     }
@@ -350,6 +359,11 @@ impl AdminView for Arc<Gateway> {
 
     fn upstreams(&self) -> Value {
         show::upstreams(&self.current())
+    }
+
+    fn coverage(&self) -> Value {
+        let since = SystemTime::now().checked_sub(self.begun.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH);
+        coverage::coverage(&self.current(), &self.ledger, since)
     }
 
     fn blocks(&self) -> Value {

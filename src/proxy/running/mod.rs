@@ -4,6 +4,7 @@
 //! anything for a single request but to hand out the current snapshot.
 
 mod client_certificates;
+mod coverage;
 mod discovered;
 mod faults;
 mod fixed;
