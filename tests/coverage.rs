@@ -1,7 +1,7 @@
 //! What of a definition traffic has used, from the first request to a definition that says so: the steps of `docs/coverage.md`.
 
 use serde_json::{Value, json};
-use tollgate_tests::{Gateway, Message, Project, Ran, Settings, Upstream, project::open_api, tollgate, until, upstream::Reply};
+use tollgate_tests::{Gateway, Message, Project, Ran, Reply, Settings, Upstream, project::open_api, tollgate, until};
 
 /// Answers by the last segment of the path, when that is a number.
 fn upstream() -> Upstream {
@@ -13,9 +13,11 @@ fn upstream() -> Upstream {
 }
 
 fn definition(endpoint: &str) -> Value {
-    let parameter = |place: &str, name: &str, kind: &str| json!({ "in": place, "name": name, "required": place == "path", "schema": { "type": kind } });
+    let parameter =
+        |place: &str, name: &str, kind: &str| json!({ "in": place, "name": name, "required": place == "path", "schema": { "type": kind } });
     let answers = json!({ "200": { "description": "ok" }, "404": { "description": "none" }, "5XX": { "description": "broken" } });
-    let pet = json!({ "type": "object", "required": ["name"], "properties": { "name": { "type": "string" }, "owner": { "type": "string" } } });
+    let pet =
+        json!({ "type": "object", "required": ["name"], "properties": { "name": { "type": "string" }, "owner": { "type": "string" } } });
     open_api(
         "/v1",
         endpoint,
@@ -91,7 +93,7 @@ fn apply(mut definition: Value, overlay: &Value) -> Value {
     for action in overlay["actions"].as_array().unwrap() {
         assert!(action.get("remove").is_none(), "{action}");
         let names = names(action["target"].as_str().unwrap());
-        let target = names.iter().fold(Some(&mut definition), |place, name| place?.get_mut(name.as_str()));
+        let target = names.iter().try_fold(&mut definition, |place, name| place.get_mut(name.as_str()));
         merge(target.unwrap_or_else(|| panic!("{action} has no target")), &action["update"]);
     }
     definition
@@ -114,7 +116,11 @@ fn a_status_that_is_not_declared_is_seen_and_an_overlay_declares_it() {
 
     let table = run(&gateway, &[]).ok().stdout;
     let row = table.lines().find(|line| line.starts_with("GET ")).unwrap();
-    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["GET", "/v1/pets/{id}", "4", "not", "looked", "at", "404", "429", "(1)", "0"], "{table}");
+    assert_eq!(
+        row.split_whitespace().collect::<Vec<_>>(),
+        ["GET", "/v1/pets/{id}", "4", "not", "looked", "at", "404", "429", "(1)", "0"],
+        "{table}"
+    );
 
     let file = gateway.folder.join("overlay.json");
     run(&gateway, &["--overlay", file.to_str().unwrap()]).ok();
@@ -123,14 +129,63 @@ fn a_status_that_is_not_declared_is_seen_and_an_overlay_declares_it() {
     let changed = apply(definition(&upstream.url()), &overlay);
     assert!(changed["paths"]["/pets/{id}"]["get"]["responses"]["429"]["description"].is_string());
     assert!(changed["paths"]["/pets/{id}"]["get"]["responses"]["404"].is_object());
-    let artifact = Project::new().definition("api.json", changed.to_string()).build(&[]);
-    assert_eq!(gateway.reload_with(&std::fs::read(artifact).unwrap()).status(), 200);
+    let project = Project::new().definition("api.json", changed.to_string());
+    assert_eq!(gateway.reload_with(&std::fs::read(project.build(&[])).unwrap()).status(), 200);
 
     // The new definition declares it, and what was counted before is counted still.
     let seen = operation(&gateway, "getPet");
     assert_eq!((&seen["undeclared"], &seen["requests"]), (&json!({}), &json!(4)));
     let ran = run(&gateway, &["--overlay", "-"]).ok();
     assert!(ran.stdout.is_empty() && ran.stderr.contains("nothing to overlay"), "{ran:?}");
+}
+
+#[test]
+fn parameters_bodies_members_and_findings_are_counted_where_requests_are_validated() {
+    let upstream = upstream();
+    let gateway = serving(&upstream, &json!([{ "validate": {} }]));
+    gateway.get("/v1/pets/200?limit=5");
+    gateway.get("/v1/pets/200");
+    let refused = gateway.send("GET", "/v1/pets/200?limit=secret", &[], b"");
+    assert_eq!(refused.status(), 400);
+    let json = ["Content-Type: application/json"];
+    assert_eq!(gateway.send("POST", "/v1/pets", &json, b"{\"name\":\"Rex\"}").status(), 200);
+    assert_eq!(gateway.send("POST", "/v1/pets", &json, b"{\"secret\":1}").status(), 400);
+
+    let seen = after(&gateway, "getPet", 3);
+    assert_eq!((&seen["judged"], &seen["not_answered_by_upstream"]), (&json!(3), &json!(1)));
+    let counts: Vec<_> = seen["parameters"].as_array().unwrap().iter().map(|one| (&one["name"], &one["requests"])).collect();
+    assert_eq!(counts, [(&json!("id"), &json!(3)), (&json!("limit"), &json!(2)), (&json!("verbose"), &json!(0))]);
+    assert_eq!(
+        seen["findings"],
+        json!([{ "direction": "request", "in": "query", "name": "limit", "rule": "type", "refused": 1, "reported": 0 }])
+    );
+    let last = &seen["last_findings"][0];
+    assert_eq!((&last["refused"], &last["rule"]), (&json!(true), &json!("type")), "{last}");
+    assert!(last["source"].as_str().unwrap().starts_with("api_definitions/api.json:") && last["time"].is_string(), "{last}");
+    let lines = gateway.log_of(5);
+    assert!(lines.iter().any(|line| line["request_id"] == last["request_id"] && line["status"] == 400), "{last} {lines:?}");
+
+    let added = after(&gateway, "addPet", 2);
+    let bodies: Vec<_> = added["bodies"].as_array().unwrap().iter().map(|one| (&one["media_type"], &one["requests"])).collect();
+    assert_eq!(bodies, [(&json!("application/json"), &json!(2)), (&json!("text/plain"), &json!(0))]);
+    let schema = &added["schemas"][0];
+    assert_eq!((&schema["direction"], &schema["bodies"], &schema["places"]), (&json!("request"), &json!(1), &json!(2)), "{schema}");
+    assert_eq!(schema["never_seen"][0]["pointer"], "/owner");
+    assert!(!gateway.admin("/coverage").text().contains("secret"));
+
+    let unused: Value = serde_json::from_str(&run(&gateway, &["--unused", "--format", "json"]).ok().stdout).unwrap();
+    let unused: Vec<_> = unused.as_array().unwrap().iter().map(|one| format!("{} {}", one["kind"], one["name"]).replace('"', "")).collect();
+    let expected = [
+        "body text/plain",
+        "member request /owner (1 sampled)",
+        "operation deletePet",
+        "parameter query verbose",
+        "answer 404",
+        "answer 5XX",
+    ];
+    assert_eq!(unused, expected);
+    let table = run(&gateway, &["--unused"]).ok().stdout;
+    assert!(table.contains("query verbose") && table.contains("api_definitions/api.json:"), "{table}");
 }
 
 #[test]
