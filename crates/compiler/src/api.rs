@@ -254,7 +254,7 @@ impl<'a> Assembly<'_, 'a> {
     /// What is said of the operation's messages. Those of gRPC are not described in a way that could be held against them.
     fn rules(&mut self, item: &PathItem<'a>, operation: &model::Operation<'a>, declared: &mut Declarations) {
         if !self.definition.grpc {
-            let rules = self.project.rules.operation(&self.definition.root, self.definition.version, item, operation);
+            let rules = self.project.rules.operation(self.definition, item, operation);
             declared.rules(&rules, operation.spot.source());
         }
     }

@@ -42,6 +42,12 @@ pub const URI: &str = "tollgate:schemas";
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OperationRules {
+    /// Title of its API.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub api: String,
+    /// Version of its API.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
     /// The template of its path, below the base path.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub template: String,

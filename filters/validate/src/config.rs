@@ -13,6 +13,8 @@ pub struct Config {
     pub request: Mode,
     /// What is done with answers that are not what the definition says. `enforce` holds an answer back until it was judged.
     pub response: Mode,
+    /// APIs with modes of their own, which win over those above and over what definitions ask for.
+    pub apis: Vec<ApiModes>,
     /// What is done with parameters in the query that the definition does not name.
     pub unknown_query: Unknown,
     /// What is done with a body where the definition has none.
@@ -30,12 +32,45 @@ impl Default for Config {
         Self {
             request: Mode::Enforce,
             response: Mode::Off,
+            apis: Vec::new(),
             unknown_query: Unknown::default(),
             undeclared_body: Unknown::default(),
             other_way: OtherWay::default(),
             codes: Codes::default(),
             limits: Limits::default(),
         }
+    }
+}
+
+/// Modes of one API.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApiModes {
+    /// Its title.
+    pub name: String,
+    /// Its version; `*` for every one.
+    #[serde(default = "every")]
+    pub version: String,
+    /// In place of the general one.
+    #[serde(default)]
+    pub request: Option<Mode>,
+    /// In place of the general one.
+    #[serde(default)]
+    pub response: Option<Mode>,
+}
+
+fn every() -> String {
+    "*".to_owned()
+}
+
+impl Config {
+    /// The modes for requests and answers of an API.
+    pub(crate) fn modes(&self, api: &str, version: &str) -> (Mode, Mode) {
+        let mut named = self.apis.iter().filter(|one| one.name == api && (one.version == "*" || one.version == version));
+        // The most precise one counts.
+        let own = named.clone().find(|one| one.version != "*").or_else(|| named.next());
+        let of = |mode: fn(&ApiModes) -> Option<Mode>| own.and_then(mode);
+        (of(|own| own.request).unwrap_or(self.request), of(|own| own.response).unwrap_or(self.response))
     }
 }
 

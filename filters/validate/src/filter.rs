@@ -80,7 +80,12 @@ impl Filter for Validate {
         let asks = [config.unknown_query, config.undeclared_body].iter().any(|asked| *asked != Unknown::Ignore);
         let judges_requests = !declared.parameters.is_empty() || declared.body.is_some() || asks;
         let judges_answers = declared.answers.iter().any(|answer| !answer.headers.is_empty() || !answer.content.is_empty());
-        !(judges_requests && config.request != Mode::Off || judges_answers && config.response != Mode::Off)
+        let (request, response) = config.modes(&declared.api, &declared.version);
+        !(judges_requests && request != Mode::Off || judges_answers && response != Mode::Off)
+    }
+
+    fn named_apis(config: &Config) -> Vec<(String, String)> {
+        config.apis.iter().map(|api| (api.name.clone(), api.version.clone())).collect()
     }
 
     fn build(config: Config, declared: OperationRules, env: &Env) -> Result<Self, Problem> {
@@ -90,9 +95,10 @@ impl Filter for Validate {
         let how = (refused(Direction::Request), config.unknown_query);
         let requests = Requests::compile(&declared, &declared.template, &library, how, &limits).map_err(unenforceable)?;
         let answers = Answers::compile(&declared.answers, &library, refused(Direction::Answer), &limits).map_err(unenforceable)?;
+        let (request, response) = config.modes(&declared.api, &declared.version);
         Ok(Self {
-            request: config.request,
-            response: config.response,
+            request,
+            response,
             codes: config.codes,
             undeclared_body: config.undeclared_body,
             unknown_query: config.unknown_query,

@@ -20,6 +20,7 @@ pub const KIND: Kind = Kind::of::<Validate>(
     include_str!("../README.md"),
     &[
         ("answers.yaml", include_str!("../cases/answers.yaml")),
+        ("apis.yaml", include_str!("../cases/apis.yaml")),
         ("body.yaml", include_str!("../cases/body.yaml")),
         ("codes.yaml", include_str!("../cases/codes.yaml")),
         ("limits.yaml", include_str!("../cases/limits.yaml")),

@@ -25,7 +25,7 @@ use tollgate_validation::{
 
 use crate::input::sources::Sources;
 use crate::input::spot::Spot;
-use crate::model::{Operation, PathItem};
+use crate::model::{Definition, Operation, PathItem};
 use crate::structure::Version;
 use bundle::{Bundle, Way};
 
@@ -53,14 +53,9 @@ impl<'a> Rules<'a> {
     }
 
     /// What is said of an operation.
-    pub(crate) fn operation(
-        &mut self,
-        root: &Spot<'a>,
-        version: Version,
-        item: &PathItem<'a>,
-        operation: &Operation<'a>,
-    ) -> OperationRules {
-        let context = Context { sources: self.bundle.sources, root, version };
+    pub(crate) fn operation(&mut self, definition: &Definition<'a>, item: &PathItem<'a>, operation: &Operation<'a>) -> OperationRules {
+        let Definition { root, version, title, version_text, .. } = definition;
+        let context = Context { sources: self.bundle.sources, root, version: *version };
         let body = media::body(&context, &operation.spot, &mut self.bundle);
         let answers = answers::read(&context, &operation.spot, &mut self.bundle);
         let parameters = reading(&context, &mut self.bundle, Way::Request, |reader| reader.parameters(item, operation));
@@ -69,7 +64,8 @@ impl<'a> Rules<'a> {
         let length = |rule: &&mut ParameterRule| rule.place == Place::Header && rule.name.eq_ignore_ascii_case("content-length");
         parameters.iter_mut().filter(length).for_each(|rule| rule.required = false);
         let template = item.template.to_owned();
-        OperationRules { template, known_query: credentials(&context), parameters, body, answers }
+        let (api, version) = (title.clone(), version_text.clone());
+        OperationRules { api, version, template, known_query: credentials(&context), parameters, body, answers }
     }
 
     /// Every schema that was asked for, and what is wrong with some.
