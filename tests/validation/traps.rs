@@ -2,4 +2,5 @@
 
 mod exchanges;
 mod parameters;
+mod places;
 mod schemas;
