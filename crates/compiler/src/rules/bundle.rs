@@ -61,13 +61,12 @@ pub(super) struct Bundle<'a> {
     pub problems: Vec<Problem>,
     /// What depends on the way; `None` until it is asked for first.
     directional: Option<HashSet<(usize, String)>>,
-    /// Anchors and identifiers, by file and name.
-    pub anchors: BTreeMap<(usize, String), String>,
+    pub anchors: Anchors,
 }
 
 impl<'a> Bundle<'a> {
     pub(super) fn new(sources: &'a Sources) -> Self {
-        let anchors = anchors(sources);
+        let anchors = Anchors::of(sources);
         Self {
             sources,
             numbers: HashMap::new(),
@@ -126,7 +125,27 @@ impl<'a> Bundle<'a> {
 }
 
 /// Members of objects in which nothing is a schema.
-pub(super) const DATA: [&str; 6] = ["example", "examples", "default", "enum", "const", "value"];
+const DATA: [&str; 6] = ["example", "examples", "default", "enum", "const", "value"];
+/// Members of objects that have names of the author's, of which any may be one of those words.
+const NAMED: [&str; 11] = [
+    "properties",
+    "patternProperties",
+    "dependentSchemas",
+    "$defs",
+    "definitions",
+    "schemas",
+    "parameters",
+    "responses",
+    "requestBodies",
+    "headers",
+    "callbacks",
+];
+
+/// The members in which schemas may be, and whether each has names in it. `is_named` says so of the object itself.
+fn members<'a>(node: Node<'a>, is_named: bool) -> impl Iterator<Item = (&'a str, Node<'a>, bool)> {
+    let is_looked_at = move |(key, _): &(&str, Node<'_>)| is_named || !DATA.contains(key);
+    node.entries().filter(is_looked_at).map(move |(key, inner)| (key, inner, !is_named && NAMED.contains(&key)))
+}
 
 /// The places of which the meaning depends on the way: those with a member of one way only in them, or in what they refer to.
 fn directional(sources: &Sources) -> HashSet<(usize, String)> {
@@ -135,7 +154,7 @@ fn directional(sources: &Sources) -> HashSet<(usize, String)> {
     let mut ready = Vec::new();
     for file in 0..sources.files().len() {
         let mut walk = Walk { sources, edges: &mut edges, found: &mut ready };
-        walk.node(&sources.root(file), &mut Vec::new());
+        walk.node(&sources.root(file), false, &mut Vec::new());
     }
     while let Some(place) = ready.pop() {
         if found.insert(place.clone()) {
@@ -154,7 +173,7 @@ struct Walk<'w, 'a> {
 
 impl<'a> Walk<'_, 'a> {
     /// `above` are the pointers of what stands around.
-    fn node(&mut self, spot: &Spot<'a>, above: &mut Vec<String>) {
+    fn node(&mut self, spot: &Spot<'a>, is_named: bool, above: &mut Vec<String>) {
         above.push(spot.pointer.clone());
         let marks = ["readOnly", "writeOnly"];
         if marks.iter().any(|mark| spot.node.get(mark).and_then(|value| value.as_bool()) == Some(true)) {
@@ -167,40 +186,78 @@ impl<'a> Walk<'_, 'a> {
             self.edges.entry((target.file, target.pointer)).or_default().extend(referring);
         }
         match spot.node.shape() {
-            Shape::Object => spot.entries().filter(|(key, _)| !DATA.contains(key)).for_each(|(_, inner)| self.node(&inner, above)),
-            Shape::Array => spot.items().for_each(|inner| self.node(&inner, above)),
+            Shape::Object => {
+                for (key, node, is_named) in members(spot.node, is_named) {
+                    let inner = Spot { file: spot.file, node, pointer: tollgate_document::pointer::join(&spot.pointer, key) };
+                    self.node(&inner, is_named, above);
+                }
+            }
+            Shape::Array => spot.items().for_each(|inner| self.node(&inner, false, above)),
             _ => {}
         }
         above.pop();
     }
 }
 
-/// Where `$anchor`, `$dynamicAnchor` and `$id` are declared.
-fn anchors(sources: &Sources) -> BTreeMap<(usize, String), String> {
-    let mut found = BTreeMap::new();
-    for (file, source) in sources.files().iter().enumerate() {
-        named(source.document.root(), file, "", &mut found);
-    }
-    found
+/// The names that schemas have beside their places: `$anchor`, `$dynamicAnchor` and `$id`.
+#[derive(Default)]
+pub(super) struct Anchors {
+    /// By file and name: where they stand.
+    named: BTreeMap<(usize, String), Vec<String>>,
+    /// By file and `$id`, as written.
+    identified: BTreeMap<(usize, String), Vec<String>>,
+    /// How often each `$dynamicAnchor` is declared, in all files.
+    dynamic: BTreeMap<String, usize>,
 }
 
-fn named(node: Node<'_>, file: usize, pointer: &str, found: &mut BTreeMap<(usize, String), String>) {
-    for key in ["$anchor", "$dynamicAnchor"] {
-        if let Some(name) = node.get(key).and_then(|name| name.as_str()) {
-            found.entry((file, name.to_owned())).or_insert_with(|| pointer.to_owned());
+impl Anchors {
+    fn of(sources: &Sources) -> Self {
+        let mut anchors = Self::default();
+        for (file, source) in sources.files().iter().enumerate() {
+            anchors.gather(source.document.root(), file, "", false);
+        }
+        anchors
+    }
+
+    fn gather(&mut self, node: Node<'_>, file: usize, pointer: &str, is_named: bool) {
+        let text = |key: &str| node.get(key).filter(|_| !is_named).and_then(|name| name.as_str()).map(str::to_owned);
+        for name in ["$anchor", "$dynamicAnchor"].into_iter().filter_map(text) {
+            self.named.entry((file, name)).or_default().push(pointer.to_owned());
+        }
+        if let Some(name) = text("$dynamicAnchor") {
+            *self.dynamic.entry(name).or_default() += 1;
+        }
+        if let Some(id) = text("$id") {
+            self.identified.entry((file, id)).or_default().push(pointer.to_owned());
+        }
+        match node.shape() {
+            Shape::Object => {
+                for (key, inner, is_named) in members(node, is_named) {
+                    self.gather(inner, file, &tollgate_document::pointer::join(pointer, key), is_named);
+                }
+            }
+            Shape::Array => {
+                for (index, inner) in node.items().enumerate() {
+                    self.gather(inner, file, &format!("{pointer}/{index}"), false);
+                }
+            }
+            _ => {}
         }
     }
-    match node.shape() {
-        Shape::Object => {
-            for (key, inner) in node.entries().filter(|(key, _)| !DATA.contains(key)) {
-                named(inner, file, &tollgate_document::pointer::join(pointer, key), found);
-            }
-        }
-        Shape::Array => {
-            for (index, inner) in node.items().enumerate() {
-                named(inner, file, &format!("{pointer}/{index}"), found);
-            }
-        }
-        _ => {}
+
+    /// Whether a schema of that file has an `$id`.
+    pub(super) fn has_identifiers(&self, file: usize) -> bool {
+        self.identified.keys().any(|(other, _)| *other == file)
+    }
+
+    /// The one place that a reference names without a pointer. One name for several schemas is none: which of them is meant depends on base
+    /// URIs, and on the way by which a message's value is reached.
+    pub(super) fn find(&self, file: usize, reference: &str, is_dynamic: bool) -> Option<&str> {
+        let places = match reference.strip_prefix('#') {
+            Some(name) if is_dynamic && self.dynamic.get(name).is_some_and(|count| *count > 1) => return None,
+            Some(name) => self.named.get(&(file, name.to_owned()))?,
+            None => self.identified.get(&(file, reference.to_owned()))?,
+        };
+        Some(places.first().filter(|_| places.len() == 1)?)
     }
 }

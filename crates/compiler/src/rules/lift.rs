@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use tollgate_document::Shape;
+use tollgate_filter_api::Problem;
 use tollgate_validation::rules::reference;
 
 use super::bundle::{Bundle, Way};
 use super::{names, patterns};
+use crate::input::sources::short;
 use crate::input::spot::Spot;
 use crate::structure::Version;
 
@@ -60,6 +62,24 @@ const LISTS: [&str; 3] = ["oneOf", "anyOf", "prefixItems"];
 /// Keywords that hold schemas by name.
 const MAPS: [&str; 3] = ["properties", "patternProperties", "dependentSchemas"];
 
+/// Dialects that say what 2020-12 says.
+const DIALECTS: [&str; 4] = [
+    "https://json-schema.org/draft/2020-12/schema",
+    "https://spec.openapis.org/oas/3.1/dialect/",
+    "https://spec.openapis.org/oas/3.1/schema-base/",
+    "https://spec.openapis.org/oas/3.2/dialect/",
+];
+
+/// Says that a dialect cannot be followed, in which keywords have another meaning.
+pub(super) fn dialect(spot: &Spot<'_>, key: &str, problems: &mut Vec<Problem>) {
+    let Some(dialect) = spot.get(key) else { return };
+    let text = dialect.node.text().unwrap_or_default();
+    if !DIALECTS.iter().any(|known| text.trim_end_matches('#').starts_with(known)) {
+        let problem = dialect.error("schema.dialect", format!("schemas of the dialect `{}` cannot be enforced", short(&text)));
+        problems.push(problem.hint("write them in JSON Schema 2020-12, which is what OpenAPI 3.1 has, and leave this out"));
+    }
+}
+
 impl<'a> Lifting<'_, 'a> {
     /// The schema there. `hidden` are members that it must not ask for.
     pub(super) fn schema(&mut self, spot: &Spot<'a>, hidden: &BTreeSet<String>) -> Value {
@@ -68,45 +88,61 @@ impl<'a> Lifting<'_, 'a> {
         }
         let mut lifted = Map::new();
         lifted.insert("x-line".to_owned(), json!(spot.node.line()));
-        if let Some(target) = spot.get("$ref").or_else(|| spot.get("$dynamicRef")) {
-            if let Some(number) = self.target(spot, &target, hidden) {
-                lifted.insert("$ref".to_owned(), json!(reference(number)));
-            }
-            if self.is_old() {
-                self.beside_reference(spot);
-                return Value::Object(lifted);
-            }
+        if self.is_old() && spot.get("$ref").is_some() {
+            self.reference(spot, "$ref", hidden, &mut lifted);
+            self.beside_reference(spot);
+            return Value::Object(lifted);
         }
+        dialect(spot, "$schema", &mut self.bundle.problems);
         let own = names::hidden(self.bundle.sources, spot, self.way.hides());
         let hidden: BTreeSet<String> = hidden.union(&own).cloned().collect();
+        self.reference(spot, "$ref", &hidden, &mut lifted);
         self.scalars(spot, &hidden, &mut lifted);
         self.inner(spot, &hidden, &mut lifted);
+        self.reference(spot, "$dynamicRef", &hidden, &mut lifted);
         Value::Object(lifted)
+    }
+
+    /// What leads nowhere is not left out: everything would be accepted.
+    fn reference(&mut self, spot: &Spot<'a>, key: &str, hidden: &BTreeSet<String>, lifted: &mut Map<String, Value>) {
+        let Some(target) = spot.get(key).filter(|target| target.is(Shape::String)) else { return };
+        let Some(number) = self.target(spot, &target, hidden, key == "$dynamicRef") else {
+            if key == "$dynamicRef" || self.is_judged_here(&target) {
+                let message = "it does not lead to one schema";
+                let hint = "refer to it by file and pointer, as in `#/components/schemas/Name`; a name must stand once in a file, and a `$dynamicAnchor` once in the project";
+                self.bundle.problems.push(target.error("schema.reference", message).hint(hint));
+            }
+            return;
+        };
+        match lifted.get_mut("allOf") {
+            _ if key == "$ref" => drop(lifted.insert("$ref".to_owned(), json!(reference(number)))),
+            Some(Value::Array(all)) => all.push(json!({ "$ref": reference(number) })),
+            _ => drop(lifted.insert("allOf".to_owned(), json!([{ "$ref": reference(number) }]))),
+        }
+    }
+
+    /// Whether nobody else says of a reference that it leads nowhere: names and identifiers, which only 3.1 has.
+    fn is_judged_here(&self, target: &Spot<'a>) -> bool {
+        let reference = target.node.as_str().unwrap_or_default();
+        let is_name = reference.starts_with('#') && !reference.starts_with("#/");
+        !self.is_old() && (is_name || !reference.starts_with('#') && self.bundle.anchors.has_identifiers(target.file))
     }
 
     fn is_old(&self) -> bool {
         matches!(self.version, Version::V20 | Version::V30)
     }
 
-    fn target(&mut self, spot: &Spot<'a>, target: &Spot<'a>, hidden: &BTreeSet<String>) -> Option<u32> {
+    fn target(&mut self, spot: &Spot<'a>, target: &Spot<'a>, hidden: &BTreeSet<String>, is_dynamic: bool) -> Option<u32> {
         let reference = target.node.as_str()?;
         let sources = self.bundle.sources;
-        let found = match self.anchor(spot.file, reference) {
-            Some(found) => found,
+        let found = match self.bundle.anchors.find(spot.file, reference, is_dynamic) {
+            Some(pointer) => Spot { file: spot.file, node: sources.root(spot.file).node.document().at(pointer)?, pointer: pointer.to_owned() },
             // What leads nowhere was reported where references are judged.
             None => sources.resolve(spot.file, reference).ok()?,
         };
         let needed = names::required(sources, &found);
         let hidden = hidden.intersection(&needed).cloned().collect();
         Some(self.bundle.number(&found, self.way, hidden, self.version))
-    }
-
-    /// What `#name` leads to.
-    fn anchor(&self, file: usize, reference: &str) -> Option<Spot<'a>> {
-        let name = reference.strip_prefix('#').filter(|name| !name.is_empty() && !name.starts_with('/'))?;
-        let pointer = self.bundle.anchors.get(&(file, name.to_owned()))?;
-        let root = self.bundle.sources.root(file);
-        Some(Spot { file, node: root.node.document().at(pointer)?, pointer: pointer.clone() })
     }
 
     fn beside_reference(&mut self, spot: &Spot<'a>) {
@@ -242,7 +278,7 @@ impl<'a> Lifting<'_, 'a> {
             for branch in spot.get(key).iter().flat_map(|list| list.items().collect::<Vec<_>>()) {
                 let Some(target) = branch.get("$ref") else { continue };
                 let Some(text) = target.node.as_str() else { continue };
-                let Some(number) = self.target(&branch, &target, &BTreeSet::new()) else { continue };
+                let Some(number) = self.target(&branch, &target, &BTreeSet::new(), false) else { continue };
                 mapping.insert(text.rsplit('/').next().unwrap_or(text).to_owned(), json!(reference(number)));
             }
         }

@@ -11,6 +11,7 @@ use tollgate_validation::rules::{Schemas, reference};
 /// Keywords whose schemas are about the same value.
 const SAME: [&str; 3] = ["allOf", "oneOf", "anyOf"];
 const SAME_ONE: [&str; 4] = ["not", "if", "then", "else"];
+const SAME_MAP: &str = "dependentSchemas";
 
 pub(super) fn problems(schemas: &Schemas) -> Vec<Problem> {
     let numbers: HashMap<String, usize> = (0..schemas.schemas.len()).map(|number| (reference(number as u32), number)).collect();
@@ -72,6 +73,7 @@ fn same(schema: &Value, numbers: &HashMap<String, usize>) -> Vec<(usize, u64)> {
         for key in SAME {
             open.extend(schema.get(key).and_then(Value::as_array).into_iter().flatten());
         }
+        open.extend(schema.get(SAME_MAP).and_then(Value::as_object).into_iter().flat_map(|members| members.values()));
         open.extend(SAME_ONE.iter().filter_map(|key| schema.get(*key)));
     }
     found

@@ -15,7 +15,7 @@ mod parameters;
 mod patterns;
 mod styles;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tollgate_filter_api::{Problem, Problems, Severity};
 use tollgate_validation::{
@@ -37,6 +37,8 @@ pub(crate) struct Rules<'a> {
     bundle: Bundle<'a>,
     /// What is wrong does not stop the build: nobody validates.
     waived: bool,
+    /// Files whose dialect was looked at.
+    dialects: HashSet<usize>,
 }
 
 /// An operation whose rules are read, and the version of its definition.
@@ -49,13 +51,14 @@ struct Context<'s, 'a> {
 
 impl<'a> Rules<'a> {
     pub(crate) fn new(sources: &'a Sources, waived: bool) -> Self {
-        Self { bundle: Bundle::new(sources), waived }
+        Self { bundle: Bundle::new(sources), waived, dialects: HashSet::new() }
     }
 
     /// What is said of an operation.
     pub(crate) fn operation(&mut self, definition: &Definition<'a>, item: &PathItem<'a>, operation: &Operation<'a>) -> OperationRules {
         let Definition { root, version, title, version_text, .. } = definition;
         let context = Context { sources: self.bundle.sources, root, version: *version };
+        self.dialect(&context);
         let body = media::body(&context, &operation.spot, &mut self.bundle);
         let answers = answers::read(&context, &operation.spot, &mut self.bundle);
         let parameters = reading(&context, &mut self.bundle, Way::Request, |reader| reader.parameters(item, operation));
@@ -68,9 +71,16 @@ impl<'a> Rules<'a> {
         OperationRules { api, version, template, known_query: credentials(&context), parameters, body, answers }
     }
 
+    /// Once for each definition, in the versions that have it.
+    fn dialect(&mut self, context: &Context<'_, 'a>) {
+        if !matches!(context.version, Version::V20 | Version::V30) && self.dialects.insert(context.root.file) {
+            lift::dialect(context.root, "jsonSchemaDialect", &mut self.bundle.problems);
+        }
+    }
+
     /// Every schema that was asked for, and what is wrong with some.
     pub(crate) fn finish(self, problems: &mut Problems) -> Schemas {
-        let Self { bundle, waived } = self;
+        let Self { bundle, waived, .. } = self;
         let (schemas, mut found) = bundle.finish();
         let library = Library::from(schemas.clone());
         let broken = (0..schemas.schemas.len()).filter_map(|number| library.schema(number as u32, None).err());
