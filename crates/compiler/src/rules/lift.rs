@@ -136,7 +136,9 @@ impl<'a> Lifting<'_, 'a> {
         let reference = target.node.as_str()?;
         let sources = self.bundle.sources;
         let found = match self.bundle.anchors.find(spot.file, reference, is_dynamic) {
-            Some(pointer) => Spot { file: spot.file, node: sources.root(spot.file).node.document().at(pointer)?, pointer: pointer.to_owned() },
+            Some(pointer) => {
+                Spot { file: spot.file, node: sources.root(spot.file).node.document().at(pointer)?, pointer: pointer.to_owned() }
+            }
             // What leads nowhere was reported where references are judged.
             None => sources.resolve(spot.file, reference).ok()?,
         };

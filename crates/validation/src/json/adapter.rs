@@ -44,6 +44,11 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Whether it is an array.
+    pub fn is_array(self) -> bool {
+        matches!(self.slot, Slot::Array(_))
+    }
+
     /// The members, when it is an object. Not in the order in which they were sent, when there are many.
     pub fn members(self) -> impl Iterator<Item = (&'a str, Self)> {
         let parts: &'a [Entry<'a>] = match self.slot {

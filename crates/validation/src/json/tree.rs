@@ -268,6 +268,12 @@ impl<'a> Tree<'a> {
         self.entries.len()
     }
 
+    /// Bytes of all its names and strings.
+    pub fn text(&self) -> usize {
+        let text = |slot: &Slot<'_>| if let Slot::String(text) = slot { text.len() } else { 0 };
+        text(&self.root) + self.entries.iter().map(|entry| entry.name.len() + text(&entry.slot)).sum::<usize>()
+    }
+
     /// Whether it has no parts.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -1,14 +1,17 @@
 //! What a validator found, in words that repeat nothing of the value.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind as Kind};
 use serde_json::Value;
 
-use super::library::{Direction, Library, Schema};
+use super::{
+    cycles::KEYWORD,
+    library::{Direction, Library},
+};
 use crate::{
     finding::{Finding, MOST, Part},
-    json::{Item, OurJson},
+    json::{Item, OurJson, Tree},
     rules::{SchemaNumber, URI},
 };
 
@@ -16,58 +19,70 @@ use crate::{
 /// the first is seen.
 const SMALL: usize = 2_000;
 
-/// Values that say themselves which alternative they are meant to be, in each other.
-const NESTED: usize = 8;
+/// Bytes of its names and strings, likewise: each finding copies the value that it is about.
+const SHORT: usize = 64 << 10;
+
+/// Places of a value that are explained apart.
+const PLACES: usize = 256;
 
 /// Says what is wrong with a value.
 pub(super) struct Explainer<'l> {
     pub library: &'l Library,
     pub direction: Option<Direction>,
     pub part: Part,
-    /// Parts of the whole value.
-    pub size: usize,
+    /// All findings are told.
+    pub all: bool,
 }
 
-impl Explainer<'_> {
+impl<'l> Explainer<'l> {
+    pub(super) fn new(library: &'l Library, direction: Option<Direction>, part: Part, value: &Tree<'_>) -> Self {
+        Self { library, direction, part, all: value.len() <= SMALL && value.text() <= SHORT }
+    }
+
     /// When nothing can be said, that it does not fit.
-    pub(super) fn findings(&self, schema: &Schema, value: Item<'_>) -> Vec<Finding> {
-        let mut found = Vec::new();
-        self.gather(schema, value, "", NESTED, &mut found);
+    pub(super) fn findings(&self, number: SchemaNumber, value: Item<'_>) -> Vec<Finding> {
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
+        let mut open = vec![(number, String::new())];
+        // The first that was found is told first, with what is within it.
+        while let Some((number, above)) = open.pop() {
+            if found.len() >= MOST || seen.len() >= PLACES || !seen.insert((number, above.clone())) {
+                continue;
+            }
+            let (Ok(explains), Some(item)) = (self.library.validator(number, self.direction, true), value.at_pointer(&above)) else {
+                continue;
+            };
+            let first = open.len();
+            for error in errors(&explains, item, self.all) {
+                match self.elsewhere(&error, item) {
+                    Some(target) => open.push((target, format!("{above}{}", error.instance_path()))),
+                    None => found.push(self.finding(&error, &above, value)),
+                }
+            }
+            open[first..].reverse();
+        }
         found.truncate(MOST);
         if found.is_empty() { vec![Finding::new(self.part, "schema", "does not fit its schema")] } else { found }
     }
 
-    /// `above` is the way to the value.
-    fn gather(&self, schema: &Schema, value: Item<'_>, above: &str, depth: usize, found: &mut Vec<Finding>) {
-        let Some(explains) = schema.explains() else { return };
-        let all = self.size <= SMALL;
-        for error in errors(explains, value, all).into_iter().take(MOST - found.len()) {
-            if let Some(left) = depth.checked_sub(1)
-                && let Some((meant, item)) = self.meant(&error, value)
-                && !meant.fits(item)
-            {
-                self.gather(&meant, item, &format!("{above}{}", error.instance_path()), left, found);
-            } else {
-                found.push(self.finding(&error, above));
-            }
-        }
-    }
-
-    /// The alternative that a value names by its discriminator, and the value.
-    fn meant<'v>(&self, error: &ValidationError<'_>, value: Item<'v>) -> Option<(Arc<Schema>, Item<'v>)> {
+    /// The schema that says more: what a reference leads to that was cut, or the alternative that a value names by its discriminator.
+    fn elsewhere(&self, error: &ValidationError<'_>, value: Item<'_>) -> Option<SchemaNumber> {
         let (number, pointer) = place(&absolute(error))?;
+        let schema = &self.library.written(number)?.schema;
+        if let Some(around) = pointer.strip_suffix(KEYWORD).and_then(|pointer| pointer.strip_suffix('/')) {
+            return self.library.number(schema.pointer(around)?.get("$ref")?.as_str()?);
+        }
         let union = pointer.strip_suffix("/oneOf").or_else(|| pointer.strip_suffix("/anyOf"))?;
-        let discriminator = self.library.written(number)?.schema.pointer(union)?.get("discriminator")?;
+        let discriminator = schema.pointer(union)?.get("discriminator")?;
         let item = value.at_pointer(error.instance_path().as_str())?;
         let named = item.member(discriminator.get("propertyName")?.as_str()?)?.text()?;
-        let reference = discriminator.get("mapping")?.get(named)?.as_str()?;
-        let (target, _) = place(reference)?;
-        Some((self.library.schema(target, self.direction).ok()?, item))
+        let (target, _) = place(discriminator.get("mapping")?.get(named)?.as_str()?)?;
+        let decides = self.library.validator(target, self.direction, false).ok()?;
+        (!decides.is_valid(item)).then_some(target)
     }
 
-    fn finding(&self, error: &ValidationError<'_>, above: &str) -> Finding {
+    fn finding(&self, error: &ValidationError<'_>, above: &str, whole: Item<'_>) -> Finding {
         let absolute = absolute(error);
-        let pointer = masked(self.library, &format!("{above}{}", error.instance_path()));
+        let pointer = masked(self.library, whole, &format!("{above}{}", error.instance_path()));
         let finding = Finding::new(self.part, keyword(&absolute, error.kind()), says(error.kind())).at(pointer);
         match place(&absolute).and_then(|(number, pointer)| self.library.line(number, &pointer)) {
             Some(line) => finding.by(line),
@@ -77,12 +92,8 @@ impl Explainer<'_> {
 }
 
 /// All errors, or the first.
-fn errors<'i>(explains: &Validator<OurJson>, value: Item<'i>, all: bool) -> Vec<ValidationError<'i>> {
-    if all {
-        explains.iter_errors(value).take(MOST).map(ValidationError::to_owned).collect()
-    } else {
-        explains.validate(value).err().into_iter().collect()
-    }
+fn errors<'i>(explains: &'i Validator<OurJson>, value: Item<'i>, all: bool) -> Vec<ValidationError<'i>> {
+    if all { explains.iter_errors(value).take(MOST).collect() } else { explains.validate(value).err().into_iter().collect() }
 }
 
 fn absolute(error: &ValidationError<'_>) -> String {
@@ -105,17 +116,24 @@ fn keyword(absolute: &str, kind: &Kind) -> String {
     }
     let last = absolute.rsplit('/').next().unwrap_or_default();
     let name = if last.is_empty() || last.bytes().all(|byte| byte.is_ascii_digit()) { kind.keyword() } else { last };
-    if name == "x-int" { "format".to_owned() } else { name.to_owned() }
+    match name {
+        "x-int" => "format".to_owned(),
+        KEYWORD => "schema".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
-/// The pointer without what only the client has named.
-fn masked(library: &Library, pointer: &str) -> String {
-    let shown = |segment: &str| {
-        let is_index = !segment.is_empty() && segment.len() <= 9 && segment.bytes().all(|byte| byte.is_ascii_digit());
+/// The pointer without what only the client has named: a member that no schema has, also one whose name is a number.
+fn masked(library: &Library, whole: Item<'_>, pointer: &str) -> String {
+    let (mut shown, mut item) = (String::new(), Some(whole));
+    for segment in pointer.split('/').skip(1) {
+        let is_index = item.is_some_and(Item::is_array);
         let name = segment.replace("~1", "/").replace("~0", "~");
-        if is_index || library.names(&name) { segment.to_owned() } else { "*".to_owned() }
-    };
-    pointer.split('/').skip(1).map(|segment| format!("/{}", shown(segment))).collect()
+        item = item.and_then(|item| item.at_pointer(&format!("/{segment}")));
+        shown.push('/');
+        shown.push_str(if is_index || library.names(&name) { segment } else { "*" });
+    }
+    shown
 }
 
 /// What was expected.

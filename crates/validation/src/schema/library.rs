@@ -4,7 +4,7 @@ use std::{
     any::Any,
     collections::{HashMap, HashSet},
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
 use jsonschema::{
@@ -14,7 +14,7 @@ use jsonschema::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{branches::Branches, explain, kept::Kept};
+use super::{branches::Branches, cycles, decides::Decides, explain, kept::Kept};
 use crate::{
     finding::{Finding, Part},
     json::{Item, OurJson, Tree},
@@ -60,16 +60,24 @@ pub struct Library(Arc<Inner>);
 #[derive(Default)]
 pub(super) struct Inner {
     pub written: rules::Schemas,
-    registry: OnceLock<Result<Registry<'static>, String>>,
+    registry: OnceLock<Prepared>,
+    /// Of schemas whose circles are cut; `None` when there are none.
+    cut: OnceLock<Option<Prepared>>,
     patterns: PatternCache,
     compiled: Mutex<Compiled>,
+    validators: Mutex<Validators>,
     /// Names of members that some schema has. What else a client calls something is not repeated.
     names: OnceLock<HashSet<String>>,
     kept: Kept,
 }
 
-/// By number, and by the way whose members are refused.
-type Compiled = HashMap<(SchemaNumber, Option<Direction>), Arc<Schema>>;
+type Prepared = Result<Registry<'static>, String>;
+
+/// By number, and by the way whose members are refused. Weak: each has its library, which would never be freed.
+type Compiled = HashMap<(SchemaNumber, Option<Direction>), Weak<Schema>>;
+
+/// The same, and whether it says why.
+type Validators = HashMap<(SchemaNumber, Option<Direction>, bool), Arc<Validator<OurJson>>>;
 
 impl fmt::Debug for Library {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,8 +96,7 @@ pub struct Schema {
     library: Library,
     number: SchemaNumber,
     direction: Option<Direction>,
-    decides: Validator<OurJson>,
-    explains: OnceLock<Option<Validator<OurJson>>>,
+    decides: Arc<Validator<OurJson>>,
 }
 
 impl fmt::Debug for Schema {
@@ -105,13 +112,29 @@ impl Library {
     /// When it cannot be compiled.
     pub fn schema(&self, number: SchemaNumber, direction: Option<Direction>) -> Result<Arc<Schema>, Broken> {
         let mut compiled = self.0.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = compiled.get(&(number, direction)) {
+        if let Some(found) = compiled.get(&(number, direction)).and_then(Weak::upgrade) {
+            return Ok(found);
+        }
+        let decides = self.validator(number, direction, false).map_err(|error| self.broken(number, &error))?;
+        let made = Arc::new(Schema { library: self.clone(), number, direction, decides });
+        compiled.insert((number, direction), Arc::downgrade(&made));
+        Ok(made)
+    }
+
+    /// What decides about the schema of that number, or says why a value does not fit it; made when it is asked for first.
+    pub(super) fn validator(
+        &self,
+        number: SchemaNumber,
+        direction: Option<Direction>,
+        explains: bool,
+    ) -> Result<Arc<Validator<OurJson>>, String> {
+        let key = (number, direction, explains);
+        let known = || self.0.validators.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known().get(&key) {
             return Ok(found.clone());
         }
-        let decides = self.build(&rules::reference(number), direction, false).map_err(|error| self.broken(number, &error))?;
-        let made = Arc::new(Schema { library: self.clone(), number, direction, decides, explains: OnceLock::new() });
-        compiled.insert((number, direction), made.clone());
-        Ok(made)
+        let made = Arc::new(self.build(&rules::reference(number), direction, explains)?);
+        Ok(known().entry(key).or_insert(made).clone())
     }
 
     /// The schema of that number as it was written.
@@ -134,7 +157,7 @@ impl Library {
 
     /// The number of the schema that a reference leads to.
     pub fn number(&self, reference: &str) -> Option<SchemaNumber> {
-        reference.strip_prefix(URI)?.strip_prefix("#/$defs/")?.parse().ok()
+        cycles::number(reference)
     }
 
     /// Whether both are clones of one and have their schemas at the same places in memory.
@@ -143,25 +166,27 @@ impl Library {
     }
 
     pub(super) fn build(&self, reference: &str, direction: Option<Direction>, explains: bool) -> Result<Validator<OurJson>, String> {
-        let registry = self.registry().map_err(str::to_owned)?;
+        let registry = self.registry(explains).as_ref().map_err(String::clone)?;
         let options = options(registry, &self.0.patterns, direction);
         let options = if explains { self.explaining(options, direction) } else { options };
         let schema = json!({ "$ref": reference });
         options.build(&schema).map_err(|error| said(&error))
     }
 
-    fn registry(&self) -> Result<&Registry<'static>, &str> {
-        let made = self.0.registry.get_or_init(|| {
-            let schemas = self.0.written.schemas.iter().enumerate();
-            let all: Map<String, Value> = schemas.map(|(number, one)| (number.to_string(), one.schema.clone())).collect();
-            let registry = Registry::new().draft(Draft::Draft202012).add(URI, json!({ "$defs": all }));
-            registry.and_then(|registry| registry.prepare()).map_err(|error| error.to_string())
-        });
-        made.as_ref().map_err(String::as_str)
+    fn registry(&self, explains: bool) -> &Prepared {
+        if explains && let Some(cut) = self.0.cut.get_or_init(|| cycles::cut(&self.0.written).map(prepared)) {
+            return cut;
+        }
+        self.0.registry.get_or_init(|| prepared(self.0.written.schemas.iter().map(|one| one.schema.clone()).collect()))
     }
 
     /// With the keywords replaced that would collect without end.
     fn explaining<'i>(&self, options: Options<'i>, direction: Option<Direction>) -> Options<'i> {
+        let library = Arc::downgrade(&self.0);
+        let options = options.with_keyword(cycles::KEYWORD, move |_, number, _| {
+            let number = number.as_u64().and_then(|number| SchemaNumber::try_from(number).ok()).unwrap_or(SchemaNumber::MAX);
+            Ok(Box::new(Decides::new(library.clone(), number, direction)))
+        });
         ["oneOf", "anyOf"].into_iter().fold(options, |options, keyword| {
             // Only as long as the schemas are there: the validator that holds this is in them.
             let library = Arc::downgrade(&self.0);
@@ -174,6 +199,11 @@ impl Library {
 
     pub(super) fn of(inner: Arc<Inner>) -> Self {
         Self(inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn downgraded(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
     }
 
     fn broken(&self, number: SchemaNumber, message: &str) -> Broken {
@@ -205,6 +235,13 @@ impl Library {
         });
         names.contains(name)
     }
+}
+
+/// By number, in one document.
+fn prepared(schemas: Vec<Value>) -> Prepared {
+    let all: Map<String, Value> = schemas.into_iter().enumerate().map(|(number, schema)| (number.to_string(), schema)).collect();
+    let registry = Registry::new().draft(Draft::Draft202012).add(URI, json!({ "$defs": all }));
+    registry.and_then(|registry| registry.prepare()).map_err(|error| error.to_string())
 }
 
 /// Where an error is, and what it says.
@@ -305,10 +342,6 @@ impl Schema {
         &self.library
     }
 
-    pub(super) fn fits(&self, item: Item<'_>) -> bool {
-        self.decides.is_valid(item)
-    }
-
     /// Whether a value fits.
     pub fn is_valid(&self, value: &Tree<'_>) -> bool {
         self.decides.is_valid(value.root())
@@ -316,14 +349,7 @@ impl Schema {
 
     /// What is wrong with a value that does not fit; never nothing.
     pub fn findings(&self, value: &Tree<'_>, part: Part) -> Vec<Finding> {
-        explain::Explainer { library: &self.library, direction: self.direction, part, size: value.len() }.findings(self, value.root())
-    }
-}
-
-impl Schema {
-    /// What says why a value does not fit; made when it is asked for first.
-    pub(super) fn explains(&self) -> Option<&Validator<OurJson>> {
-        self.explains.get_or_init(|| self.library.build(&rules::reference(self.number), self.direction, true).ok()).as_ref()
+        explain::Explainer::new(&self.library, self.direction, part, value).findings(self.number, value.root())
     }
 }
 

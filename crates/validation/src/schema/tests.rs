@@ -188,3 +188,70 @@ fn a_schema_that_is_reached_by_many_ways_is_looked_at_once() {
     assert_eq!((shape.types(), shape.names(), shape.member("a").is_known()), (Types::OBJECT, vec!["a"], true));
     assert!(!shape.member("b").is_known() && shape.keyword("minLength").is_none());
 }
+
+/// How long the findings take, at best, of what does not fit.
+fn explained(schemas: &[Value], text: &str) -> (Vec<crate::finding::Finding>, Duration) {
+    let (library, limits) = (library(schemas), Limits::default());
+    let tree = parse(text.as_bytes(), &limits).unwrap();
+    let schema = library.schema(0, None).unwrap();
+    assert!(!schema.is_valid(&tree));
+    let found = schema.findings(&tree, Part::Body);
+    let best = (0..5).map(|_| {
+        let begun = Instant::now();
+        schema.findings(&tree, Part::Body);
+        begun.elapsed()
+    });
+    (found, best.min().unwrap())
+}
+
+/// Two ways from each value to what is in it: a search that remembers nothing goes a billion ways.
+#[test]
+fn what_is_reached_by_many_ways_is_explained_once() {
+    let list = json!({"children": {"type": "array", "items": {"$ref": reference(0)}}});
+    let base = json!({"required": ["op"], "properties": list.clone(), "x-line": 4});
+    let both = json!({"allOf": [{"$ref": reference(1)}, {"properties": list}], "unevaluatedProperties": true});
+    let patterns = json!({"patternProperties": {"^c": {"items": {"$ref": reference(0)}}, "n$": {"items": {"$ref": reference(0)}}}, "properties": {"op": {"type": "string"}}});
+    let depends = json!({"dependentSchemas": {"op": {"properties": {"children": {"items": {"$ref": reference(0)}}}}}, "properties": {"children": {"items": {"$ref": reference(0)}}, "op": {"type": "string"}}});
+    let nest = |leaf: &str| format!("{}{leaf}{}", "{\"op\":\"b\",\"children\":[".repeat(30), "]}".repeat(30));
+    for (schemas, leaf, rule) in
+        [(vec![both, base], "{}", "required"), (vec![patterns], "{\"op\":1}", "type"), (vec![depends], "{\"op\":1}", "type")]
+    {
+        for values in [1, 2_500] {
+            let text = format!("{{\"op\":\"b\",\"children\":[{}{}]}}", "{\"op\":\"x\"},".repeat(values), nest(leaf));
+            let (found, time) = explained(&schemas, &text);
+            let innermost = |finding: &crate::finding::Finding| finding.rule == rule && finding.pointer.split('/').count() > 60;
+            assert!(found.iter().any(innermost) && found.len() <= 4, "{found:?}");
+            assert!(time < Duration::from_secs(2), "{time:?}");
+        }
+    }
+}
+
+#[test]
+fn a_value_is_not_copied_for_each_finding() {
+    let names: Vec<String> = (0..100).map(|number| format!("n{number}")).collect();
+    let text = |length: usize| format!("{{\"x\":[{}1]}}", format!("\"{}\",", "y".repeat(length)).repeat(1900));
+    let required = [json!({ "required": names })];
+    let (all, _) = explained(&required, &text(30));
+    let (first, time) = explained(&required, &text(450));
+    assert_eq!((all.len(), first.len()), (crate::finding::MOST, 1));
+    // A hundred copies take more than a second.
+    assert!(time < Duration::from_millis(200), "{time:?}");
+}
+
+#[test]
+fn a_name_that_is_a_number_is_not_repeated() {
+    let items = json!({"additionalProperties": {"type": "array", "items": {"type": "integer"}}});
+    let (found, _) = explained(&[items], "{\"4711\":[1,\"x\"]}");
+    assert_eq!(found[0].pointer, "/*/1");
+}
+
+#[test]
+fn a_library_that_nobody_has_is_gone() {
+    let library = library(&[json!({"properties": {"a": {"$ref": reference(0)}}, "oneOf": [{"type": "object"}, {"type": "array"}]})]);
+    let schema = library.schema(0, None).unwrap();
+    let limits = Limits::default();
+    assert_eq!(schema.findings(&Tree::of(&json!({"a": 1}), &limits).unwrap(), Part::Body).len(), 1);
+    let left = library.downgraded();
+    drop((library, schema));
+    assert!(left.upgrade().is_none());
+}
