@@ -23,7 +23,7 @@ pub struct Declared {
     /// Media types whose bodies are judged.
     judged: Vec<String>,
     /// It has a body, as far as is declared.
-    has_content: bool,
+    pub has_content: bool,
 }
 
 /// Which answers are meant.
@@ -100,12 +100,15 @@ impl Answers {
 }
 
 impl Declared {
-    /// What is wrong with the head; `body` is how many bytes follow.
-    pub fn judge_head(&self, head: &ResponseHead, label: &Label, body: usize, findings: &mut Vec<Finding>) {
+    /// What is wrong with the fields.
+    pub fn judge_fields(&self, head: &ResponseHead, findings: &mut Vec<Finding>) {
         self.fields.judge_answer(head, &self.judge.limits.json, findings, &mut |_| {});
-        // A body that is missing is the definition's word against the upstream's: nothing is sent that could be wrong.
-        let is_empty = body == 0 && !label.says_type();
-        if self.has_content && !is_empty && label.which(&self.judge.bodies).is_none() {
+    }
+
+    /// Whether its media type is declared. A body that is missing is the definition's word against the upstream's: nothing is sent that could
+    /// be wrong.
+    pub fn judge_type(&self, label: &Label, has_body: bool, findings: &mut Vec<Finding>) {
+        if self.has_content && (has_body || label.says_type()) && label.which(&self.judge.bodies).is_none() {
             findings.push(self.judge.bodies.undeclared(Part::Body));
         }
     }

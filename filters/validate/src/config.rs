@@ -132,7 +132,7 @@ pub struct Limits {
     pub decompressed: ByteSize,
     /// How many times larger it may become by that.
     pub ratio: u32,
-    /// Arrays and objects in each other.
+    /// Arrays and objects in each other; at most 256.
     pub depth: u16,
     /// Values of all kinds; parts of a form.
     pub values: u32,

@@ -7,7 +7,7 @@ use tollgate_filter_api::{
     RequestChunkCx, RequestHead, ResponseCx, UpstreamCx,
 };
 use tollgate_validation::{
-    Broken, Direction, Finding, Library, Part, Which,
+    Broken, Direction, Finding, Library, Part, Which, json,
     ledger::{Ledger, Record, Records},
     rules::OperationRules,
 };
@@ -52,9 +52,12 @@ pub struct Watched {
 
 struct Watching {
     label: Label,
-    which: Which,
+    /// What its body is held to, if it is.
+    which: Option<Which>,
     status: u16,
     copy: Copy,
+    /// What is wrong with the head of an answer.
+    findings: Vec<Finding>,
 }
 
 impl Filter for Validate {
@@ -89,6 +92,9 @@ impl Filter for Validate {
     }
 
     fn build(config: Config, declared: OperationRules, env: &Env) -> Result<Self, Problem> {
+        if usize::from(config.limits.depth) > json::DEEPEST {
+            return Err(Problem::error("validate.depth", format!("`limits.depth` must be at most {}", json::DEEPEST)));
+        }
         let library = env.declared.get::<Library>()?;
         let refused = |direction| (config.other_way == OtherWay::Refuse).then_some(direction);
         let limits = Arc::new(config.limits.of_bodies());
@@ -147,7 +153,7 @@ impl Filter for Validate {
         let mut findings = Vec::new();
         let unknown = self.requests.judge_head(cx.req, cx.call, &mut findings, &mut |parameter| record.parameter(parameter));
         if self.requests.body.is_some() {
-            self.judge_body(&mut cx, record, &mut findings).await;
+            self.judge_body(&mut cx, record, &mut findings).await?;
         }
         let mut only_told = usize::from(unknown && self.unknown_query == Unknown::Report);
         if self.requests.body.is_none() && cx.call.has_body && self.undeclared_body != Unknown::Ignore {
@@ -169,7 +175,8 @@ impl Filter for Validate {
     async fn on_answer(&self, cx: AnswerCx<'_, Self>) -> Result<Flow, Fault> {
         let Some(declared) = self.answers.of(cx.head.status()) else { return Ok(Flow::Next(())) };
         let (label, mut findings) = (Label::of(cx.head.fields()), Vec::new());
-        declared.judge_head(cx.head, &label, cx.body.len(), &mut findings);
+        declared.judge_fields(cx.head, &mut findings);
+        declared.judge_type(&label, !cx.body.is_empty(), &mut findings);
         if let Some(which) = label.which(&declared.judge.bodies)
             && !cx.body.is_empty()
         {
@@ -188,19 +195,21 @@ impl Filter for Validate {
         cx.state.answer = None;
         let Some(declared) = self.answers.of(cx.resp.status()).filter(|_| self.response == Mode::Report) else { return Ok(()) };
         let (label, mut findings) = (Label::of(cx.resp.fields()), Vec::new());
-        declared.judge_head(cx.resp, &label, 1, &mut findings);
-        if !findings.is_empty() {
-            self.report(&findings, Direction::Answer, cx.call);
+        declared.judge_fields(cx.resp, &mut findings);
+        // Part of a document is not what is declared.
+        let is_whole = cx.resp.status() != 206;
+        let which = label.which(&declared.judge.bodies).filter(|which| is_whole && which.is_judged());
+        if findings.is_empty() && !declared.has_content {
+            return Ok(());
         }
-        if let Some(which) = label.which(&declared.judge.bodies).filter(|which| which.is_judged()) {
-            let copy = Copy::new(self.bytes, &self.room);
-            cx.state.answer = Some(Box::new(Watching { label, which, status: cx.resp.status(), copy }));
-        }
+        let copy = Copy::new(self.bytes, &self.room);
+        cx.state.answer = Some(Box::new(Watching { label, which, status: cx.resp.status(), copy, findings }));
         Ok(())
     }
 
     fn on_chunk(&self, cx: ChunkCx<'_, Self>) -> Result<(), Fault> {
-        cx.state.answer.iter_mut().for_each(|watching| watching.copy.see(cx.body.as_ref(), cx.end));
+        let watched = cx.state.answer.iter_mut().filter(|watching| watching.which.is_some());
+        watched.for_each(|watching| watching.copy.see(cx.body.as_ref(), cx.end));
         Ok(())
     }
 
@@ -211,18 +220,22 @@ impl Filter for Validate {
             self.watched(&watching, judged, Direction::Request, cx.call);
         }
         // What the gateway made is not the upstream's.
-        if let Some(watching) = answer.filter(|_| cx.outcome.reason.is_none()) {
-            let judged = self.answers.of(watching.status).map(|declared| &declared.judge);
-            self.watched(&watching, judged, Direction::Answer, cx.call);
+        let Some(watching) = answer.filter(|_| cx.outcome.reason.is_none()) else { return };
+        let Some(declared) = self.answers.of(watching.status) else { return };
+        let mut findings = watching.findings.clone();
+        declared.judge_type(&watching.label, cx.outcome.bytes_out > 0, &mut findings);
+        if !findings.is_empty() {
+            self.report(&findings, Direction::Answer, cx.call);
         }
+        self.watched(&watching, Some(&declared.judge), Direction::Answer, cx.call);
     }
 }
 
 impl Validate {
     /// Judges the body when it is there, or has it watched.
-    async fn judge_body(&self, cx: &mut Cx<'_, Self>, record: &Record, findings: &mut Vec<Finding>) {
+    async fn judge_body(&self, cx: &mut Cx<'_, Self>, record: &Record, findings: &mut Vec<Finding>) -> Result<(), Fault> {
         let label = Label::of(cx.req.fields());
-        let Some((body, which)) = self.requests.which(&label, cx.call.has_body, findings) else { return };
+        let Some((body, which)) = self.requests.which(&label, cx.call.has_body, findings) else { return Ok(()) };
         record.body(which.rule());
         match &cx.body {
             Some(bytes) if bytes.is_empty() => body.missing(findings),
@@ -232,10 +245,12 @@ impl Validate {
             }
             None if self.request == Mode::Report && which.is_judged() => {
                 let copy = Copy::new(self.bytes, &self.room);
-                cx.state.request = Some(Box::new(Watching { label, which, status: 0, copy }));
+                cx.state.request = Some(Box::new(Watching { label, which: Some(which), status: 0, copy, findings: Vec::new() }));
             }
+            None if which.is_judged() => return Err(Fault::new("validate.body", "the body was not read, and has to be judged")),
             None => {}
         }
+        Ok(())
     }
 
     /// What is wrong with a body that is there.
@@ -271,9 +286,9 @@ impl Validate {
         if watching.copy.is_given_up() {
             self.counters.unjudged.inc();
         }
-        let (Some(judge), Some(body)) = (judge, watching.copy.whole()) else { return };
+        let (Some(judge), Some(which), Some(body)) = (judge, watching.which, watching.copy.whole()) else { return };
         let about = (direction, self.records.of(&call.operation));
-        let findings = if body.is_empty() { Vec::new() } else { self.now(judge, watching.which, &watching.label, body, about) };
+        let findings = if body.is_empty() { Vec::new() } else { self.now(judge, which, &watching.label, body, about) };
         if !findings.is_empty() {
             self.report(&findings, direction, call);
         }

@@ -27,7 +27,8 @@ pub struct AnswerUse {
     pub limit: usize,
     /// Statuses, each a code or a class: `404`, or `2` for all from 200 to 299. Empty: every one.
     pub statuses: Vec<u16>,
-    /// Media types without parameters, in lower case. Empty: every one.
+    /// Media types without parameters, in lower case, or ranges such as `*/*`, `text/*` and `application/*+json`, in which those that have
+    /// no end are not. Empty: every one.
     pub media_types: Vec<String>,
 }
 
@@ -37,7 +38,7 @@ impl AnswerUse {
     pub fn covers(&self, status: StatusCode, content_type: Option<&str>) -> bool {
         let code = status.as_u16();
         let status = self.statuses.is_empty() || self.statuses.iter().any(|one| *one == code || *one == code / 100);
-        let is_named = |essence: &str| self.media_types.iter().any(|one| one.eq_ignore_ascii_case(essence));
+        let is_named = |essence: &str| self.media_types.iter().any(|one| one.eq_ignore_ascii_case(essence) || is_in_range(one, essence));
         status && (self.media_types.is_empty() || content_type.and_then(essence).is_none_or(is_named))
     }
 
@@ -55,6 +56,15 @@ impl AnswerUse {
         let endless = self.media_types.iter().find(|one| is_endless(one));
         endless.map(|media_type| format!("an answer of `{media_type}` has no end by which it could be read whole"))
     }
+}
+
+/// Whether a range of media types has one in it that ends.
+fn is_in_range(range: &str, essence: &str) -> bool {
+    let (Some((kind, sub)), Some((of_kind, of_sub))) = (range.split_once('/'), essence.split_once('/')) else { return false };
+    let Some(suffix) = sub.strip_prefix('*') else { return false };
+    let has_suffix =
+        of_sub.len() >= suffix.len() && of_sub.as_bytes()[of_sub.len() - suffix.len()..].eq_ignore_ascii_case(suffix.as_bytes());
+    (kind == "*" || kind.eq_ignore_ascii_case(of_kind)) && has_suffix && !is_endless(essence)
 }
 
 /// Whether answers of this media type go on for as long as both sides like.
@@ -327,4 +337,25 @@ pub struct DoneCx<'a, F: Filter> {
     pub outcome: Outcome,
     /// Its scratch.
     pub state: &'a mut F::State,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_covers_the_media_types_in_it_that_end() {
+        let covers = |range: &str, sent: &str| {
+            AnswerUse { limit: 1, statuses: vec![2], media_types: vec![range.to_owned()] }.covers(StatusCode::OK, Some(sent))
+        };
+        for (range, within, without) in [
+            ("*/*", "application/json; charset=utf-8", "text/event-stream"),
+            ("text/*", "Text/Plain", "text/event-stream"),
+            ("text/*", "text/html", "application/json"),
+            ("application/*+json", "application/problem+JSON", "application/json"),
+            ("application/json", "application/json", "application/jsonl"),
+        ] {
+            assert!(covers(range, within) && !covers(range, without), "{range}");
+        }
+    }
 }

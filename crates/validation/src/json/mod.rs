@@ -14,6 +14,9 @@ pub(crate) use parse::number;
 pub use parse::parse;
 pub use tree::{Builder, Tree};
 
+/// Most arrays and objects in each other that a value may have which is held to a schema: more could take all of a thread's stack.
+pub const DEEPEST: usize = 256;
+
 /// What a value may have at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

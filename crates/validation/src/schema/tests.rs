@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     finding::Part,
-    json::{Limits, Tree, parse},
+    json::{DEEPEST, Limits, Tree, parse},
     rules::{Schemas, WrittenSchema, reference},
 };
 
@@ -254,4 +254,21 @@ fn a_library_that_nobody_has_is_gone() {
     let left = library.downgraded();
     drop((library, schema));
     assert!(left.upgrade().is_none());
+}
+
+/// As deep as the settings allow, on the stack that a worker of the gateway has.
+#[test]
+fn the_deepest_value_takes_less_than_the_stack_of_a_worker() {
+    let list = json!({"a": {"type": "array", "items": {"$ref": reference(0)}}});
+    let base = json!({"allOf": [{"anyOf": [{"properties": list.clone()}, {"not": {"properties": list.clone()}}]}]});
+    let schemas = [json!({"allOf": [{"$ref": reference(1)}, {"properties": list}], "if": {"required": ["b"]}, "then": false}), base];
+    let judged = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+        let limits = Limits { depth: DEEPEST, ..Limits::default() };
+        let levels = DEEPEST / 2 - 1;
+        let text = format!("{}{{\"b\":1}}{}", "{\"a\":[".repeat(levels), "]}".repeat(levels));
+        let tree = parse(text.as_bytes(), &limits).unwrap();
+        let schema = library(&schemas).schema(0, None).unwrap();
+        (schema.is_valid(&tree), schema.findings(&tree, Part::Body).len())
+    });
+    assert_eq!(judged.unwrap().join().unwrap(), (false, 1));
 }
