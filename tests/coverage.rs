@@ -189,6 +189,45 @@ fn parameters_bodies_members_and_findings_are_counted_where_requests_are_validat
 }
 
 #[test]
+fn an_operation_that_a_reload_takes_away_is_forgotten_and_a_reload_that_fails_forgets_nothing() {
+    let upstream = upstream();
+    let gateway = serving(&upstream, &json!([{ "validate": {} }]));
+    let built = |definition: &Value| {
+        let project = Project::new().definition("api.json", definition.to_string());
+        std::fs::read(project.build(&[])).unwrap()
+    };
+    let whole = definition(&upstream.url());
+    let mut smaller = whole.clone();
+    smaller["paths"]["/pets/{id}"].as_object_mut().unwrap().remove("get");
+    gateway.get("/v1/pets/418");
+    after(&gateway, "getPet", 1);
+    assert_eq!(gateway.reload_with(b"no artifact").status(), 409);
+    let seen = operation(&gateway, "getPet");
+    assert_eq!((&seen["judged"], &seen["undeclared"]), (&json!(1), &json!({ "418": 1 })));
+    assert_eq!(gateway.reload_with(&built(&smaller)).status(), 200);
+    assert_eq!(gateway.reload_with(&built(&whole)).status(), 200);
+    let seen = operation(&gateway, "getPet");
+    assert_eq!((&seen["judged"], &seen["undeclared"], &seen["requests"]), (&Value::Null, &json!({}), &json!(0)));
+}
+
+/// What names the operation needs no explanation.
+const NAMES: [&str; 8] = ["api", "version", "operation", "method", "path", "document", "pointer", "source"];
+
+#[test]
+fn the_guide_explains_every_count() {
+    let upstream = upstream();
+    let gateway = serving(&upstream, &json!([]));
+    let page = include_str!("../docs/coverage.md");
+    let table = page.lines().skip_while(|line| !line.starts_with("| member |")).skip(2).take_while(|line| line.starts_with('|'));
+    let mut explained: Vec<&str> = table.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect();
+    let operation = operation(&gateway, "getPet");
+    let mut told: Vec<&str> = operation.as_object().unwrap().keys().map(String::as_str).filter(|name| !NAMES.contains(name)).collect();
+    explained.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(explained, told);
+}
+
+#[test]
 fn what_the_gateway_answers_itself_is_no_answer_of_the_upstream() {
     let upstream = upstream();
     let gateway = serving(&upstream, &json!([{ "respond": { "status": 418 } }]));
