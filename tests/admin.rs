@@ -26,7 +26,7 @@ fn the_operators_paths_are_not_served_on_a_listener() {
     let definition =
         tollgate_tests::project::open_api("/a", &upstream.url(), json!({ "/x": { "get": tollgate_tests::project::operation() } }));
     let gateway = Gateway::serving(&definition, Settings::default());
-    for path in ["/livez", "/readyz", "/metrics", "/plan", "/artifact", "/reload"] {
+    for path in ["/livez", "/readyz", "/metrics", "/plan", "/artifact", "/coverage", "/reload"] {
         assert_eq!(gateway.get(path).status(), 404, "{path}");
     }
     assert_eq!(upstream.count(), 0);
