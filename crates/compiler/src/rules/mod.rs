@@ -83,8 +83,7 @@ impl<'a> Rules<'a> {
         let Self { bundle, waived, .. } = self;
         let (schemas, mut found) = bundle.finish();
         let library = Library::from(schemas.clone());
-        let broken = (0..schemas.schemas.len()).filter_map(|number| library.schema(number as u32, None).err());
-        for broken in broken {
+        for broken in library.broken_ones() {
             found.push(place(Problem::error("schema.broken", broken.message), &broken.source));
         }
         let hint = "`waive: [validate]` in tollgate.yaml builds it without rules for messages";

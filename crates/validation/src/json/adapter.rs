@@ -44,6 +44,11 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Tells an array or an object from every other value of all trees that are there.
+    pub(crate) fn address(self) -> Option<usize> {
+        matches!(self.slot, Slot::Array(_) | Slot::Object(_)).then(|| std::ptr::from_ref(self.slot).addr())
+    }
+
     /// Whether it is an array.
     pub fn is_array(self) -> bool {
         matches!(self.slot, Slot::Array(_))

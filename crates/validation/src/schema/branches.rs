@@ -30,7 +30,7 @@ impl Branches {
         let cell = self.cells.get(index)?;
         let made = cell.get_or_init(|| {
             let library = Library::of(self.library.upgrade()?);
-            library.build(&format!("{URI}#{}/{index}", encoded(&self.path)), self.direction, false).ok()
+            library.build(&format!("{URI}#{}/{index}", encoded(&self.path)), self.direction, true).ok()
         });
         made.as_ref()
     }

@@ -1,6 +1,12 @@
 //! A reference that decides, and says nothing more.
+//!
+//! While a value is explained, what was decided of each part of it is remembered ([`remembering`]): there may be many ways to it.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    sync::{Arc, OnceLock, Weak},
+};
 
 use jsonschema::{Keyword, ValidationError, Validator};
 
@@ -9,6 +15,19 @@ use crate::{
     json::{Item, OurJson},
     rules::SchemaNumber,
 };
+
+thread_local! {
+    /// Of the value that this thread explains: by the reference's target and the part of the value.
+    static KNOWN: RefCell<Option<HashMap<(usize, usize), bool>>> = const { RefCell::new(None) };
+}
+
+/// Remembers what is decided until `explain` is over. The value must not move meanwhile.
+pub(super) fn remembering<T>(explain: impl FnOnce() -> T) -> T {
+    let outer = KNOWN.replace(Some(HashMap::new()));
+    let explained = explain();
+    KNOWN.set(outer);
+    explained
+}
 
 /// One such reference. What it leads to is looked up when it is asked for first.
 pub(super) struct Decides {
@@ -22,6 +41,12 @@ impl Decides {
     pub(super) fn new(library: Weak<Inner>, number: SchemaNumber, direction: Option<Direction>) -> Self {
         Self { library, number, direction, target: OnceLock::new() }
     }
+
+    /// Itself cut where it leads back: all targets together are no larger than the schemas.
+    fn target(&self) -> Option<&Arc<Validator<OurJson>>> {
+        let target = || Library::of(self.library.upgrade()?).validator(self.number, self.direction, true).ok();
+        self.target.get_or_init(target).as_ref()
+    }
 }
 
 impl<'i> Keyword<'i, OurJson> for Decides {
@@ -30,7 +55,14 @@ impl<'i> Keyword<'i, OurJson> for Decides {
     }
 
     fn is_valid(&self, item: Item<'i>) -> bool {
-        let target = || Library::of(self.library.upgrade()?).validator(self.number, self.direction, false).ok();
-        self.target.get_or_init(target).as_ref().is_some_and(|target| target.is_valid(item))
+        let Some(target) = self.target() else { return false };
+        let Some(address) = item.address() else { return target.is_valid(item) };
+        let key = (Arc::as_ptr(target).addr(), address);
+        if let Some(known) = KNOWN.with_borrow(|known| known.as_ref()?.get(&key).copied()) {
+            return known;
+        }
+        let valid = target.is_valid(item);
+        KNOWN.with_borrow_mut(|known| known.as_mut().map(|known| known.insert(key, valid)));
+        valid
     }
 }

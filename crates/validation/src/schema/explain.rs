@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     cycles::KEYWORD,
+    decides::remembering,
     library::{Direction, Library},
 };
 use crate::{
@@ -41,6 +42,10 @@ impl<'l> Explainer<'l> {
 
     /// When nothing can be said, that it does not fit.
     pub(super) fn findings(&self, number: SchemaNumber, value: Item<'_>) -> Vec<Finding> {
+        remembering(|| self.found(number, value))
+    }
+
+    fn found(&self, number: SchemaNumber, value: Item<'_>) -> Vec<Finding> {
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
         let mut open = vec![(number, String::new())];
         // The first that was found is told first, with what is within it.
@@ -76,7 +81,7 @@ impl<'l> Explainer<'l> {
         let item = value.at_pointer(error.instance_path().as_str())?;
         let named = item.member(discriminator.get("propertyName")?.as_str()?)?.text()?;
         let (target, _) = place(discriminator.get("mapping")?.get(named)?.as_str()?)?;
-        let decides = self.library.validator(target, self.direction, false).ok()?;
+        let decides = self.library.validator(target, self.direction, true).ok()?;
         (!decides.is_valid(item)).then_some(target)
     }
 

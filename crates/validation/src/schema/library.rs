@@ -121,6 +121,16 @@ impl Library {
         Ok(made)
     }
 
+    /// Why schemas cannot be compiled; each is looked at once when none is broken, and nothing of it is kept.
+    pub fn broken_ones(&self) -> Vec<Broken> {
+        let numbers = || (0..self.0.written.schemas.len()).map(|number| number as SchemaNumber);
+        let all: Vec<Value> = numbers().map(|number| json!({ "$ref": rules::reference(number) })).collect();
+        if all.is_empty() || self.compiled(&json!({ "prefixItems": all }), None, false).is_ok() {
+            return Vec::new();
+        }
+        numbers().filter_map(|number| Some(self.broken(number, &self.build(&rules::reference(number), None, false).err()?))).collect()
+    }
+
     /// What decides about the schema of that number, or says why a value does not fit it; made when it is asked for first.
     pub(super) fn validator(
         &self,
@@ -166,11 +176,14 @@ impl Library {
     }
 
     pub(super) fn build(&self, reference: &str, direction: Option<Direction>, explains: bool) -> Result<Validator<OurJson>, String> {
+        self.compiled(&json!({ "$ref": reference }), direction, explains)
+    }
+
+    fn compiled(&self, schema: &Value, direction: Option<Direction>, explains: bool) -> Result<Validator<OurJson>, String> {
         let registry = self.registry(explains).as_ref().map_err(String::clone)?;
         let options = options(registry, &self.0.patterns, direction);
         let options = if explains { self.explaining(options, direction) } else { options };
-        let schema = json!({ "$ref": reference });
-        options.build(&schema).map_err(|error| said(&error))
+        options.build(schema).map_err(|error| said(&error))
     }
 
     fn registry(&self, explains: bool) -> &Prepared {
@@ -273,6 +286,9 @@ fn is_base64(text: &str) -> bool {
     text.len().is_multiple_of(4) && padding <= 2 && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
 }
 
+/// The least number above all integers of 64 bits.
+const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+
 /// `format: int32` and `int64`, which are about numbers.
 struct Integer {
     bits: Option<u64>,
@@ -289,9 +305,9 @@ impl<'i> Keyword<'i, OurJson> for Integer {
 
     fn is_valid(&self, item: Item<'i>) -> bool {
         let Some(number) = item.as_number() else { return true };
-        let whole = number
-            .as_i64()
-            .or_else(|| number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e18).map(|float| float as i64));
+        let whole = number.as_i64().or_else(|| {
+            number.as_f64().filter(|float| float.fract() == 0.0 && (-TWO_63..TWO_63).contains(float)).map(|float| float as i64)
+        });
         match self.bits {
             // What has a fraction is for `type` to refuse.
             _ if number.as_f64().is_some_and(|float| float.fract() != 0.0) => true,
