@@ -19,8 +19,18 @@ pub(super) fn number(reference: &str) -> Option<SchemaNumber> {
     reference.strip_prefix(URI)?.strip_prefix("#/$defs/")?.parse().ok()
 }
 
-/// All schemas, with their references cut that may be part of a circle; `None` when there is no circle.
-pub(super) fn cut(written: &Schemas) -> Option<Vec<Value>> {
+/// Schemas that lead back to themselves from which on they are cut also to decide: each would have all of them in it, and take gigabytes.
+const MANY: usize = 64;
+
+/// All schemas, with their references cut that may be part of a circle.
+pub(super) struct Cut {
+    pub schemas: Vec<Value>,
+    /// There are many circles, and no keyword was left out: they decide as the schemas that were written.
+    pub decides: bool,
+}
+
+/// `None` when there is no circle.
+pub(super) fn cut(written: &Schemas) -> Option<Cut> {
     let all = &written.schemas;
     let targets: Vec<Vec<usize>> = all.iter().map(|one| targets(&one.schema, all.len())).collect();
     let circular = circular(&targets);
@@ -28,7 +38,17 @@ pub(super) fn cut(written: &Schemas) -> Option<Vec<Value>> {
         let leads_back = circular[at] && targets[at].iter().any(|target| circular[*target]);
         if leads_back { without(&one.schema, &circular) } else { one.schema.clone() }
     };
-    circular.contains(&true).then(|| all.iter().enumerate().map(cut).collect())
+    let many = circular.iter().filter(|circular| **circular).count() >= MANY;
+    let decides = many && !all.iter().any(|one| is_unevaluated_asked(&one.schema));
+    circular.contains(&true).then(|| Cut { schemas: all.iter().enumerate().map(cut).collect(), decides })
+}
+
+fn is_unevaluated_asked(schema: &Value) -> bool {
+    match schema {
+        Value::Object(members) => members.iter().any(|(key, value)| UNEVALUATED.contains(&key.as_str()) || is_unevaluated_asked(value)),
+        Value::Array(items) => items.iter().any(is_unevaluated_asked),
+        _ => false,
+    }
 }
 
 fn targets(schema: &Value, all: usize) -> Vec<usize> {
@@ -95,7 +115,8 @@ mod tests {
         };
         let is = |number: u32| json!({ KEYWORD: number });
         let expected = vec![is(1), json!({"items": is(2), "not": to(3)}), json!({"properties": {"a": is(1)}}), json!({"type": "string"})];
-        assert_eq!(cut(&written(&schemas)), Some(expected));
-        assert_eq!(cut(&written(&[to(1), json!({"items": to(2)}), json!(true)])), None);
+        let found = cut(&written(&schemas)).map(|cut| (cut.schemas, cut.decides));
+        assert_eq!(found, Some((expected, false)));
+        assert!(cut(&written(&[to(1), json!({"items": to(2)}), json!(true)])).is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! A reference that decides, and says nothing more.
 //!
-//! While a value is explained, what was decided of each part of it is remembered ([`remembering`]): there may be many ways to it.
+//! While a value is judged, what was decided of each part of it is remembered ([`remembering`]): there may be many ways to it.
 
 use std::{
     cell::RefCell,
@@ -17,16 +17,16 @@ use crate::{
 };
 
 thread_local! {
-    /// Of the value that this thread explains: by the reference's target and the part of the value.
+    /// Of the value that this thread judges: by the reference's target and the part of the value.
     static KNOWN: RefCell<Option<HashMap<(usize, usize), bool>>> = const { RefCell::new(None) };
 }
 
-/// Remembers what is decided until `explain` is over. The value must not move meanwhile.
-pub(super) fn remembering<T>(explain: impl FnOnce() -> T) -> T {
+/// Remembers what is decided until `judge` is over. The value must not move meanwhile.
+pub(super) fn remembering<T>(judge: impl FnOnce() -> T) -> T {
     let outer = KNOWN.replace(Some(HashMap::new()));
-    let explained = explain();
+    let judged = judge();
     KNOWN.set(outer);
-    explained
+    judged
 }
 
 /// One such reference. What it leads to is looked up when it is asked for first.
@@ -34,17 +34,18 @@ pub(super) struct Decides {
     library: Weak<Inner>,
     number: SchemaNumber,
     direction: Option<Direction>,
+    explains: bool,
     target: OnceLock<Option<Arc<Validator<OurJson>>>>,
 }
 
 impl Decides {
-    pub(super) fn new(library: Weak<Inner>, number: SchemaNumber, direction: Option<Direction>) -> Self {
-        Self { library, number, direction, target: OnceLock::new() }
+    pub(super) fn new(library: Weak<Inner>, number: SchemaNumber, direction: Option<Direction>, explains: bool) -> Self {
+        Self { library, number, direction, explains, target: OnceLock::new() }
     }
 
     /// Itself cut where it leads back: all targets together are no larger than the schemas.
     fn target(&self) -> Option<&Arc<Validator<OurJson>>> {
-        let target = || Library::of(self.library.upgrade()?).validator(self.number, self.direction, true).ok();
+        let target = || Library::of(self.library.upgrade()?).validator(self.number, self.direction, self.explains).ok();
         self.target.get_or_init(target).as_ref()
     }
 }

@@ -14,7 +14,13 @@ use jsonschema::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{branches::Branches, cycles, decides::Decides, explain, kept::Kept};
+use super::{
+    branches::Branches,
+    cycles,
+    decides::{Decides, remembering},
+    explain,
+    kept::Kept,
+};
 use crate::{
     finding::{Finding, Part},
     json::{Item, OurJson, Tree},
@@ -62,7 +68,7 @@ pub(super) struct Inner {
     pub written: rules::Schemas,
     registry: OnceLock<Prepared>,
     /// Of schemas whose circles are cut; `None` when there are none.
-    cut: OnceLock<Option<Prepared>>,
+    cut: OnceLock<Option<Circles>>,
     patterns: PatternCache,
     compiled: Mutex<Compiled>,
     validators: Mutex<Validators>,
@@ -72,6 +78,13 @@ pub(super) struct Inner {
 }
 
 type Prepared = Result<Registry<'static>, String>;
+
+/// Schemas whose circles are cut.
+struct Circles {
+    registry: Prepared,
+    /// They also decide.
+    decides: bool,
+}
 
 /// By number, and by the way whose members are refused. Weak: each has its library, which would never be freed.
 type Compiled = HashMap<(SchemaNumber, Option<Direction>), Weak<Schema>>;
@@ -97,6 +110,8 @@ pub struct Schema {
     number: SchemaNumber,
     direction: Option<Direction>,
     decides: Arc<Validator<OurJson>>,
+    /// It has references that only decide.
+    remembers: bool,
 }
 
 impl fmt::Debug for Schema {
@@ -116,7 +131,8 @@ impl Library {
             return Ok(found);
         }
         let decides = self.validator(number, direction, false).map_err(|error| self.broken(number, &error))?;
-        let made = Arc::new(Schema { library: self.clone(), number, direction, decides });
+        let remembers = self.circles().is_some_and(|circles| circles.decides);
+        let made = Arc::new(Schema { library: self.clone(), number, direction, decides, remembers });
         compiled.insert((number, direction), Arc::downgrade(&made));
         Ok(made)
     }
@@ -181,25 +197,35 @@ impl Library {
 
     fn compiled(&self, schema: &Value, direction: Option<Direction>, explains: bool) -> Result<Validator<OurJson>, String> {
         let registry = self.registry(explains).as_ref().map_err(String::clone)?;
-        let options = options(registry, &self.0.patterns, direction);
+        let options = self.cutting(options(registry, &self.0.patterns, direction), direction, explains);
         let options = if explains { self.explaining(options, direction) } else { options };
         options.build(schema).map_err(|error| said(&error))
     }
 
     fn registry(&self, explains: bool) -> &Prepared {
-        if explains && let Some(cut) = self.0.cut.get_or_init(|| cycles::cut(&self.0.written).map(prepared)) {
-            return cut;
+        if let Some(circles) = self.circles().filter(|circles| explains || circles.decides) {
+            return &circles.registry;
         }
         self.0.registry.get_or_init(|| prepared(self.0.written.schemas.iter().map(|one| one.schema.clone()).collect()))
     }
 
+    fn circles(&self) -> Option<&Circles> {
+        let cut = || cycles::cut(&self.0.written).map(|cut| Circles { registry: prepared(cut.schemas), decides: cut.decides });
+        self.0.cut.get_or_init(cut).as_ref()
+    }
+
+    /// With references that only decide.
+    fn cutting<'i>(&self, options: Options<'i>, direction: Option<Direction>, explains: bool) -> Options<'i> {
+        // Only as long as the schemas are there: the validator that holds this is in them.
+        let library = Arc::downgrade(&self.0);
+        options.with_keyword(cycles::KEYWORD, move |_, number, _| {
+            let number = number.as_u64().and_then(|number| SchemaNumber::try_from(number).ok()).unwrap_or(SchemaNumber::MAX);
+            Ok(Box::new(Decides::new(library.clone(), number, direction, explains)))
+        })
+    }
+
     /// With the keywords replaced that would collect without end.
     fn explaining<'i>(&self, options: Options<'i>, direction: Option<Direction>) -> Options<'i> {
-        let library = Arc::downgrade(&self.0);
-        let options = options.with_keyword(cycles::KEYWORD, move |_, number, _| {
-            let number = number.as_u64().and_then(|number| SchemaNumber::try_from(number).ok()).unwrap_or(SchemaNumber::MAX);
-            Ok(Box::new(Decides::new(library.clone(), number, direction)))
-        });
         ["oneOf", "anyOf"].into_iter().fold(options, |options, keyword| {
             // Only as long as the schemas are there: the validator that holds this is in them.
             let library = Arc::downgrade(&self.0);
@@ -360,7 +386,8 @@ impl Schema {
 
     /// Whether a value fits.
     pub fn is_valid(&self, value: &Tree<'_>) -> bool {
-        self.decides.is_valid(value.root())
+        let decide = || self.decides.is_valid(value.root());
+        if self.remembers { remembering(decide) } else { decide() }
     }
 
     /// What is wrong with a value that does not fit; never nothing.

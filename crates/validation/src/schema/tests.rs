@@ -206,6 +206,11 @@ fn explained(schemas: &[Value], text: &str) -> (Vec<crate::finding::Finding>, Du
     (found, best.min().unwrap())
 }
 
+fn without_unevaluated(mut schema: Value) -> Value {
+    schema.as_object_mut().unwrap().remove("unevaluatedProperties");
+    schema
+}
+
 /// Two ways from each value to what is in it: a search that remembers nothing goes a billion ways.
 #[test]
 fn what_is_reached_by_many_ways_is_explained_once() {
@@ -218,9 +223,15 @@ fn what_is_reached_by_many_ways_is_explained_once() {
     for (schemas, leaf, rule) in
         [(vec![both, base], "{}", "required"), (vec![patterns], "{\"op\":1}", "type"), (vec![depends], "{\"op\":1}", "type")]
     {
-        for values in [1, 2_500] {
+        // Among many others they are cut to decide as well.
+        let others = (schemas.len() as u32..80).map(|number| json!({"items": {"$ref": reference(number)}}));
+        let among: Vec<Value> = schemas.iter().cloned().map(without_unevaluated).chain(others).collect();
+        for (schemas, values) in [(&schemas, 1), (&schemas, 2_500), (&among, 1), (&among, 2_500)] {
             let text = format!("{{\"op\":\"b\",\"children\":[{}{}]}}", "{\"op\":\"x\"},".repeat(values), nest(leaf));
-            let (found, time) = explained(&schemas, &text);
+            let good = format!("{{\"op\":\"b\",\"children\":[{}{{\"op\":\"x\"}}]}}", "{\"op\":\"x\"},".repeat(values));
+            let limits = Limits::default();
+            assert!(library(schemas).schema(0, None).unwrap().is_valid(&parse(good.as_bytes(), &limits).unwrap()));
+            let (found, time) = explained(schemas, &text);
             let innermost = |finding: &crate::finding::Finding| finding.rule == rule && finding.pointer.split('/').count() > 60;
             assert!(found.iter().any(innermost) && found.len() <= 4, "{found:?}");
             assert!(time < Duration::from_secs(2), "{time:?}");
@@ -230,7 +241,7 @@ fn what_is_reached_by_many_ways_is_explained_once() {
 
 /// Each of four hundred leads to all others: compiled whole for each, they take gigabytes.
 #[test]
-fn schemas_that_all_lead_to_each_other_are_checked_and_explained_without_one_copy_of_all_for_each() {
+fn schemas_that_all_lead_to_each_other_are_compiled_without_one_copy_of_all_for_each() {
     let many = 400_u32;
     let members =
         |number: u32| (0..8).map(move |way: u32| (format!("p{way}"), json!({"$ref": reference((number * 7 + way * way + 1) % many)})));
@@ -239,11 +250,14 @@ fn schemas_that_all_lead_to_each_other_are_checked_and_explained_without_one_cop
     let begun = Instant::now();
     let library = library(&schemas);
     assert_eq!(library.broken_ones(), []);
-    let schema = library.schema(0, None).unwrap();
-    let limits = Limits::default();
+    let all: Vec<_> = (0..many).map(|number| library.schema(number, None).unwrap()).collect();
+    let (schema, limits) = (&all[0], Limits::default());
     for way in 0..8 {
+        let good = format!("{}{{}}{}", format!("{{\"p{way}\":").repeat(40), "}".repeat(40));
+        assert!(schema.is_valid(&parse(good.as_bytes(), &limits).unwrap()));
         let text = format!("{}1{}", format!("{{\"p{way}\":").repeat(40), "}".repeat(40));
         let tree = parse(text.as_bytes(), &limits).unwrap();
+        assert!(!schema.is_valid(&tree));
         assert_eq!(schema.findings(&tree, Part::Body)[0].rule, "type");
     }
     // Two seconds for each hundred, were they compiled whole.
