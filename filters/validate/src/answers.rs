@@ -89,7 +89,9 @@ impl Answers {
 
     /// Those that have to be held until they were judged. What goes on without an end is not among them.
     pub fn held(&self, limit: usize) -> Option<AnswerUse> {
-        let judged: Vec<&Declared> = self.declared.iter().filter(|one| !one.judged.is_empty()).collect();
+        // An interim answer has no body, and no status would mean every one.
+        let is_final = |one: &&Declared| one.status == Status::Default || one.status.named().is_some();
+        let judged: Vec<&Declared> = self.declared.iter().filter(|one| !one.judged.is_empty()).filter(is_final).collect();
         let mut media_types: Vec<String> = judged.iter().flat_map(|one| one.judged.clone()).filter(|one| !is_endless(one)).collect();
         media_types.sort();
         media_types.dedup();

@@ -48,6 +48,8 @@ struct Counters {
 pub struct Watched {
     request: Option<Box<Watching>>,
     answer: Option<Box<Watching>>,
+    /// The answer was held and judged.
+    was_held: bool,
 }
 
 struct Watching {
@@ -173,6 +175,7 @@ impl Filter for Validate {
     }
 
     async fn on_answer(&self, cx: AnswerCx<'_, Self>) -> Result<Flow, Fault> {
+        cx.state.was_held = true;
         let Some(declared) = self.answers.of(cx.head.status()) else { return Ok(Flow::Next(())) };
         let (label, mut findings) = (Label::of(cx.head.fields()), Vec::new());
         declared.judge_fields(cx.head, &mut findings);
@@ -193,12 +196,14 @@ impl Filter for Validate {
 
     fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
         cx.state.answer = None;
-        let Some(declared) = self.answers.of(cx.resp.status()).filter(|_| self.response == Mode::Report) else { return Ok(()) };
+        // What is enforced and was not held goes through, and its head is told of.
+        let is_watched = self.response != Mode::Off && !cx.state.was_held;
+        let Some(declared) = self.answers.of(cx.resp.status()).filter(|_| is_watched) else { return Ok(()) };
         let (label, mut findings) = (Label::of(cx.resp.fields()), Vec::new());
         declared.judge_fields(cx.resp, &mut findings);
         // Part of a document is not what is declared.
-        let is_whole = cx.resp.status() != 206;
-        let which = label.which(&declared.judge.bodies).filter(|which| is_whole && which.is_judged());
+        let is_read = self.response == Mode::Report && cx.resp.status() != 206;
+        let which = label.which(&declared.judge.bodies).filter(|which| is_read && which.is_judged());
         if findings.is_empty() && !declared.has_content {
             return Ok(());
         }
@@ -214,7 +219,7 @@ impl Filter for Validate {
     }
 
     fn on_done(&self, cx: DoneCx<'_, Self>) {
-        let Watched { request, answer } = std::mem::take(cx.state);
+        let Watched { request, answer, .. } = std::mem::take(cx.state);
         if let Some(watching) = request {
             let judged = self.requests.body.as_ref().map(|body| &body.judge);
             self.watched(&watching, judged, Direction::Request, cx.call);

@@ -62,6 +62,30 @@ fn what_is_reported_of_an_answer_is_about_a_body_that_the_upstream_sent() {
 }
 
 #[test]
+fn an_answer_that_is_not_held_where_answers_are_enforced_is_told_of() {
+    let harness = answering("response: enforce", "200", "application/json");
+    let reported = || harness.metric("validate_reported_total", None);
+    let mut run = harness.request("GET", "/x?n=1").run().next();
+    let head = run.response_with(200, &[("content-type", "text/html")]);
+    assert!(!run.reads(&head));
+    run.done_after(200, 0, 5);
+    assert_eq!(reported(), 1.0);
+    let mut run = harness.request("GET", "/x?n=1").run().next();
+    run.answer_with(200, &[("content-type", "application/json")], "{}");
+    run.response_with(200, &[("content-type", "application/json")]);
+    run.done_after(200, 0, 2);
+    assert_eq!(reported(), 1.0);
+}
+
+#[test]
+fn an_interim_answer_that_is_declared_has_no_final_one_held() {
+    let harness = answering("response: enforce", "1XX", "application/json");
+    let mut run = harness.request("GET", "/x?n=1").run().next();
+    let head = run.response_with(200, &[("content-type", "application/json")]);
+    assert!(!run.reads(&head));
+}
+
+#[test]
 fn a_depth_that_could_take_all_of_a_stack_is_refused() {
     let problem = Harness::<Validate>::setup().declared(json!({ "body": { "content": [], "required": true, "source": "" } }));
     assert_eq!(problem.problem("limits: { depth: 257 }").code, "validate.depth");
