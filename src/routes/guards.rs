@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
 use tollgate_plan::{Operation, Plan, Source, Target};
 
 /// A number for each operation, in the order of the Plan: those of an API with the same number have the same rules, whatever
@@ -25,6 +26,18 @@ impl Guards {
     }
 }
 
+/// Takes out of a declaration where it stands and for which path: the same words elsewhere are the same rules.
+fn without_places(content: &mut Value) {
+    match content {
+        Value::Object(members) => {
+            members.retain(|name, value| !(value.is_string() && matches!(name.as_str(), "source" | "template")));
+            members.values_mut().for_each(without_places);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_places),
+        _ => {}
+    }
+}
+
 /// All that decides, within an API, who may call an operation and what is demanded of the call.
 fn rules(operation: &Operation) -> String {
     let mut rules = operation.clone();
@@ -33,5 +46,9 @@ fn rules(operation: &Operation) -> String {
     (rules.source, rules.security.source) = Default::default();
     rules.security.alternatives.iter_mut().flat_map(|one| &mut one.credentials).for_each(|one| one.source = Source::default());
     rules.demands.iter_mut().for_each(|demand| demand.source = Source::default());
+    for declaration in &mut rules.declarations {
+        declaration.source = Source::default();
+        without_places(&mut declaration.content);
+    }
     format!("{rules:?}")
 }

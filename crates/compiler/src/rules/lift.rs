@@ -62,8 +62,10 @@ const LISTS: [&str; 3] = ["oneOf", "anyOf", "prefixItems"];
 /// Keywords that hold schemas by name.
 const MAPS: [&str; 3] = ["properties", "patternProperties", "dependentSchemas"];
 
-/// Dialects that say what 2020-12 says.
-const DIALECTS: [&str; 4] = [
+/// Dialects that say what 2020-12 says. 2019-09 does but for `$recursiveRef`, and for lists of items, which no schema
+/// of OpenAPI 3.1 may have.
+const DIALECTS: [&str; 5] = [
+    "https://json-schema.org/draft/2019-09/schema",
     "https://json-schema.org/draft/2020-12/schema",
     "https://spec.openapis.org/oas/3.1/dialect/",
     "https://spec.openapis.org/oas/3.1/schema-base/",
@@ -94,6 +96,10 @@ impl<'a> Lifting<'_, 'a> {
             return Value::Object(lifted);
         }
         dialect(spot, "$schema", &mut self.bundle.problems);
+        if let Some(reference) = spot.get("$recursiveRef") {
+            let problem = reference.error("schema.reference", "`$recursiveRef` is not followed");
+            self.bundle.problems.push(problem.hint("write `$ref` with the name of the schema, or `$dynamicRef`"));
+        }
         let own = names::hidden(self.bundle.sources, spot, self.way.hides());
         let hidden: BTreeSet<String> = hidden.union(&own).cloned().collect();
         self.reference(spot, "$ref", &hidden, &mut lifted);
