@@ -65,6 +65,8 @@ fn a_mirror_gets_what_goes_upstream_and_its_answer_is_nobodys() {
     let gateway = gateway(&[stable.url()], json!({ "mirror": { "production": [format!("{}/base", mirror.url())] } }));
     let body = vec![b'x'; 50_000];
     assert_eq!(gateway.send("POST", "/a/x?y=1", &["X-Own: 1"], &body).text(), "stable");
+    // Copies are made beside requests, and may pass each other.
+    until("the first copy", || (mirror.count() == 1).then_some(()));
     assert_eq!(gateway.send("GET", "/a/z", &[], b"").text(), "stable");
     until("both copies", || (mirror.count() == 2).then_some(()));
     let copies = mirror.requests();
