@@ -74,7 +74,7 @@ fn problem(answer: &Answer, mention: Mention<'_>) -> Rendered {
     let (reason, known) = (answer.reason(), answer.get_problem_type());
     let own = || format!("urn:tollgate:reason:{}", reason.id);
     let mut body = json!({
-        "type": known.map_or_else(own, |known| known.uri.to_owned()),
+        "type": known.and_then(|known| known.uri).map_or_else(own, str::to_owned),
         "title": reason.title,
         "status": reason.status,
         "reason": reason.id,

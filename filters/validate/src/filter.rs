@@ -68,11 +68,8 @@ impl Filter for Validate {
     const REASONS: &'static [Reason] = reasons::ALL;
     const POSTURE: Posture = Posture::Hardened;
     const METRICS: &'static [MetricDoc] = &[
-        MetricDoc { name: "validate_refused_total", help: "Messages that were refused, by which way they went" },
-        MetricDoc {
-            name: "validate_reported_total",
-            help: "Messages that were not what they should be and went on, by which way they went",
-        },
+        MetricDoc { name: "validate_refused_total", help: "Messages that were refused" },
+        MetricDoc { name: "validate_reported_total", help: "Messages that were not what they should be and went on" },
         MetricDoc { name: "validate_unjudged_total", help: "Bodies that were to be watched and were too large or too many" },
     ];
     type Config = Config;

@@ -59,7 +59,7 @@ pub struct Judge {
 impl Judge {
     /// What is wrong with a body. `seen` is called with a value that fits.
     pub fn now(&self, which: Which, label: &Label, body: &[u8], seen: &dyn Fn(&Schema, &Tree<'_>)) -> Vec<Finding> {
-        self.bodies.judge_seen(which, label.content_type(), label.encoding.as_deref(), body, &self.limits, Part::Body, seen)
+        self.bodies.judge(which, label.content_type(), label.encoding.as_deref(), body, &self.limits, Part::Body, seen)
     }
 
     /// The same for a large body, on another thread when one is free.

@@ -73,22 +73,13 @@ pub fn request(findings: &[Finding], codes: Codes) -> Answer {
     };
     let answer = reason.because(cause(findings, "request"));
     let told: Vec<Value> = findings.iter().take(MOST).map(Finding::told).collect();
-    answer.detail(sentence(findings)).problem_type(uri(reason), vec![("errors", Value::Array(told))])
+    answer.detail(sentence(findings)).members(vec![("errors", Value::Array(told))])
 }
 
 /// The refusal of an answer. The client learns nothing of what is wrong with it.
 pub fn answer(findings: &[Finding], codes: Codes) -> Answer {
     let reason = if codes == Codes::Wso2V30 { &ANSWER_V30 } else { &ANSWER };
     reason.because(cause(findings, "answer"))
-}
-
-fn uri(reason: &'static Reason) -> &'static str {
-    match reason.id {
-        "validate.too_large" => "urn:tollgate:reason:validate.too_large",
-        "validate.media_type" => "urn:tollgate:reason:validate.media_type",
-        "validate.request_unprocessable" => "urn:tollgate:reason:validate.request_unprocessable",
-        _ => "urn:tollgate:reason:validate.request",
-    }
 }
 
 /// The first finding decides what the log says in one word; the sentence has the others.

@@ -24,12 +24,8 @@ pub(super) fn read<'a>(context: &Context<'_, 'a>, operation: &Spot<'a>, bundle: 
             _ => media::content(context, &spot, Way::Answer, bundle),
         };
         let headers = reading(context, bundle, Way::Answer, |reader| reader.fields(&spot));
-        rules.push(AnswerRule { status: status.to_ascii_uppercase(), headers, content, source: spot.written() });
-    }
-    for rule in &mut rules {
-        if rule.status == "DEFAULT" {
-            rule.status = "default".to_owned();
-        }
+        let status = if status == "default" { status.to_owned() } else { status.to_ascii_uppercase() };
+        rules.push(AnswerRule { status, headers, content, source: spot.written() });
     }
     rules
 }

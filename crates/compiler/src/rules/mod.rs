@@ -61,9 +61,8 @@ impl<'a> Rules<'a> {
         self.dialect(&context);
         let body = media::body(&context, &operation.spot, &mut self.bundle);
         let answers = answers::read(&context, &operation.spot, &mut self.bundle);
-        let parameters = reading(&context, &mut self.bundle, Way::Request, |reader| reader.parameters(item, operation));
+        let mut parameters = reading(&context, &mut self.bundle, Way::Request, |reader| reader.parameters(item, operation));
         // Whoever sends a body in pieces cannot send it.
-        let mut parameters = parameters;
         let length = |rule: &&mut ParameterRule| rule.place == Place::Header && rule.name.eq_ignore_ascii_case("content-length");
         parameters.iter_mut().filter(length).for_each(|rule| rule.required = false);
         let template = item.template.to_owned();

@@ -106,8 +106,8 @@ struct Clients {
 /// What a problem document says that has a type of its own (RFC 9457 §3.1.1, §3.2).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProblemType {
-    /// The URI of the type.
-    pub uri: &'static str,
+    /// The URI of the type; none: the reason's own.
+    pub uri: Option<&'static str>,
     /// Members of that type, and of no other.
     pub members: Vec<(&'static str, Value)>,
 }
@@ -149,7 +149,14 @@ impl Answer {
     /// A type that others know, with its members, in place of the reason's own. Holds for members what holds for [`Answer::detail`].
     #[must_use]
     pub fn problem_type(mut self, uri: &'static str, members: Vec<(&'static str, Value)>) -> Self {
-        self.problem = Some(Box::new(ProblemType { uri, members }));
+        self.problem = Some(Box::new(ProblemType { uri: Some(uri), members }));
+        self
+    }
+
+    /// Members beside those that every document has, of the reason's own type. Holds for them what holds for [`Answer::detail`].
+    #[must_use]
+    pub fn members(mut self, members: Vec<(&'static str, Value)>) -> Self {
+        self.problem = Some(Box::new(ProblemType { uri: None, members }));
         self
     }
 

@@ -129,22 +129,9 @@ impl Bodies {
     /// and `bytes` is the body as it came. Beside those of the schema, findings have these rules: `content-type`, `content-encoding` and
     /// `charset` for what is not accepted here, `encoding` for what cannot be decompressed, `size` for what is too large once it is, `utf-8`,
     /// `json`, `xml`, `form`, `multipart` and `events` for what does not have its notation, `duplicate-name`, `number`, `depth`, `values`,
-    /// `string` and `parts`.
-    pub fn judge(
-        &self,
-        which: Which,
-        content_type: Option<&str>,
-        content_encoding: Option<&str>,
-        bytes: &[u8],
-        limits: &BodyLimits,
-        part: Part,
-    ) -> Vec<Finding> {
-        self.judge_seen(which, content_type, content_encoding, bytes, limits, part, &|_, _| {})
-    }
-
-    /// The same; `seen` is called with a whole value that fits, and its schema.
+    /// `string` and `parts`. `seen` is called with a whole value that fits, and its schema.
     #[allow(clippy::too_many_arguments)]
-    pub fn judge_seen(
+    pub fn judge(
         &self,
         which: Which,
         content_type: Option<&str>,

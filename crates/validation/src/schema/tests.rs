@@ -22,9 +22,9 @@ fn fits(schema: &Value, value: &Value) -> bool {
 #[test]
 fn a_finding_names_place_rule_and_line_and_nothing_that_was_sent() {
     let address = json!({"type": "object", "x-line": 20, "properties": {"zip": {"type": "string", "maxLength": 5, "x-line": 22}}, "additionalProperties": false});
-    let root = json!({"type": "object", "x-line": 10, "required": ["id"], "properties": {"home": {"$ref": reference(1)}}, "additionalProperties": {"type": "integer", "x-line": 12}});
+    let root = json!({"type": "object", "x-line": 10, "required": ["id"], "properties": {"place": {"$ref": reference(1)}}, "additionalProperties": {"type": "integer", "x-line": 12}});
     let library = library(&[root, address]);
-    let value = json!({"home": {"zip": "secret-zip", "secret-name": 1}, "secret/key": "x"});
+    let value = json!({"place": {"zip": "secret-zip", "secret-name": 1}, "secret/key": "x"});
     let limits = Limits::default();
     let tree = Tree::of(&value, &limits).unwrap();
     let schema = library.schema(0, None).unwrap();
@@ -41,8 +41,8 @@ fn a_finding_names_place_rule_and_line_and_nothing_that_was_sent() {
         [
             ("", "required", "api.yaml:10"),
             ("/*", "type", "api.yaml:12"),
-            ("/home", "additionalProperties", "api.yaml:20"),
-            ("/home/zip", "maxLength", "api.yaml:22")
+            ("/place", "additionalProperties", "api.yaml:20"),
+            ("/place/zip", "maxLength", "api.yaml:22")
         ]
     );
     assert!(!format!("{found:?}").contains("secret"), "{found:?}");

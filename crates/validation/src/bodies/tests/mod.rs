@@ -50,7 +50,7 @@ impl Judge {
 
     pub fn findings(&self, content_type: &str, encoding: Option<&str>, bytes: &[u8]) -> Vec<Finding> {
         let Some(which) = self.bodies.which(Some(content_type)) else { return vec![self.bodies.undeclared(Part::Body)] };
-        self.bodies.judge(which, Some(content_type), encoding, bytes, &self.limits, Part::Body)
+        self.bodies.judge(which, Some(content_type), encoding, bytes, &self.limits, Part::Body, &|_, _| {})
     }
 
     /// Rules and pointers, sorted.
