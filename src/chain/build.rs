@@ -357,7 +357,7 @@ impl<'a> Builder<'a> {
 
 /// Refuses a filter that wants to read answers which have no end.
 fn readable(filter: Option<Arc<dyn DynFilter>>) -> Result<Option<Arc<dyn DynFilter>>, Problem> {
-    let fault = filter.as_ref().and_then(|filter| Some((filter.id(), filter.answer_body()?.fault()?)));
+    let fault = filter.as_ref().and_then(|filter| Some((filter.id(), filter.answer_body()?.answers.fault()?)));
     match fault {
         None => Ok(filter),
         Some((id, fault)) => {

@@ -67,7 +67,7 @@ impl Run {
     pub async fn request(&mut self, chain: &Chain, req: &mut RequestHead, call: &Call, mut body: Option<&mut Body>) -> Verdict {
         while let Some(step) = chain.steps.get(self.at) {
             let ended = match step {
-                Step::One(part) => match chain.filters[part.filter].request_body() {
+                Step::One(part) => match chain.body_use(part.filter) {
                     BodyUse::Whole(limit) if body.is_none() && chain.filters[part.filter].wants_body(req, call) => {
                         return Verdict::NeedBody(limit);
                     }
@@ -235,19 +235,23 @@ impl Run {
     }
 
     /// For each piece of the request's body that goes upstream, in order.
-    pub fn request_chunk(&mut self, chain: &Chain, body: Option<&Bytes>, end: bool) {
-        for index in self.ran.iter().filter(|index| chain.streams.contains(index)) {
-            chain.filters[*index].on_request_chunk(DynRequestChunk { body, end, state: self.states[*index].as_mut() });
-        }
-    }
-
-    /// Before a header goes to the client, in reverse order.
     ///
     /// # Errors
     /// The first filter's that says no.
-    pub fn response(&mut self, chain: &Chain, resp: &mut ResponseHead, call: &Call) -> Result<(), Fault> {
+    pub fn request_chunk(&mut self, chain: &Chain, body: &mut Option<Bytes>, end: bool) -> Result<(), Fault> {
+        for index in self.ran.iter().filter(|index| chain.streams.contains(index)) {
+            chain.filters[*index].on_request_chunk(DynRequestChunk { body, end, state: self.states[*index].as_mut() })?;
+        }
+        Ok(())
+    }
+
+    /// Before a header goes to the client, in reverse order. `is_upstreams`: it is the upstream's, and not one that the gateway made.
+    ///
+    /// # Errors
+    /// The first filter's that says no.
+    pub fn response(&mut self, chain: &Chain, resp: &mut ResponseHead, is_upstreams: bool, call: &Call) -> Result<(), Fault> {
         for index in self.ran.iter().rev() {
-            chain.filters[*index].on_response(DynResponse { resp, call, state: self.states[*index].as_mut() })?;
+            chain.filters[*index].on_response(DynResponse { resp, is_upstreams, call, state: self.states[*index].as_mut() })?;
         }
         Ok(())
     }

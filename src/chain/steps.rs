@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderName;
-use tollgate_filter_api::{AnswerUse, BodyUse, Carrier, DynFilter, ScopeAlternatives};
+use tollgate_filter_api::{AnswerSet, AnswerUse, BodyUse, Carrier, DynFilter, Rewrites, ScopeAlternatives};
 
 use super::origins::Lines;
 
@@ -17,6 +17,12 @@ pub struct Chain {
     pub(super) reads_answers: bool,
     /// Those that see requests' bodies stream past.
     pub(super) streams: Vec<usize>,
+    /// Those that change answers while they stream, and which ones.
+    pub(super) rewrites: Vec<(usize, AnswerSet)>,
+    /// Those that change requests' bodies while they stream.
+    pub(super) rewrites_requests: Vec<usize>,
+    /// One of them reads requests' bodies whole.
+    pub(super) holds_requests: bool,
     pub(super) steps: Vec<Step>,
     /// Nobody checks credentials here: the caller is anonymous from the start.
     pub(super) open: bool,
@@ -32,6 +38,25 @@ impl Chain {
     /// Whether a filter sees requests' bodies stream past.
     pub fn streams_requests(&self) -> bool {
         !self.streams.is_empty()
+    }
+
+    /// Whether a filter changes answers while they stream.
+    pub fn rewrites_answers(&self) -> bool {
+        !self.rewrites.is_empty()
+    }
+
+    /// Whether a filter changes requests' bodies while they stream.
+    pub fn rewrites_requests(&self) -> bool {
+        !self.rewrites_requests.is_empty()
+    }
+
+    /// What a filter reads of a request's body. One that changes it while it streams gets it whole when another reads it whole, as nothing
+    /// streams then.
+    pub(super) fn body_use(&self, filter: usize) -> BodyUse {
+        match self.filters[filter].request_body() {
+            BodyUse::Stream if self.holds_requests && self.rewrites_requests.contains(&filter) => BodyUse::Whole(usize::MAX),
+            other => other,
+        }
     }
 
     /// Fields in which the upstream reads a filter's own word.
@@ -102,11 +127,17 @@ impl Chain {
         let answers = filter.answer_body();
         self.reads_answers |= answers.is_some();
         self.answers.push(answers);
-        if filter.request_body() == BodyUse::Stream {
-            self.streams.push(self.filters.len());
+        let at = self.filters.len();
+        match filter.request_body() {
+            BodyUse::Stream => self.streams.push(at),
+            BodyUse::Whole(_) => self.holds_requests = true,
+            BodyUse::None => {}
         }
+        let Rewrites { requests, answers } = filter.rewrites();
+        self.rewrites.extend(answers.map(|answers| (at, answers)));
+        self.rewrites_requests.extend(requests.then_some(at));
         self.filters.push(filter);
-        Part { filter: self.filters.len() - 1, lines }
+        Part { filter: at, lines }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, header};
 use pingora_http::RequestHeader;
-use tollgate_filter_api::{Answer, Body, Call, Cause, CauseKind, KeyType, Principal, RequestHead, RequestId, Rule, Shown, Views};
+use tollgate_filter_api::{Answer, Body, Call, Cause, CauseKind, Former, KeyType, Principal, RequestHead, RequestId, Rule, Shown, Views};
 use tollgate_plan::Target;
 
 use super::{Facts, Refusal, Served, admit::FieldsPresent, head, internal};
@@ -107,7 +107,10 @@ impl<'a> Case<'a> {
         };
         let ended = match run.request(chain, RequestHead::wrap_mut(head), call, body).await {
             Verdict::NeedBody(limit) => return Step::NeedBody(limit),
-            Verdict::Pass => group(&self.opening.judge.operations[*operation as usize], run.facts.get::<Principal>()),
+            Verdict::Pass => match self.opening.settle(head) {
+                Ok(()) => group(&self.opening.judge.operations[*operation as usize], run.facts.get::<Principal>()),
+                Err(refusal) => Err(refusal),
+            },
             Verdict::Stop(answer) => Err(answer.into()),
             Verdict::Fault(fault) => Err(Refusal { fault: Some(fault.clone()), ..chain::render_fault(&fault).into() }),
         };
@@ -117,6 +120,23 @@ impl<'a> Case<'a> {
 }
 
 impl Opening<'_> {
+    /// Judges a target that a filter changed as it judges those of clients: what a client sent may be part of it.
+    fn settle(&mut self, head: &mut RequestHeader) -> Result<(), Refusal> {
+        let Some(former) = Former::of(head) else { return Ok(()) };
+        let base = &former.target.path()[..self.routing.base_len];
+        let normal = normal::normalize(head.uri.path().as_bytes(), &self.judge.config.gateway.paths)?;
+        let rest = normal.path.strip_prefix(base);
+        if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            self.routing.base_len = 0;
+        }
+        let query = head.uri.query().map(|query| normal::query(query.as_bytes())).transpose()?;
+        if *normal.path != *head.uri.path() {
+            let target = query.map_or_else(|| normal.path.to_string(), |query| format!("{}?{query}", normal.path));
+            head.set_uri(target.parse().map_err(|_| &normal::CHARACTER)?);
+        }
+        Ok(())
+    }
+
     fn open(&mut self, head: &mut RequestHeader) -> Result<Admitted, Refusal> {
         let (judge, facts) = (self.judge, &self.facts);
         let trusted = || forwarding::is_trusted(facts.address, &judge.config.proxies);

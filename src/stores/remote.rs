@@ -14,7 +14,7 @@ use hyper::{
     Request, Response,
     body::Incoming,
     client::conn::http1::{self, SendRequest},
-    header::{ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT},
+    header::{ACCEPT_ENCODING, HOST, HeaderValue, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -147,7 +147,7 @@ impl Inner {
     fn request(&self, question: &RemoteRequest) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(question.body.clone()));
         *request.method_mut() = question.method.clone();
-        *request.uri_mut() = self.target.target.clone().into();
+        *request.uri_mut() = question.target.as_ref().unwrap_or(&self.target.target).clone().into();
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, OUR_NAME);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -162,12 +162,10 @@ impl Inner {
 
     async fn read(&self, connection: Connection, response: Response<Incoming>) -> Result<RemoteResponse, FetchError> {
         let status = response.status().as_u16();
-        let mut types = response.headers().get_all(CONTENT_TYPE).iter();
-        let only = types.next().filter(|_| types.next().is_none());
-        let content_type = only.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let fields = response.headers().clone();
         let body = collect(response, self.policy.max_bytes).await?;
         self.keep(connection);
-        Ok(RemoteResponse { status, content_type, body })
+        Ok(RemoteResponse { status, fields, body })
     }
 
     /// The connection that was used last.

@@ -21,8 +21,8 @@ pub use contract::facts::{
 };
 pub use contract::fault::Fault;
 pub use contract::filter::{
-    AnswerCx, AnswerUse, BodyUse, ChunkCx, Cx, DoneCx, Filter, Flow, Outcome, Posture, RequestChunkCx, ResponseCx, UpstreamCx, essence,
-    is_endless,
+    AnswerCx, AnswerSet, AnswerUse, BodyUse, ChunkCx, Cx, DoneCx, Filter, Flow, Outcome, Posture, RequestChunkCx, ResponseCx, Rewrites,
+    UpstreamCx, essence, is_endless,
 };
 pub use contract::kind::{
     BuildFilter, CheckSettings, DynAnswer, DynChunk, DynCx, DynDone, DynFilter, DynRequestChunk, DynResponse, DynUpstream, FilterFuture,
@@ -32,7 +32,7 @@ pub use contract::reason::{Answer, Meaning, ProblemType, Reason, Reply};
 pub use contract::subscription::Subscriptions;
 pub use request::carrier::Carrier;
 pub use request::escapes::percent_decoded;
-pub use request::head::{AnswerHead, IllegalHeader, IllegalStatus, RequestHead, ResponseHead};
+pub use request::head::{AnswerHead, Former, IllegalHeader, IllegalStatus, RequestHead, ResponseHead};
 pub use request::request_id::RequestId;
 pub use request::scheme::{NoCredential, behind_scheme, bytes_behind_scheme, has_scheme};
 pub use settings::declared::{Declared, DeclaredHeader, RequiredScopes, ScopeAlternatives};

@@ -216,7 +216,8 @@ impl Run {
     /// # Errors
     /// The filter's.
     pub fn try_response(&mut self, resp: &mut ResponseHead) -> Result<(), Fault> {
-        self.filter.on_response(DynResponse { resp, call: &self.call, state: &mut *self.state })
+        let is_upstreams = matches!(self.outcome, Ok(None));
+        self.filter.on_response(DynResponse { resp, is_upstreams, call: &self.call, state: &mut *self.state })
     }
 
     /// The body as it goes upstream, when the filter reads it.
@@ -228,7 +229,7 @@ impl Run {
     pub fn reads(&self, head: &ResponseHead) -> bool {
         let status = StatusCode::from_u16(head.status()).expect("a head has a legal status");
         let media_type = head.get(&http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        self.filter.answer_body().is_some_and(|answers| answers.covers(status, media_type))
+        self.filter.answer_body().is_some_and(|read| read.answers.covers(status, media_type))
     }
 
     /// Shows the filter a whole answer. What it makes of head and body is in them then.

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tollgate_filter_api::{
-    Answer, AnswerCx, AnswerUse, BodyUse, ByteSize, Cause, CauseKind, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue, Kind, Problem,
-    Reason, ResponseHead, Rule,
+    Answer, AnswerCx, AnswerSet, AnswerUse, BodyUse, ByteSize, Cause, CauseKind, Cx, Env, Fault, Filter, Flow, HeaderName, HeaderValue,
+    Kind, Problem, Reason, ResponseHead, Rule,
 };
 use tollgate_filter_testkit::{Conformance, Harness};
 
@@ -71,7 +71,8 @@ impl Filter for Members {
     }
 
     fn answer_body(&self) -> Option<AnswerUse> {
-        let answers = AnswerUse { limit: self.limit, statuses: vec![2], media_types: vec!["application/json".into()] };
+        let answers =
+            AnswerUse { limit: self.limit, answers: AnswerSet { statuses: vec![2], media_types: vec!["application/json".into()] } };
         (!self.declared.answer.is_empty()).then_some(answers)
     }
 

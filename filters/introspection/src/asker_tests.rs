@@ -29,7 +29,7 @@ fn key(n: usize) -> Key {
 fn grant() -> Known {
     let settings = json!({ "url": "https://a.example/", "client": { "id": "a", "secret": "${env:PATH}" } });
     let config: Config = serde_json::from_value(settings).unwrap();
-    let response = RemoteResponse { status: 200, content_type: Some("application/json".to_owned()), body: r#"{"active":true}"#.into() };
+    let response = RemoteResponse::of_type(200, "application/json", r#"{"active":true}"#);
     crate::answer::read(&response, "token", &config).unwrap()
 }
 

@@ -73,7 +73,7 @@ fn request(authorization: Option<&HeaderValue>, form: String) -> RemoteRequest {
         (header::ACCEPT, HeaderValue::from_static("application/json")),
     ];
     headers.extend(authorization.map(|value| (header::AUTHORIZATION, value.clone())));
-    RemoteRequest { method: Method::POST, headers, body: form.into() }
+    RemoteRequest { method: Method::POST, target: None, headers, body: form.into() }
 }
 
 /// `application/x-www-form-urlencoded`, of one value.

@@ -23,17 +23,13 @@ impl Remote for Slow {
     fn call(&self, _: RemoteRequest) -> RemoteFuture {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let go = self.go.clone();
-        let answer = || RemoteResponse {
-            status: 200,
-            content_type: Some("application/json".to_owned()),
-            body: r#"{"access_token":"own","token_type":"Bearer"}"#.into(),
-        };
+        let answer = || RemoteResponse::of_type(200, "application/json", r#"{"access_token":"own","token_type":"Bearer"}"#);
         Box::pin(poll_fn(move |_| if go.load(Ordering::Relaxed) { Poll::Ready(Ok(answer())) } else { Poll::Pending }))
     }
 }
 
 fn own(remote: &Arc<Slow>) -> Arc<OwnToken> {
-    let request = RemoteRequest { method: http::Method::POST, headers: Vec::new(), body: "".into() };
+    let request = RemoteRequest { method: http::Method::POST, target: None, headers: Vec::new(), body: "".into() };
     Arc::new(OwnToken::new(remote.clone(), request, String::new(), Arc::new(FakeClock::new(START))))
 }
 

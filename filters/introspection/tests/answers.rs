@@ -16,11 +16,7 @@ const SETTINGS: &str = "{url: 'https://a.example/i', client: {id: g, secret: '${
 fn echo(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
     let form = String::from_utf8(request.body.to_vec()).unwrap();
     let token = form.strip_prefix("token=").and_then(|rest| rest.split('&').next()).unwrap();
-    Ok(RemoteResponse {
-        status: 200,
-        content_type: Some("application/json".to_owned()),
-        body: URL_SAFE_NO_PAD.decode(token).unwrap().into(),
-    })
+    Ok(RemoteResponse::of_type(200, "application/json", URL_SAFE_NO_PAD.decode(token).unwrap()))
 }
 
 fn filter(more: &str) -> Harness<Introspection> {
@@ -151,8 +147,8 @@ fn an_answer_counts_only_with_the_media_type_of_json() {
         let token = String::from_utf8(request.body.to_vec()).unwrap();
         let token = token.strip_prefix("token=").and_then(|rest| rest.split('&').next()).unwrap();
         let content_type = String::from_utf8(URL_SAFE_NO_PAD.decode(token).unwrap()).unwrap();
-        let content_type = Some(content_type).filter(|text| text != "none");
-        Ok(RemoteResponse { status: 200, content_type, body: r#"{"active":true,"token_type":"Bearer"}"#.into() })
+        let content_type = if content_type == "none" { "\n" } else { &content_type };
+        Ok(RemoteResponse::of_type(200, content_type, r#"{"active":true,"token_type":"Bearer"}"#))
     }
     let setup = Harness::<Introspection>::setup();
     setup.answer_with(said);

@@ -31,7 +31,7 @@ fn issuer(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
     if !cnf.is_null() {
         answer["cnf"] = cnf;
     }
-    Ok(RemoteResponse { status: 200, content_type: Some("application/json".to_owned()), body: answer.to_string().into() })
+    Ok(RemoteResponse::of_type(200, "application/json", answer.to_string()))
 }
 
 /// A filter with further settings.

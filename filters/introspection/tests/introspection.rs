@@ -14,8 +14,8 @@ use tollgate_filter_testkit::{Conformance, Harness};
 fn issuer(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
     let body = String::from_utf8_lossy(&request.body);
     if body.starts_with("grant_type=") {
-        let body = r#"{"access_token":"own","token_type":"Bearer"}"#.into();
-        return Ok(RemoteResponse { status: 200, content_type: Some("application/json".to_owned()), body });
+        let body = r#"{"access_token":"own","token_type":"Bearer"}"#;
+        return Ok(RemoteResponse::of_type(200, "application/json", body));
     }
     let token = body.strip_prefix("token=").and_then(|rest| rest.split('&').next()).unwrap_or_default();
     let good = r#""active":true,"sub":"alice","client_id":"app","scope":"read list","aud":["api"],"token_type":"Bearer""#;
@@ -42,7 +42,7 @@ fn issuer(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
         "down" => return Err(RemoteError("away".to_owned())),
         _ => r#"{"active":false}"#.to_owned(),
     };
-    Ok(RemoteResponse { status: 200, content_type: Some("application/json".to_owned()), body: answer.into() })
+    Ok(RemoteResponse::of_type(200, "application/json", answer))
 }
 
 fn away(_: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {

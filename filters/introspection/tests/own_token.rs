@@ -36,7 +36,7 @@ fn fault(h: &Harness<Introspection>) -> String {
 }
 
 fn answer(status: u16, body: impl Into<String>) -> Result<RemoteResponse, RemoteError> {
-    Ok(RemoteResponse { status, content_type: Some("application/json".to_owned()), body: body.into().into() })
+    Ok(RemoteResponse::of_type(status, "application/json", body.into()))
 }
 
 /// The form of a request for a token; nothing for a question.
@@ -144,7 +144,7 @@ fn a_page_of_the_token_endpoint_is_no_token() {
     fn issuer(request: &RemoteRequest) -> Result<RemoteResponse, RemoteError> {
         assert!(grant(request).is_some(), "a question without a token: {request:?}");
         let body = r#"{"access_token":"own","token_type":"Bearer"}"#;
-        Ok(RemoteResponse { status: 200, content_type: Some("text/html".to_owned()), body: body.into() })
+        Ok(RemoteResponse::of_type(200, "text/html", body))
     }
     let cause = fault(&filter(issuer));
     assert!(cause.contains("expected `Content-Type: application/json`, found \"text/html\""), "{cause}");

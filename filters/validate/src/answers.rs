@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tollgate_filter_api::{AnswerUse, ResponseHead, is_endless};
+use tollgate_filter_api::{AnswerSet, AnswerUse, ResponseHead, is_endless};
 use tollgate_validation::{Bodies, BodyLimits, Broken, Direction, Finding, Library, Part, parameters::Parameters, rules::AnswerRule};
 
 use crate::message::{Judge, Label};
@@ -97,7 +97,7 @@ impl Answers {
         media_types.dedup();
         let is_default = judged.iter().any(|one| one.status == Status::Default);
         let statuses = if is_default { Vec::new() } else { judged.iter().filter_map(|one| one.status.named()).collect() };
-        (!media_types.is_empty()).then_some(AnswerUse { limit, statuses, media_types })
+        (!media_types.is_empty()).then_some(AnswerUse { limit, answers: AnswerSet { statuses, media_types } })
     }
 }
 

@@ -167,8 +167,9 @@ impl Filter for Validate {
         Ok(())
     }
 
-    fn on_request_chunk(&self, cx: RequestChunkCx<'_, Self>) {
-        cx.state.request.iter_mut().for_each(|watching| watching.copy.see(cx.body, cx.end));
+    fn on_request_chunk(&self, cx: RequestChunkCx<'_, Self>) -> Result<(), Fault> {
+        cx.state.request.iter_mut().for_each(|watching| watching.copy.see(cx.body.as_ref(), cx.end));
+        Ok(())
     }
 
     async fn on_answer(&self, cx: AnswerCx<'_, Self>) -> Result<Flow, Fault> {

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tollgate_filter_api::{
-    AnswerCx, AnswerHead, AnswerUse, Body, Cx, Env, Fault, Filter, Flow, Kind, NoCertificate, Peer, Problem, Reason, RequestHead, Views,
+    AnswerCx, AnswerHead, AnswerSet, AnswerUse, Body, Cx, Env, Fault, Filter, Flow, Kind, NoCertificate, Peer, Problem, Reason,
+    RequestHead, Views,
 };
 
 use super::{env, filters::because, running::call};
@@ -46,7 +47,7 @@ impl Filter for Reader {
     }
 
     fn answer_body(&self) -> Option<AnswerUse> {
-        Some(AnswerUse { limit: self.limit, statuses: vec![2], media_types: Vec::new() })
+        Some(AnswerUse { limit: self.limit, answers: AnswerSet { statuses: vec![2], media_types: Vec::new() } })
     }
 
     async fn on_request(&self, _: Cx<'_, Self>) -> Result<Flow, Fault> {
@@ -121,8 +122,8 @@ fn fields(types: &[&'static str]) -> HeaderMap {
     fields
 }
 
-fn json() -> AnswerUse {
-    AnswerUse { limit: 9, statuses: vec![2, 404], media_types: vec!["application/json".into()] }
+fn json() -> AnswerSet {
+    AnswerSet { statuses: vec![2, 404], media_types: vec!["application/json".into()] }
 }
 
 #[test]
@@ -144,7 +145,7 @@ fn what_may_be_taken_for_a_named_type_is_covered() {
 fn what_has_no_end_or_no_body_cannot_be_asked_for() {
     let with = |statuses: &[u16], types: &[&str]| {
         let media_types = types.iter().map(|one| (*one).to_owned()).collect();
-        AnswerUse { limit: 1, statuses: statuses.to_vec(), media_types }.fault()
+        AnswerSet { statuses: statuses.to_vec(), media_types }.fault()
     };
     assert_eq!(with(&[2, 4, 200, 599], &["application/json", "application/grpcx"]), None);
     for statuses in [&[1][..], &[101], &[6], &[0], &[600]] {

@@ -55,7 +55,7 @@ pub async fn outcome(chain: &Chain, fields: &[(&str, &str)]) -> &'static str {
 
 pub fn order(run: &mut Run, chain: &Chain) -> Vec<String> {
     let mut resp = ResponseHead::build(200).unwrap();
-    run.response(chain, &mut resp, &call()).unwrap();
+    run.response(chain, &mut resp, true, &call()).unwrap();
     resp.fields().get_all("x-order").iter().map(|value| value.to_str().unwrap().to_owned()).collect()
 }
 
@@ -144,7 +144,7 @@ async fn the_body_is_asked_for_where_it_is_needed_and_nothing_runs_twice() {
     let verdict = run.request(&chain, &mut head(&[]), &call(), Some(&mut body)).await;
     assert!(matches!(verdict, Verdict::Pass), "{verdict:?}");
     let mut resp = ResponseHead::build(200).unwrap();
-    run.response(&chain, &mut resp, &call()).unwrap();
+    run.response(&chain, &mut resp, true, &call()).unwrap();
     assert_eq!((resp.fields()["x-length"].to_str().unwrap(), order(&mut run, &chain).len()), ("5", 1));
 }
 

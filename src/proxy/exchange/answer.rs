@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, Method, header};
 use pingora::{http::ResponseHeader, protocols::http::HttpTask, proxy::Session};
-use tollgate_filter_api::{Answer, ResponseHead};
+use tollgate_filter_api::{Answer, Former, ResponseHead};
 
 use super::{
     grpc,
@@ -61,7 +61,7 @@ pub async fn write(session: &mut Session, exchange: &mut Exchange, answer: Answe
 fn respond_filters(exchange: &mut Exchange, header: &mut ResponseHeader) {
     let Some(arrival) = &mut exchange.arrival else { return };
     let Some(Admitted { chain, call, run, .. }) = arrival.course.as_mut().map(|course| &mut course.admitted) else { return };
-    if let Err(fault) = run.response(chain, ResponseHead::wrap_mut(header), call) {
+    if let Err(fault) = run.response(chain, ResponseHead::wrap_mut(header), false, call) {
         arrival.log_fault(&fault, std::time::Instant::now());
     }
 }
@@ -70,9 +70,11 @@ fn respond_filters(exchange: &mut Exchange, header: &mut ResponseHeader) {
 pub fn with_mention<T>(session: &Session, exchange: &Exchange, render: impl FnOnce(Errors, Mention<'_>) -> T) -> T {
     let style = exchange.snapshot().map_or(Errors::Problem, |snapshot| snapshot.config().gateway.errors);
     let request_id = exchange.id.to_string();
+    let req = session.req_header();
+    let former = Former::of(req);
     let mention = Mention {
-        path: session.req_header().uri.path(),
-        method: session.req_header().method.as_str(),
+        path: former.map_or(&req.uri, |former| &former.target).path(),
+        method: former.map_or(&req.method, |former| &former.method).as_str(),
         request_id: &request_id,
         auth_header: exchange.served().map_or("Authorization", |served| served.auth_header.as_str()),
         key_type: exchange.key_type(),

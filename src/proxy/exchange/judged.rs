@@ -6,7 +6,7 @@ use pingora::{http::ResponseHeader, proxy::Session};
 use tollgate_filter_api::{AnswerHead, Body, ResponseHead};
 
 use super::{
-    answer,
+    answer, rewritten,
     state::{Ended, Exchange, Going},
     whole_answer,
 };
@@ -72,7 +72,10 @@ fn has_no_body(status: StatusCode) -> bool {
 async fn write(session: &mut Session, exchange: &mut Exchange, head: &mut ResponseHeader, body: Bytes) -> pingora::Result<()> {
     let Going { id, version, connection, snapshot, chain, run, call, outbound, ending, .. } = exchange.going()?;
     ending.status = head.status.as_u16();
-    run.response(chain, ResponseHead::wrap_mut(head), call).map_err(|fault| ending.faulted(&fault))?;
+    if chain.rewrites_answers() && run.rewrites(chain, head.status, &head.headers) {
+        rewritten::unframe(head);
+    }
+    run.response(chain, ResponseHead::wrap_mut(head), true, call).map_err(|fault| ending.faulted(&fault))?;
     if let Some(cookie) = outbound.selection.cookie(connection.secure) {
         head.append_header(header::SET_COOKIE, cookie)?;
     }

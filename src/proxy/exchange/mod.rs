@@ -13,6 +13,7 @@ mod outcome;
 mod patience;
 pub mod phases;
 mod response_rules;
+mod rewritten;
 pub mod state;
 mod subrequest;
 mod whole_answer;

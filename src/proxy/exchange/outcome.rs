@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::Method;
 use pingora::{Error, ErrorSource, ErrorType, proxy::Session};
-use tollgate_filter_api::{Answer, Cause, CauseKind, NoCertificate, Peer, Reason, Rule};
+use tollgate_filter_api::{Answer, Cause, CauseKind, Former, NoCertificate, Peer, Reason, Rule};
 
 use super::{
     state::{Arrival, Exchange, Outbound},
@@ -88,6 +88,7 @@ pub fn count(telemetry: &Telemetry, exchange: &Exchange) {
 /// The log line of a request that has ended.
 pub fn line(session: &Session, exchange: &Exchange) -> Line {
     let req = session.req_header();
+    let former = Former::of(req);
     let (certificate, untrusted_certificate) = certificates(session, exchange);
     let (arrival, admitted, outbound, ending) = (exchange.arrival.as_ref(), exchange.admitted(), exchange.outbound(), &exchange.ending);
     let address = || arrival.map_or(IpAddr::from([0, 0, 0, 0]), |arrival| arrival.connection.address);
@@ -96,9 +97,9 @@ pub fn line(session: &Session, exchange: &Exchange) -> Line {
         request_id: exchange.id,
         configuration: arrival.map(|arrival| arrival.snapshot.id.text()),
         client: admitted.map_or_else(address, |admitted| admitted.call.client),
-        method: req.method.clone(),
+        method: former.map_or(&req.method, |former| &former.method).clone(),
         host: arrival.map(|arrival| arrival.routing.host.clone()).unwrap_or_default(),
-        path: req.uri.path().to_owned(),
+        path: former.map_or(&req.uri, |former| &former.target).path().to_owned(),
         operation: exchange.served().map(|served| served.info.clone()),
         status: ending.status,
         grpc_status: ending.grpc_status,

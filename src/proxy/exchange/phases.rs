@@ -24,6 +24,7 @@ use super::{
     forward, grpc,
     outcome::{answer_to, client_left, count, line},
     response_rules::{self, AnswerFields},
+    rewritten,
     state::{Arrival, Ended, Exchange, Going},
     subrequest, whole_answer, whole_body,
 };
@@ -164,6 +165,7 @@ impl ProxyHttp for Phases {
         let upstream = upstream.ok_or_else(|| Error::explain(ErrorType::InternalError, "no endpoint was chosen"))?;
         let uri = &session.req_header().uri;
         let path_and_query = crate::upstreams::outgoing(upstream, routing.base_len, uri.path(), uri.query());
+        let body_is_streamed = body.is_none();
         if let Some(body) = body {
             whole_body::frame(req, body.len())?;
         }
@@ -175,8 +177,11 @@ impl ProxyHttp for Phases {
         if is_grpc {
             grpc::tell(req, &outbound.patience)?;
         }
-        if outbound.reads_answers {
+        if outbound.reads_answers || chain.rewrites_answers() && run.rewrites_answers(chain) {
             whole_answer::ask(req)?;
+        }
+        if chain.rewrites_requests() && call.has_body && body_is_streamed && run.rewrites_request(chain) {
+            whole_body::unframe(req)?;
         }
         run.upstream(chain, RequestHead::wrap_mut(req), call).map_err(|fault| ending.faulted(&fault))?;
         match outbound.mirror.take() {
@@ -212,11 +217,16 @@ impl ProxyHttp for Phases {
             return Ok(());
         }
         self.keeps_pace(exchange)?;
-        let Going { chain, run, .. } = exchange.going()?;
+        let Going { chain, run, ending, .. } = exchange.going()?;
+        let came = body.as_ref().map_or(0, |body| body.len() as u64);
         if chain.streams_requests() {
-            run.request_chunk(chain, body.as_ref(), end);
+            run.request_chunk(chain, body, end).map_err(|fault| ending.faulted(&fault))?;
+            if !end {
+                // To the engine, nothing is the end of a body.
+                body.get_or_insert_default();
+            }
         }
-        exchange.body_in += body.as_ref().map_or(0, |body| body.len() as u64);
+        exchange.body_in += came;
         let limit = exchange.snapshot().map_or(0, |snapshot| snapshot.config().gateway.limits.body_bytes.0);
         if exchange.body_in > limit {
             self.0.kernel.telemetry.limits.body_bytes.inc();
@@ -281,6 +291,9 @@ impl ProxyHttp for Phases {
         if going.outbound.reads_answers && whole_answer::hold(&mut going, &self.0.kernel.whole_answers, method, resp)? {
             return Ok(());
         }
+        if going.chain.rewrites_answers() {
+            rewritten::begin(&mut going, method, resp)?;
+        }
         let Going { id, connection, snapshot, chain, call, run, outbound, ending, .. } = going;
         if ending.status == 101 {
             connection.tunnel();
@@ -293,7 +306,7 @@ impl ProxyHttp for Phases {
             resp.remove_header(&http::header::TRANSFER_ENCODING);
             session.set_keepalive(None);
         }
-        run.response(chain, ResponseHead::wrap_mut(resp), call).map_err(|fault| ending.faulted(&fault))?;
+        run.response(chain, ResponseHead::wrap_mut(resp), true, call).map_err(|fault| ending.faulted(&fault))?;
         if let Some(cookie) = outbound.selection.cookie(connection.secure) {
             resp.append_header(http::header::SET_COOKIE, cookie)?;
         }

@@ -169,7 +169,7 @@ fn http1_head(session: &mut Session, host: &str, body: Option<&Body>) -> pingora
     req.remove_header(&header::UPGRADE);
     let mut head = req.clone();
     if body.is_some_and(Body::is_replaced) {
-        whole_body::drop_digests(&mut head);
+        whole_body::replaced(&mut head);
     }
     if let Some(length) = length {
         whole_body::frame(&mut head, length)?;

@@ -151,12 +151,17 @@ fn unframed(resp: &ResponseHeader) -> pingora::Result<ResponseHeader> {
     Ok(head)
 }
 
-/// Why no filter can read an answer.
+/// Why no filter can read an answer whole.
 fn unreadable(resp: &ResponseHeader) -> Option<Answer> {
-    let coded = |value: &&HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
     if media_types(&resp.headers).any(|media_type| media_type.is_some_and(is_endless)) {
         return Some(endless());
     }
+    uninterpretable(resp)
+}
+
+/// Why no filter can make sense of a body.
+pub fn uninterpretable(resp: &ResponseHeader) -> Option<Answer> {
+    let coded = |value: &&HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
     if resp.status == StatusCode::PARTIAL_CONTENT {
         return Some(reasons::ANSWER_PARTIAL.because(unfit("status of the answer", "RFC 9110 §14.2").seen("206")));
     }
@@ -192,7 +197,7 @@ pub fn keep(held: &mut Held, ending: &mut Ending, body: &mut Option<Bytes>) -> p
 }
 
 /// Not the upstream's failure, and nothing to try again.
-fn refused(ending: &mut Ending, answer: &Answer) -> Box<Error> {
+pub fn refused(ending: &mut Ending, answer: &Answer) -> Box<Error> {
     let reason = answer.reason();
     ending.ended = Some(Ended::from(answer));
     Error::explain(ErrorType::HTTPStatus(reason.status), reason.title).into_in()

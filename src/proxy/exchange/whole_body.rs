@@ -87,9 +87,25 @@ pub fn is_lost(session: &Session, body: &Body) -> bool {
     body.is_replaced() || session.as_ref().retry_buffer_truncated()
 }
 
-/// Takes out what says something of a body that is another one now.
-pub fn drop_digests(req: &mut RequestHeader) {
+/// Takes out what says something of a body that is another one now. It is not compressed: who replaces a body writes it plain.
+pub fn replaced(req: &mut RequestHeader) {
+    drop_digests(req);
+    req.remove_header(&header::CONTENT_ENCODING);
+}
+
+/// Takes out digests of a body that is another one now.
+fn drop_digests(req: &mut RequestHeader) {
     DIGESTS.iter().for_each(|name| drop(req.remove_header(*name)));
+}
+
+/// The length is not known any more: a filter changes the pieces.
+///
+/// # Errors
+/// Never in practice: the field is legal.
+pub fn unframe(req: &mut RequestHeader) -> pingora::Result<()> {
+    drop_digests(req);
+    req.remove_header(&header::CONTENT_LENGTH);
+    req.insert_header(header::TRANSFER_ENCODING, "chunked")
 }
 
 /// The length is known now, and the expectation was met here.

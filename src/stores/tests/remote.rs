@@ -11,8 +11,8 @@ use tollgate_filter_api::World;
 const POLICY: RemotePolicy = RemotePolicy { timeout: Duration::from_secs(5), max_bytes: 1000, ca: None };
 
 fn question(body: &str) -> RemoteRequest {
-    let headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))];
-    RemoteRequest { method: Method::POST, headers, body: Bytes::from(body.to_owned()) }
+    let headers = vec![(http::header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))];
+    RemoteRequest { method: Method::POST, target: None, headers, body: Bytes::from(body.to_owned()) }
 }
 
 struct Asker {
@@ -45,10 +45,21 @@ impl Asker {
 async fn a_question_goes_out_whole_and_any_status_is_an_answer() {
     let server = TestServer::start(|_| Reply::status("401 No", "content-type: application/json\r\n", "{}")).await;
     let answer = Asker::new().remote(&server.url("/introspect?x=1"), POLICY).call(question("token=a")).await.unwrap();
-    assert_eq!((answer.status, answer.content_type.as_deref(), &answer.body[..]), (401, Some("application/json"), &b"{}"[..]));
+    assert_eq!((answer.status, answer.content_type(), &answer.body[..]), (401, Some("application/json"), &b"{}"[..]));
     let seen = server.requests().remove(0);
     assert!(seen.starts_with("POST /introspect?x=1 HTTP/1.1\r\n"), "{seen}");
     assert!(seen.contains(&format!("host: {}\r\n", server.address)) && seen.contains("content-length: 7\r\n"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_question_may_have_a_target_of_its_own_and_the_fields_of_its_answer_are_seen() {
+    let server = TestServer::start(|_| Reply::status("200 OK", "x-user: ada\r\n", "")).await;
+    let remote = Asker::new().remote(&server.url("/introspect?x=1"), POLICY);
+    let asked = RemoteRequest { target: Some("/check/a?b=1".parse().unwrap()), ..question("") };
+    let answer = remote.call(asked).await.unwrap();
+    assert_eq!(answer.fields["x-user"], "ada");
+    let seen = server.requests().remove(0);
+    assert!(seen.starts_with("POST /check/a?b=1 HTTP/1.1\r\n"), "{seen}");
 }
 
 #[tokio::test]
@@ -56,7 +67,7 @@ async fn an_answer_with_two_media_types_has_none() {
     let two = "content-type: application/json\r\ncontent-type: text/html\r\n";
     let server = TestServer::start(move |_| Reply::status("200 OK", two, "{}")).await;
     let answer = Asker::new().remote(&server.url("/introspect"), POLICY).call(question("a")).await.unwrap();
-    assert_eq!(answer.content_type, None);
+    assert_eq!(answer.content_type(), None);
     assert!(answer.json().is_err());
 }
 

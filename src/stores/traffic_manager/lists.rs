@@ -62,7 +62,8 @@ impl Asked {
     /// Fetches a list and puts it in the place of what was known.
     async fn fetch(&self, list: &List, decisions: &Decisions, clock: &dyn Clock) -> Result<(), String> {
         let asked = millis(clock);
-        let request = RemoteRequest { method: Method::GET, headers: self.credentials.iter().cloned().collect(), body: Bytes::new() };
+        let request =
+            RemoteRequest { method: Method::GET, target: None, headers: self.credentials.iter().cloned().collect(), body: Bytes::new() };
         let answer = list.remote.call(request).await.map_err(|error| error.to_string())?;
         (list.take)(decisions, answer.json()?, asked).map_err(|bad| bad.to_string())
     }

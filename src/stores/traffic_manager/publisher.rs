@@ -128,7 +128,7 @@ impl Publisher {
     async fn post(&self, event: Vec<u8>) -> Result<(), String> {
         let content_type = (http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let headers = self.credentials.iter().cloned().chain([content_type]).collect();
-        let request = RemoteRequest { method: Method::POST, headers, body: Bytes::from(event) };
+        let request = RemoteRequest { method: Method::POST, target: None, headers, body: Bytes::from(event) };
         let answer = self.remote.call(request).await.map_err(|error| error.to_string())?;
         if (200..300).contains(&answer.status) { Ok(()) } else { Err(format!("it answered {}", answer.status)) }
     }

@@ -25,6 +25,22 @@ pub enum BodyUse {
 pub struct AnswerUse {
     /// Most bytes of a body. What is longer is refused.
     pub limit: usize,
+    /// Which ones.
+    pub answers: AnswerSet,
+}
+
+/// The bodies that a filter changes while they stream. Their length is not known any more when their head goes out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewrites {
+    /// Those of requests, in [`Filter::on_request_chunk`]. It then asks for [`BodyUse::Stream`].
+    pub requests: bool,
+    /// Those of these answers, in [`Filter::on_chunk`].
+    pub answers: Option<AnswerSet>,
+}
+
+/// Some of the answers that upstreams give.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnswerSet {
     /// Statuses, each a code or a class: `404`, or `2` for all from 200 to 299. Empty: every one.
     pub statuses: Vec<u16>,
     /// Media types without parameters, in lower case, or ranges such as `*/*`, `text/*` and `application/*+json`, in which those that have
@@ -32,8 +48,8 @@ pub struct AnswerUse {
     pub media_types: Vec<String>,
 }
 
-impl AnswerUse {
-    /// Whether it is an answer that the filter reads. An answer that does not say what it is, or says it in a way that its reader may take
+impl AnswerSet {
+    /// Whether it is one of them. An answer that does not say what it is, or says it in a way that its reader may take
     /// otherwise, has every media type.
     pub fn covers(&self, status: StatusCode, content_type: Option<&str>) -> bool {
         let code = status.as_u16();
@@ -42,7 +58,7 @@ impl AnswerUse {
         status && (self.media_types.is_empty() || content_type.and_then(essence).is_none_or(is_named))
     }
 
-    /// Whether the filter reads whatever comes, so that there is no answer for it to leave alone.
+    /// Whether it is whatever comes, so that there is no answer to leave alone.
     pub fn covers_all(&self) -> bool {
         self.statuses.is_empty() && self.media_types.is_empty()
     }
@@ -181,6 +197,13 @@ pub trait Filter: Send + Sync + Sized + 'static {
         true
     }
 
+    /// The bodies that it changes while they stream. The upstream is asked for answers that are whole and not compressed; what it sends
+    /// compressed all the same is refused. The gateway takes `Content-Length`, digests and the entity tag out of the head before
+    /// [`Filter::on_response`].
+    fn rewrites(&self) -> Rewrites {
+        Rewrites::default()
+    }
+
     /// The answers that it reads whole; `None`: it reads none. Operations with a filter that does pay for every request.
     fn answer_body(&self) -> Option<AnswerUse> {
         None
@@ -213,8 +236,14 @@ pub trait Filter: Send + Sync + Sized + 'static {
     }
 
     /// Sees the body that goes upstream, piece by piece, when it asked for [`BodyUse::Stream`] and nobody has the body whole. Begins anew
-    /// after each [`Filter::on_upstream`], as an attempt may be made twice.
-    fn on_request_chunk(&self, _cx: RequestChunkCx<'_, Self>) {}
+    /// after each [`Filter::on_upstream`], as an attempt may be made twice. May change a piece when it [rewrites](Filter::rewrites) them; it
+    /// then gets a body whole in [`Filter::on_request`] when another filter of the chain reads bodies whole.
+    ///
+    /// # Errors
+    /// When the rest must not go out.
+    fn on_request_chunk(&self, _cx: RequestChunkCx<'_, Self>) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// Changes the header that goes to the client, the upstream's or one the gateway made.
     ///
@@ -245,7 +274,8 @@ pub trait Filter: Send + Sync + Sized + 'static {
         std::future::ready(Ok(Flow::Next(())))
     }
 
-    /// Sees, and may change, the body that goes to the client, piece by piece. The header is gone by then.
+    /// Sees the body that goes to the client, piece by piece, and may change it when it [rewrites](Filter::rewrites) this answer. The header
+    /// is gone by then.
     ///
     /// # Errors
     /// When the rest must not go out; the connection is cut.
@@ -288,7 +318,7 @@ pub struct UpstreamCx<'a, F: Filter> {
 /// What a filter has before it in [`Filter::on_request_chunk`].
 pub struct RequestChunkCx<'a, F: Filter> {
     /// The piece; `None` at the end of a body that ended before.
-    pub body: Option<&'a Bytes>,
+    pub body: &'a mut Option<Bytes>,
     /// Whether it is the last one.
     pub end: bool,
     /// Its scratch.
@@ -299,6 +329,8 @@ pub struct RequestChunkCx<'a, F: Filter> {
 pub struct ResponseCx<'a, F: Filter> {
     /// The response as it goes to the client.
     pub resp: &'a mut ResponseHead,
+    /// Whether it is the upstream's, and not one that the gateway made.
+    pub is_upstreams: bool,
     /// What is fixed about the request.
     pub call: &'a Call,
     /// Its scratch.
@@ -346,7 +378,7 @@ mod tests {
     #[test]
     fn a_range_covers_the_media_types_in_it_that_end() {
         let covers = |range: &str, sent: &str| {
-            AnswerUse { limit: 1, statuses: vec![2], media_types: vec![range.to_owned()] }.covers(StatusCode::OK, Some(sent))
+            AnswerSet { statuses: vec![2], media_types: vec![range.to_owned()] }.covers(StatusCode::OK, Some(sent))
         };
         for (range, within, without) in [
             ("*/*", "application/json; charset=utf-8", "text/event-stream"),

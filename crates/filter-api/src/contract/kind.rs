@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     Answer, AnswerCx, AnswerHead, AnswerUse, Body, BodyUse, Call, Carrier, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow,
-    Outcome, Posture, Problem, Reason, RequestChunkCx, RequestHead, ResponseCx, ResponseHead, UpstreamCx, Views, decode,
+    Outcome, Posture, Problem, Reason, RequestChunkCx, RequestHead, ResponseCx, ResponseHead, Rewrites, UpstreamCx, Views, decode,
     settings::problem::SETTINGS,
 };
 
@@ -194,7 +194,7 @@ pub struct DynUpstream<'a> {
 /// [`RequestChunkCx`] without types.
 #[allow(missing_docs)]
 pub struct DynRequestChunk<'a> {
-    pub body: Option<&'a Bytes>,
+    pub body: &'a mut Option<Bytes>,
     pub end: bool,
     pub state: &'a mut (dyn Any + Send + Sync),
 }
@@ -203,6 +203,7 @@ pub struct DynRequestChunk<'a> {
 #[allow(missing_docs)]
 pub struct DynResponse<'a> {
     pub resp: &'a mut ResponseHead,
+    pub is_upstreams: bool,
     pub call: &'a Call,
     pub state: &'a mut (dyn Any + Send + Sync),
 }
@@ -241,6 +242,8 @@ pub trait DynFilter: Send + Sync {
     fn request_body(&self) -> BodyUse;
     /// [`Filter::wants_body`].
     fn wants_body(&self, req: &RequestHead, call: &Call) -> bool;
+    /// [`Filter::rewrites`].
+    fn rewrites(&self) -> Rewrites;
     /// [`Filter::answer_body`].
     fn answer_body(&self) -> Option<AnswerUse>;
     /// [`Filter::owned_headers`].
@@ -257,7 +260,10 @@ pub trait DynFilter: Send + Sync {
     /// The filter's.
     fn on_upstream(&self, cx: DynUpstream<'_>) -> Result<(), Fault>;
     /// [`Filter::on_request_chunk`].
-    fn on_request_chunk(&self, cx: DynRequestChunk<'_>);
+    ///
+    /// # Errors
+    /// The filter's.
+    fn on_request_chunk(&self, cx: DynRequestChunk<'_>) -> Result<(), Fault>;
     /// [`Filter::on_response`].
     ///
     /// # Errors
@@ -297,6 +303,10 @@ impl<F: Filter> DynFilter for Typed<F> {
         self.0.wants_body(req, call)
     }
 
+    fn rewrites(&self) -> Rewrites {
+        self.0.rewrites()
+    }
+
     fn answer_body(&self) -> Option<AnswerUse> {
         self.0.answer_body()
     }
@@ -332,14 +342,12 @@ impl<F: Filter> DynFilter for Typed<F> {
         self.0.on_upstream(UpstreamCx { req: cx.req, call: cx.call, given, state: state::<F>(cx.state)? })
     }
 
-    fn on_request_chunk(&self, cx: DynRequestChunk<'_>) {
-        if let Ok(state) = state::<F>(cx.state) {
-            self.0.on_request_chunk(RequestChunkCx { body: cx.body, end: cx.end, state });
-        }
+    fn on_request_chunk(&self, cx: DynRequestChunk<'_>) -> Result<(), Fault> {
+        self.0.on_request_chunk(RequestChunkCx { body: cx.body, end: cx.end, state: state::<F>(cx.state)? })
     }
 
     fn on_response(&self, cx: DynResponse<'_>) -> Result<(), Fault> {
-        self.0.on_response(ResponseCx { resp: cx.resp, call: cx.call, state: state::<F>(cx.state)? })
+        self.0.on_response(ResponseCx { resp: cx.resp, is_upstreams: cx.is_upstreams, call: cx.call, state: state::<F>(cx.state)? })
     }
 
     fn on_answer<'a>(&'a self, cx: DynAnswer<'a>) -> FilterFuture<'a> {

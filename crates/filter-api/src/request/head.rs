@@ -3,7 +3,7 @@
 //! A header changed through the plain map of the proxy's type is lost on HTTP/1, and one removed that way panics when it is
 //! written. These wrappers are the only way to a header, and they always change both of its places.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, uri::PathAndQuery};
 use pingora_http::{RequestHeader, ResponseHeader};
 use ref_cast::RefCast;
 
@@ -23,6 +23,22 @@ impl std::error::Error for IllegalHeader {}
 #[derive(Debug, RefCast)]
 #[repr(transparent)]
 pub struct RequestHead(RequestHeader);
+
+/// What a request asked for before a filter had it ask for something else.
+#[derive(Clone, Debug)]
+pub struct Former {
+    /// The method.
+    pub method: Method,
+    /// The target, its path in normal form.
+    pub target: Uri,
+}
+
+impl Former {
+    /// What a request asked for at first, when a filter changed that.
+    pub fn of(header: &RequestHeader) -> Option<&Self> {
+        header.extensions.get()
+    }
+}
 
 /// Status and fields of a response.
 #[derive(Debug, RefCast)]
@@ -123,12 +139,53 @@ impl RequestHead {
     /// # Errors
     /// When it holds what no query may hold.
     pub fn set_query(&mut self, query: Option<&str>) -> Result<(), IllegalHeader> {
-        let mut parts = self.0.uri.clone().into_parts();
         let path = self.0.uri.path();
         let target = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
-        parts.path_and_query = Some(target.parse().map_err(|_| IllegalHeader)?);
-        self.0.set_uri(http::Uri::from_parts(parts).map_err(|_| IllegalHeader)?);
+        self.set_target(target.parse().map_err(|_| IllegalHeader)?)
+    }
+
+    /// Another path; the query stays. The operation stays too, and so does what was decided by it. What begins with the base path of the
+    /// API goes upstream without it, as every path does; any other goes there whole. The gateway judges it when the chain is through.
+    ///
+    /// # Errors
+    /// When it does not begin with a slash, or holds what no path may hold.
+    pub fn set_path(&mut self, path: &str) -> Result<(), IllegalHeader> {
+        if !path.starts_with('/') || path.contains(['?', '#']) {
+            return Err(IllegalHeader);
+        }
+        let target = self.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+        let target = target.parse().map_err(|_| IllegalHeader)?;
+        self.remember();
+        self.set_target(target)
+    }
+
+    /// Another method.
+    ///
+    /// # Errors
+    /// For those that say how the answer is framed, HEAD and CONNECT, before and after.
+    pub fn set_method(&mut self, method: Method) -> Result<(), IllegalHeader> {
+        let frames = |method: &Method| matches!(*method, Method::HEAD | Method::CONNECT);
+        if frames(&method) || frames(&self.0.method) {
+            return Err(IllegalHeader);
+        }
+        self.remember();
+        self.0.set_method(method);
         Ok(())
+    }
+
+    fn set_target(&mut self, target: PathAndQuery) -> Result<(), IllegalHeader> {
+        let mut parts = self.0.uri.clone().into_parts();
+        parts.path_and_query = Some(target);
+        self.0.set_uri(Uri::from_parts(parts).map_err(|_| IllegalHeader)?);
+        Ok(())
+    }
+
+    /// Keeps what is asked for, once.
+    fn remember(&mut self) {
+        if Former::of(&self.0).is_none() {
+            let former = Former { method: self.0.method.clone(), target: self.0.uri.clone() };
+            self.0.extensions_mut().insert(former);
+        }
     }
 }
 
@@ -154,6 +211,16 @@ impl ResponseHead {
     /// The status code.
     pub fn status(&self) -> u16 {
         self.0.status.as_u16()
+    }
+
+    /// Another status, of an answer whose body is on its way.
+    ///
+    /// # Errors
+    /// When it, or the one before, is not that of a final answer with a body; the status then stays.
+    pub fn set_status(&mut self, status: u16) -> Result<(), IllegalStatus> {
+        let has_body = |status: u16| (200..600).contains(&status) && !matches!(status, 204 | 205 | 304);
+        let legal = has_body(status) && has_body(self.status());
+        if legal { self.0.set_status(status).map_err(|_| IllegalStatus) } else { Err(IllegalStatus) }
     }
 }
 
@@ -203,3 +270,44 @@ macro_rules! fields {
 
 fields!(RequestHead);
 fields!(ResponseHead);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head() -> RequestHead {
+        RequestHead::build("POST", "/v1/a?x=1").expect("it is legal")
+    }
+
+    #[test]
+    fn a_changed_request_remembers_what_it_asked_for_first() {
+        let mut req = head();
+        assert!(Former::of(&req.0).is_none());
+        req.set_path("/v1/b").expect("it is legal");
+        req.set_method(Method::PUT).expect("it is legal");
+        req.set_path("/c").expect("it is legal");
+        assert_eq!((req.method(), req.path(), req.query()), (&Method::PUT, "/c", Some("x=1")));
+        let former = Former::of(&req.0).expect("it was changed");
+        assert_eq!((&former.method, former.target.to_string().as_str()), (&Method::POST, "/v1/a?x=1"));
+    }
+
+    #[test]
+    fn what_is_no_path_or_frames_the_answer_is_refused() {
+        let mut req = head();
+        for path in ["", "a", "/a?b", "/a#b", "/a b", "/a\r\n"] {
+            assert!(req.set_path(path).is_err(), "{path:?}");
+        }
+        assert!(req.set_method(Method::HEAD).is_err() && req.set_method(Method::CONNECT).is_err());
+        assert!(RequestHead::build("HEAD", "/").expect("it is legal").set_method(Method::GET).is_err());
+        assert_eq!((req.method(), req.path()), (&Method::POST, "/v1/a"));
+    }
+
+    #[test]
+    fn an_answer_on_its_way_keeps_having_a_body() {
+        let mut resp = ResponseHead::build(200).expect("it is legal");
+        assert!([100, 204, 205, 304, 600].iter().all(|status| resp.set_status(*status).is_err()));
+        resp.set_status(404).expect("it is legal");
+        assert_eq!(resp.status(), 404);
+        assert!(ResponseHead::build(204).expect("it is legal").set_status(200).is_err());
+    }
+}

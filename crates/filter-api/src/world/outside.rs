@@ -3,7 +3,7 @@
 use std::{future::Future, path::PathBuf, pin::Pin, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_TYPE, uri::PathAndQuery};
 use serde::{Deserialize, Serialize};
 
 use crate::{Moment, Principal};
@@ -24,6 +24,8 @@ pub struct RemotePolicy {
 pub struct RemoteRequest {
     /// The method.
     pub method: Method,
+    /// Path and query, in place of those of the server's URL.
+    pub target: Option<PathAndQuery>,
     /// Fields besides `Host` and `Content-Length`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body; may be empty.
@@ -35,13 +37,25 @@ pub struct RemoteRequest {
 pub struct RemoteResponse {
     /// Status code.
     pub status: u16,
-    /// `Content-Type`, if there was exactly one.
-    pub content_type: Option<String>,
+    /// Its fields.
+    pub fields: HeaderMap,
     /// The body, whole.
     pub body: Bytes,
 }
 
 impl RemoteResponse {
+    /// An answer of that media type, for tests. One that no field can hold is left out.
+    pub fn of_type(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
+        let content_type = HeaderValue::from_str(content_type).ok();
+        Self { status, fields: content_type.map(|value| (CONTENT_TYPE, value)).into_iter().collect(), body: body.into() }
+    }
+
+    /// `Content-Type`, if there is exactly one.
+    pub fn content_type(&self) -> Option<&str> {
+        let mut types = self.fields.get_all(CONTENT_TYPE).iter();
+        types.next().filter(|_| types.next().is_none())?.to_str().ok()
+    }
+
     /// The body of a good answer in JSON: the status is 200 and the media type `application/json`, with or without parameters. A page or an
     /// upload that only looks like JSON is no answer.
     ///
@@ -51,7 +65,7 @@ impl RemoteResponse {
         if self.status != 200 {
             return Err(format!("expected status 200, found {}", self.status));
         }
-        let Some(found) = &self.content_type else {
+        let Some(found) = self.content_type() else {
             return Err("expected one `Content-Type: application/json`, found none or several".to_owned());
         };
         let essence = found.split(';').next().unwrap_or_default().trim_ascii();

@@ -22,7 +22,7 @@ use tollgate::{
     proxy::{ConfigSource, Gateway, serve},
     source::{Loaded, PlanSource},
 };
-use tollgate_filter_api::{AnswerCx, AnswerUse, Cx, Env, Fault, Filter, Flow, Kind, Problem, Problems};
+use tollgate_filter_api::{AnswerCx, AnswerSet, AnswerUse, Cx, Env, Fault, Filter, Flow, Kind, Problem, Problems};
 use tollgate_plan::Plan;
 
 #[global_allocator]
@@ -55,7 +55,7 @@ impl Filter for Reader {
     }
 
     fn answer_body(&self) -> Option<AnswerUse> {
-        Some(AnswerUse { limit: SIZE, statuses: Vec::new(), media_types: Vec::new() })
+        Some(AnswerUse { limit: SIZE, answers: AnswerSet::default() })
     }
 
     async fn on_request(&self, _: Cx<'_, Self>) -> Result<Flow, Fault> {

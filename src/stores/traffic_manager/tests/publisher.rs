@@ -114,7 +114,7 @@ struct Taking(AtomicUsize);
 impl Remote for Taking {
     fn call(&self, _: RemoteRequest) -> RemoteFuture {
         self.0.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async { Ok(RemoteResponse { status: 200, content_type: None, body: Bytes::new() }) })
+        Box::pin(async { Ok(RemoteResponse { status: 200, fields: http::HeaderMap::new(), body: Bytes::new() }) })
     }
 }
 

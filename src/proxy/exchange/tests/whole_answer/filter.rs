@@ -10,7 +10,8 @@ use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{
-    AnswerCx, AnswerUse, BodyUse, Cause, CauseKind, Cx, DoneCx, Env, Fault, Filter, Flow, Kind, Outcome, Problem, Reason, ResponseCx, Rule,
+    AnswerCx, AnswerSet, AnswerUse, BodyUse, Cause, CauseKind, Cx, DoneCx, Env, Fault, Filter, Flow, Kind, Outcome, Problem, Reason,
+    ResponseCx, Rule,
 };
 
 pub static KINDS: [Kind; 1] = [Kind::of::<Reader>("", &[])];
@@ -69,7 +70,7 @@ impl Filter for Reader {
 
     fn answer_body(&self) -> Option<AnswerUse> {
         let Settings { limit, statuses, media_types, .. } = &self.0;
-        Some(AnswerUse { limit: *limit, statuses: statuses.clone(), media_types: media_types.clone() })
+        Some(AnswerUse { limit: *limit, answers: AnswerSet { statuses: statuses.clone(), media_types: media_types.clone() } })
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<()>, Fault> {
