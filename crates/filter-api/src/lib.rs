@@ -14,7 +14,7 @@ mod settings;
 mod world;
 
 pub use contract::body::Body;
-pub use contract::call::{Call, Forwarded, OperationInfo};
+pub use contract::call::{Call, Forwarded, OperationInfo, below};
 pub use contract::cause::{Cause, CauseKind, Pointer, Rule, Shown};
 pub use contract::facts::{
     AllCredentials, Certificate, Credentials, Fact, FactSet, Facts, KeyType, NoCertificate, Peer, Principal, PrincipalParts, Token,

@@ -1,15 +1,14 @@
 //! What runs. The request is changed before later filters see it; the response on its way out.
 
+use tollgate_changes::{
+    facts::{Caller, LONGEST, Seen},
+    heads::{Rendered, Rules},
+};
 use tollgate_filter_api::{
     Answer, Cause, CauseKind, Cx, Env, Fault, Filter, Flow, Peer, Posture, Principal, Problem, Reason, ResponseCx, Rule, Shown,
 };
 
-use crate::{
-    Config,
-    fact::Caller,
-    rules::{Rendered, Rules},
-    text::LONGEST,
-};
+use crate::Config;
 
 const TOO_LONG: Reason = Reason::refused(
     "headers.value_too_long",
@@ -27,7 +26,7 @@ pub struct Headers {
     response: Rules,
 }
 
-/// Values for the way back that say something of the caller; he is not known there.
+/// Values for the way back that say something of the request; it is not known there.
 #[derive(Debug, Default)]
 pub struct State(Option<Rendered>);
 
@@ -51,12 +50,12 @@ impl Filter for Headers {
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {
         let (principal, peer) = cx.given;
-        let caller = Some(Caller { principal, peer });
-        let Ok(rendered) = self.request.render(cx.call, caller) else {
+        let seen = Seen { call: cx.call, head: Some(cx.req), caller: Some(Caller { principal, peer }) };
+        let Ok(rendered) = self.request.render(&seen) else {
             return Ok(Flow::Stop(too_long("/request")));
         };
-        if self.response.needs_caller() {
-            let Ok(back) = self.response.render(cx.call, caller) else {
+        if self.response.needs_request() {
+            let Ok(back) = self.response.render(&seen) else {
                 return Ok(Flow::Stop(too_long("/response")));
             };
             cx.state.0 = Some(back);
@@ -68,7 +67,10 @@ impl Filter for Headers {
     fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
         let rendered = match &cx.state.0 {
             Some(rendered) => rendered.clone(),
-            None => self.response.render(cx.call, None).map_err(|_| Fault::new("headers.value_too_long", "a response header"))?,
+            None => self
+                .response
+                .render(&Seen { call: cx.call, head: None, caller: None })
+                .map_err(|_| Fault::new("headers.value_too_long", "a response header"))?,
         };
         self.response.apply(cx.resp, rendered);
         Ok(())

@@ -4,14 +4,9 @@
 //! an operator who hands a caller's own words to an upstream that trusts them.
 
 mod config;
-mod fact;
 mod filter;
-mod reserved;
-mod rules;
-mod template;
-mod text;
 
-pub use config::{Changes, Config};
+pub use config::Config;
 pub use filter::{Headers, State};
 use tollgate_filter_api::Kind;
 

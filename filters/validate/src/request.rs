@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tollgate_filter_api::{Call, RequestHead};
+use tollgate_filter_api::{Call, RequestHead, below};
 use tollgate_validation::{
     Bodies, BodyLimits, Broken, Direction, Finding, Library, Part, Which,
     parameters::{self, Parameters},
@@ -57,7 +57,7 @@ impl Requests {
 
     /// What is wrong with the parameters. `true` when names of the query that nobody declared are the last finding.
     pub fn judge_head(&self, req: &RequestHead, call: &Call, findings: &mut Vec<Finding>, present: &mut dyn FnMut(usize)) -> bool {
-        let path = parameters::below(req.path(), &call.operation.base_path);
+        let path = below(req.path(), &call.operation.base_path);
         let count_unknown = self.unknown_query != Unknown::Ignore;
         let request = parameters::Request { head: req, path, limits: &self.limits.json, count_unknown };
         let unknown = self.parameters.judge(&request, findings, present);

@@ -29,6 +29,13 @@ pub struct OperationInfo {
     pub path_methods: Vec<String>,
 }
 
+/// What is below a base path: the path without as many segments as that has.
+pub fn below<'p>(path: &'p str, base_path: &str) -> &'p str {
+    let segments = base_path.split('/').filter(|segment| !segment.is_empty()).count();
+    let slash = path.char_indices().filter(|(_, c)| *c == '/').nth(segments);
+    slash.map_or("", |(at, _)| &path[at..])
+}
+
 /// The request as the gateway sees it, beside its header.
 #[derive(Clone, Debug)]
 pub struct Call {

@@ -46,7 +46,7 @@ pub struct Parameters {
 pub struct Request<'r> {
     /// Its head.
     pub head: &'r RequestHead,
-    /// The path below the base path of the API, in normal form; see [`below`].
+    /// The path below the base path of the API, in normal form; see [`below`](tollgate_filter_api::below).
     pub path: &'r str,
     /// What a value may have at most.
     pub limits: &'r Limits,
@@ -121,13 +121,6 @@ impl Parameters {
 pub fn unknown_query(pairs: usize) -> Finding {
     let what = if pairs == 1 { "1 parameter".to_owned() } else { format!("{pairs} parameters") };
     Finding::new(Part::Query, "unknown_query", format!("has {what} that the definition does not have"))
-}
-
-/// What is below a base path: the path without as many segments as that has.
-pub fn below<'p>(path: &'p str, base_path: &str) -> &'p str {
-    let segments = base_path.split('/').filter(|segment| !segment.is_empty()).count();
-    let slash = path.char_indices().filter(|(_, c)| *c == '/').nth(segments);
-    slash.map_or("", |(at, _)| &path[at..])
 }
 
 #[cfg(test)]

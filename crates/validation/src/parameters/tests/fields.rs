@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Direction;
+use tollgate_filter_api::below;
 
 #[test]
 fn a_field_is_found_however_its_name_is_written() {

@@ -1,31 +1,58 @@
 //! The changes to one head, parsed.
 
-use tollgate_filter_api::{Call, HeaderName, HeaderValue, Problem, RequestHead, ResponseHead, pointer};
+use tollgate_filter_api::{HeaderName, HeaderValue, Problem, RequestHead, ResponseHead, pointer};
 
-use crate::{Changes, fact::Caller, reserved, template::Template, text::TooLong};
+use super::{Changes, reserved};
+use crate::facts::{Place, Seen, Template, TooLong, Unknown};
 
 /// The changes to one head, with every name and value judged.
 #[derive(Debug)]
-pub(crate) struct Rules {
+pub struct Rules {
     remove: Vec<HeaderName>,
     rename: Vec<(HeaderName, HeaderName)>,
-    set: Vec<(HeaderName, Template)>,
-    add: Vec<(HeaderName, Template)>,
-    needs_caller: bool,
+    set: Vec<(HeaderName, Value)>,
+    add: Vec<(HeaderName, Value)>,
+    needs_request: bool,
+}
+
+/// A value that is made at load, or how it is made.
+#[derive(Clone, Debug)]
+enum Value {
+    Fixed(HeaderValue),
+    Made(Template),
+}
+
+impl Value {
+    fn render(&self, seen: &Seen<'_>) -> Result<Option<HeaderValue>, TooLong> {
+        match self {
+            Self::Fixed(value) => Ok(Some(value.clone())),
+            Self::Made(template) => match template.render(seen) {
+                Ok(text) => Ok(HeaderValue::from_maybe_shared(text.into_bytes()).ok()),
+                Err(Unknown::Fact) => Ok(None),
+                Err(Unknown::TooLong) => Err(TooLong),
+            },
+        }
+    }
+
+    fn needs_request(&self) -> bool {
+        matches!(self, Self::Made(template) if template.needs_request())
+    }
 }
 
 /// Headers that a change sets or adds; `None` where a fact is not known.
 #[derive(Clone, Debug)]
-pub(crate) struct Rendered {
+pub struct Rendered {
     set: Vec<Option<HeaderValue>>,
     add: Vec<Option<HeaderValue>>,
 }
 
 /// A head whose headers can be changed.
-pub(crate) trait Head {
+pub trait Head {
     /// Removes a header in every spelling that counts here.
     fn clear(&mut self, name: &HeaderName);
+    /// Every value of a header.
     fn values(&self, name: &HeaderName) -> Vec<HeaderValue>;
+    /// Adds a value.
     fn append(&mut self, name: HeaderName, value: HeaderValue);
 }
 
@@ -68,10 +95,13 @@ fn folded(name: &HeaderName) -> impl Iterator<Item = u8> {
 }
 
 impl Rules {
-    /// Judges what is written; `key` is `request` or `response`.
-    pub(crate) fn parse(changes: &Changes, key: &str) -> Result<Self, Problem> {
+    /// Judges what is written; `key` is the pointer to it, without the first slash.
+    ///
+    /// # Errors
+    /// A name or a value that no head may have, or that is not for a filter to change.
+    pub fn parse(changes: &Changes, key: &str) -> Result<Self, Problem> {
         let mut names = Names { key, seen: Vec::new() };
-        let mut rules = Self { remove: Vec::new(), rename: Vec::new(), set: Vec::new(), add: Vec::new(), needs_caller: false };
+        let mut rules = Self { remove: Vec::new(), rename: Vec::new(), set: Vec::new(), add: Vec::new(), needs_request: false };
         for (at, name) in changes.remove.iter().enumerate() {
             rules.remove.push(names.take(name, "remove", &at.to_string())?);
         }
@@ -84,25 +114,27 @@ impl Rules {
         for (name, value) in &changes.add {
             rules.add.push((names.take(name, "add", name)?, names.template(value, "add", name)?));
         }
-        rules.needs_caller = rules.set.iter().chain(&rules.add).any(|(_, template)| template.needs_caller());
+        rules.needs_request = rules.set.iter().chain(&rules.add).any(|(_, value)| value.needs_request());
         Ok(rules)
     }
 
-    /// Whether one of the values says something of the caller.
-    pub(crate) fn needs_caller(&self) -> bool {
-        self.needs_caller
+    /// Whether one of the values says something of the caller or his request.
+    pub fn needs_request(&self) -> bool {
+        self.needs_request
     }
 
     /// The values for one request.
-    pub(crate) fn render(&self, call: &Call, caller: Option<Caller<'_>>) -> Result<Rendered, TooLong> {
-        let all = |rules: &[(HeaderName, Template)]| -> Result<Vec<_>, TooLong> {
-            rules.iter().map(|(_, template)| template.render(call, caller)).collect()
-        };
+    ///
+    /// # Errors
+    /// One of them is too long.
+    pub fn render(&self, seen: &Seen<'_>) -> Result<Rendered, TooLong> {
+        let all =
+            |rules: &[(HeaderName, Value)]| -> Result<Vec<_>, TooLong> { rules.iter().map(|(_, value)| value.render(seen)).collect() };
         Ok(Rendered { set: all(&self.set)?, add: all(&self.add)? })
     }
 
     /// Changes a head.
-    pub(crate) fn apply(&self, head: &mut impl Head, rendered: Rendered) {
+    pub fn apply(&self, head: &mut impl Head, rendered: Rendered) {
         for name in &self.remove {
             head.clear(name);
         }
@@ -155,7 +187,13 @@ impl Names<'_> {
         Ok(parsed)
     }
 
-    fn template(&self, value: &str, list: &str, entry: &str) -> Result<Template, Problem> {
-        Template::parse(value).map_err(|(message, hint)| self.problem(list, entry, message).hint(hint))
+    fn template(&self, value: &str, list: &str, entry: &str) -> Result<Value, Problem> {
+        let parsed = Template::parse(value, Place::Field);
+        let template = parsed.map_err(|(message, hint)| self.problem(list, entry, message).hint(hint))?;
+        let illegal = |_| self.problem(list, entry, "the value is none that a header has".to_owned());
+        match template.fixed() {
+            Some(fixed) => HeaderValue::from_str(fixed).map(Value::Fixed).map_err(illegal),
+            None => Ok(Value::Made(template)),
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! What a value may refer to.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use http::HeaderName;
 use serde_json::Value;
-use tollgate_filter_api::{Call, Certificate, KeyType, Peer, Principal};
+use tollgate_filter_api::{Call, Certificate, KeyType, Peer, Principal, RequestHead};
 
-use crate::text::Text;
+use super::{request, text::Text};
 
 /// Something that is known of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fact {
+pub(super) enum Fact {
     ClientAddress,
     RequestId,
     OperationId,
@@ -27,18 +28,33 @@ pub(crate) enum Fact {
     CertificateIssuer,
     CertificateDigest,
     CertificateWhole,
+    Path(Box<str>),
+    Query(Box<str>),
+    Header(HeaderName),
+    Cookie(Box<str>),
+}
+
+/// What a request shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// What is fixed about it.
+    pub call: &'a Call,
+    /// Its head; `None` where that is gone.
+    pub head: Option<&'a RequestHead>,
+    /// Who sends it; `None` where he is not known any more.
+    pub caller: Option<Caller<'a>>,
 }
 
 /// Who sends a request, and what was shown for it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Caller<'a> {
+pub struct Caller<'a> {
     /// By the credential.
     pub principal: &'a Principal,
     /// By the connection.
     pub peer: &'a Peer,
 }
 
-/// Names as they are written, in the order of the manual; `claim.NAME` comes on top.
+/// Names as they are written, in the order of the manual; those of [`Fact::NAMED`] come on top.
 const NAMES: [(&str, Fact); 17] = [
     ("client.address", Fact::ClientAddress),
     ("request.id", Fact::RequestId),
@@ -60,36 +76,55 @@ const NAMES: [(&str, Fact); 17] = [
 ];
 
 impl Fact {
+    /// What is behind the dot is a name of the client's or of the definition's.
+    const NAMED: &'static str = "claim.NAME, path.NAME, query.NAME, header.NAME, cookie.NAME";
+
     /// The fact of that name.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        if let Some(claim) = name.strip_prefix("claim.") {
-            return (!claim.is_empty()).then(|| Self::Claim(claim.into()));
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        let named = name.split_once('.').filter(|(_, named)| !named.is_empty());
+        match named {
+            Some(("claim", name)) => return Some(Self::Claim(name.into())),
+            Some(("path", name)) => return Some(Self::Path(name.into())),
+            Some(("query", name)) => return Some(Self::Query(name.into())),
+            Some(("cookie", name)) => return Some(Self::Cookie(name.into())),
+            Some(("header", name)) => return name.parse().ok().map(Self::Header),
+            _ => {}
         }
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, fact)| fact.clone())
     }
 
     /// Every name, for a hint.
-    pub(crate) fn names() -> String {
+    pub(super) fn names() -> String {
         let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-        format!("{}, claim.NAME", names.join(", "))
+        format!("{}, {}", names.join(", "), Self::NAMED)
     }
 
-    /// Whether it is about the caller.
-    pub(crate) fn is_of_caller(&self) -> bool {
+    /// Whether it is about the caller or his request, and is not known any more when the answer comes.
+    pub(super) fn is_of_request(&self) -> bool {
         use Fact::*;
         match self {
             ClientAddress | RequestId | OperationId | OperationMethod | OperationTemplate | ApiTitle | ApiVersion | ApiBasePath => false,
             Subject | Issuer | Client | Scopes | KeyType | Claim(_) => true,
             CertificateSubject | CertificateIssuer | CertificateDigest | CertificateWhole => true,
+            Path(_) | Query(_) | Header(_) | Cookie(_) => true,
         }
     }
 
     /// Writes it; `false` when it is not known.
-    pub(crate) fn write(&self, call: &Call, caller: Option<Caller<'_>>, text: &mut Text) -> bool {
+    pub(super) fn write(&self, seen: &Seen<'_>, text: &mut Text) -> bool {
+        let Seen { call, head, caller } = seen;
         let operation = &call.operation;
+        let mut found = |value: Option<std::borrow::Cow<'_, [u8]>>| value.is_some_and(|value| text.value(value));
         match self {
-            Self::ClientAddress => text.value(&call.client.to_string()),
-            Self::RequestId => text.value(&call.request_id.to_string()),
+            Self::Path(name) => return found(head.and_then(|head| request::path(call, head, name))),
+            Self::Query(name) => return found(head.and_then(|head| request::query(head, name))),
+            Self::Header(name) => return found(head.and_then(|head| request::header(head, name))),
+            Self::Cookie(name) => return found(head.and_then(|head| request::cookie(head, name))),
+            _ => {}
+        }
+        match self {
+            Self::ClientAddress => text.value(call.client.to_string()),
+            Self::RequestId => text.value(call.request_id.to_string()),
             Self::OperationId => text.value(&operation.id),
             Self::OperationMethod => text.value(&operation.method),
             Self::OperationTemplate => text.value(&operation.template),
@@ -107,8 +142,8 @@ impl Fact {
         match self {
             Self::CertificateSubject => text.value(&certificate.subject),
             Self::CertificateIssuer => text.value(&certificate.issuer),
-            Self::CertificateDigest => text.value(&hex::encode(certificate.sha256)),
-            Self::CertificateWhole => text.value(&format!(":{}:", STANDARD.encode(&certificate.der))),
+            Self::CertificateDigest => text.value(hex::encode(certificate.sha256)),
+            Self::CertificateWhole => text.value(format!(":{}:", STANDARD.encode(&certificate.der))),
             _ => false,
         }
     }
@@ -140,7 +175,7 @@ fn claim(value: &Value, text: &mut Text) -> bool {
             let items: Option<Vec<String>> = items.iter().map(scalar).collect();
             items.is_some_and(|items| text.list(items.iter().map(String::as_str)))
         }
-        value => scalar(value).is_some_and(|value| text.value(&value)),
+        value => scalar(value).is_some_and(|value| text.value(value)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Headers that are not this filter's to touch.
+//! Headers that are not for filters to touch.
 
 use tollgate_filter_api::HeaderName;
 
@@ -24,7 +24,7 @@ const GATEWAY: [&str; 7] =
     ["forwarded", "via", "x-request-id", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"];
 
 /// Why a header must not be touched; `None` when it may.
-pub(crate) fn why(name: &HeaderName) -> Option<&'static str> {
+pub fn why(name: &HeaderName) -> Option<&'static str> {
     // An upstream may take an underscore for a dash.
     let name = name.as_str().replace('_', "-");
     if FRAMING.contains(&name.as_str()) {

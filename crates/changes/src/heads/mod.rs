@@ -1,0 +1,8 @@
+//! Changes to the fields of a head.
+
+mod config;
+mod fields;
+mod reserved;
+
+pub use config::Changes;
+pub use fields::{Rendered, Rules};
