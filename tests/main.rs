@@ -58,6 +58,7 @@ mod throttle_shared;
 mod throttle_shared_faults;
 mod throttle_traffic_manager;
 mod tls;
+mod transform;
 mod traps;
 mod validation;
 mod wso2;

@@ -273,6 +273,10 @@ pub struct Passed {
     pub principal: BTreeMap<String, Value>,
     /// The body, when the filter puts another in its place.
     pub body: Option<String>,
+    /// The method, when the filter puts another in its place.
+    pub method: Option<String>,
+    /// Path and query, when the filter puts others in their place.
+    pub path: Option<String>,
 }
 
 /// A request that ends in the gateway.
@@ -301,7 +305,7 @@ pub struct CaseResponse {
     pub expect: BTreeMap<String, HeaderText>,
     /// The upstream's body, for a filter that reads such an answer whole.
     pub body: Option<String>,
-    /// What the filter makes of status and body. What is not listed stays.
+    /// What the filter makes of status and body. What is not listed stays as it is.
     #[serde(default)]
     pub becomes: Becomes,
     /// The filter refuses the answer.

@@ -67,6 +67,11 @@ fn decision(run: &mut Run, expected: &Expected) -> Verdict {
 fn pass(run: &mut Run, passed: &Passed) -> Verdict {
     let head = run.try_upstream().map_err(|fault| format!("it does not go upstream: {fault}"))?;
     changes(&run.before, head.fields(), &passed.headers).map_err(|error| format!("on the way upstream, {error}"))?;
+    let expected = (passed.method.as_deref().unwrap_or(&run.asked.0), passed.path.as_deref().unwrap_or(&run.asked.1));
+    let target = head.query().map_or_else(|| head.path().to_owned(), |query| format!("{}?{query}", head.path()));
+    if (head.method().as_str(), target.as_str()) != expected {
+        return Err(format!("{} {target} goes upstream, expected {} {}", head.method(), expected.0, expected.1));
+    }
     same_body(run.body.as_ref(), passed.body.as_deref()).map_err(|error| format!("on the way upstream, {error}"))?;
     if passed.principal.is_empty() {
         return Ok(());
@@ -120,6 +125,10 @@ fn back(run: &mut Run, response: &CaseResponse) -> Verdict {
         return Ok(());
     }
     run.try_response(&mut head).map_err(|fault| format!("the response is held back: {fault}"))?;
+    let status = response.becomes.status.unwrap_or(response.status);
+    if head.status() != status {
+        return Err(format!("the answer's status is {}, expected {status}", head.status()));
+    }
     changes(&before, head.fields(), &response.expect).map_err(|error| format!("on the way back, {error}"))
 }
 
@@ -130,10 +139,6 @@ fn judged(run: &mut Run, response: &CaseResponse, head: &mut AnswerHead, body: &
         (Ok(Some(answer)), Some(refused), _) => answered(&answer, refused).map(|()| false),
         (Err(fault), _, Some(id)) if fault.id == id => Ok(false),
         (Ok(None), None, None) => {
-            let status = response.becomes.status.unwrap_or(response.status);
-            if head.status() != status {
-                return Err(format!("the answer's status is {}, expected {status}", head.status()));
-            }
             same_body(Some(&body), response.becomes.body.as_deref()).map_err(|error| format!("in the answer, {error}"))?;
             Ok(true)
         }

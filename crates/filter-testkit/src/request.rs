@@ -183,6 +183,8 @@ impl<'h> Request<'h> {
         let mut state = self.core.filter.state();
         let secrets = Secrets::of(&self.head, self.core.filter.carrier().as_ref(), self.body.as_deref());
         let before = self.head.fields().clone();
+        let query = self.head.query().map_or_else(String::new, |query| format!("?{query}"));
+        let asked = (self.head.method().to_string(), format!("{}{query}", self.head.path()));
         // What it does not want of this request streams past it.
         let wants_body = self.core.filter.wants_body(&self.head, &self.call);
         let (body, views) = (self.body.as_mut().filter(|_| wants_body), &mut self.views);
@@ -198,6 +200,7 @@ impl<'h> Request<'h> {
             state,
             head: self.head,
             before,
+            asked,
             body: self.body,
             views: self.views,
             origin: self.core.origin.clone(),

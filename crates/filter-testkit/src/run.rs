@@ -22,6 +22,8 @@ pub struct Run {
     pub(crate) state: Box<dyn Any + Send + Sync>,
     pub(crate) head: RequestHead,
     pub(crate) before: HeaderMap,
+    /// Method and target before the filter ran.
+    pub(crate) asked: (String, String),
     pub(crate) body: Option<Body>,
     pub(crate) views: Views,
     pub(crate) origin: Arc<Origin>,

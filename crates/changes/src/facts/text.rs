@@ -183,10 +183,10 @@ mod tests {
     #[test]
     fn the_length_counts_after_escaping() {
         let mut text = Text::new(Place::Field);
-        text.value(&"a".repeat(LONGEST));
+        text.value("a".repeat(LONGEST));
         assert!(text.finish().is_ok());
         let mut text = Text::new(Place::Field);
-        text.value(&"é".repeat(LONGEST / 6 + 1));
+        text.value("é".repeat(LONGEST / 6 + 1));
         assert_eq!(text.finish(), Err(TooLong));
     }
 }

@@ -53,7 +53,7 @@ fn the_examples_of_the_standard_come_out_as_it_says() {
     assert_eq!(patched(text, moved), ok(r#"{"foo":{"bar":"baz"},"qux":{"corge":"grault","thud":"fred"}}"#));
     assert_eq!(patched(r#"{"/":9,"~1":10}"#, op(json!({ "op": "test", "path": "/~01", "value": 10 }))), ok(r#"{"/":9,"~1":10}"#));
     assert_eq!(patched(r#"{"a":"1"}"#, op(json!({ "op": "test", "path": "/a", "value": 1 }))), Err(Failed::Test));
-    assert_eq!(patched(r#"{"a":[1, {"b":1.0}]}"#, op(json!({ "op": "test", "path": "/a", "value": [1.0, { "b": 1 }] }))).is_ok(), true);
+    assert!(patched(r#"{"a":[1, {"b":1.0}]}"#, op(json!({ "op": "test", "path": "/a", "value": [1.0, { "b": 1 }] }))).is_ok());
     assert_eq!(patched(r#"{"a":1}"#, op(json!({ "op": "add", "path": "", "value": [] }))), ok("[]"));
 }
 

@@ -21,6 +21,8 @@ mod typed;
 mod unfit;
 mod xml;
 
+use std::borrow::Cow;
+
 use self::{
     declared::{Declared, Message},
     media::Notation,
@@ -50,6 +52,14 @@ impl Default for BodyLimits {
     fn default() -> Self {
         Self { json: json::Limits::default(), decoded: 8 << 20, ratio: 100, parts: 1_000 }
     }
+}
+
+/// A body without its `Content-Encoding`.
+///
+/// # Errors
+/// What is wrong with it, in words of ours alone.
+pub fn decoded<'a>(bytes: &'a [u8], field: Option<&str>, limits: &BodyLimits) -> Result<Cow<'a, [u8]>, Cow<'static, str>> {
+    coding::decoded(bytes, field, limits).map_err(Unfit::says)
 }
 
 /// What the bodies of an operation's requests, or of one of its answers, may be.

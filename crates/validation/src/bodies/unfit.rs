@@ -42,6 +42,11 @@ impl Unfit {
         self
     }
 
+    /// What is wrong, in words of ours alone.
+    pub(super) fn says(self) -> Cow<'static, str> {
+        self.says
+    }
+
     /// As it is told.
     pub(super) fn finding(self, part: Part) -> Finding {
         Finding::new(part, self.rule, self.says).at(self.pointer)

@@ -1,0 +1,52 @@
+//! What a head says of its body.
+
+use http::{
+    HeaderMap,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
+use tollgate_filter_api::essence;
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notation {
+    /// `application/json` and all `+json`.
+    Json,
+}
+
+impl Notation {
+    /// Whether a head says that its body is of this notation. Of several types nobody knows which one is meant.
+    pub fn is_of(self, fields: &HeaderMap) -> bool {
+        let mut types = fields.get_all(CONTENT_TYPE).iter();
+        let only = types.next().filter(|_| types.next().is_none());
+        let Some(essence) = only.and_then(|value| value.to_str().ok()).and_then(essence) else { return false };
+        let (kind, sub) = essence.split_once('/').unwrap_or_default();
+        let ends = |suffix: &str| sub.len() > suffix.len() && sub[sub.len() - suffix.len()..].eq_ignore_ascii_case(suffix);
+        match self {
+            Self::Json => kind.eq_ignore_ascii_case("application") && (sub.eq_ignore_ascii_case("json") || ends("+json")),
+        }
+    }
+
+    /// The media types of this notation.
+    pub fn media_types(self) -> Vec<String> {
+        match self {
+            Self::Json => vec!["application/json".to_owned(), "application/*+json".to_owned()],
+        }
+    }
+}
+
+/// The `Content-Encoding` of a body.
+pub struct Coding(Option<String>);
+
+impl Coding {
+    /// What the head says.
+    pub fn of(fields: &HeaderMap) -> Self {
+        let mut codings = fields.get_all(CONTENT_ENCODING).iter().peekable();
+        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        Self(codings.peek().is_some().then(|| codings.map(text).collect::<Vec<_>>().join(",")))
+    }
+
+    /// Its text.
+    pub fn text(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}

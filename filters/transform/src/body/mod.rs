@@ -1,0 +1,27 @@
+//! What is done to a body, step by step.
+
+mod edits;
+mod media;
+mod pipeline;
+
+use std::borrow::Cow;
+
+pub use media::{Coding, Notation};
+pub use pipeline::{Limits, Pipeline};
+
+/// Why a body was not changed. Says nothing of what stands in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Wrong {
+    /// It is of another media type than the first step reads.
+    #[error("it is of another media type than the first step reads")]
+    MediaType,
+    /// It cannot be read.
+    #[error("it {0}")]
+    Malformed(Cow<'static, str>),
+    /// It lacks what a step needs.
+    #[error("step {0}: {1}")]
+    Unfit(usize, String),
+    /// It is too long, or became so.
+    #[error("it is too long, or became so")]
+    TooLong,
+}

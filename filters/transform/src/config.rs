@@ -1,0 +1,117 @@
+//! What is written in YAML.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+use tollgate_changes::{cookies, heads::Changes, query};
+use tollgate_filter_api::ByteSize;
+
+/// Settings of the `transform` filter.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Changes to requests, seen by later filters and by the upstream.
+    pub request: Request,
+    /// Changes to the upstream's answers. Those that the gateway makes stay as they are.
+    pub response: Response,
+    /// What a body may have at most.
+    pub limits: Limits,
+}
+
+/// Changes to a request. All values are made of the request as it came, then all changes are done.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Request {
+    /// Another method. Not for HEAD and CONNECT.
+    pub method: Option<String>,
+    /// Another path below the API's base path, with facts such as `${path.id}` in it. The request is refused when one of them is not known.
+    pub path: Option<String>,
+    /// Changes to the query.
+    pub query: query::Changes,
+    /// Changes to the header.
+    pub headers: Changes,
+    /// Changes to the cookies that the client sends.
+    pub cookies: cookies::Changes,
+    /// What is done to the body, step by step.
+    pub body: Vec<Step>,
+    /// What becomes of a body of another media type than the first step reads.
+    pub other_bodies: Other,
+}
+
+/// Changes to an answer of the upstream.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Response {
+    /// Statuses whose answers are changed, each a code or a class: `404`, or `2` for all from 200 to 299. Empty: every one.
+    pub statuses: Vec<u16>,
+    /// Status to other status; the first is a code or a class. An answer without a body keeps its own.
+    pub status: BTreeMap<String, u16>,
+    /// Changes to the header.
+    pub headers: Changes,
+    /// Cookies that the client is not to be given.
+    pub remove_cookies: Vec<String>,
+    /// What is done to the body, step by step.
+    pub body: Vec<Step>,
+    /// Places in JSON bodies that no client sees, as JSON Pointers in which `*` is every member and every item. They are removed last, whatever
+    /// the status.
+    pub redact: Vec<String>,
+    /// What becomes of a body of another media type than the first step reads.
+    pub other_bodies: Other,
+}
+
+impl Default for Response {
+    fn default() -> Self {
+        Self {
+            statuses: vec![2],
+            status: BTreeMap::new(),
+            headers: Changes::default(),
+            remove_cookies: Vec::new(),
+            body: Vec::new(),
+            redact: Vec::new(),
+            other_bodies: Other::default(),
+        }
+    }
+}
+
+/// One change to a body: exactly one of these.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Step {
+    /// A JSON Patch (RFC 6902): a list of operations, all of which must be possible.
+    pub patch: Option<Value>,
+    /// A JSON Merge Patch (RFC 7396): members to set, and with `null` to remove.
+    pub merge: Option<Value>,
+    /// Places that are removed, as JSON Pointers in which `*` is every member and every item.
+    pub remove: Option<Vec<String>>,
+}
+
+/// What becomes of a body that cannot be changed because it is of another media type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Other {
+    /// The message is refused.
+    #[default]
+    Refuse,
+    /// It goes on as it is.
+    Pass,
+}
+
+/// What a body may have at most, before and after.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes.
+    pub body: ByteSize,
+    /// Arrays and objects in each other, up to 256.
+    pub depth: u16,
+    /// Values of all kinds.
+    pub values: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body: ByteSize(1 << 20), depth: 64, values: 100_000 }
+    }
+}
