@@ -8,8 +8,8 @@ use pingora::{http::RequestHeader, proxy::Session};
 use tollgate_filter_api::{Answer, Moment, Principal, RequestHead, Views};
 
 use super::{
+    bodies::whole_body::{self, Most},
     state::{Arrival, Course, Exchange, Outbound},
-    whole_body::{self, Most},
 };
 use crate::{
     judge::{Admitted, Case, Facts, Http1, Refusal, Step, admit},

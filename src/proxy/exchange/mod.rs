@@ -5,19 +5,15 @@
 
 pub mod answer;
 mod attempt;
+mod bodies;
 mod decide;
 pub mod forward;
 mod grpc;
-mod judged;
 mod outcome;
 mod patience;
 pub mod phases;
 mod response_rules;
-mod rewritten;
 pub mod state;
-mod subrequest;
-mod whole_answer;
-mod whole_body;
 
 #[cfg(test)]
 #[path = "tests/served.rs"]

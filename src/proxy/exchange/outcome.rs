@@ -7,8 +7,8 @@ use pingora::{Error, ErrorSource, ErrorType, proxy::Session};
 use tollgate_filter_api::{Answer, Cause, CauseKind, Former, NoCertificate, Peer, Reason, Rule};
 
 use super::{
+    bodies::whole_body,
     state::{Arrival, Exchange, Outbound},
-    whole_body,
 };
 use crate::{
     chain::{gateway as reasons, undecided},

@@ -20,13 +20,12 @@ use tollgate_filter_api::{RequestHead, RequestId, ResponseHead};
 
 use super::{
     answer, attempt,
+    bodies::{rewritten, subrequest, whole_answer, whole_body},
     decide::decide,
     forward, grpc,
     outcome::{answer_to, client_left, count, line},
     response_rules::{self, AnswerFields},
-    rewritten,
     state::{Arrival, Ended, Exchange, Going},
-    subrequest, whole_answer, whole_body,
 };
 use crate::{
     chain::gateway as reasons,

@@ -11,7 +11,11 @@ use bytes::Bytes;
 use pingora::{Error, ErrorType, connectors::http::Connector};
 use tollgate_filter_api::{Answer, Body, Call, Cause, Fault, KeyType, Outcome, Principal, Reason, RequestId, Rule};
 
-use super::{patience::Patience, response_rules::AnswerFields, subrequest::Back, whole_answer::Held};
+use super::{
+    bodies::{subrequest::Back, whole_answer::Held},
+    patience::Patience,
+    response_rules::AnswerFields,
+};
 use crate::{
     chain::{Chain, Explanation, Run, nearest},
     judge::{Admitted, Place, Routing, Served, internal},

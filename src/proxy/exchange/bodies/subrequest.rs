@@ -29,9 +29,8 @@ use tokio::sync::oneshot;
 use tollgate_filter_api::Body;
 
 use super::{
-    judged,
-    state::{Arrival, Exchange, Going},
-    whole_answer, whole_body,
+    super::state::{Arrival, Exchange, Going},
+    judged, whole_answer, whole_body,
 };
 use crate::proxy::running::gateway::Gateway;
 

@@ -6,9 +6,11 @@ use pingora::{http::ResponseHeader, proxy::Session};
 use tollgate_filter_api::{AnswerHead, Body, ResponseHead};
 
 use super::{
-    answer, rewritten,
-    state::{Ended, Exchange, Going},
-    whole_answer,
+    super::{
+        answer,
+        state::{Ended, Exchange, Going},
+    },
+    rewritten, whole_answer,
 };
 use crate::{
     chain,

@@ -18,7 +18,7 @@ use pingora::{
 };
 use tollgate_filter_api::{Answer, Cause, CauseKind, Rule, Shown, essence, is_endless};
 
-use super::state::{Ended, Ending, Going};
+use super::super::state::{Ended, Ending, Going};
 use crate::{
     chain::{Chain, Run, gateway as reasons},
     fields::DIGESTS,

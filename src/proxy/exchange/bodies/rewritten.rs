@@ -6,7 +6,7 @@
 use http::{Method, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 
-use super::{state::Going, whole_answer};
+use super::{super::state::Going, whole_answer};
 
 /// Readies the head of an answer, when a filter changes it.
 ///
