@@ -8,7 +8,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 
 use crate::{
     instance::Budget,
-    ticker::{GRACE, TICK, Ticker},
+    ticker::{GRACE, TICK, TICK_MS, Ticker},
 };
 
 /// Memory that an instance keeps when its slot is used again, so that the next one need not fetch it anew.
@@ -78,6 +78,11 @@ impl Sandbox {
     /// The engine, for a host that defines its functions.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Time that has passed while guests ran, as its clock shows it.
+    pub fn passed(&self) -> Duration {
+        Duration::from_millis(self.ticker.now() * TICK_MS)
     }
 
     /// The budget of a call that may take so long: at least that, and two ticks of the clock more at most. At most two seconds.

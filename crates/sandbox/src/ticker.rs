@@ -12,7 +12,9 @@ use std::{
 use wasmtime::{Engine, EngineWeak};
 
 /// Time between two ticks: how exactly a guest is stopped.
-pub const TICK: Duration = Duration::from_millis(2);
+pub const TICK: Duration = Duration::from_millis(TICK_MS);
+/// The same in milliseconds.
+pub const TICK_MS: u64 = 2;
 /// Ticks for which it goes on counting after the last call began. No call may take longer.
 pub const GRACE: u64 = 1_000;
 

@@ -204,6 +204,11 @@ impl Counter {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// So many more.
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
     /// So many by now.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -220,7 +225,12 @@ impl Gauge {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// What was set last.
+    /// So much more, or less.
+    pub fn add(&self, more: i64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// The value.
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
