@@ -85,6 +85,32 @@ pub struct Step {
     pub merge: Option<Value>,
     /// Places that are removed, as JSON Pointers in which `*` is every member and every item.
     pub remove: Option<Vec<String>>,
+    /// Another body, written by a template. As the first step it also makes bodies for requests that have none.
+    pub template: Option<TemplateStep>,
+}
+
+impl Step {
+    /// How many things it says.
+    pub(crate) fn count(&self) -> usize {
+        let Self { patch, merge, remove, template } = self;
+        [patch.is_some(), merge.is_some(), remove.is_some(), template.is_some()].into_iter().filter(|is| *is).count()
+    }
+}
+
+/// A template in the language of Jinja. It knows the facts by their names, such as `principal.subject`, `path.id` and `header["x-a"]`; `body`, when
+/// that is JSON; `text`, the body as text; and of an answer `status`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateStep {
+    /// The template.
+    pub text: String,
+    /// Media type of what it writes. JSON and XML have values escaped accordingly; what is to be JSON must come out as JSON.
+    #[serde(rename = "type", default = "json")]
+    pub media_type: String,
+}
+
+fn json() -> String {
+    "application/json".to_owned()
 }
 
 /// What becomes of a body that cannot be changed because it is of another media type.

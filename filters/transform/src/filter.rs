@@ -2,19 +2,20 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::header::CONTENT_TYPE;
 use tollgate_changes::{
     facts::{Caller, Seen},
     heads::Rendered,
-    json::{Made, Remove},
+    json::Remove,
 };
 use tollgate_filter_api::{
-    AnswerCx, AnswerSet, AnswerUse, BodyUse, Bytes, Call, Cx, Env, Fault, Filter, Flow, Peer, Posture, Principal, Problem, Reason,
+    AnswerCx, AnswerSet, AnswerUse, Body, BodyUse, Bytes, Call, Cx, Env, Fault, Filter, Flow, Peer, Posture, Principal, Problem, Reason,
     RequestHead, ResponseCx,
 };
 use tollgate_validation::{BodyLimits, json};
 
 use crate::{
-    body::{Coding, Limits, Pipeline, Wrong},
+    body::{Coding, Limits, Notation, Pipeline, Values, Wrong},
     config::{Config, Other},
     reasons, request, response,
 };
@@ -39,7 +40,7 @@ pub struct Transform {
 
 /// Values for the way back that say something of the request; it is not known there.
 #[derive(Debug, Default)]
-pub struct Back(Option<Box<(Rendered, Made)>>);
+pub struct Back(Option<Box<(Rendered, Values)>>);
 
 impl Filter for Transform {
     const ID: &'static str = "transform";
@@ -84,7 +85,7 @@ impl Filter for Transform {
     }
 
     fn wants_body(&self, req: &RequestHead, call: &Call) -> bool {
-        call.has_body && self.body.reads.is_of(req.fields())
+        self.body.reads.is_none() || call.has_body && self.body.reads(req.fields())
     }
 
     fn answer_body(&self) -> Option<AnswerUse> {
@@ -92,7 +93,8 @@ impl Filter for Transform {
             return None;
         }
         let statuses = if self.redact.is_empty() { self.response.statuses().to_vec() } else { Vec::new() };
-        let media_types = if self.other_answers == Other::Refuse { Vec::new() } else { self.answer.reads.media_types() };
+        let media_types =
+            if self.other_answers == Other::Refuse { Vec::new() } else { self.answer.reads.map_or_else(Vec::new, Notation::media_types) };
         Some(AnswerUse { limit: self.bytes, answers: AnswerSet { statuses, media_types } })
     }
 
@@ -103,25 +105,13 @@ impl Filter for Transform {
             Ok(changed) => changed,
             Err(answer) => return Ok(Flow::Stop(answer)),
         };
-        let Ok(made) = self.body.slots.render(&seen) else { return Ok(Flow::Stop(reasons::too_long("/request/body"))) };
+        let Ok(values) = self.body.values(&seen) else { return Ok(Flow::Stop(reasons::too_long("/request/body"))) };
         match self.back(&seen) {
             Ok(back) => cx.state.0 = back,
             Err(place) => return Ok(Flow::Stop(reasons::too_long(place))),
         }
-        if !self.body.is_empty() && cx.call.has_body {
-            match (self.body.reads.is_of(cx.req.fields()), cx.body) {
-                (true, Some(body)) if !body.is_empty() => {
-                    let coding = Coding::of(cx.req.fields());
-                    match self.run(&self.body, body.bytes(), coding, made).await {
-                        Ok(bytes) => body.replace(bytes),
-                        Err(wrong) => return Ok(Flow::Stop(reasons::of_request(&wrong))),
-                    }
-                }
-                (false, _) if self.other_bodies == Other::Refuse => {
-                    return Ok(Flow::Stop(reasons::of_request(&Wrong::MediaType)));
-                }
-                _ => {}
-            }
+        if let Err(wrong) = self.change_body(cx.req, cx.call, cx.body, values).await {
+            return Ok(Flow::Stop(reasons::of_request(&wrong)));
         }
         Ok(match self.request.apply(cx.req, changed, &cx.call.operation.base_path) {
             Ok(()) => Flow::Next(()),
@@ -132,20 +122,25 @@ impl Filter for Transform {
     async fn on_answer(&self, cx: AnswerCx<'_, Self>) -> Result<Flow, Fault> {
         let is_changed = self.response.covers(cx.head.status());
         let pipeline = if is_changed { &self.answer } else { &self.redact };
-        if cx.body.is_empty() || pipeline.is_empty() {
+        if pipeline.is_empty() || cx.body.is_empty() && pipeline.reads.is_some() {
             return Ok(Flow::Next(()));
         }
-        if !pipeline.reads.is_of(cx.head.fields()) {
+        if !pipeline.reads(cx.head.fields()) {
             let is_refused = is_changed && self.other_answers == Other::Refuse;
             return Ok(if is_refused { Flow::Stop(reasons::of_answer(&Wrong::MediaType)) } else { Flow::Next(()) });
         }
-        let made = match &cx.state.0 {
-            Some(back) => back.1.clone(),
-            None => pipeline.slots.render(&nobody(cx.call)).map_err(|_| Fault::new("transform.value_too_long", "a value for a body"))?,
+        let values = match &cx.state.0 {
+            Some(back) => Ok(back.1.clone()),
+            None => pipeline.values(&nobody(cx.call)),
         };
-        match self.run(pipeline, cx.body.bytes(), Coding::of(cx.head.fields()), made).await {
+        let mut values = values.map_err(|_| Fault::new("transform.value_too_long", "a value for a body"))?;
+        values.tell("status", cx.head.status());
+        match self.run(pipeline, cx.body.bytes(), Coding::of(cx.head.fields()), values).await {
             Ok(bytes) => cx.body.replace(bytes),
             Err(wrong) => return Ok(Flow::Stop(reasons::of_answer(&wrong))),
+        }
+        if let Some(media_type) = &pipeline.writes {
+            cx.head.set(CONTENT_TYPE, media_type.clone());
         }
         Ok(Flow::Next(()))
     }
@@ -168,32 +163,50 @@ impl Transform {
     ///
     /// # Errors
     /// The setting with a value that is too long.
-    fn back(&self, seen: &Seen<'_>) -> Result<Option<Box<(Rendered, Made)>>, &'static str> {
-        if !self.response.fields.needs_request() && !self.answer.slots.needs_request() {
+    fn back(&self, seen: &Seen<'_>) -> Result<Option<Box<(Rendered, Values)>>, &'static str> {
+        if !self.response.fields.needs_request() && !self.answer.needs_request() {
             return Ok(None);
         }
         let rendered = self.response.render(seen).map_err(|_| "/response/headers")?;
-        let made = self.answer.slots.render(seen).map_err(|_| "/response/body")?;
-        Ok(Some(Box::new((rendered, made))))
+        let values = self.answer.values(seen).map_err(|_| "/response/body")?;
+        Ok(Some(Box::new((rendered, values))))
+    }
+
+    /// Changes the body of a request, when it has one for the first step.
+    async fn change_body(&self, head: &mut RequestHead, call: &Call, body: Option<&mut Body>, values: Values) -> Result<(), Wrong> {
+        let makes = self.body.reads.is_none();
+        if self.body.is_empty() || !call.has_body && !makes {
+            return Ok(());
+        }
+        if !self.body.reads(head.fields()) {
+            return if self.other_bodies == Other::Refuse { Err(Wrong::MediaType) } else { Ok(()) };
+        }
+        let Some(body) = body.filter(|body| makes || !body.is_empty()) else { return Ok(()) };
+        let changed = self.run(&self.body, body.bytes(), Coding::of(head.fields()), values).await?;
+        body.replace(changed);
+        if let Some(media_type) = &self.body.writes {
+            head.set(CONTENT_TYPE, media_type.clone());
+        }
+        Ok(())
     }
 
     /// Changes a body; a large one on another thread when one is free.
-    async fn run(&self, pipeline: &Arc<Pipeline>, body: &Bytes, coding: Coding, made: Made) -> Result<Vec<u8>, Wrong> {
+    async fn run(&self, pipeline: &Arc<Pipeline>, body: &Bytes, coding: Coding, values: Values) -> Result<Vec<u8>, Wrong> {
         if body.len() < LARGE {
-            return pipeline.run(body, coding.text(), &made);
+            return pipeline.run(body, coding.text(), &values);
         }
         let done = Arc::new(Mutex::new(None));
-        let job = Arc::new((pipeline.clone(), body.clone(), coding, made));
+        let job = Arc::new((pipeline.clone(), body.clone(), coding, values));
         let (theirs, place) = (job.clone(), done.clone());
         let work = move || {
-            let (pipeline, body, coding, made) = &*theirs;
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(pipeline.run(body, coding.text(), made));
+            let (pipeline, body, coding, values) = &*theirs;
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(pipeline.run(body, coding.text(), values));
             true
         };
         self.env.world.judge(Box::new(work)).await;
         let ended = done.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (pipeline, body, coding, made) = &*job;
-        ended.unwrap_or_else(|| pipeline.run(body, coding.text(), made))
+        let (pipeline, body, coding, values) = &*job;
+        ended.unwrap_or_else(|| pipeline.run(body, coding.text(), values))
     }
 }
 

@@ -21,5 +21,6 @@ pub const KIND: Kind = Kind::of::<Transform>(
         ("request.yaml", include_str!("../cases/request.yaml")),
         ("body.yaml", include_str!("../cases/body.yaml")),
         ("answers.yaml", include_str!("../cases/answers.yaml")),
+        ("template.yaml", include_str!("../cases/template.yaml")),
     ],
 );

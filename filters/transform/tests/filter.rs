@@ -2,7 +2,7 @@
 
 use filter_transform::{KIND, Transform};
 use tollgate_filter_api::{NoCertificate, Peer, Principal};
-use tollgate_filter_testkit::{Conformance, Harness};
+use tollgate_filter_testkit::{Conformance, Harness, Run};
 
 #[test]
 fn it_conforms() {
@@ -33,6 +33,9 @@ fn what_cannot_be_done_is_refused_at_load_with_its_place() {
         ("{request: {body: [{merge: {a: '${b}'}}]}}", "/request/body/0/merge/a"),
         ("{request: {body: [{merge: {}, remove: []}]}}", "/request/body/0"),
         ("{request: {body: [{}]}}", "/request/body/0"),
+        ("{request: {body: [{template: {text: '{{ a'}}]}}", "/request/body/0/template/text"),
+        ("{request: {body: [{template: {text: a, type: json}}]}}", "/request/body/0/template/type"),
+        ("{request: {body: [{template: {text: a, type: text/plain}}, {remove: [/a]}]}}", "/request/body/1"),
         ("{response: {status: {200: 204}}}", "/response/status/200"),
         ("{response: {status: {1: 200}}}", "/response/status/1"),
         ("{response: {statuses: [100], redact: [/a]}}", "/response/statuses"),
@@ -55,4 +58,39 @@ fn a_fact_cannot_become_a_dot_segment_or_a_second_segment() {
     }
     let passed = run("..%2F..").next();
     assert_eq!(passed.request().path(), "/files/..%2F../x", "which the gateway refuses when it judges the path");
+}
+
+/// What a template that is given `{"n":1}` comes to.
+fn written(template: &str) -> Run {
+    let settings = serde_json::json!({ "request": { "body": [{ "template": { "text": template } }] }, "limits": { "body": "64KiB" } });
+    let h = Harness::<Transform>::yaml(&settings.to_string());
+    let request = h.request("POST", "/").header("content-type", "application/json").body(r#"{"n":1,"s":"xxxxxxxxxxxxxxxx"}"#);
+    request.given(Principal::anonymous()).given(Peer::Anonymous(NoCertificate::Plain)).run()
+}
+
+#[test]
+fn a_template_ends_by_its_budget() {
+    for hostile in [
+        "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
+        "{{ body.s * 100000000 }}",
+        "{% set ns = namespace(s=body.s) %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+    ] {
+        written(hostile).assert_denied(422, "transform.unfit");
+    }
+    written("{% for i in range(9000) %}{{ body.s }}{% endfor %}").assert_denied(413, "transform.too_long");
+}
+
+#[test]
+fn what_is_to_be_json_must_come_out_as_json() {
+    assert_eq!(written("[{{ body.n }}]").next().body(), Some(&b"[1]"[..]));
+    for broken in ["{{ body.n }},", "{\"a\":1,\"a\":2}", ""] {
+        written(broken).assert_denied(422, "transform.unfit");
+    }
+}
+
+#[test]
+fn a_template_can_make_a_body_for_a_request_that_has_none() {
+    let h = Harness::<Transform>::yaml("{request: {method: POST, body: [{template: {text: '{\"id\": {{ query.id }}}'}}]}}");
+    let run = h.request("GET", "/?id=7").body("").given(Principal::anonymous()).given(Peer::Anonymous(NoCertificate::Plain)).run().next();
+    assert_eq!((run.body(), run.header("content-type")), (Some(&b"{\"id\": \"7\"}"[..]), Some("application/json")));
 }

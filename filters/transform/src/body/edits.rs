@@ -24,19 +24,10 @@ impl Edits {
     /// It cannot be read.
     pub fn push(&mut self, at: usize, step: &Step, place: &str, slots: &mut Slots) -> Result<(), Problem> {
         let edit = match step {
-            Step { patch: Some(written), merge: None, remove: None } => {
-                Edit::Patch(Patch::parse(written, &pointer::join(place, "patch"), slots)?)
-            }
-            Step { patch: None, merge: Some(written), remove: None } => {
-                Edit::Merge(Merge::parse(written, &pointer::join(place, "merge"), slots)?)
-            }
-            Step { patch: None, merge: None, remove: Some(written) } => {
-                Edit::Remove(Remove::parse(written, &pointer::join(place, "remove"))?)
-            }
-            _ => {
-                let problem = Problem::setting(place, "a step does exactly one thing");
-                return Err(problem.hint("write one of `patch`, `merge` and `remove`, and another step for the next"));
-            }
+            Step { patch: Some(written), .. } => Edit::Patch(Patch::parse(written, &pointer::join(place, "patch"), slots)?),
+            Step { merge: Some(written), .. } => Edit::Merge(Merge::parse(written, &pointer::join(place, "merge"), slots)?),
+            Step { remove: Some(written), .. } => Edit::Remove(Remove::parse(written, &pointer::join(place, "remove"))?),
+            _ => return Err(Problem::setting(place, "the step is none")),
         };
         self.0.push((at, edit));
         Ok(())

@@ -18,12 +18,16 @@ impl Notation {
     pub fn is_of(self, fields: &HeaderMap) -> bool {
         let mut types = fields.get_all(CONTENT_TYPE).iter();
         let only = types.next().filter(|_| types.next().is_none());
-        let Some(essence) = only.and_then(|value| value.to_str().ok()).and_then(essence) else { return false };
-        let (kind, sub) = essence.split_once('/').unwrap_or_default();
-        let ends = |suffix: &str| sub.len() > suffix.len() && sub[sub.len() - suffix.len()..].eq_ignore_ascii_case(suffix);
-        match self {
-            Self::Json => kind.eq_ignore_ascii_case("application") && (sub.eq_ignore_ascii_case("json") || ends("+json")),
-        }
+        only.and_then(|value| value.to_str().ok()).and_then(essence).and_then(Self::of) == Some(self)
+    }
+
+    /// That of a media type without parameters.
+    pub fn of(essence: &str) -> Option<Self> {
+        let (kind, sub) = essence.split_once('/')?;
+        let ends =
+            |suffix: &str| sub.len() > suffix.len() && sub.as_bytes()[sub.len() - suffix.len()..].eq_ignore_ascii_case(suffix.as_bytes());
+        let is_json = kind.eq_ignore_ascii_case("application") && (sub.eq_ignore_ascii_case("json") || ends("+json"));
+        is_json.then_some(Self::Json)
     }
 
     /// The media types of this notation.

@@ -3,11 +3,15 @@
 mod edits;
 mod media;
 mod pipeline;
+mod template;
 
 use std::borrow::Cow;
 
 pub use media::{Coding, Notation};
-pub use pipeline::{Limits, Pipeline};
+pub use pipeline::{Limits, Pipeline, Values};
+
+/// What is known of a request, for templates.
+pub type Known = serde_json::Map<String, serde_json::Value>;
 
 /// Why a body was not changed. Says nothing of what stands in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
