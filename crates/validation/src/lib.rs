@@ -14,6 +14,6 @@ pub mod parameters;
 pub mod rules;
 mod schema;
 
-pub use bodies::{Bodies, BodyLimits, Which, decoded};
+pub use bodies::{Bodies, BodyLimits, Unfit, Which, decoded, xml};
 pub use finding::{Finding, MOST, Part};
 pub use schema::{Broken, Direction, Library, PatternFault, Schema, Shape, Types, pattern_fault};

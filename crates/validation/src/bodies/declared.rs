@@ -105,7 +105,7 @@ impl Declared {
             }
             Notation::Xml => {
                 let plan = self.readers.xml()?;
-                let document = xml::document(bytes, limits)?;
+                let document = xml::document(bytes, limits.json.values)?;
                 self.judge_value(&xml::tree(&document, plan, &limits.json)?, message)
             }
             Notation::Opaque => Ok(Vec::new()),

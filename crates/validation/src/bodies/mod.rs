@@ -19,14 +19,14 @@ mod plain;
 mod readers;
 mod typed;
 mod unfit;
-mod xml;
+pub mod xml;
 
 use std::borrow::Cow;
 
+pub use self::unfit::Unfit;
 use self::{
     declared::{Declared, Message},
     media::Notation,
-    unfit::Unfit,
 };
 use crate::{
     finding::{Finding, Part},

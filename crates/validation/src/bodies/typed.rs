@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    json::{Builder, Malformed, number},
+    json::{Malformed, Sink, number},
     schema::{Shape, Types},
 };
 
@@ -35,18 +35,18 @@ pub(super) fn is_scalar(types: Types) -> bool {
 ///
 /// # Errors
 /// A limit, or a number that is too large.
-pub(super) fn put<'a>(builder: &mut Builder<'a, '_>, text: Cow<'a, str>, types: Types) -> Result<(), Malformed> {
+pub(super) fn put<'a>(sink: &mut impl Sink<'a>, text: Cow<'a, str>, types: Types) -> Result<(), Malformed> {
     if types == Types::ANY {
-        return builder.string(text);
+        return sink.string(text);
     }
     let whole = number(text.as_bytes()) == Some(text.len());
     if whole && (types.has(Types::NUMBER) || types.has(Types::INTEGER) && is_integer(&text)) {
-        return builder.number(&text);
+        return sink.number(text);
     }
     match &*text {
-        "true" if types.has(Types::BOOLEAN) => builder.bool(true),
-        "false" if types.has(Types::BOOLEAN) => builder.bool(false),
-        _ => builder.string(text),
+        "true" if types.has(Types::BOOLEAN) => sink.bool(true),
+        "false" if types.has(Types::BOOLEAN) => sink.bool(false),
+        _ => sink.string(text),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
 
 /// One reason, before it is known what it is told about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unfit {
+pub struct Unfit {
     rule: &'static str,
     says: Cow<'static, str>,
     pointer: String,
@@ -33,6 +33,11 @@ impl Unfit {
             Malformed::Over(Over::String) => "string",
         };
         Self::new(rule, why.words())
+    }
+
+    /// What is wrong, in words that repeat nothing of the body.
+    pub fn words(&self) -> &str {
+        &self.says
     }
 
     /// About a place within what it was about.

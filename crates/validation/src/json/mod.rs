@@ -5,13 +5,15 @@
 
 mod adapter;
 mod parse;
+mod sink;
 mod tree;
 
 use std::fmt;
 
 pub use adapter::{Item, OurJson};
 pub(crate) use parse::number;
-pub use parse::parse;
+pub use parse::{parse, read};
+pub use sink::Sink;
 pub use tree::{Builder, Tree};
 
 /// Most arrays and objects in each other that a value may have which is held to a schema: more could take all of a thread's stack.

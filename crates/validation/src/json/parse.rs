@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     Limits, Malformed,
+    sink::Sink,
     tree::{Builder, Tree},
 };
 
@@ -12,19 +13,28 @@ use super::{
 /// # Errors
 /// What is wrong with it first.
 pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Tree<'a>, Malformed> {
-    let text = std::str::from_utf8(text).map_err(|_| Malformed::Utf8)?;
-    let mut reader = Reader { text, at: 0, builder: Builder::new(limits) };
-    reader.value()?;
-    reader.builder.finish().ok_or(Malformed::Syntax)
+    let mut builder = Builder::new(limits);
+    read(text, &mut builder)?;
+    builder.finish().ok_or(Malformed::Syntax)
 }
 
-struct Reader<'a, 'l> {
+/// Reads a text that is one JSON value, and tells `sink` its parts in order. The limits, and what is said of a name that stands twice, are
+/// those of the sink.
+///
+/// # Errors
+/// What is wrong with it first, or what the sink refuses.
+pub fn read<'a>(text: &'a [u8], sink: &mut impl Sink<'a>) -> Result<(), Malformed> {
+    let text = std::str::from_utf8(text).map_err(|_| Malformed::Utf8)?;
+    Reader { text, at: 0, builder: sink }.value()
+}
+
+struct Reader<'a, 's, S> {
     text: &'a str,
     at: usize,
-    builder: Builder<'a, 'l>,
+    builder: &'s mut S,
 }
 
-impl<'a> Reader<'a, '_> {
+impl<'a, S: Sink<'a>> Reader<'a, '_, S> {
     fn value(&mut self) -> Result<(), Malformed> {
         loop {
             self.space();
@@ -107,7 +117,7 @@ impl<'a> Reader<'a, '_> {
             Some(b'-' | b'0'..=b'9') => {
                 let begin = self.at;
                 self.at += number(&self.text.as_bytes()[begin..]).ok_or(Malformed::Syntax)?;
-                self.builder.number(&self.text[begin..self.at])
+                self.builder.number(Cow::Borrowed(&self.text[begin..self.at]))
             }
             _ => Err(Malformed::Syntax),
         }

@@ -7,7 +7,7 @@ use std::{borrow::Cow, ops::Range};
 
 use serde_json::{Number, Value};
 
-use super::{Limits, Malformed, Over};
+use super::{Limits, Malformed, Over, Sink};
 
 /// A value whose parts are in its tree.
 #[derive(Clone, Debug)]
@@ -164,11 +164,6 @@ impl<'a, 'l> Builder<'a, 'l> {
         self.put(moved(tree.root))
     }
 
-    /// Whether what was begun last is an object; `None` when nothing is open.
-    pub(super) fn in_object(&self) -> Option<bool> {
-        self.open.last().map(|open| open.is_object)
-    }
-
     /// The value; `None` when there is none, or when something is still open.
     pub fn finish(self) -> Option<Tree<'a>> {
         let root = self.root.filter(|_| self.open.is_empty())?;
@@ -197,6 +192,40 @@ impl<'a, 'l> Builder<'a, 'l> {
 
     fn is_short(&self, text: &str) -> Result<(), Malformed> {
         if text.len() > self.limits.string { Err(Malformed::Over(Over::String)) } else { Ok(()) }
+    }
+}
+
+impl<'a> Sink<'a> for Builder<'a, '_> {
+    fn null(&mut self) -> Result<(), Malformed> {
+        Self::null(self)
+    }
+
+    fn bool(&mut self, value: bool) -> Result<(), Malformed> {
+        Self::bool(self, value)
+    }
+
+    fn number(&mut self, text: Cow<'a, str>) -> Result<(), Malformed> {
+        Self::number(self, &text)
+    }
+
+    fn string(&mut self, text: Cow<'a, str>) -> Result<(), Malformed> {
+        Self::string(self, text)
+    }
+
+    fn name(&mut self, name: Cow<'a, str>) -> Result<(), Malformed> {
+        Self::name(self, name)
+    }
+
+    fn begin(&mut self, is_object: bool) -> Result<(), Malformed> {
+        Self::begin(self, is_object)
+    }
+
+    fn end(&mut self) -> Result<(), Malformed> {
+        Self::end(self)
+    }
+
+    fn in_object(&self) -> Option<bool> {
+        self.open.last().map(|open| open.is_object)
     }
 }
 

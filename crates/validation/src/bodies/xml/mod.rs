@@ -11,5 +11,21 @@ mod plan;
 mod read;
 mod scan;
 
-pub(super) use plan::Plan;
-pub(super) use read::{document, tree};
+pub use plan::{Member, Name, Node, NodeNumber, Plan, Role};
+pub use read::{document, read};
+pub use roxmltree::Document;
+pub use scan::DEEPEST;
+
+use super::Unfit;
+use crate::json::{Builder, Limits, Malformed, Tree};
+
+/// The value of a body, as a tree.
+///
+/// # Errors
+/// What has no place in it, or a limit.
+pub(super) fn tree<'p>(document: &'p Document<'_>, plan: &'p Plan, limits: &Limits) -> Result<Tree<'p>, Unfit> {
+    let limits = Limits { depth: limits.depth.min(DEEPEST), ..*limits };
+    let mut builder = Builder::new(&limits);
+    read(document, plan, &mut builder)?;
+    builder.finish().ok_or(Unfit::of(Malformed::Syntax, "xml"))
+}

@@ -10,21 +10,23 @@ use crate::{
 };
 
 /// The number of a [`Node`].
-pub(super) type NodeNumber = usize;
+pub type NodeNumber = usize;
 
-/// A schema, as elements are read by it.
+/// A schema, as elements are read and written by it.
 #[derive(Debug)]
-pub(in crate::bodies) struct Plan {
+pub struct Plan {
     /// That of the whole is the first.
-    pub(super) nodes: Vec<Node>,
+    nodes: Vec<Node>,
     /// The name of the outermost element, if one is given.
-    pub(super) root: Option<Name>,
+    pub root: Option<Name>,
 }
 
 /// A place in the schema.
 #[derive(Debug)]
-pub(super) struct Node {
+pub struct Node {
+    /// What the schema allows.
     pub types: Types,
+    /// Those that are declared, in the order of their properties.
     pub members: Vec<Member>,
     /// Members by the local names of elements.
     elements: HashMap<String, Vec<usize>>,
@@ -42,24 +44,34 @@ pub(super) struct Node {
 
 /// The name of an element or an attribute. Prefixes are not names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Name {
+pub struct Name {
+    /// Without a prefix.
     pub local: String,
+    /// Never empty. Without one, it may have none or that of the element around it.
     pub namespace: Option<String>,
+    /// The one that the definition would have it written with.
+    pub prefix: Option<String>,
 }
 
 /// A member of an object.
 #[derive(Debug)]
-pub(super) struct Member {
+pub struct Member {
+    /// Its name in JSON.
     pub property: String,
+    /// Its name in XML; of a list that is not wrapped, that of each item.
     pub name: Name,
-    role: Role,
+    /// What it is in a document.
+    pub role: Role,
+    /// How it is read and written.
     pub node: NodeNumber,
 }
 
 /// What a member is in a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
+pub enum Role {
+    /// An attribute.
     Attribute,
+    /// The text of the element.
     Text,
     /// An element; for each item, when the member is a list.
     Element,
@@ -75,9 +87,11 @@ impl Member {
 }
 
 impl Plan {
+    /// Of a schema.
+    ///
     /// # Errors
     /// What `xml` says that cannot be read here.
-    pub(in crate::bodies) fn compile(shape: Shape<'_>) -> Result<Self, String> {
+    pub fn compile(shape: Shape<'_>) -> Result<Self, String> {
         let mut compiler = Compiler::default();
         compiler.number(shape);
         let mut nodes = Vec::new();
@@ -89,7 +103,9 @@ impl Plan {
         Ok(Self { nodes, root })
     }
 
-    pub(super) fn node(&self, number: NodeNumber) -> &Node {
+    /// # Panics
+    /// For a number of another plan.
+    pub fn node(&self, number: NodeNumber) -> &Node {
         &self.nodes[number]
     }
 }
@@ -163,7 +179,8 @@ fn role(xml: Option<&Value>, is_list: bool) -> Option<Role> {
 }
 
 fn name_of(xml: Option<&Value>, local: &str) -> Name {
-    Name { local: local.to_owned(), namespace: word(xml, "namespace").filter(|uri| !uri.is_empty()).map(str::to_owned) }
+    let said = |name| word(xml, name).filter(|text| !text.is_empty()).map(str::to_owned);
+    Name { local: local.to_owned(), namespace: said("namespace"), prefix: said("prefix") }
 }
 
 fn word<'a>(xml: Option<&'a Value>, name: &str) -> Option<&'a str> {
@@ -186,6 +203,12 @@ impl Name {
 }
 
 impl Node {
+    /// The member that a property is.
+    pub fn property(&self, name: &str) -> Option<&Member> {
+        let found = self.members.binary_search_by(|member| member.property.as_str().cmp(name));
+        found.ok().map(|number| &self.members[number])
+    }
+
     /// The number of the member that an element is.
     pub(super) fn element(&self, local: &str, namespace: Option<&str>, around: Option<&str>) -> Option<usize> {
         self.elements.get(local)?.iter().copied().find(|number| self.members[*number].name.is_in(namespace, around))
@@ -198,7 +221,7 @@ impl Node {
 
     /// Whether a member has that name.
     pub(super) fn has_property(&self, name: &str) -> bool {
-        self.members.binary_search_by(|member| member.property.as_str().cmp(name)).is_ok()
+        self.property(name).is_some()
     }
 
     /// Whether it is a list where so many elements have its name.

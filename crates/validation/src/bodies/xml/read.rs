@@ -9,29 +9,29 @@ use super::{
     scan,
 };
 use crate::{
-    bodies::{BodyLimits, Unfit, charset, typed},
-    json::{Builder, Limits, Malformed, Over, Tree},
+    bodies::{Unfit, charset, typed},
+    json::{Malformed, Over, Sink},
     schema::Types,
 };
 
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
-/// Elements in each other, whatever the limits allow: each takes some of the stack.
-const DEEPEST: usize = 256;
+/// Bytes of the names that are made for elements which are not declared, in one document: each may have a long namespace in it.
+const MADE: usize = 8 << 20;
 
 /// The number of what is not declared.
 const UNKNOWN: usize = usize::MAX;
 
-/// Takes a body apart.
+/// Takes a document apart, within that number of elements and attributes, and [`DEEPEST`](super::DEEPEST).
 ///
 /// # Errors
-/// `xml`, `utf-8`, `charset` or `values`.
-pub(in crate::bodies) fn document<'a>(bytes: &'a [u8], limits: &BodyLimits) -> Result<Document<'a>, Unfit> {
+/// `xml`, `utf-8`, `charset`, `depth` or `values`.
+pub fn document(bytes: &[u8], values: usize) -> Result<Document<'_>, Unfit> {
     let text = charset::text(bytes)?;
-    scan::check(text, limits.json.values)?;
+    scan::check(text, values)?;
     // Beside each element that is a value there may be text before and after it, and a comment.
-    let nodes_limit = u32::try_from(limits.json.values).unwrap_or(u32::MAX).saturating_mul(4);
+    let nodes_limit = u32::try_from(values).unwrap_or(u32::MAX).saturating_mul(4);
     let options = ParsingOptions { nodes_limit, ..ParsingOptions::default() };
     Document::parse_with_options(text, options).map_err(|why| match why {
         Error::NodesLimitReached => refused(Malformed::Over(Over::Values)),
@@ -39,29 +39,28 @@ pub(in crate::bodies) fn document<'a>(bytes: &'a [u8], limits: &BodyLimits) -> R
     })
 }
 
-/// The value that a document stands for.
+/// Tells `sink` the value that a document stands for. Members come in the order of the document, attributes first.
 ///
 /// # Errors
-/// What has no place in it, or a limit.
-pub(in crate::bodies) fn tree<'p>(document: &'p Document<'_>, plan: &'p Plan, limits: &Limits) -> Result<Tree<'p>, Unfit> {
+/// What has no place in it, or a limit of the sink.
+pub fn read<'p>(document: &'p Document<'_>, plan: &'p Plan, sink: &mut impl Sink<'p>) -> Result<(), Unfit> {
     let element = document.root_element();
     let name = element.tag_name();
     if plan.root.as_ref().is_some_and(|root| !root.is(name.name(), name.namespace(), None)) {
         return Err(Unfit::new("xml", "has another outermost element than the definition names"));
     }
-    let limits = Limits { depth: limits.depth.min(DEEPEST), ..*limits };
-    let mut reader = Reader { plan, builder: Builder::new(&limits) };
-    reader.element(0, element)?;
-    reader.builder.finish().ok_or(refused(Malformed::Syntax))
+    Reader { plan, sink, made: 0 }.element(0, element)
 }
 
 fn refused(why: Malformed) -> Unfit {
     Unfit::of(why, "xml")
 }
 
-struct Reader<'p, 'l> {
+struct Reader<'p, 's, S> {
     plan: &'p Plan,
-    builder: Builder<'p, 'l>,
+    sink: &'s mut S,
+    /// Bytes of names that were made.
+    made: usize,
 }
 
 /// What a member is made of.
@@ -77,12 +76,21 @@ struct Found<'p, 'i> {
     source: Source<'p, 'i>,
 }
 
-impl<'p> Reader<'p, '_> {
+/// All parts of an element that are the same member.
+struct Group<'p, 'i> {
+    /// Of the first of them in the document.
+    place: usize,
+    member: usize,
+    name: Cow<'p, str>,
+    sources: Vec<Source<'p, 'i>>,
+}
+
+impl<'p, S: Sink<'p>> Reader<'p, '_, S> {
     fn element(&mut self, number: NodeNumber, element: Element<'p, '_>) -> Result<(), Unfit> {
         let node = self.plan.node(number);
         let is_nil = |value: &str| matches!(value.trim(), "true" | "1");
         if element.attribute((INSTANCE, "nil")).is_some_and(is_nil) {
-            return self.builder.null().map_err(refused);
+            return self.sink.null().map_err(refused);
         }
         let has_parts = element.attributes().any(|attribute| !is_about_xml(&attribute)) || element.first_element_child().is_some();
         if node.is_list(1) {
@@ -97,7 +105,7 @@ impl<'p> Reader<'p, '_> {
     fn text(&mut self, node: &Node, text: Cow<'p, str>) -> Result<(), Unfit> {
         // Space around a number is no part of it (XML Schema §4.3.6).
         let text = if node.types.has(Types::STRING) { text } else { trimmed(text) };
-        typed::put(&mut self.builder, text, node.types).map_err(refused)
+        typed::put(self.sink, text, node.types).map_err(refused)
     }
 
     /// The items within an element.
@@ -107,7 +115,7 @@ impl<'p> Reader<'p, '_> {
         if around.attributes().any(|attribute| !is_about_xml(&attribute)) || !text(around).trim().is_empty() {
             return Err(Unfit::new("xml", "has text or attributes where there may only be items"));
         }
-        self.builder.begin(false).map_err(refused)?;
+        self.sink.begin(false).map_err(refused)?;
         for element in around.children().filter(Element::is_element) {
             let name = element.tag_name();
             let is_item = match &node.item_name {
@@ -119,35 +127,69 @@ impl<'p> Reader<'p, '_> {
             }
             self.element(node.item, element)?;
         }
-        self.builder.end().map_err(refused)
+        self.sink.end().map_err(refused)
     }
 
     fn object(&mut self, node: &'p Node, element: Element<'p, '_>) -> Result<(), Unfit> {
-        let mut found = parts(node, element);
-        found.sort_by(|a, b| (a.member, &a.name).cmp(&(b.member, &b.name)));
-        self.builder.begin(true).map_err(refused)?;
-        let mut rest = found.into_iter().peekable();
-        while let Some(first) = rest.next() {
-            let (member, name) = (first.member, first.name);
-            let mut sources = vec![first.source];
-            while let Some(next) = rest.next_if(|next| next.member == member && next.name == name) {
-                sources.push(next.source);
+        let groups = groups(self.parts(node, element)?);
+        self.sink.begin(true).map_err(refused)?;
+        for group in groups {
+            let declared = node.members.get(group.member);
+            if declared.is_none() && node.has_property(&group.name) {
+                return Err(refused(Malformed::Twice));
             }
-            self.builder.name(name).map_err(refused)?;
-            match node.members.get(member) {
-                Some(member) => self.member(member.node, sources, member.is_wrapped())?,
-                None => self.member(node.additional, sources, false)?,
+            self.sink.name(group.name).map_err(refused)?;
+            match declared {
+                Some(member) => self.member(member.node, group.sources, member.is_wrapped())?,
+                None => self.member(node.additional, group.sources, false)?,
             }
         }
-        self.builder.end().map_err(refused)
+        self.sink.end().map_err(refused)
+    }
+
+    /// The parts of an element, each with the member that it is.
+    fn parts<'i>(&mut self, node: &'p Node, around: Element<'p, 'i>) -> Result<Vec<Found<'p, 'i>>, Unfit> {
+        let mut found = Vec::new();
+        let named = |member: usize| Cow::Borrowed(node.members[member].property.as_str());
+        for attribute in around.attributes() {
+            let source = Source::Text(Cow::Borrowed(attribute.value()));
+            match node.attribute(attribute.name(), attribute.namespace()) {
+                Some(member) => found.push(Found { member, name: named(member), source }),
+                None if is_about_xml(&attribute) => {}
+                None => found.push(Found { member: UNKNOWN, name: Cow::Owned(format!("@{}", attribute.name())), source }),
+            }
+        }
+        let outer = around.tag_name().namespace();
+        for element in around.children().filter(Element::is_element) {
+            let name = element.tag_name();
+            let source = Source::Element(element);
+            match node.element(name.name(), name.namespace(), outer) {
+                Some(member) => found.push(Found { member, name: named(member), source }),
+                None => {
+                    let name = foreign(node, element, outer);
+                    self.made += name.len();
+                    if self.made > MADE {
+                        return Err(refused(Malformed::Over(Over::String)));
+                    }
+                    found.push(Found { member: UNKNOWN, name, source });
+                }
+            }
+        }
+        let text = text(around);
+        match node.text {
+            Some(member) => found.push(Found { member, name: named(member), source: Source::Text(text) }),
+            None if text.trim().is_empty() => {}
+            None => found.push(Found { member: UNKNOWN, name: Cow::Borrowed("#text"), source: Source::Text(text) }),
+        }
+        Ok(found)
     }
 
     fn member(&mut self, number: NodeNumber, sources: Vec<Source<'p, '_>>, is_wrapped: bool) -> Result<(), Unfit> {
         let node = self.plan.node(number);
         if !is_wrapped && node.is_list(sources.len()) {
-            self.builder.begin(false).map_err(refused)?;
+            self.sink.begin(false).map_err(refused)?;
             sources.into_iter().try_for_each(|source| self.source(node.item, source))?;
-            return self.builder.end().map_err(refused);
+            return self.sink.end().map_err(refused);
         }
         let mut sources = sources.into_iter();
         match (sources.next(), sources.next()) {
@@ -164,34 +206,19 @@ impl<'p> Reader<'p, '_> {
     }
 }
 
-/// The parts of an element, each with the member that it is.
-fn parts<'p, 'i>(node: &'p Node, around: Element<'p, 'i>) -> Vec<Found<'p, 'i>> {
-    let mut found = Vec::new();
-    let named = |member: usize| Cow::Borrowed(node.members[member].property.as_str());
-    for attribute in around.attributes() {
-        let source = Source::Text(Cow::Borrowed(attribute.value()));
-        match node.attribute(attribute.name(), attribute.namespace()) {
-            Some(member) => found.push(Found { member, name: named(member), source }),
-            None if is_about_xml(&attribute) => {}
-            None => found.push(Found { member: UNKNOWN, name: Cow::Owned(format!("@{}", attribute.name())), source }),
+/// Puts together what is the same member, in the order of the document.
+fn groups<'p, 'i>(found: Vec<Found<'p, 'i>>) -> Vec<Group<'p, 'i>> {
+    let mut placed: Vec<(usize, Found<'p, 'i>)> = found.into_iter().enumerate().collect();
+    placed.sort_by(|(_, a), (_, b)| (a.member, &a.name).cmp(&(b.member, &b.name)));
+    let mut groups: Vec<Group<'p, 'i>> = Vec::with_capacity(placed.len());
+    for (place, part) in placed {
+        match groups.last_mut() {
+            Some(last) if last.member == part.member && last.name == part.name => last.sources.push(part.source),
+            _ => groups.push(Group { place, member: part.member, name: part.name, sources: vec![part.source] }),
         }
     }
-    let outer = around.tag_name().namespace();
-    for element in around.children().filter(Element::is_element) {
-        let name = element.tag_name();
-        let source = Source::Element(element);
-        match node.element(name.name(), name.namespace(), outer) {
-            Some(member) => found.push(Found { member, name: named(member), source }),
-            None => found.push(Found { member: UNKNOWN, name: foreign(node, element, outer), source }),
-        }
-    }
-    let text = text(around);
-    match node.text {
-        Some(member) => found.push(Found { member, name: named(member), source: Source::Text(text) }),
-        None if text.trim().is_empty() => {}
-        None => found.push(Found { member: UNKNOWN, name: Cow::Borrowed("#text"), source: Source::Text(text) }),
-    }
-    found
+    groups.sort_unstable_by_key(|group| group.place);
+    groups
 }
 
 /// The name of an element that is not declared. It is never that of a member that is.

@@ -1,12 +1,13 @@
 //! A look at the tags of a document before a tree is made of it.
 //!
 //! The parser compares each attribute with all others of its element, and copies the namespaces that are in scope wherever one is
-//! declared: a few megabytes of them would take it minutes and gigabytes. It does not see a default namespace that is declared twice, nor
-//! does it say which encoding the document claims to have.
+//! declared: a few megabytes of them would take it minutes and gigabytes. It does not see a default namespace that is declared twice, takes
+//! a reference to half of a surrogate pair for a character, and does not say which encoding the document claims to have.
 
 use memchr::{memchr, memmem};
 
 use super::super::{Unfit, charset};
+use crate::json::{Malformed, Over};
 
 /// Attributes of one element.
 const ATTRIBUTES: usize = 256;
@@ -14,6 +15,9 @@ const ATTRIBUTES: usize = 256;
 const NAMESPACES: usize = 16_384;
 /// Those that an element and the elements around it declare.
 const IN_SCOPE: usize = 64;
+
+/// Elements in each other: whoever walks through them takes some of the stack for each.
+pub const DEEPEST: usize = 256;
 
 /// What was seen so far.
 #[derive(Default)]
@@ -32,7 +36,9 @@ pub(super) fn check(text: &str, most: usize) -> Result<(), Unfit> {
     let bytes = text.as_bytes();
     let mut seen = Seen::default();
     let mut at = 0;
+    let begin = if text.starts_with('\u{feff}') { 3 } else { 0 };
     while let Some(found) = memchr(b'<', &bytes[at..]) {
+        check_references(&text[at..at + found])?;
         at += found;
         let rest = &bytes[at..];
         at += match rest {
@@ -45,10 +51,14 @@ pub(super) fn check(text: &str, most: usize) -> Result<(), Unfit> {
             }
             [b'<', b'?', ..] => {
                 let end = end(rest, b"?>")?;
-                check_declaration(&text[at..at + end], bytes)?;
+                check_instruction(&text[at..at + end], bytes, at == begin)?;
                 end
             }
-            _ => seen.tag(rest, most)?,
+            _ => {
+                let length = seen.tag(rest, most)?;
+                check_references(&text[at..at + length])?;
+                length
+            }
         };
     }
     Ok(())
@@ -103,15 +113,39 @@ impl Seen {
             return Err(Unfit::new("values", "has too many values"));
         }
         if !is_empty {
+            if self.open.len() >= DEEPEST {
+                return Err(Unfit::of(Malformed::Over(Over::Depth), "xml"));
+            }
             self.open.push(in_scope);
         }
         Ok(())
     }
 }
 
-/// Checks what an XML declaration says of the document (XML 1.0 §2.8); other instructions say nothing of it.
-fn check_declaration(instruction: &str, bytes: &[u8]) -> Result<(), Unfit> {
-    let Some(declared) = instruction.strip_prefix("<?xml").filter(|rest| rest.starts_with(char::is_whitespace)) else { return Ok(()) };
+/// Refuses a reference to a number that is no character (XML 1.0 §4.1), in a text or a tag.
+fn check_references(text: &str) -> Result<(), Unfit> {
+    for at in memmem::find_iter(text.as_bytes(), b"&#") {
+        let (number, _) = text[at + 2..].split_once(';').ok_or(broken("cannot be read"))?;
+        let number = match number.strip_prefix('x') {
+            Some(digits) => u32::from_str_radix(digits, 16),
+            None => number.parse(),
+        };
+        if number.ok().and_then(char::from_u32).is_none() {
+            return Err(broken("refers to a character that there is not"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks what an XML declaration says of the document (XML 1.0 §2.8). It stands at the beginning, and no other instruction has a name like it.
+fn check_instruction(instruction: &str, bytes: &[u8], is_first: bool) -> Result<(), Unfit> {
+    let target = instruction[2..].split(|c: char| c.is_ascii_whitespace() || c == '?').next().unwrap_or_default();
+    if !target.eq_ignore_ascii_case("xml") {
+        return Ok(());
+    }
+    let Some(declared) = instruction.strip_prefix("<?xml").filter(|_| is_first) else {
+        return Err(broken("has an XML declaration that is none"));
+    };
     if let Some(version) = pseudo_attribute(declared, "version")
         && version != "1.0"
     {
