@@ -6,12 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tollgate_filter_api::{
-    AnswerCx, AnswerSet, AnswerUse, BodyUse, Cause, CauseKind, Cx, DoneCx, Env, Fault, Filter, Flow, Kind, Outcome, Problem, Reason,
-    ResponseCx, Rule,
+    AnswerCx, AnswerSet, AnswerUse, BodyUse, Cause, CauseKind, ChunkCx, Cx, DoneCx, Env, Fault, Filter, Flow, Kind, Outcome, Problem,
+    Reason, RequestChunkCx, ResponseCx, Rewrites, Rule,
 };
 
 pub static KINDS: [Kind; 1] = [Kind::of::<Reader>("", &[])];
@@ -45,6 +46,9 @@ pub struct Settings {
     media_types: Vec<String>,
     #[serde(default)]
     request_body: Option<usize>,
+    /// Doubles bodies while they stream instead, and adds an end.
+    #[serde(default)]
+    doubles: bool,
 }
 
 /// Refuses answers with `bad` in them; those that begin with `become 12`, `status 404` or `fault` become that. Sets `X-Seen` to the
@@ -58,23 +62,36 @@ impl Filter for Reader {
     type Declared = ();
     type Needs = ();
     type Gives = ();
-    type State = String;
+    /// What the request calls itself, and whether its answer is changed while it streams.
+    type State = (String, bool);
 
     fn build(settings: Settings, (): (), _: &Env) -> Result<Self, Problem> {
         Ok(Self(settings))
     }
 
+    fn rewrites(&self) -> Rewrites {
+        let Settings { statuses, media_types, doubles, .. } = &self.0;
+        let answers = AnswerSet { statuses: statuses.clone(), media_types: media_types.clone() };
+        Rewrites { requests: *doubles, answers: doubles.then_some(answers) }
+    }
+
     fn request_body(&self) -> BodyUse {
+        if self.0.doubles {
+            return BodyUse::Stream;
+        }
         self.0.request_body.map_or(BodyUse::None, BodyUse::Whole)
     }
 
     fn answer_body(&self) -> Option<AnswerUse> {
+        if self.0.doubles {
+            return None;
+        }
         let Settings { limit, statuses, media_types, .. } = &self.0;
         Some(AnswerUse { limit: *limit, answers: AnswerSet { statuses: statuses.clone(), media_types: media_types.clone() } })
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow<()>, Fault> {
-        *cx.state = cx.req.query().unwrap_or_default().to_owned();
+        cx.state.0 = cx.req.query().unwrap_or_default().to_owned();
         if let Some(body) = cx.body.filter(|body| body.starts_with(b"replace")) {
             body.replace("replaced");
         }
@@ -98,11 +115,36 @@ impl Filter for Reader {
     }
 
     fn on_response(&self, cx: ResponseCx<'_, Self>) -> Result<(), Fault> {
+        let status = StatusCode::from_u16(cx.resp.status()).unwrap();
+        cx.state.1 = cx.is_upstreams && self.rewrites().answers.is_some_and(|answers| answers.covers(status, None));
         cx.resp.set(AFTER, HeaderValue::from_static("yes"));
         Ok(())
     }
 
-    fn on_done(&self, cx: DoneCx<'_, Self>) {
-        ENDED.lock().unwrap().entry(std::mem::take(cx.state)).or_default().push(cx.outcome);
+    fn on_request_chunk(&self, cx: RequestChunkCx<'_, Self>) -> Result<(), Fault> {
+        if self.0.doubles {
+            doubled(cx.body, cx.end);
+        }
+        Ok(())
     }
+
+    fn on_chunk(&self, cx: ChunkCx<'_, Self>) -> Result<(), Fault> {
+        if cx.state.1 {
+            doubled(cx.body, cx.end);
+        }
+        Ok(())
+    }
+
+    fn on_done(&self, cx: DoneCx<'_, Self>) {
+        ENDED.lock().unwrap().entry(std::mem::take(&mut cx.state.0)).or_default().push(cx.outcome);
+    }
+}
+
+/// Every piece twice, and an end.
+fn doubled(body: &mut Option<Bytes>, end: bool) {
+    let mut out = body.take().map_or_else(Vec::new, |piece| piece.repeat(2));
+    if end {
+        out.extend_from_slice(b"END");
+    }
+    *body = (!out.is_empty()).then(|| out.into());
 }

@@ -1,6 +1,7 @@
 //! Every situation in which an answer may have to be read whole, over both versions.
 
 mod filter;
+mod streamed;
 mod upstream;
 mod world;
 

@@ -45,6 +45,10 @@ pub fn answer(head: &str, stream: &mut TcpStream) -> Option<()> {
             let length = body(stream, head)?.len().to_string();
             with(stream, "200 OK", JSON, &length)
         }
+        "back" => {
+            let text = String::from_utf8(body(stream, head)?).ok()?;
+            with(stream, "200 OK", JSON, &text)
+        }
         "chunked" => chunked(stream, JSON, &["{\"a\":1,", "\"b\":23}"]).and_then(|()| end(stream)),
         "trailers" => {
             chunked(stream, &format!("{JSON}Trailer: X-T\r\n"), &["{\"a\":1}"])?;

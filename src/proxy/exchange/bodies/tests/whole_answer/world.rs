@@ -51,6 +51,9 @@ fn plan(upstream: SocketAddr) -> Plan {
         operation("POST", "/json", json),
         operation("POST", "/body", with_body),
         operation("GET", "/ok", ok),
+        operation("GET", "/twice", json!({ "limit": 0, "statuses": [2, 404], "doubles": true })),
+        operation("HEAD", "/twice", json!({ "limit": 0, "doubles": true })),
+        operation("POST", "/twice", json!({ "limit": 0, "statuses": [400], "doubles": true })),
         operation("GET", "/all", json!({ "limit": LIMIT })),
     ];
     served::plan(operations, &[format!("http://{upstream}"), format!("http://{upstream}/spare")])
