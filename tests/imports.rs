@@ -17,6 +17,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("crates/plan/src", &["tollgate_filter_api", "tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
     ("crates/pem/src", &["tollgate_filter_api", "tollgate_plan", "tollgate_filters", "pingora", "tokio"]),
     ("crates/validation/src", &["tollgate_plan", "tollgate_document", "tollgate_compiler", "tollgate_filters", "pingora", "tokio"]),
+    ("crates/xml/src", &["tollgate_filter_api", "tollgate_plan", "tollgate_filters", "pingora", "tokio"]),
     ("crates/url/src", &["tollgate_filter_api", "tollgate_plan", "tollgate_filters", "pingora", "tokio"]),
     ("crates/counters/src", &["tollgate_filter_api", "tollgate_plan", "tollgate_filters", "pingora", "tokio"]),
     ("crates/traffic_manager/src", &["tollgate_filter_api", "tollgate_plan", "tollgate_filters", "pingora", "tokio"]),

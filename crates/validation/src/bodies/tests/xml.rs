@@ -103,6 +103,7 @@ fn namespaces_are_compared_and_prefixes_are_not() {
     for document in [
         "<x:pet xmlns:x='urn:a' xmlns:y='urn:b' y:lang='e'><y:id>1</y:id><name>n</name></x:pet>",
         "<pet xmlns='urn:a' xmlns:y='urn:b' y:lang='e'><id xmlns='urn:b'>1</id><name>n</name></pet>",
+        "<pet xmlns='urn:a' xmlns:y='urn:b' y:lang='e'><y:id>1</y:id><name xmlns=''>n</name></pet>",
     ] {
         reads(&schema, document, json!({"id": 1, "name": "n", "lang": "e"}));
     }

@@ -103,6 +103,11 @@ impl Plan {
         Ok(Self { nodes, root })
     }
 
+    /// Its nodes, by number.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
     /// # Panics
     /// For a number of another plan.
     pub fn node(&self, number: NodeNumber) -> &Node {
@@ -210,7 +215,7 @@ impl Node {
     }
 
     /// The number of the member that an element is.
-    pub(super) fn element(&self, local: &str, namespace: Option<&str>, around: Option<&str>) -> Option<usize> {
+    pub fn element(&self, local: &str, namespace: Option<&str>, around: Option<&str>) -> Option<usize> {
         self.elements.get(local)?.iter().copied().find(|number| self.members[*number].name.is_in(namespace, around))
     }
 

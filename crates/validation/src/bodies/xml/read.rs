@@ -45,8 +45,8 @@ pub fn document(bytes: &[u8], values: usize) -> Result<Document<'_>, Unfit> {
 /// What has no place in it, or a limit of the sink.
 pub fn read<'p>(document: &'p Document<'_>, plan: &'p Plan, sink: &mut impl Sink<'p>) -> Result<(), Unfit> {
     let element = document.root_element();
-    let name = element.tag_name();
-    if plan.root.as_ref().is_some_and(|root| !root.is(name.name(), name.namespace(), None)) {
+    let (name, namespace) = names(element);
+    if plan.root.as_ref().is_some_and(|root| !root.is(name, namespace, None)) {
         return Err(Unfit::new("xml", "has another outermost element than the definition names"));
     }
     Reader { plan, sink, made: 0 }.element(0, element)
@@ -110,17 +110,17 @@ impl<'p, S: Sink<'p>> Reader<'p, '_, S> {
 
     /// The items within an element.
     fn list(&mut self, node: &Node, around: Element<'p, '_>) -> Result<(), Unfit> {
-        let outer = around.tag_name();
+        let outer = names(around);
         let is_outermost = around.parent_element().is_none();
         if around.attributes().any(|attribute| !is_about_xml(&attribute)) || !text(around).trim().is_empty() {
             return Err(Unfit::new("xml", "has text or attributes where there may only be items"));
         }
         self.sink.begin(false).map_err(refused)?;
         for element in around.children().filter(Element::is_element) {
-            let name = element.tag_name();
+            let (name, namespace) = names(element);
             let is_item = match &node.item_name {
-                Some(item) => item.is(name.name(), name.namespace(), outer.namespace()),
-                None => is_outermost || (name.name() == outer.name() && name.namespace() == outer.namespace()),
+                Some(item) => item.is(name, namespace, outer.1),
+                None => is_outermost || (name, namespace) == outer,
             };
             if !is_item {
                 return Err(Unfit::new("xml", "has an element that is no item where there may only be items"));
@@ -159,11 +159,11 @@ impl<'p, S: Sink<'p>> Reader<'p, '_, S> {
                 None => found.push(Found { member: UNKNOWN, name: Cow::Owned(format!("@{}", attribute.name())), source }),
             }
         }
-        let outer = around.tag_name().namespace();
+        let (_, outer) = names(around);
         for element in around.children().filter(Element::is_element) {
-            let name = element.tag_name();
+            let (name, namespace) = names(element);
             let source = Source::Element(element);
-            match node.element(name.name(), name.namespace(), outer) {
+            match node.element(name, namespace, outer) {
                 Some(member) => found.push(Found { member, name: named(member), source }),
                 None => {
                     let name = foreign(node, element, outer);
@@ -221,10 +221,15 @@ fn groups<'p, 'i>(found: Vec<Found<'p, 'i>>) -> Vec<Group<'p, 'i>> {
     groups
 }
 
+/// The local name of an element, and its namespace; one that `xmlns=""` takes back is none.
+fn names<'i>(element: Element<'i, '_>) -> (&'i str, Option<&'i str>) {
+    let name = element.tag_name();
+    (name.name(), name.namespace().filter(|uri| !uri.is_empty()))
+}
+
 /// The name of an element that is not declared. It is never that of a member that is.
 fn foreign<'p>(node: &Node, element: Element<'p, '_>, around: Option<&str>) -> Cow<'p, str> {
-    let name = element.tag_name();
-    let (local, namespace) = (name.name(), name.namespace());
+    let (local, namespace) = names(element);
     if (namespace.is_none() || namespace == around) && !node.has_property(local) {
         return Cow::Owned(local.to_owned());
     }
