@@ -31,7 +31,7 @@ use crate::corpus::{definitions, encoded, sample};
 const ISSUER: &str = "https://localhost:9443/oauth2/token";
 
 /// What no filter enforces yet, or is not about tokens.
-const WAIVED: &str = "throttle,interceptor,response_cache,mtls,upstream_digest,oauth2";
+const WAIVED: &str = "throttle,wasm,response_cache,mtls,upstream_digest,oauth2";
 
 const MISSING: &str = r#"{"fault":{"code":900902, "message":"Missing Credentials", "description":"Missing Credentials. Make sure your API invocation call has a header: \"HEADER\""}}"#;
 const INVALID: &str = r#"{"fault":{"code":900901, "message":"Invalid Credentials", "description":"Invalid Credentials. Make sure you have given the correct access token"}}"#;

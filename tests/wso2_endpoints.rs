@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tollgate_tests::{Gateway, Project, Reply, Response, Settings, Upstream, shared_cases, until};
 
 /// What is not about endpoints.
-const WAIVED: &str = "throttle,oauth2,jwt,api_key,basic_auth,interceptor";
+const WAIVED: &str = "throttle,oauth2,jwt,api_key,basic_auth,wasm";
 
 /// A backend whose answer to a path can be set.
 struct Backend {
