@@ -27,6 +27,9 @@ pub const FILTERS: &[Kind] = &[
     filter_validate::KIND,
     // Nobody uses up what others may have with requests that are refused anyway.
     filter_throttle::KIND,
+    // Changes what was let in, by code of the operator's own.
+    #[cfg(feature = "wasm")]
+    filter_wasm::KIND,
     // Copies what the others found out.
     filter_headers::KIND,
     // What was checked above is what clients were promised; from here on it is what the upstream speaks.
@@ -143,8 +146,8 @@ mod tests {
     #[test]
     fn no_filter_panics_on_hostile_requests() {
         for kind in FILTERS {
-            // A filter that starts with a private key only is tried by its own conformance, which makes one.
-            let tried = hostile(kind, 0x2545_F491_4F6C_DD1D, 300) > 0 || matches!(kind.id, "backend_jwt" | "issue_key");
+            // One that starts with a private key or a module only is tried by its own conformance, which makes one.
+            let tried = hostile(kind, 0x2545_F491_4F6C_DD1D, 300) > 0 || matches!(kind.id, "backend_jwt" | "issue_key" | "wasm");
             assert!(tried, "no case of `{}` can be built", kind.id);
         }
     }

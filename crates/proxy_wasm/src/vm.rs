@@ -241,6 +241,15 @@ impl Vm {
         self.next(action)
     }
 
+    /// A piece of a body that streams. Each has the time of a request: how many there are is not the guest's to say.
+    ///
+    /// # Errors
+    /// When the guest breaks.
+    pub fn piece(&mut self, body: Bytes, ends: bool) -> Result<Next, Broken> {
+        self.instance.rest();
+        self.body(body, ends)
+    }
+
     /// The body as the guest left it, and whether that is another than it was given.
     pub fn take_body(&mut self) -> (Bytes, bool) {
         let host = self.instance.data_mut();

@@ -85,7 +85,7 @@ impl Sandbox {
         Duration::from_millis(self.ticker.now() * TICK_MS)
     }
 
-    /// The budget of a call that may take so long: at least that, and two ticks of the clock more at most. At most two seconds.
+    /// The budget of a call that may take so long, rounded up to ticks of 2 ms. At most two seconds.
     pub fn budget(time: Duration) -> Budget {
         let ticks = time.as_nanos().div_ceil(TICK.as_nanos());
         Budget(u64::try_from(ticks).unwrap_or(GRACE).clamp(1, GRACE))

@@ -1,18 +1,29 @@
 //! One instance, and the limits under which it is called.
 
-use std::fmt;
+use std::{fmt, sync::Arc, time::Duration};
 
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike,
+};
 use wasmtime::{
     AsContext, AsContextMut, Engine, InstancePre, Memory, ResourceLimiter, Store, StoreContext, StoreContextMut, Trap, TypedFunc,
-    WasmParams, WasmResults,
+    UpdateDeadline, WasmParams, WasmResults,
 };
 
-use crate::{Module, engine::TABLE_ELEMENTS};
+use crate::{
+    Module,
+    engine::TABLE_ELEMENTS,
+    ticker::{TICK, TICK_MS, Ticker},
+};
 
 /// Calls after which an instance is given up: guests leak.
 const MOST_USES: u32 = 100_000;
 
 /// Time that a call may take, in ticks of the sandbox's clock.
+///
+/// The first half is counted by that clock, which costs a call nothing; who is not done by then is held to the processor's time for the
+/// second half. So a call that waits for a processor is not taken for one that loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Budget(pub(crate) u64);
 
@@ -35,6 +46,55 @@ pub struct Guest<T> {
     /// The host's.
     pub data: T,
     bounds: Bounds,
+    watch: Watch,
+}
+
+/// How long the call under way has taken.
+#[derive(Debug)]
+struct Watch {
+    ticker: Arc<Ticker>,
+    /// The second half.
+    left: Duration,
+    /// The thread's time when it began.
+    since: Option<Duration>,
+}
+
+impl Watch {
+    /// Begins with a call; the ticks after which it is looked at.
+    fn begin(&mut self, budget: Budget) -> u64 {
+        let first = budget.0.div_ceil(2);
+        self.ticker.wake();
+        (self.left, self.since) = (Duration::from_millis((budget.0 - first) * TICK_MS), None);
+        // The first tick may come at once.
+        first + 1
+    }
+
+    /// The clock has run down. What cannot be told is taken for too long.
+    fn look(&mut self) -> UpdateDeadline {
+        // It must not fall asleep over this call.
+        self.ticker.wake();
+        let Some(now) = processor_time() else { return UpdateDeadline::Interrupt };
+        let used = now.saturating_sub(*self.since.get_or_insert(now));
+        let ticks = self.left.saturating_sub(used).as_nanos().div_ceil(TICK.as_nanos());
+        match u64::try_from(ticks) {
+            Ok(0) | Err(_) => UpdateDeadline::Interrupt,
+            Ok(ticks) => UpdateDeadline::Continue(ticks),
+        }
+    }
+
+    /// What a call counts for that took so many ticks. More than the first half is not known to be the guest's, unless it was looked at.
+    fn charge(&self, ticks: u64, budget: Budget) -> u64 {
+        let first = budget.0.div_ceil(2);
+        let second = self.since.zip(processor_time()).map_or(Duration::ZERO, |(since, now)| now.saturating_sub(since));
+        ticks.min(first) + u64::try_from(second.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX)
+    }
+}
+
+/// The time of this thread, in user code and in the kernel.
+fn processor_time() -> Option<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).ok()?;
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    u64::try_from(micros).ok().map(Duration::from_micros)
 }
 
 #[derive(Debug)]
@@ -135,10 +195,12 @@ impl<T: 'static> Instance<T> {
     pub fn new(module: &Module, pre: &InstancePre<Guest<T>>, data: T, budget: Budget) -> Result<Self, NotMade> {
         let sandbox = module.sandbox();
         let bounds = Bounds { memory: sandbox.limits.memory, refused: false };
-        let mut store = Store::new(&sandbox.engine, Guest { data, bounds });
+        let mut watch = Watch { ticker: sandbox.ticker.clone(), left: Duration::ZERO, since: None };
+        let first = watch.begin(budget);
+        let mut store = Store::new(&sandbox.engine, Guest { data, bounds, watch });
         store.limiter(|guest| &mut guest.bounds);
-        sandbox.ticker.wake();
-        store.set_epoch_deadline(budget.0 + 1);
+        store.epoch_deadline_callback(|mut guest| Ok(guest.data_mut().watch.look()));
+        store.set_epoch_deadline(first);
         let instance = match pre.instantiate(&mut store) {
             Ok(instance) => instance,
             Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => return Err(NotMade::Busy),
@@ -161,7 +223,7 @@ impl<T: 'static> Instance<T> {
         self.memory
     }
 
-    /// Calls a function of it. Time that was used adds up until [`Instance::begin`].
+    /// Calls a function of it. Time that was used adds up.
     ///
     /// # Errors
     /// When it was stopped. It is then of no more use.
@@ -172,15 +234,14 @@ impl<T: 'static> Instance<T> {
             self.is_broken = true;
             return Err(Stopped { why, was_refused_memory });
         }
-        let ticker = self.module.sandbox().ticker.clone();
-        ticker.wake();
-        let began = ticker.now();
-        // The first tick may come at once.
-        self.store.set_epoch_deadline(budget.0 + 1);
+        let watch = &mut self.store.data_mut().watch;
+        let (first, began) = (watch.begin(budget), watch.ticker.now());
+        self.store.set_epoch_deadline(first);
         // Whoever catches a panic of the host finds the instance broken.
         self.is_broken = true;
         let result = function.call(&mut self.store, given);
-        self.used.0 += ticker.now() - began;
+        let watch = &self.store.data().watch;
+        self.used.0 += watch.charge(watch.ticker.now() - began, budget);
         match result {
             Ok(result) => {
                 self.is_broken = false;
@@ -196,9 +257,14 @@ impl<T: 'static> Instance<T> {
         self.used = Budget(0);
     }
 
-    /// What this request has used of its time, as far as the clock's ticks show it.
+    /// What was used since [`Instance::begin`] or [`Instance::rest`], as far as the clock's ticks show it.
     pub fn used(&self) -> Budget {
         self.used
+    }
+
+    /// Time is counted anew, within the same request.
+    pub fn rest(&mut self) {
+        self.used = Budget(0);
     }
 
     /// Whether another request may have it: it was never stopped, has not leaked, and is not worn out.

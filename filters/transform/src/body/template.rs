@@ -46,8 +46,7 @@ impl Template {
         let kind = essence(&written.media_type).ok_or_else(wrong_type)?;
         let (notation, escape) = match Notation::of(kind) {
             Some(Notation::Json) => (Some(Notation::Json), AutoEscape::Json),
-            Some(Notation::Xml) => (Some(Notation::Xml), AutoEscape::Html),
-            None if kind == "text/html" => (None, AutoEscape::Html),
+            _ if kind.ends_with("/xml") || kind.ends_with("+xml") || kind == "text/html" => (None, AutoEscape::Html),
             _ => (None, AutoEscape::None),
         };
         let mut environment = Environment::new();
