@@ -132,7 +132,10 @@ impl<'a> Builder<'a> {
         let first = self.inputs.spec.filters().find(|listed| listed.id == spec.id).is_some_and(|first| std::ptr::eq(first, spec));
         let demand = operation.demands.iter().find(|demand| first && demand.filter == spec.id);
         let is_waived = self.inputs.waivers.has(&spec.id);
-        let holds = |declaration: &&Declaration| first && declaration.filter == spec.id && !(is_waived && declaration.demanded);
+        let own = kind.declared_to == kind.id;
+        let holds = |declaration: &&Declaration| {
+            (first || !own) && declaration.filter == kind.declared_to && !(own && is_waived && declaration.demanded)
+        };
         let declaration = operation.declarations.iter().find(holds);
         let settings = Settings::of_operator(spec, &self.inputs.spec.file);
         let settings = match demand {
@@ -146,8 +149,8 @@ impl<'a> Builder<'a> {
         };
         let by = match (demand, declaration) {
             (Some(demand), _) => By { source: &demand.source, demanded: true },
-            (None, Some(declaration)) => By { source: &declaration.source, demanded: declaration.demanded },
-            (None, None) => By { source: &operation.source, demanded: false },
+            (None, Some(declaration)) if own => By { source: &declaration.source, demanded: declaration.demanded },
+            (None, _) => By { source: &operation.source, demanded: false },
         };
         let declares = declaration.map_or(&operation.source, |declaration| &declaration.source);
         let built = self.filter(&settings, spec, &declared, (by.source, declares));
@@ -349,7 +352,7 @@ impl<'a> Builder<'a> {
     fn environment(&mut self, kind: &Kind) -> &Env {
         let Inputs { env, plan, .. } = self.inputs;
         self.environments.entry(kind.id).or_insert_with(|| {
-            let declared = plan.declared.get(kind.id).map_or_else(Declared::default, |content| Declared::new(content.clone()));
+            let declared = plan.declared.get(kind.declared_to).map_or_else(Declared::default, |content| Declared::new(content.clone()));
             Env { declared, ..(*env).clone() }
         })
     }

@@ -4,6 +4,7 @@
 //! such as the schema of its configuration, is a command of the gateway; its output is a [`pages::Page`] like any other.
 
 mod filter_page;
+mod guests;
 mod new_filter;
 mod pages;
 mod reasons_page;
@@ -17,6 +18,7 @@ const USAGE: &str = "cargo xtask COMMAND [--root DIR]
 
   docs [--check]     write docs/reference from the catalogue; with --check, say what differs and change nothing
   new-filter NAME    copy the template into filters/NAME and list it in the catalogue
+  guests [--write]   build the modules of tests again and say which differ; with --write, put them in their place
 ";
 
 fn main() -> ExitCode {
@@ -37,6 +39,8 @@ fn run(root: &Path, arguments: &[String]) -> Result<ExitCode, String> {
         ["docs"] => pages::write(root, &manual()?),
         ["docs", "--check"] => pages::check(root, &manual()?),
         ["new-filter", name] => new_filter::create(root, name),
+        ["guests"] => guests::run(root, guests::Mode::Compare),
+        ["guests", "--write"] => guests::run(root, guests::Mode::Write),
         _ => Err(format!("usage: {USAGE}")),
     }
 }

@@ -13,6 +13,7 @@ use crate::endpoints::{self, Endpoints, Groups};
 use crate::extensions::{self, GENERIC, Level};
 use crate::input::sources::short;
 use crate::input::spot::Spot;
+use crate::interceptors::Interceptors;
 use crate::model::{self, Definition, PathItem};
 use crate::policies::{self, Policies, UNLIMITED};
 use crate::rules::{self, Rules};
@@ -31,6 +32,7 @@ pub(crate) struct Project<'p> {
     pub answers: &'p [&'static str],
     pub groups: Groups,
     pub rules: Rules<'p>,
+    pub interceptors: Interceptors<'p>,
     pub problems: Problems,
 }
 
@@ -229,8 +231,8 @@ impl<'a> Assembly<'_, 'a> {
         let (mut demands, mut declared) = (self.common.clone(), self.declared.clone());
         let problems = &mut self.project.problems;
         declared.media_types(&operation.media_types, spot.source());
-        declared.interceptors(&self.definition.root, Level::Api, problems);
-        declared.interceptors(spot, Level::Operation, problems);
+        self.project.interceptors.read(&self.definition.root, &mut declared, problems);
+        self.project.interceptors.read(spot, &mut declared, problems);
         self.throttle(spot, &mut declared);
         for level in item.levels.iter().rev() {
             demands.generic(level, &mut self.project.problems);

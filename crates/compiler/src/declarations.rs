@@ -8,14 +8,12 @@ use tollgate_plan::{Declaration, Source};
 use tollgate_validation::rules::OperationRules;
 
 use crate::demands::unknown_key;
-use crate::extensions::Level;
 use crate::input::spot::Spot;
 use crate::media_types::MediaTypes;
 use crate::policies;
 use crate::rules;
 
-/// The filters that interceptors and cached answers are for.
-const INTERCEPTOR: &str = "interceptor";
+/// The filter that cached answers are for.
 const RESPONSE_CACHE: &str = "response_cache";
 const MEDIA_TYPES: &str = "media_types";
 
@@ -35,7 +33,7 @@ impl Declarations {
     }
 
     /// Adds to the list of that name in a filter's section, which begins with the first entry.
-    fn append(&mut self, filter: &str, name: &str, entry: Value, source: Source) {
+    pub(crate) fn append(&mut self, filter: &str, name: &str, entry: Value, source: Source) {
         let Some(section) = self.0.iter_mut().find(|declaration| declaration.filter == filter) else {
             return self.demand(filter, json!({ name: [entry] }), source);
         };
@@ -43,6 +41,12 @@ impl Declarations {
             Some(Value::Array(list)) => list.push(entry),
             _ => section.content[name] = json!([entry]),
         }
+    }
+
+    /// The list of that name in a filter's section.
+    pub(crate) fn list(&self, filter: &str, name: &str) -> &[Value] {
+        let section = self.0.iter().find(|declaration| declaration.filter == filter);
+        section.and_then(|section| section.content.get(name)).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
     /// What bodies are declared to be. Nobody has to compare it.
@@ -70,23 +74,6 @@ impl Declarations {
     /// The tier in force, and the level at which it counts.
     pub(crate) fn tier(&mut self, level: &str, policy: &str, source: Source) {
         self.demand(policies::FILTER, json!({"level": level, "policy": policy}), source);
-    }
-
-    /// Interceptors of one level. Both levels run; the same function at both levels runs once.
-    pub(crate) fn interceptors(&mut self, spot: &Spot<'_>, level: Level, problems: &mut Problems) {
-        for (key, phase) in [("x-wso2-request-interceptor", "request"), ("x-wso2-response-interceptor", "response")] {
-            let Some(value) = spot.get(key) else { continue };
-            let Some(reference) = value.node.as_str().filter(|r| !r.is_empty()) else {
-                problems.push(value.error("extension.value", format!("`{key}` must be the name of a function")));
-                continue;
-            };
-            let known = self.0.iter().filter(|declaration| declaration.filter == INTERCEPTOR);
-            if !known.filter_map(|known| known.content[phase].as_array()).flatten().any(|known| known["reference"] == reference) {
-                let level = if level == Level::Api { "api" } else { "resource" };
-                let entry = json!({"level": level, "reference": reference, "source": value.written()});
-                self.append(INTERCEPTOR, phase, entry, value.source());
-            }
-        }
     }
 
     /// `x-wso2-response-cache`.

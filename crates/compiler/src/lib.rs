@@ -18,6 +18,7 @@ mod extensions;
 mod grpc;
 mod guards;
 mod input;
+mod interceptors;
 mod media_types;
 mod model;
 mod paths;
@@ -40,6 +41,7 @@ use endpoints::{Groups, UPSTREAM_DIGEST};
 use enforce::{Catalogue, Waivers};
 use input::sources::{self, Sources};
 use input::spot::Spot;
+use interceptors::Interceptors;
 use paths::{base_path, url};
 
 /// What the caller of [`compile`] decides.
@@ -107,15 +109,18 @@ pub fn compile(project: &Project, options: &Options) -> Outcome {
         answers: &options.answers,
         groups: Groups::default(),
         rules: rules::Rules::new(&sources, waivers.has(rules::FILTER)),
+        interceptors: Interceptors::new(&*project.files, project.interceptors.as_deref(), waivers.has(interceptors::FILTER)),
         problems,
     };
     let apis = apis(&definitions, &sources, &mut shared);
-    let api::Project { groups, rules, mut problems, .. } = shared;
+    let api::Project { groups, rules, interceptors, mut problems, .. } = shared;
     let schemas = rules.finish(&mut problems);
     let mut declared = BTreeMap::new();
     if !schemas.schemas.is_empty() && !waivers.has(rules::FILTER) {
         declared.insert(rules::FILTER.to_owned(), serde_json::json!(schemas));
     }
+    let left_out = interceptors.left_out();
+    declared.extend(interceptors.finish().map(|modules| (interceptors::FILTER.to_owned(), modules)));
     if !policies.is_empty() {
         declared.insert(policies::FILTER.to_owned(), serde_json::json!(policies));
     }
@@ -125,6 +130,9 @@ pub fn compile(project: &Project, options: &Options) -> Outcome {
         let catalogue = Catalogue { enforceable, waivers: &waivers };
         let extra: Vec<(&str, Source)> = groups.digest.into_iter().map(|source| (UPSTREAM_DIGEST, source)).collect();
         enforce::enforce(&mut plan, &catalogue, &extra, &mut problems);
+        let waived = left_out.then(|| interceptors::FILTER.to_owned());
+        plan.waived.extend(waived.filter(|filter| !plan.waived.contains(filter)));
+        plan.waived.sort();
     }
     let problems = problems.sorted();
     let texts = sources.into_texts();

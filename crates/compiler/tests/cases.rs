@@ -1,6 +1,7 @@
 //! Runs `cases/*.yaml`: a project in memory, and what compiling it says.
 //!
-//! `files` are the project's files. `enforceable` makes it a build; without it the documents are judged alone.
+//! `files` are the project's files; `modules` are more of them, WebAssembly as text. `enforceable` makes it a build; without it the
+//! documents are judged alone.
 //! `problems` are all of them, as `file:line severity code pointer`. `plan` maps JSON Pointers into the Plan to values;
 //! `null` means that nothing stands there. `hints` and `messages` are texts that some hint, or message, contains.
 
@@ -17,6 +18,8 @@ use tollgate_filter_api::{Problem, Severity};
 #[serde(deny_unknown_fields)]
 struct Case {
     files: BTreeMap<String, String>,
+    #[serde(default)]
+    modules: BTreeMap<String, String>,
     enforceable: Option<Vec<String>>,
     /// Of those, the ones that answer by themselves.
     #[serde(default)]
@@ -37,7 +40,7 @@ struct Case {
 }
 
 /// The filter IDs that cases may call enforceable.
-const FILTERS: [&str; 7] = ["jwt", "cors", "basic_auth", "api_key", "mtls", "throttle", "respond"];
+const FILTERS: [&str; 8] = ["jwt", "cors", "basic_auth", "api_key", "mtls", "throttle", "respond", "wasm"];
 
 fn line(problem: &Problem) -> String {
     let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
@@ -46,6 +49,8 @@ fn line(problem: &Problem) -> String {
 
 fn run(case: &Case) -> Vec<String> {
     let files: BTreeMap<String, Vec<u8>> = case.files.iter().map(|(n, t)| (n.clone(), t.clone().into_bytes())).collect();
+    let module = |(name, text): (&String, &String)| (name.clone(), wat::parse_str(text).expect("a module can be read"));
+    let files: BTreeMap<String, Vec<u8>> = files.into_iter().chain(case.modules.iter().map(module)).collect();
     let there = |name: &str| case.files.contains_key(name).then(|| name.to_owned());
     let listed = |name: &&String| ["api_definitions/", "grpc_definitions/"].iter().any(|folder| name.starts_with(folder));
     let project = Project {
@@ -53,6 +58,7 @@ fn run(case: &Case) -> Vec<String> {
         definitions: case.files.keys().filter(listed).cloned().collect(),
         policies: there("policies.yaml"),
         settings: there("tollgate.yaml"),
+        interceptors: Some("interceptors".to_owned()),
         files: Box::new(files),
     };
     let enforceable = case.enforceable.as_ref();

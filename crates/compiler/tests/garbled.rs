@@ -114,6 +114,7 @@ fn a_garbled_service_ends_in_a_plan_or_in_a_problem() {
             definitions: files.keys().filter(|name| name.ends_with(".proto")).cloned().collect(),
             policies: Some("policies.yaml".to_owned()),
             settings: None,
+            interceptors: Some("interceptors".to_owned()),
             files: Box::new(files),
         };
         let options = Options { enforceable: Some(vec!["jwt", "api_key", "throttle"]), ..Options::default() };
@@ -144,9 +145,10 @@ fn a_garbled_definition_ends_in_a_plan_or_in_a_problem() {
             definitions: vec!["a.yaml".to_owned()],
             policies: Some("policies.yaml".to_owned()),
             settings: None,
+            interceptors: Some("interceptors".to_owned()),
             files: Box::new(files),
         };
-        let waive = ["throttle", "interceptor", "response_cache", "headers"].map(String::from).into();
+        let waive = ["throttle", "wasm", "response_cache", "headers"].map(String::from).into();
         let waive_to_open = ["basic_auth", "mtls"].map(String::from).into();
         let options = Options { enforceable: Some(vec!["jwt", "cors"]), waive, waive_to_open, ..Options::default() };
         let outcome = compile(&project, &options);

@@ -14,6 +14,7 @@ fn outcome(files: &[(&str, String)], definitions: &[&str]) -> Outcome {
         definitions: definitions.iter().map(|d| (*d).to_owned()).collect(),
         policies: None,
         settings: None,
+        interceptors: Some("interceptors".to_owned()),
         files: Box::new(files),
     };
     let begin = cpu_time();

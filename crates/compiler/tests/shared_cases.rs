@@ -63,7 +63,7 @@ fn published_descriptions_check_clean_and_build() {
     let Some(cases) = cases() else { return };
     let catalogue = Options {
         enforceable: Some(vec!["jwt", "cors"]),
-        waive: ["throttle", "interceptor", "response_cache"].map(String::from).into(),
+        waive: ["throttle", "wasm", "response_cache"].map(String::from).into(),
         waive_to_open: ["basic_auth", "api_key"].map(String::from).into(),
         endpoint: Some("https://backend.example".to_owned()),
         ..Options::default()

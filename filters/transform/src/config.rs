@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tollgate_changes::{cookies, heads::Changes, query};
 use tollgate_filter_api::ByteSize;
+use tollgate_xml::Options;
 
 /// Settings of the `transform` filter.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -87,13 +88,18 @@ pub struct Step {
     pub remove: Option<Vec<String>>,
     /// Another body, written by a template. As the first step it also makes bodies for requests that have none.
     pub template: Option<TemplateStep>,
+    /// The document in XML that a JSON body stands for.
+    pub to_xml: Option<Conversion>,
+    /// The JSON value that a document in XML stands for.
+    pub to_json: Option<Conversion>,
 }
 
 impl Step {
     /// How many things it says.
     pub(crate) fn count(&self) -> usize {
-        let Self { patch, merge, remove, template } = self;
-        [patch.is_some(), merge.is_some(), remove.is_some(), template.is_some()].into_iter().filter(|is| *is).count()
+        let Self { patch, merge, remove, template, to_xml, to_json } = self;
+        let edits = [patch.is_some(), merge.is_some(), remove.is_some()];
+        edits.into_iter().chain([template.is_some(), to_xml.is_some(), to_json.is_some()]).filter(|is| *is).count()
     }
 }
 
@@ -140,4 +146,35 @@ impl Default for Limits {
     fn default() -> Self {
         Self { body: ByteSize(1 << 20), depth: 64, values: 100_000 }
     }
+}
+
+/// How JSON becomes XML and back.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Conversion {
+    /// Which JSON stands for which XML.
+    pub convention: Convention,
+    /// The outermost element, where the definition names none.
+    pub root: String,
+    /// The items of a list that is the whole value, where the definition names none.
+    pub item: String,
+}
+
+impl Default for Conversion {
+    fn default() -> Self {
+        let Options { root, item, .. } = Options::default();
+        Self { convention: Convention::default(), root, item }
+    }
+}
+
+/// Which JSON stands for which XML.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Convention {
+    /// As the definition's schema of the body and its `xml` objects say. Without them members are elements, items of a list are elements of the same
+    /// name, `@name` is an attribute, `#text` the text beside elements, and every text is a string.
+    #[default]
+    Schema,
+    /// As the reference product does it, whatever the schema says.
+    Wso2,
 }

@@ -12,10 +12,10 @@ use tollgate_filter_api::{
     AnswerCx, AnswerSet, AnswerUse, Body, BodyUse, Bytes, Call, Cx, Env, Fault, Filter, Flow, Peer, Posture, Principal, Problem, Reason,
     RequestHead, ResponseCx,
 };
-use tollgate_validation::{BodyLimits, json};
+use tollgate_validation::{BodyLimits, json, rules::OperationRules};
 
 use crate::{
-    body::{Coding, Limits, Notation, Pipeline, Values, Wrong},
+    body::{self, Coding, Declared, Limits, Notation, Pipeline, Values, Wrong},
     config::{Config, Other},
     reasons, request, response,
 };
@@ -44,15 +44,17 @@ pub struct Back(Option<Box<(Rendered, Values)>>);
 
 impl Filter for Transform {
     const ID: &'static str = "transform";
+    const DECLARED_TO: &'static str = "validate";
     const REASONS: &'static [Reason] = reasons::ALL;
     const POSTURE: Posture = Posture::Hardened;
     type Config = Config;
-    type Declared = ();
+    /// What the definition says of bodies, for conversions.
+    type Declared = OperationRules;
     type Needs = (Principal, Peer);
     type Gives = ();
     type State = Back;
 
-    fn is_idle(config: &Config, (): &(), _: &Env) -> bool {
+    fn is_idle(config: &Config, _: &OperationRules, _: &Env) -> bool {
         let Config { request, response, .. } = config;
         let query = &request.query;
         let asks_for = request.method.is_none() && request.path.is_none() && request.body.is_empty();
@@ -62,18 +64,20 @@ impl Filter for Transform {
         asks_for && query && cookies && request.headers.is_empty() && answer && response.body.is_empty() && response.redact.is_empty()
     }
 
-    fn build(config: Config, (): (), env: &Env) -> Result<Self, Problem> {
+    fn build(config: Config, declared: OperationRules, env: &Env) -> Result<Self, Problem> {
         let limits = limits(&config)?;
+        let library = body::library(&declared, env)?;
+        let (requests, answers) = (Declared::requests(&declared, &library), Declared::answers(&declared, &library));
         let redact = || Remove::parse(&config.response.redact, "/response/redact");
         let wanted = |is: bool| if is { redact().map(Some) } else { Ok(None) };
         let redacts = !config.response.redact.is_empty();
         Ok(Self {
             request: request::Head::parse(&config.request)?,
-            body: Arc::new(Pipeline::parse(&config.request.body, "/request/body", None, &limits)?),
+            body: Arc::new(Pipeline::parse(&config.request.body, "/request/body", None, &requests, &limits)?),
             other_bodies: config.request.other_bodies,
             response: response::Head::parse(&config.response)?,
-            answer: Arc::new(Pipeline::parse(&config.response.body, "/response/body", wanted(redacts)?, &limits)?),
-            redact: Arc::new(Pipeline::parse(&[], "/response/body", wanted(redacts)?, &limits)?),
+            answer: Arc::new(Pipeline::parse(&config.response.body, "/response/body", wanted(redacts)?, &answers, &limits)?),
+            redact: Arc::new(Pipeline::parse(&[], "/response/body", wanted(redacts)?, &answers, &limits)?),
             other_answers: config.response.other_bodies,
             bytes: limits.bytes,
             env: env.clone(),
@@ -133,8 +137,8 @@ impl Filter for Transform {
             Some(back) => Ok(back.1.clone()),
             None => pipeline.values(&nobody(cx.call)),
         };
-        let mut values = values.map_err(|_| Fault::new("transform.value_too_long", "a value for a body"))?;
-        values.tell("status", cx.head.status());
+        let values = values.map_err(|_| Fault::new("transform.value_too_long", "a value for a body"))?;
+        let values = values.answering(cx.head.status());
         match self.run(pipeline, cx.body.bytes(), Coding::of(cx.head.fields()), values).await {
             Ok(bytes) => cx.body.replace(bytes),
             Err(wrong) => return Ok(Flow::Stop(reasons::of_answer(&wrong))),

@@ -21,6 +21,7 @@ pub const KIND: Kind = Kind::of::<Transform>(
         ("request.yaml", include_str!("../cases/request.yaml")),
         ("body.yaml", include_str!("../cases/body.yaml")),
         ("answers.yaml", include_str!("../cases/answers.yaml")),
+        ("xml.yaml", include_str!("../cases/xml.yaml")),
         ("template.yaml", include_str!("../cases/template.yaml")),
     ],
 );

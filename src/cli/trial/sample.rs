@@ -38,7 +38,8 @@ impl PlanSource for Sample {
 pub(in crate::cli) fn load(file: &str, definition: &str) -> Result<Loaded, Problems> {
     let files: BTreeMap<String, Vec<u8>> = [(file.to_owned(), definition.as_bytes().to_vec())].into();
     let definitions = vec![file.to_owned()];
-    let project = Project { name: "demo".to_owned(), definitions, policies: None, settings: None, files: Box::new(files) };
+    let project =
+        Project { name: "demo".to_owned(), definitions, policies: None, settings: None, interceptors: None, files: Box::new(files) };
     let options = crate::cli::project::catalogue();
     let outcome = compile(&project, &options);
     let Some(plan) = outcome.plan else { return Err(outcome.problems) };
@@ -56,7 +57,8 @@ mod tests {
     fn the_sample_compiles_without_a_warning() {
         let files: BTreeMap<String, Vec<u8>> = [(FILE.to_owned(), DEFINITION.as_bytes().to_vec())].into();
         let definitions = vec![FILE.to_owned()];
-        let project = Project { name: "x".to_owned(), definitions, policies: None, settings: None, files: Box::new(files) };
+        let project =
+            Project { name: "x".to_owned(), definitions, policies: None, settings: None, interceptors: None, files: Box::new(files) };
         let options = crate::cli::project::catalogue();
         assert_eq!(compile(&project, &options).problems.to_string(), "");
     }

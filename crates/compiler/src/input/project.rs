@@ -16,6 +16,7 @@ const DEFINITIONS: [(&str, &[&str]); 3] = [
 ];
 pub(crate) const POLICIES: &str = "policies.yaml";
 pub(crate) const SETTINGS: &str = "tollgate.yaml";
+pub(crate) const INTERCEPTORS: &str = "interceptors";
 
 /// What is to be compiled.
 pub struct Project {
@@ -27,6 +28,8 @@ pub struct Project {
     pub policies: Option<String>,
     /// Name of the file with the project's [`Settings`].
     pub settings: Option<String>,
+    /// Name of the folder with the modules of interceptors. `None`: their names are not judged.
+    pub interceptors: Option<String>,
     /// Where the names are read.
     pub files: Box<dyn Files>,
 }
@@ -80,13 +83,15 @@ impl Project {
             // Always judged in a project: without the file, no policy exists.
             policies: Some(POLICIES.to_owned()),
             settings: there(SETTINGS),
+            interceptors: Some(INTERCEPTORS.to_owned()),
             files: Box::new(files),
         })
     }
 
-    /// One definition by itself. Policy names are not judged.
+    /// One definition by itself. Names of policies and interceptors are not judged.
     pub fn loose(file: &str) -> Self {
-        Self { name: file.to_owned(), definitions: vec![file.to_owned()], policies: None, settings: None, files: Box::new(Loose) }
+        let definitions = vec![file.to_owned()];
+        Self { name: file.to_owned(), definitions, policies: None, settings: None, interceptors: None, files: Box::new(Loose) }
     }
 }
 

@@ -152,6 +152,8 @@ pub trait Filter: Send + Sync + Sized + 'static {
     /// Whether it compares the scopes that a definition asks for. Its declaration is then a [`ScopeAlternatives`](crate::ScopeAlternatives),
     /// which the chain makes from the operation's security requirements.
     const COMPARES_SCOPES: bool = false;
+    /// The filter whose declarations it reads: its own, or those of another one that says what a message looks like.
+    const DECLARED_TO: &'static str = Self::ID;
     /// Every way in which it ends a request.
     const REASONS: &'static [Reason] = &[];
     /// How far it was hardened.

@@ -50,6 +50,8 @@ pub struct Kind {
     pub scoped: bool,
     /// [`Filter::COMPARES_SCOPES`].
     pub compares_scopes: bool,
+    /// [`Filter::DECLARED_TO`].
+    pub declared_to: &'static str,
     /// [`Filter::REASONS`].
     pub reasons: &'static [Reason],
     /// Names of the facts it needs.
@@ -92,6 +94,7 @@ impl Kind {
             certificate: F::CERTIFICATE,
             scoped: F::SCOPED,
             compares_scopes: F::COMPARES_SCOPES,
+            declared_to: F::DECLARED_TO,
             reasons: F::REASONS,
             needs: F::Needs::NAMES,
             gives: F::Gives::NAMES,

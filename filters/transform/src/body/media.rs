@@ -1,7 +1,7 @@
 //! What a head says of its body.
 
 use http::{
-    HeaderMap,
+    HeaderMap, HeaderValue,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use tollgate_filter_api::essence;
@@ -11,6 +11,8 @@ use tollgate_filter_api::essence;
 pub enum Notation {
     /// `application/json` and all `+json`.
     Json,
+    /// `application/xml`, `text/xml` and all `+xml`.
+    Xml,
 }
 
 impl Notation {
@@ -26,15 +28,28 @@ impl Notation {
         let (kind, sub) = essence.split_once('/')?;
         let ends =
             |suffix: &str| sub.len() > suffix.len() && sub.as_bytes()[sub.len() - suffix.len()..].eq_ignore_ascii_case(suffix.as_bytes());
-        let is_json = kind.eq_ignore_ascii_case("application") && (sub.eq_ignore_ascii_case("json") || ends("+json"));
-        is_json.then_some(Self::Json)
+        let is_text = kind.eq_ignore_ascii_case("text");
+        if !is_text && (sub.eq_ignore_ascii_case("json") || ends("+json")) {
+            return Some(Self::Json);
+        }
+        (sub.eq_ignore_ascii_case("xml") || ends("+xml")).then_some(Self::Xml)
     }
 
     /// The media types of this notation.
     pub fn media_types(self) -> Vec<String> {
-        match self {
-            Self::Json => vec!["application/json".to_owned(), "application/*+json".to_owned()],
-        }
+        let types: &[&str] = match self {
+            Self::Json => &["application/json", "application/*+json"],
+            Self::Xml => &["application/xml", "text/xml", "application/*+xml"],
+        };
+        types.iter().map(|one| (*one).to_owned()).collect()
+    }
+
+    /// The media type of what a conversion writes.
+    pub fn media_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Json => "application/json",
+            Self::Xml => "application/xml; charset=utf-8",
+        })
     }
 }
 
@@ -45,7 +60,7 @@ impl Coding {
     /// What the head says.
     pub fn of(fields: &HeaderMap) -> Self {
         let mut codings = fields.get_all(CONTENT_ENCODING).iter().peekable();
-        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Self(codings.peek().is_some().then(|| codings.map(text).collect::<Vec<_>>().join(",")))
     }
 

@@ -1,5 +1,6 @@
 //! What is done to a body, step by step.
 
+mod conversion;
 mod edits;
 mod media;
 mod pipeline;
@@ -7,6 +8,7 @@ mod template;
 
 use std::borrow::Cow;
 
+pub use conversion::{Declared, library};
 pub use media::{Coding, Notation};
 pub use pipeline::{Limits, Pipeline, Values};
 

@@ -10,8 +10,13 @@ use tollgate_changes::{
 use tollgate_filter_api::{Problem, pointer};
 use tollgate_validation::{BodyLimits, decoded, json};
 
-use super::{Known, Notation, Wrong, edits::Edits, template::Template};
-use crate::config::Step;
+use super::{
+    Known, Notation, Wrong,
+    conversion::{Conversion, Declared},
+    edits::Edits,
+    template::Template,
+};
+use crate::config::{self, Step};
 
 /// What a body may have at most.
 #[derive(Clone, Debug)]
@@ -42,12 +47,17 @@ pub struct Pipeline {
 pub struct Values {
     made: Made,
     known: Known,
+    /// That of the answer, or 0.
+    status: u16,
 }
 
 impl Values {
-    /// Says something more to templates.
-    pub fn tell(&mut self, name: &str, value: impl Into<serde_json::Value>) {
-        self.known.insert(name.to_owned(), value.into());
+    /// The same for an answer of that status.
+    #[must_use]
+    pub fn answering(mut self, status: u16) -> Self {
+        self.status = status;
+        self.known.insert("status".to_owned(), status.into());
+        self
     }
 }
 
@@ -56,61 +66,26 @@ impl Values {
 enum Stage {
     Edits(Edits),
     Template(usize, Box<Template>),
+    Conversion(usize, Conversion),
 }
 
 impl Pipeline {
-    /// Reads the steps that are written at a place, and pointers to what is removed behind them.
+    /// Reads the steps that are written at a place, and pointers to what is removed behind them, while it is JSON.
     ///
     /// # Errors
     /// One that cannot be read.
-    pub fn parse(steps: &[Step], place: &str, redact: Option<Remove>, limits: &Limits) -> Result<Self, Problem> {
-        let mut pipeline =
-            Self { stages: Vec::new(), slots: Slots::default(), reads: Some(Notation::Json), writes: None, limits: limits.clone() };
+    pub fn parse(steps: &[Step], place: &str, redact: Option<Remove>, declared: &Declared<'_>, limits: &Limits) -> Result<Self, Problem> {
+        let (stages, reads) = (Vec::new(), Some(Notation::Json));
+        let pipeline = Self { stages, slots: Slots::default(), reads, writes: None, limits: limits.clone() };
+        let mut reader = Reader { pipeline, declared, redact, now: None };
         for (at, step) in steps.iter().enumerate() {
             let place = pointer::join(place, &at.to_string());
-            pipeline.push(at, step, &place)?;
+            reader.push(at, step, &place)?;
         }
-        if let Some(remove) = redact {
-            pipeline.edits(place)?.remove(steps.len(), remove);
+        if let Some(remove) = reader.redact.take() {
+            reader.edits(place)?.remove(steps.len(), remove);
         }
-        Ok(pipeline)
-    }
-
-    fn push(&mut self, at: usize, step: &Step, place: &str) -> Result<(), Problem> {
-        if step.count() != 1 {
-            let problem = Problem::setting(place, "a step does exactly one thing");
-            return Err(problem.hint("write one of `patch`, `merge`, `remove` and `template`, and another step for the next"));
-        }
-        let Some(written) = &step.template else {
-            let mut slots = std::mem::take(&mut self.slots);
-            let pushed = self.edits(place)?.push(at, step, place, &mut slots);
-            self.slots = slots;
-            return pushed;
-        };
-        let template = Template::parse(written, &pointer::join(place, "template"))?;
-        if self.stages.is_empty() {
-            self.reads = None;
-        }
-        self.writes = Some(template.media_type.clone());
-        self.stages.push(Stage::Template(at, Box::new(template)));
-        Ok(())
-    }
-
-    /// The edits of the document as it is at the end.
-    fn edits(&mut self, place: &str) -> Result<&mut Edits, Problem> {
-        if let Some(Stage::Template(_, template)) = self.stages.last()
-            && template.notation != Some(Notation::Json)
-        {
-            let problem = Problem::setting(place, "the template before it does not write JSON");
-            return Err(problem.hint("change the body before the template writes another one"));
-        }
-        if !matches!(self.stages.last(), Some(Stage::Edits(_))) {
-            self.stages.push(Stage::Edits(Edits::default()));
-        }
-        match self.stages.last_mut() {
-            Some(Stage::Edits(edits)) => Ok(edits),
-            _ => Err(Problem::setting(place, "there is nothing to change")),
-        }
+        Ok(reader.pipeline)
     }
 
     /// Whether nothing is done.
@@ -134,7 +109,7 @@ impl Pipeline {
     /// A value is too long.
     pub fn values(&self, seen: &Seen<'_>) -> Result<Values, TooLong> {
         let known = if self.has_template() { known(seen) } else { Known::default() };
-        Ok(Values { made: self.slots.render(seen)?, known })
+        Ok(Values { made: self.slots.render(seen)?, known, status: 0 })
     }
 
     fn has_template(&self) -> bool {
@@ -154,9 +129,98 @@ impl Pipeline {
             body = Cow::Owned(match stage {
                 Stage::Edits(edits) => edits.apply(text(&body)?, &values.made, self.limits.bytes)?.into_bytes(),
                 Stage::Template(at, template) => template.render(*at, &body, &values.known, &self.limits)?,
+                Stage::Conversion(at, conversion) => conversion.run(*at, &body, values.status)?,
             });
         }
         Ok(body.into_owned())
+    }
+}
+
+/// A pipeline in the making.
+struct Reader<'r> {
+    pipeline: Pipeline,
+    declared: &'r Declared<'r>,
+    redact: Option<Remove>,
+    /// What the steps so far write; `None` at the beginning.
+    now: Option<Option<Notation>>,
+}
+
+impl Reader<'_> {
+    fn push(&mut self, at: usize, step: &Step, place: &str) -> Result<(), Problem> {
+        if step.count() != 1 {
+            let problem = Problem::setting(place, "a step does exactly one thing");
+            return Err(
+                problem.hint("write one of `patch`, `merge`, `remove`, `template`, `to_xml` and `to_json`, and another step for the next")
+            );
+        }
+        if let Some(written) = &step.template {
+            let template = Template::parse(written, &pointer::join(place, "template"))?;
+            let (writes, media_type) = (template.notation, template.media_type.clone());
+            return self.stage(Stage::Template(at, Box::new(template)), None, (writes, media_type), place);
+        }
+        if let Some(written) = &step.to_xml {
+            if let Some(remove) = self.redact.take() {
+                self.edits(place)?.remove(at, remove);
+            }
+            return self.convert(at, Notation::Json, Notation::Xml, written, &pointer::join(place, "to_xml"));
+        }
+        if let Some(written) = &step.to_json {
+            return self.convert(at, Notation::Xml, Notation::Json, written, &pointer::join(place, "to_json"));
+        }
+        let mut slots = std::mem::take(&mut self.pipeline.slots);
+        let pushed = self.edits(place)?.push(at, step, place, &mut slots);
+        self.pipeline.slots = slots;
+        pushed
+    }
+
+    fn convert(&mut self, at: usize, from: Notation, to: Notation, written: &config::Conversion, place: &str) -> Result<(), Problem> {
+        let conversion = Conversion::parse(to, written, place, self.declared, &self.pipeline.limits)?;
+        self.stage(Stage::Conversion(at, conversion), Some(from), (Some(to), to.media_type()), place)
+    }
+
+    /// Adds a stage that reads one notation, or whatever there is, and writes another.
+    fn stage(
+        &mut self,
+        stage: Stage,
+        reads: Option<Notation>,
+        (writes, media_type): (Option<Notation>, HeaderValue),
+        place: &str,
+    ) -> Result<(), Problem> {
+        self.reads(reads, place)?;
+        self.now = Some(writes);
+        self.pipeline.writes = Some(media_type);
+        self.pipeline.stages.push(stage);
+        Ok(())
+    }
+
+    /// Whether the next step finds what it reads.
+    fn reads(&mut self, reads: Option<Notation>, place: &str) -> Result<(), Problem> {
+        match self.now {
+            None => {
+                self.pipeline.reads = reads;
+                self.now = Some(reads);
+                Ok(())
+            }
+            Some(now) if reads.is_none() || now == reads => Ok(()),
+            Some(_) => {
+                let reads = if reads == Some(Notation::Xml) { "XML" } else { "JSON" };
+                let problem = Problem::setting(place, format!("the step reads {reads}, which the one before it does not write"));
+                Err(problem.hint("change the order of the steps, or put a conversion between them"))
+            }
+        }
+    }
+
+    /// The edits of the document as it is at the end.
+    fn edits(&mut self, place: &str) -> Result<&mut Edits, Problem> {
+        self.reads(Some(Notation::Json), place)?;
+        let stages = &mut self.pipeline.stages;
+        if !matches!(stages.last(), Some(Stage::Edits(_))) {
+            stages.push(Stage::Edits(Edits::default()));
+        }
+        match stages.last_mut() {
+            Some(Stage::Edits(edits)) => Ok(edits),
+            _ => Err(Problem::setting(place, "there is nothing to change")),
+        }
     }
 }
 

@@ -46,7 +46,8 @@ impl Template {
         let kind = essence(&written.media_type).ok_or_else(wrong_type)?;
         let (notation, escape) = match Notation::of(kind) {
             Some(Notation::Json) => (Some(Notation::Json), AutoEscape::Json),
-            _ if kind.ends_with("/xml") || kind.ends_with("+xml") || kind == "text/html" => (None, AutoEscape::Html),
+            Some(Notation::Xml) => (Some(Notation::Xml), AutoEscape::Html),
+            None if kind == "text/html" => (None, AutoEscape::Html),
             _ => (None, AutoEscape::None),
         };
         let mut environment = Environment::new();

@@ -13,7 +13,7 @@ fn the_head_says_nothing_of_the_body_that_came() {
             }
         });
     }
-    let sent = WORLD.sent("good-twice-GET-1");
+    let sent = WORLD.sent("good-twice-get-1");
     assert!(sent.contains("accept-encoding: identity"), "{sent}");
 }
 
