@@ -129,3 +129,39 @@ fn a_path_that_was_made_of_what_a_client_sent_is_judged_as_his_own() {
     assert_eq!(gateway.get("/v1/by/a.txt").status(), 200);
     assert_eq!(upstream.only().target(), "/files/a.txt");
 }
+
+#[test]
+fn a_body_becomes_xml_as_the_definition_names_its_elements_and_its_answer_json_again() {
+    let upstream = Upstream::answering(|_: &Message| {
+        Reply::with(200, &["Content-Type: application/xml"], "<order number=\"7\"><lines><line>a</line></lines></order>")
+    });
+    let order = json!({ "type": "object", "xml": { "name": "order" }, "properties": {
+        "number": { "type": "integer", "xml": { "attribute": true } },
+        "lines": { "type": "array", "xml": { "wrapped": true }, "items": { "type": "string", "xml": { "name": "line" } } },
+    } });
+    let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Order" } } });
+    let mut definition = open_api(
+        "/v1",
+        &upstream.url(),
+        json!({ "/orders": { "post": {
+            "requestBody": { "content": content },
+            "responses": { "200": { "description": "ok", "content": content } },
+            "x-tollgate-transform": { "request": { "body": [{ "to_xml": {} }] }, "response": { "body": [{ "to_json": {} }] } },
+        } } }),
+    );
+    definition["components"] = json!({ "schemas": { "Order": order } });
+    definition["x-wso2-disable-security"] = json!(true);
+    // With the filter that judges what clients send, and without it.
+    for chain in [json!(["validate", "transform"]), json!(["transform"])] {
+        let gateway = Gateway::serving(&definition, Settings::of(json!({ "chain": chain })));
+        let body = br#"{"number":12,"lines":["a&b","c"]}"#;
+        let answer = gateway.send("POST", "/v1/orders", &["Content-Type: application/json"], body);
+        assert_eq!((answer.status(), answer.text().as_str()), (200, r#"{"number":7,"lines":["a"]}"#), "{chain}");
+        assert_eq!(answer.field("content-type"), Some("application/json"));
+        let seen = upstream.only();
+        let expected =
+            r#"<?xml version="1.0" encoding="UTF-8"?><order number="12"><lines><line>a&amp;b</line><line>c</line></lines></order>"#;
+        assert_eq!((seen.field("content-type"), seen.text().as_str()), (Some("application/xml; charset=utf-8"), expected));
+        upstream.forget();
+    }
+}
