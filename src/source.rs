@@ -12,6 +12,8 @@ pub struct Loaded {
     pub digest: String,
     /// Ed25519 keys (raw, hex) whose signature over the artifact was verified.
     pub signers: Vec<String>,
+    /// Machine code of modules, by the SHA-256 of each: out of an artifact with such signers, and of no other.
+    pub code: Vec<([u8; 32], Vec<u8>)>,
 }
 
 /// Something that yields a Plan: an artifact, or a project folder that is compiled on the spot.

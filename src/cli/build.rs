@@ -7,7 +7,7 @@ use tollgate_pem::File;
 use tollgate_plan::SigningKey;
 
 use super::{
-    Format,
+    Format, code,
     project::{BuildOptions, refused, seal},
     report::{Failure, print, print_json, print_problems, summary},
 };
@@ -26,7 +26,8 @@ pub(super) struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     options: BuildOptions,
-    /// Sign the artifact with this Ed25519 private key, PEM.
+    /// Sign the artifact with this Ed25519 private key, PEM. It then carries machine code of the project's modules too, for this kind of
+    /// machine; only a gateway that trusts the key uses it.
     #[arg(long, value_name = "FILE")]
     sign: Option<PathBuf>,
 }
@@ -36,6 +37,7 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     if let Some(path) = &args.sign {
         let file = File::read(path).map_err(|error| Failure::Cannot(error.to_string()))?;
         let key = SigningKey::from_pem(file.content()).map_err(|error| refused(path, &error))?;
+        artifact = code::with(artifact).map_err(Failure::Cannot)?;
         artifact.sign(&key).map_err(|error| refused(path, &error))?;
     }
     let output = match &args.output {

@@ -5,6 +5,7 @@
 
 mod build;
 mod check;
+mod code;
 mod coverage;
 mod docs;
 mod groups;

@@ -8,7 +8,10 @@ use tollgate_filters::FILTERS;
 use tollgate_pem::File;
 use tollgate_plan::{Artifact, ArtifactError, VerifyingKey};
 
-use super::report::{Failure, print_problems};
+use super::{
+    code,
+    report::{Failure, print_problems},
+};
 use crate::{
     config::Config,
     source::{Loaded, PlanSource},
@@ -78,7 +81,7 @@ impl PlanSource for ProjectDir {
         let (artifact, warnings) = seal(&self.folder, &self.options)?;
         print_problems(&warnings);
         let digest = artifact.digest();
-        Ok(Loaded { plan: artifact.into_plan(), digest, signers: Vec::new() })
+        Ok(Loaded { plan: artifact.into_plan(), digest, signers: Vec::new(), code: Vec::new() })
     }
 }
 
@@ -93,10 +96,15 @@ impl PlanSource for ArtifactFile {
         let trusted = Config::load(&self.config, FILTERS)?.gateway.artifact.trusted_keys;
         let keys = trusted.iter().map(|path| read_key(path)).collect::<Result<Vec<_>, _>>()?;
         let refused = |error: ArtifactError| refused(&self.path, &error);
-        let artifact = Artifact::read(&self.path).map_err(refused)?;
-        let signers = if keys.is_empty() { Vec::new() } else { artifact.verify(&keys).map_err(refused)? };
-        let digest = artifact.digest();
-        Ok(Loaded { plan: artifact.into_plan(), digest, signers })
+        if keys.is_empty() {
+            let artifact = Artifact::read(&self.path).map_err(refused)?;
+            let digest = artifact.digest();
+            return Ok(Loaded { plan: artifact.into_plan(), digest, signers: Vec::new(), code: Vec::new() });
+        }
+        let artifact = Artifact::read_with_documents(&self.path).map_err(refused)?;
+        let (signers, digest) = (artifact.verify(&keys).map_err(refused)?, artifact.digest());
+        let code = code::of(&artifact);
+        Ok(Loaded { plan: artifact.into_plan(), digest, signers, code })
     }
 }
 

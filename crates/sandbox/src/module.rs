@@ -71,8 +71,11 @@ impl Module {
     /// When it is not valid, asks for more than it may have, or there is no compiler.
     pub fn compile(sandbox: &Sandbox, wasm: &[u8]) -> Result<Self, LoadError> {
         examine(sandbox, wasm)?;
-        let compiled = compile(&sandbox.engine, wasm)?;
-        Ok(Self(Arc::new(Inner { compiled, sandbox: sandbox.clone(), digest: digest(wasm) })))
+        Ok(Self::of(compile(&sandbox.engine, wasm)?, sandbox, wasm))
+    }
+
+    pub(crate) fn of(compiled: wasmtime::Module, sandbox: &Sandbox, wasm: &[u8]) -> Self {
+        Self(Arc::new(Inner { compiled, sandbox: sandbox.clone(), digest: digest(wasm) }))
     }
 
     /// The engine that it was compiled for.
@@ -122,7 +125,7 @@ fn compile(_: &Engine, _: &[u8]) -> Result<wasmtime::Module, LoadError> {
 }
 
 /// What is wrong with what a module declares. The compiler would say the same in words that no operator has a use for.
-fn examine(sandbox: &Sandbox, wasm: &[u8]) -> Result<(), LoadError> {
+pub(crate) fn examine(sandbox: &Sandbox, wasm: &[u8]) -> Result<(), LoadError> {
     let invalid = |error: wasmparser::BinaryReaderError| LoadError::Invalid(error.to_string());
     if !wasm.starts_with(b"\0asm") {
         return Err(LoadError::Invalid("it does not begin as one does".to_owned()));

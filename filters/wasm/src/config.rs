@@ -135,7 +135,7 @@ impl Default for Limits {
     fn default() -> Self {
         let millis = |millis| Interval(Duration::from_millis(millis));
         Self {
-            memory: ByteSize(16 << 20),
+            memory: ByteSize(tollgate_sandbox::MEMORY as u64),
             callback: millis(10),
             request: millis(50),
             start: millis(100),

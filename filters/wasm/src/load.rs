@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use tollgate_filter_api::{Bytes, DocumentPolicy, Env, Interval, Location, Problem};
 use tollgate_proxy_wasm::{Program, Settings};
-use tollgate_sandbox::{Limits, Module, Sandbox, digest};
+use tollgate_sandbox::{CodeBook, Limits, LoadError, Module, Sandbox, digest};
 
 use crate::{
     config::{BodyMode, Config, Isolation, text},
@@ -14,6 +14,8 @@ use crate::{
 
 /// Instances of all modules with the same limit of memory.
 const INSTANCES: u32 = 2048;
+/// The name under which the gateway offers a `CodeBook`.
+const CODE: &str = "wasm.code";
 
 /// Every module of an operation, in the order in which they run.
 pub fn stages(config: &Config, declared: &Declared, env: &Env) -> Result<Vec<Stage>, Problem> {
@@ -115,7 +117,22 @@ fn module(bytes: &Bytes, config: &Config, env: &Env) -> Result<Arc<Compiled>, Pr
         let sandbox = env.shared.get_or_make(&format!("wasm.sandbox.{memory}"), || {
             Sandbox::new(Limits { memory, instances: INSTANCES }).map_err(|why| Problem::error("wasm.sandbox", why.to_string()))
         })?;
-        let module = Module::compile(&sandbox, bytes).map_err(|why| Problem::error("wasm.module", why.to_string()))?;
+        let module = compiled(&sandbox, bytes, env)?;
         Ok(Compiled { module, _sandbox: sandbox })
     })
+}
+
+/// By its machine code, when the gateway has some that is of use here.
+fn compiled(sandbox: &Sandbox, bytes: &Bytes, env: &Env) -> Result<Module, Problem> {
+    let problem = |why: LoadError| Problem::error("wasm.module", why.to_string());
+    let book = env.shared.get_or_make(CODE, || Ok(CodeBook::default()))?;
+    match book.of(bytes).map(|code| Module::from_code(sandbox, bytes, code)) {
+        Some(Ok(module)) => {
+            log::info!("the machine code of module {} is used", module.short_digest());
+            return Ok(module);
+        }
+        Some(Err(why)) => log::warn!("the machine code of a module is not used: {why}"),
+        None => {}
+    }
+    Module::compile(sandbox, bytes).map_err(problem)
 }

@@ -46,7 +46,7 @@ pub(in crate::cli) fn load(file: &str, definition: &str) -> Result<Loaded, Probl
     let documents = plan.documents.iter().map(|document| document.path.clone()).zip(outcome.texts).collect();
     let artifact = Artifact::new(plan, documents).map_err(|error| crate::cli::project::refused(file.as_ref(), &error))?;
     let digest = artifact.digest();
-    Ok(Loaded { plan: artifact.into_plan(), digest, signers: Vec::new() })
+    Ok(Loaded { plan: artifact.into_plan(), digest, signers: Vec::new(), code: Vec::new() })
 }
 
 #[cfg(test)]

@@ -87,11 +87,17 @@ impl Snapshot {
     ///
     /// # Errors
     /// Everything that keeps it from being served.
-    pub fn build(kernel: &Kernel, loaded: Loaded, config: Config, generation: u64) -> Result<Self, Problems> {
+    pub fn build(kernel: &Kernel, mut loaded: Loaded, config: Config, generation: u64) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let mut gather = |found: Problems| problems.0.extend(found.0);
+        let code = std::mem::take(&mut loaded.code);
+        #[cfg(not(feature = "wasm"))]
+        drop(code);
         let plan = &loaded.plan;
         let config = Arc::new(config);
+        // Filters ask for it while they are built.
+        #[cfg(feature = "wasm")]
+        let _code = offer(kernel, code);
         let judge = Judge::build(plan, config.clone(), kernel.kinds, &kernel.env).map_err(&mut gather).ok();
         let variables = |name: &str| kernel.variables.get(name);
         let inputs = upstreams::Inputs { plan, gateway: &config.gateway, file: config.file(), variables: &variables };
@@ -114,6 +120,15 @@ impl Snapshot {
         let id = ConfigurationId::new(&loaded.digest, &config, kernel.kinds);
         Ok(Self { generation, id, judge, faults, upstreams, discovered, metrics, listener_tls, loaded })
     }
+}
+
+/// Machine code for whoever builds modules, as long as this is kept.
+#[cfg(feature = "wasm")]
+fn offer(kernel: &Kernel, code: Vec<([u8; 32], Vec<u8>)>) -> Arc<tollgate_sandbox::CodeBook> {
+    // `Loaded::code` is out of an artifact with a signature that was verified by a key of the configuration.
+    let book = Arc::new(tollgate_sandbox::CodeBook::by_verified_signature(code));
+    kernel.env.shared.offer("wasm.code", &book);
+    book
 }
 
 fn peer_settings(kernel: &Kernel, limits: &Limits) -> PeerSettings {

@@ -77,7 +77,7 @@ struct Fixed(Plan);
 
 impl PlanSource for Fixed {
     fn load(&self) -> Result<Loaded, Problems> {
-        Ok(Loaded { plan: self.0.clone(), digest: String::new(), signers: Vec::new() })
+        Ok(Loaded { plan: self.0.clone(), digest: String::new(), signers: Vec::new(), code: Vec::new() })
     }
 }
 

@@ -29,7 +29,7 @@ struct Fixed(Value);
 impl PlanSource for Fixed {
     fn load(&self) -> Result<Loaded, Problems> {
         let plan: Plan = serde_json::from_value(self.0.clone()).unwrap();
-        Ok(Loaded { plan, digest: String::new(), signers: Vec::new() })
+        Ok(Loaded { plan, digest: String::new(), signers: Vec::new(), code: Vec::new() })
     }
 }
 

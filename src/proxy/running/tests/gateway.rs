@@ -22,7 +22,7 @@ impl PlanSource for Source {
         let Some(digest) = *self.0.lock().unwrap() else {
             return Err(tollgate_filter_api::Problem::error("artifact.broken", "broken").into());
         };
-        Ok(Loaded { plan: Plan::default(), digest: digest.to_owned(), signers: Vec::new() })
+        Ok(Loaded { plan: Plan::default(), digest: digest.to_owned(), signers: Vec::new(), code: Vec::new() })
     }
 }
 
@@ -65,7 +65,7 @@ impl PlanSource for Slow {
             asked.send(()).unwrap();
         }
         self.word.lock().unwrap().recv().unwrap();
-        Ok(Loaded { plan: Plan::default(), digest: "slow".to_owned(), signers: Vec::new() })
+        Ok(Loaded { plan: Plan::default(), digest: "slow".to_owned(), signers: Vec::new(), code: Vec::new() })
     }
 }
 
