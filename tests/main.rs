@@ -61,5 +61,6 @@ mod tls;
 mod transform;
 mod traps;
 mod validation;
+mod wasm;
 mod wso2;
 mod wso2_endpoints;

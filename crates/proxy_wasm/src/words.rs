@@ -9,7 +9,7 @@ pub const LINE: usize = 4 << 10;
 pub fn plain(bytes: &[u8], most: usize) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(most)]);
     let mut plain = String::with_capacity(text.len());
-    for c in text.trim_end().chars() {
+    for c in text.trim().chars() {
         let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}');
         if c.is_control() || turns { plain.extend(c.escape_default()) } else { plain.push(c) }
     }
