@@ -26,6 +26,8 @@ fn definition(endpoint: &str) -> Value {
         "body": [{ "merge": { "by": "${header.x-user}", "password": null } }],
     } });
     let answer = json!({ "response": { "status": { "201": 200 }, "headers": { "remove": ["Server"] }, "redact": ["/owner/secret"] } });
+    let made =
+        json!({ "request": { "method": "POST", "path": "/search", "body": [{ "template": { "text": "{\"id\": {{ path.id }}}" } }] } });
     let mut definition = open_api(
         "/v1",
         endpoint,
@@ -34,6 +36,7 @@ fn definition(endpoint: &str) -> Value {
             "/answers": { "get": operation(answer.clone()), "head": operation(answer.clone()) },
             "/created": { "get": operation(answer) },
             "/plain": { "get": plain.clone(), "post": plain },
+            "/made/{id}": { "get": operation(made) },
             "/by/{name}": { "get": operation(json!({ "request": { "path": "/files/${path.name}" } })) },
         }),
     );
@@ -68,6 +71,23 @@ fn the_upstream_sees_the_changed_request_with_a_length_of_its_own() {
         log.iter().all(|line| line["method"] == "POST" && line["path"] == "/v1/animals/7%20a"),
         "the log has what was asked for: {log:?}"
     );
+}
+
+#[test]
+fn a_request_without_a_body_can_be_given_one() {
+    let upstream = upstream();
+    let gateway = serving(&upstream);
+    let mut client = gateway.connect();
+    for id in ["7", "a%22b"] {
+        let answer = client.ask("GET", &format!("/v1/made/{id}"), &[], b"").unwrap();
+        assert_eq!((answer.status(), answer.text().as_str()), (200, ANSWER));
+        let seen = upstream.only();
+        let expected = format!(r#"{{"id": "{}"}}"#, id.replace("%22", "\\\""));
+        assert_eq!((seen.method(), seen.target(), seen.text()), ("POST", "/search", expected.clone()));
+        let length = expected.len().to_string();
+        assert_eq!((seen.field("content-type"), seen.field("content-length")), (Some("application/json"), Some(length.as_str())));
+        upstream.forget();
+    }
 }
 
 #[test]

@@ -206,26 +206,29 @@ impl ProxyHttp for Phases {
         if end {
             connection.expect(Phase::Free);
         }
-        if outbound.copying.is_some() {
-            outbound.copy(body.as_ref(), end, &self.0.kernel.beside);
-        }
         if body.as_ref().is_some_and(|body| !body.is_empty()) {
             outbound.patience.body_sent().map_err(|spent| exchange.spent(spent))?;
         }
-        if exchange.body.is_some() || session.was_upgraded() {
-            return Ok(());
+        let streams = exchange.body.is_none() && !session.was_upgraded();
+        if streams {
+            self.keeps_pace(exchange)?;
+            exchange.body_in += body.as_ref().map_or(0, |body| body.len() as u64);
         }
-        self.keeps_pace(exchange)?;
-        let Going { chain, run, ending, .. } = exchange.going()?;
-        let came = body.as_ref().map_or(0, |body| body.len() as u64);
-        if chain.streams_requests() {
+        let Going { chain, run, outbound, ending, .. } = exchange.going()?;
+        if streams && chain.streams_requests() {
             run.request_chunk(chain, body, end).map_err(|fault| ending.faulted(&fault))?;
             if !end {
                 // To the engine, nothing is the end of a body.
                 body.get_or_insert_default();
             }
         }
-        exchange.body_in += came;
+        if outbound.copying.is_some() {
+            // What the upstream gets, changes included.
+            outbound.copy(body.as_ref(), end, &self.0.kernel.beside);
+        }
+        if !streams {
+            return Ok(());
+        }
         let limit = exchange.snapshot().map_or(0, |snapshot| snapshot.config().gateway.limits.body_bytes.0);
         if exchange.body_in > limit {
             self.0.kernel.telemetry.limits.body_bytes.inc();
