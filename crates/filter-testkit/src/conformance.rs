@@ -10,13 +10,9 @@ use serde_json::Value;
 use tollgate_document::{Document, Limits};
 use tollgate_filter_api::{Answer, Bytes, Fault, Filter, Kind, Views};
 
-use crate::{
-    Setup,
-    case::{Case, CaseFile, Expected},
-    check, hostile,
-    options::{Tree, options},
-    world::{Answerer, Failure},
-};
+use tollgate_filter_cases::{Answerer, Case, CaseFile, Expected, Failure, Setup, Tree, check, options, request};
+
+use crate::hostile;
 
 /// The headings that every filter's README has, in this order.
 pub const HEADINGS: [&str; 4] = ["## What it is for", "## How it decides", "## What it does not protect against", "## In operation"];
@@ -175,7 +171,7 @@ impl<F: Filter> Conformance<F> {
             Ok(None) => return wrong.push(format!("cases/{name}: its settings leave the filter nothing to do")),
             Ok(Some(harness)) => {
                 for case in &file.cases {
-                    if let Err(error) = guarded(|| check::check(&harness, file, case)) {
+                    if let Err(error) = guarded(|| check(&harness, file, case)) {
                         wrong.push(format!("cases/{name}: {}: {error}", case.name));
                     }
                 }
@@ -232,9 +228,9 @@ impl<F: Filter> Conformance<F> {
         for case in &file.cases {
             first.advance(case.after.0);
             let same = guarded(|| {
-                let mut run = check::request(&first, file, case).may_wait().run();
+                let mut run = request(&first, file, case).may_wait().run();
                 let views = Views::answering(run.take_notes());
-                let again = check::request(&second, file, case).at(run.moment()).views(views).run();
+                let again = request(&second, file, case).at(run.moment()).views(views).run();
                 let (before, after) = (decided(run.outcome()), decided(again.outcome()));
                 if before == after { Ok(()) } else { Err(format!("it came to {before}, and by the notes of it to {after}")) }
             });
@@ -277,7 +273,7 @@ impl<F: Filter> Conformance<F> {
             let passed = match setup.build(&file.config) {
                 Ok(Some(harness)) => {
                     file.cases[..=at].iter().for_each(|case| harness.advance(case.after.0));
-                    matches!(check::request(&harness, file, &file.cases[at]).may_wait().run().outcome(), Ok(None))
+                    matches!(request(&harness, file, &file.cases[at]).may_wait().run().outcome(), Ok(None))
                 }
                 Ok(None) => true,
                 Err(_) => false,

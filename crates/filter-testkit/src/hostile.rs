@@ -8,11 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::{Map, Value};
 use tollgate_filter_api::{AnswerHead, Body, Bytes, HeaderName, HeaderValue, Kind, NoCertificate, Peer, Principal, PrincipalParts};
 
-use crate::{
-    Harness, Request, Run, Setup,
-    case::{Case, CaseFile},
-    check,
-};
+use tollgate_filter_cases::{Case, CaseFile, Harness, Request, Run, Setup, request};
 
 /// Sends `rounds` bent requests for each case that can be built without things made at run time. Answers how many were
 /// sent. A filter whose cases need such things is tried by its own [`Conformance`](crate::Conformance).
@@ -65,7 +61,7 @@ fn one_round(mut setup: Setup, file: &CaseFile, dice: &mut Dice) -> u64 {
 
 /// The request of a case with things added to it, taken from it and replaced.
 fn bent<'h>(harness: &'h Harness, file: &CaseFile, case: &Case, dice: &mut Dice) -> Request<'h> {
-    let mut request = check::request(harness, file, case);
+    let mut request = request(harness, file, case);
     let names: Vec<&String> = case.request.headers.keys().collect();
     for _ in 0..dice.below(4) {
         let name = if names.is_empty() || dice.below(2) == 0 { dice.name() } else { names[dice.below(names.len())].clone() };

@@ -15,22 +15,8 @@
 //! alice().run().next();
 //! ```
 
-mod case;
-mod cause;
-mod check;
 mod conformance;
-mod harness;
 pub mod hostile;
-mod options;
-mod poll;
-mod request;
-mod run;
-mod world;
 
-pub use case::{Case, CaseFile, CaseRequest, Expected, HeaderText};
 pub use conformance::{Conformance, HEADINGS, conformance};
-pub use harness::{Harness, Setup, principal};
-pub use options::{OptionDoc, options};
-pub use request::Request;
-pub use run::Run;
-pub use world::{Answerer, FakeClock, FakeDocument, FakeWorld, START};
+pub use tollgate_filter_cases::*;

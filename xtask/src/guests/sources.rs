@@ -32,8 +32,9 @@ const BUILT: &str = "tests/guests/built";
 const RUST_GUESTS: &[&str] = &["authorize", "body", "configuration", "headers", "panics", "stream"];
 
 /// All of them. The templates of `tollgate init --interceptor` are guests too.
-pub static SOURCES: [Source; 4] = [
+pub static SOURCES: [Source; 5] = [
     Source { name: "rust", language: Language::Rust, built: BUILT, guests: RUST_GUESTS, build: rust_guests },
+    Source { name: "jq", language: Language::Rust, built: "crates/jq/guest/built", guests: &["jq"], build: jq },
     template("template_rust", Language::Rust, &["template_rust"]),
     template("template_c", Language::C, &["template_c"]),
     template("template_assemblyscript", Language::AssemblyScript, &["template_assemblyscript"]),
@@ -44,12 +45,24 @@ const fn template(name: &'static str, language: Language, guests: &'static [&'st
 }
 
 fn rust_guests(source: &Source, root: &Path, scratch: &Path) -> Result<Vec<Module>, String> {
-    let folder = root.join(GUESTS);
+    cargo(&root.join(GUESTS), scratch, &["--examples"])?;
+    modules(source, &scratch.join(TARGET).join("release/examples"))
+}
+
+/// The interpreter that `crates/jq` runs.
+fn jq(source: &Source, root: &Path, scratch: &Path) -> Result<Vec<Module>, String> {
+    cargo(&root.join("crates/jq/guest"), scratch, &["--lib"])?;
+    modules(source, &scratch.join(TARGET).join("release"))
+}
+
+fn cargo(folder: &Path, scratch: &Path, what: &[&str]) -> Result<(), String> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--locked", "--release", "--examples", "--target", TARGET, "--target-dir"]).arg(scratch);
-    output(cargo.current_dir(&folder).env("RUSTFLAGS", remapped(&folder)?))?;
-    let examples = scratch.join(TARGET).join("release/examples");
-    source.guests.iter().map(|name| Ok((*name, read(&examples.join(format!("{name}.wasm")))?))).collect()
+    cargo.args(["build", "--quiet", "--locked", "--release", "--target", TARGET, "--target-dir"]).arg(scratch).args(what);
+    output(cargo.current_dir(folder).env("RUSTFLAGS", remapped(folder)?)).map(drop)
+}
+
+fn modules(source: &Source, folder: &Path) -> Result<Vec<Module>, String> {
+    source.guests.iter().map(|name| Ok((*name, read(&folder.join(format!("{name}.wasm")))?))).collect()
 }
 
 /// A template as `tollgate init` writes it, built as its user builds it.
@@ -67,7 +80,7 @@ fn build_template(source: &Source, root: &Path, scratch: &Path) -> Result<Vec<Mo
     let lock = root.join(GUESTS).join("Cargo.lock");
     fs::copy(&lock, folder.join("Cargo.lock")).map_err(|error| failure(&lock, &error))?;
     output(Command::new("sh").arg(folder.join("build.sh")).env("RUSTFLAGS", remapped(&folder)?))?;
-    source.guests.iter().map(|name| Ok((*name, read(&scratch.join(format!("{name}.wasm")))?))).collect()
+    modules(source, scratch)
 }
 
 /// Where `tollgate init` writes a file of a template.

@@ -73,7 +73,7 @@ impl Clock for FakeClock {
 
 /// Which uses of the environment fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// This one, counted from 1.
     Only(usize),
     /// This one and all that follow.
@@ -144,15 +144,17 @@ impl FakeWorld {
     }
 
     /// Content of every document that the test did not name.
-    pub(crate) fn any_document(&self, bytes: Bytes) {
+    pub fn any_document(&self, bytes: Bytes) {
         *lock(&self.fallback) = Some(bytes);
     }
 
-    pub(crate) fn fail(&self, failure: Option<Failure>) {
+    /// Makes uses of the environment fail.
+    pub fn fail(&self, failure: Option<Failure>) {
         *lock(&self.uses.failure) = failure;
     }
 
-    pub(crate) fn uses(&self) -> usize {
+    /// How often the environment was used.
+    pub fn uses(&self) -> usize {
         self.uses.count.load(Ordering::Relaxed)
     }
 

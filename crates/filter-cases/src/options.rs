@@ -37,13 +37,15 @@ pub fn options(kind: &Kind) -> Vec<OptionDoc> {
 }
 
 /// The schema of a filter's settings, with its definitions.
-pub(crate) struct Tree {
+pub struct Tree {
+    /// The schema itself.
     pub root: Value,
     definitions: Map<String, Value>,
 }
 
 impl Tree {
-    pub(crate) fn of(kind: &Kind) -> Self {
+    /// The schema of a filter's settings.
+    pub fn of(kind: &Kind) -> Self {
         let mut generator = SchemaGenerator::default();
         let root = (kind.schema)(&mut generator).to_value();
         Self { root, definitions: generator.take_definitions(true) }
@@ -63,7 +65,7 @@ impl Tree {
     }
 
     /// Every shape that a schema allows, `null` left out.
-    pub(crate) fn shapes(&self, schema: &Value) -> Vec<Map<String, Value>> {
+    pub fn shapes(&self, schema: &Value) -> Vec<Map<String, Value>> {
         let resolved = self.resolve(schema);
         for combinator in ["anyOf", "oneOf"] {
             if let Some(Value::Array(branches)) = resolved.get(combinator) {

@@ -31,7 +31,8 @@ pub(crate) struct Core {
 /// The world before the filter is built.
 pub struct Setup<F = ()> {
     kind: Kind,
-    pub(crate) world: Arc<FakeWorld>,
+    /// What the filter asks.
+    pub world: Arc<FakeWorld>,
     clock: Arc<FakeClock>,
     shared: Shared,
     metrics: Metrics,
@@ -153,7 +154,8 @@ impl<F> Harness<F> {
 }
 
 impl<F> Setup<F> {
-    pub(crate) fn new(kind: Kind) -> Self {
+    /// A world without a document, for a filter of this kind.
+    pub fn new(kind: Kind) -> Self {
         let clock = Arc::new(FakeClock::new(START));
         let world = Arc::new(FakeWorld::new(clock.clone()));
         let (shared, metrics, readiness) = (Shared::default(), Metrics::default(), Readiness::default());

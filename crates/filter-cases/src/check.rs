@@ -16,7 +16,7 @@ use crate::{
 type Verdict = Result<(), String>;
 
 /// The request of a case, ready to run.
-pub(crate) fn request<'h>(harness: &'h Harness, file: &CaseFile, case: &Case) -> Request<'h> {
+pub fn request<'h>(harness: &'h Harness, file: &CaseFile, case: &Case) -> Request<'h> {
     let mut request = harness.request(&case.request.method, &case.request.path).operation(file.operation.complete(&case.request));
     for (name, text) in &case.request.headers {
         for value in text.values() {
@@ -40,7 +40,10 @@ pub(crate) fn request<'h>(harness: &'h Harness, file: &CaseFile, case: &Case) ->
 }
 
 /// Runs one case and compares.
-pub(crate) fn check(harness: &Harness, file: &CaseFile, case: &Case) -> Verdict {
+///
+/// # Errors
+/// A sentence that says what differs.
+pub fn check(harness: &Harness, file: &CaseFile, case: &Case) -> Verdict {
     harness.advance(case.after.0);
     let mut run = request(harness, file, case).run();
     decision(&mut run, &case.expect)?;

@@ -16,7 +16,8 @@ use crate::{
 /// A request after its first phase.
 pub struct Run {
     pub(crate) kind: Kind,
-    pub(crate) filter: Arc<dyn DynFilter>,
+    /// The filter.
+    pub filter: Arc<dyn DynFilter>,
     pub(crate) call: Call,
     pub(crate) facts: Facts,
     pub(crate) state: Box<dyn Any + Send + Sync>,
@@ -284,7 +285,7 @@ impl Run {
     }
 
     /// A piece of body that the filter may cut.
-    pub(crate) fn chunk_if_it_may(&mut self, piece: Vec<u8>) {
+    pub fn chunk_if_it_may(&mut self, piece: Vec<u8>) {
         let _ = self.filter.on_chunk(DynChunk { body: &mut Some(piece.into()), end: true, state: &mut *self.state });
     }
 

@@ -146,9 +146,11 @@ impl HeaderText {
 #[serde(deny_unknown_fields)]
 pub struct Given {
     #[serde(default, deserialize_with = "principal")]
-    pub(crate) principal: Option<Principal>,
+    /// Who is known to call.
+    pub principal: Option<Principal>,
     #[serde(default, deserialize_with = "peer")]
-    pub(crate) peer: Option<Peer>,
+    /// What TLS knows of the client.
+    pub peer: Option<Peer>,
 }
 
 #[derive(Deserialize)]
