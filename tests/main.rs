@@ -28,6 +28,7 @@ mod framing;
 mod grpc;
 mod guards;
 mod http2;
+mod interceptors;
 mod jwt;
 mod jwt_rotation;
 mod keys;

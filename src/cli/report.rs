@@ -15,6 +15,8 @@ use super::Format;
 pub(super) enum Failure {
     /// Something is wrong with the input.
     Problems(Problems),
+    /// It found what is wrong, and has said so.
+    Found,
     /// The command could not run.
     Cannot(String),
 }
@@ -50,6 +52,7 @@ pub(super) fn fail(failure: &Failure, format: Format) -> ExitCode {
             let unread = problems.0.iter().any(|problem| problem.code.ends_with(".unreadable"));
             ExitCode::from(if unread { 2 } else { 1 })
         }
+        Failure::Found => ExitCode::from(1),
         Failure::Cannot(message) => {
             complain(&format!("tollgate: {message}"));
             ExitCode::from(2)

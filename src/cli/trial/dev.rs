@@ -173,7 +173,8 @@ fn walk(folder: &Path, look: &mut Look) {
     let Ok(entries) = folder.read_dir() else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        if name == "target" || name.to_string_lossy().starts_with('.') {
+        // What builds write and fetch is not what is served.
+        if name == "target" || name == "node_modules" || name.to_string_lossy().starts_with('.') {
             continue;
         }
         let path = entry.path();

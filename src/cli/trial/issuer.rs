@@ -108,11 +108,13 @@ pub(in crate::cli) struct Addresses {
 /// A gateway.yaml for these tokens.
 pub(in crate::cli) fn config(at: Addresses, key: &std::path::Path, access_log: &str) -> String {
     let Addresses { listen, grpc, admin } = at;
+    // Interceptors of the project, where this gateway can run them.
+    let wasm = tollgate_filters::find("wasm").map_or("", |_| "  - wasm\n");
     let grpc = grpc.map(|grpc| format!("  - {{ address: {grpc}, h2c: true }}\n")).unwrap_or_default();
     format!(
         "listeners:\n  - address: {listen}\n{grpc}admin:\n  address: {admin}\naccess_log:\n  to: \"{access_log}\"\n\
          chain:\n  - cors\n  - jwt:\n      issuers:\n        - issuer: {ISSUER}\n          audiences: [{AUDIENCE}]\n          \
-         keys: {{ pem: {} }}\n  - authorize\n  - headers\n",
+         keys: {{ pem: {} }}\n  - authorize\n{wasm}  - headers\n",
         key.display()
     )
 }

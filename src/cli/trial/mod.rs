@@ -1,4 +1,4 @@
-//! A gateway to try things with: the commands `dev` and `demo`, and the issuer, the backends and the sample definition that they
+//! A gateway to try things with: the commands `dev`, `demo` and `test`, and the issuer, the backends and the sample definition that they
 //! and `init` bring along. Nothing here serves in earnest.
 
 mod backend;
@@ -6,3 +6,4 @@ pub(super) mod demo;
 pub(super) mod dev;
 pub(super) mod issuer;
 pub(super) mod sample;
+pub(super) mod test;

@@ -1,4 +1,6 @@
-//! `tollgate init`: a project folder to begin with.
+//! `tollgate init`: a project folder to begin with, or an interceptor of a project.
+
+mod interceptor;
 
 use std::{
     fs,
@@ -25,22 +27,32 @@ const FETCH_TIME: Duration = Duration::from_secs(30);
 /// How long the token of a new project is good.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(7 * 86_400);
 const FOLDERS: [&str; 5] = ["api_definitions", "conf", "extensions", "grpc_definitions", "interceptors"];
-const POLICIES: &str = include_str!("templates/policies.yaml");
-const README: &str = include_str!("templates/README.md");
-const SETTINGS: &str = include_str!("templates/tollgate.yaml");
-const GATEWAY: &str = include_str!("templates/gateway.yaml");
+const POLICIES: &str = include_str!("../templates/policies.yaml");
+const README: &str = include_str!("../templates/README.md");
+const SETTINGS: &str = include_str!("../templates/tollgate.yaml");
+const GATEWAY: &str = include_str!("../templates/gateway.yaml");
+/// What a gateway that was built without the filter does not know.
+const INTERCEPTORS: &str = "  # Interceptors of the project.\n  - wasm\n";
 const IGNORE: &str = "/target/\n/conf/dev-token\n";
 
-/// Create a project folder.
+/// Create a project folder, or an interceptor of a project.
 ///
-/// Without -a, it holds a small sample API, so that it can be built and run
-/// right away. A key is made for the first tokens, and one token is stored;
+/// Without -a, a project holds a small sample API, so that it can be built and
+/// run right away. A key is made for the first tokens, and one token is stored;
 /// the private key is not.
+///
+/// With --interceptor, run it in the project's folder. It writes the sources
+/// of a WebAssembly module to interceptors/NAME, and one command there makes
+/// interceptors/NAME.wasm of them.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "tollgate init [OPTIONS] <DIR>\n       tollgate init --interceptor <LANGUAGE> <NAME>")]
 pub(super) struct Args {
-    /// The folder to create.
-    #[arg(value_name = "DIR")]
+    /// The folder to create, or the name of the interceptor.
+    #[arg(value_name = "DIR|NAME")]
     folder: PathBuf,
+    /// Write an interceptor in this language.
+    #[arg(long, value_enum, value_name = "LANGUAGE", conflicts_with_all = ["api_definition", "force"])]
+    interceptor: Option<interceptor::Language>,
     /// The OpenAPI definition to begin with.
     #[arg(short, long, value_name = "FILE|URL")]
     api_definition: Option<String>,
@@ -50,6 +62,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
+    if let Some(language) = args.interceptor {
+        return interceptor::write(Path::new("."), &args.folder.to_string_lossy(), language, format);
+    }
     let (file, definition) = match &args.api_definition {
         Some(location) => given(location)?,
         None => (sample::FILE.to_owned(), sample::DEFINITION.as_bytes().to_vec()),
@@ -60,7 +75,10 @@ pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
         fs::create_dir_all(&path).map_err(|error| Failure::io(path.display(), &error))?;
     }
     let issuer = Issuer::new()?;
-    let gateway = GATEWAY.replace("ISSUER", ISSUER).replace("AUDIENCE", AUDIENCE);
+    let mut gateway = GATEWAY.replace("ISSUER", ISSUER).replace("AUDIENCE", AUDIENCE);
+    if tollgate_filters::find("wasm").is_none() {
+        gateway = gateway.replace(INTERCEPTORS, "");
+    }
     let files: [(String, Vec<u8>); 11] = [
         (format!("api_definitions/{file}"), definition),
         ("policies.yaml".to_owned(), POLICIES.into()),
