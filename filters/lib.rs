@@ -6,6 +6,8 @@ use tollgate_filter_api::Kind;
 
 /// Every filter, in the order in which they stand in a chain that the operator did not order.
 pub const FILTERS: &[Kind] = &[
+    // Whatever becomes of the request, the client is told of the operation's end.
+    filter_deprecation::KIND,
     // A preflight carries no credentials: it is answered before anyone asks for some.
     filter_cors::KIND,
     // Puts the token of a browser's session where the next ones look for it.

@@ -9,6 +9,7 @@ use tollgate_plan::{Api, Environment, Operation, Security, Source, Target, Trans
 
 use crate::declarations::{self, Declarations};
 use crate::demands::{self, Demands};
+use crate::deprecation::Ends;
 use crate::endpoints::{self, Endpoints, Groups};
 use crate::extensions::{self, GENERIC, Level};
 use crate::input::sources::short;
@@ -47,6 +48,10 @@ struct Assembly<'x, 'a> {
     common: Demands,
     /// What it says to them of every operation.
     declared: Declarations,
+    /// What it says of the end of every operation.
+    ends: Ends<'a>,
+    /// The first operation that is deprecated without a date.
+    undated: Option<Problem>,
     tier: Option<(String, Spot<'a>)>,
     mutual: Option<security::Mutual<'a>>,
     homeless: Vec<(String, Spot<'a>)>,
@@ -91,6 +96,7 @@ pub(crate) fn assemble<'a>(project: &mut Project<'a>, definition: &Definition<'a
         found => found,
     };
     let sandbox = reader.at(root, Environment::Sandbox, &name);
+    let ends = Ends::default().within(root, &mut project.problems);
     let mut assembly = Assembly {
         project,
         definition,
@@ -100,12 +106,16 @@ pub(crate) fn assemble<'a>(project: &mut Project<'a>, definition: &Definition<'a
         sandbox,
         common: Demands::default(),
         declared,
+        ends,
+        undated: None,
         tier,
         mutual,
         homeless: Vec::new(),
     };
     let mut operations = assembly.operations();
     assembly.report_homeless();
+    let undated = assembly.undated.take();
+    project.problems.0.extend(undated);
     let auth_header = auth_header(root, &mut project.problems);
     if let Some(header) = &auth_header {
         operations.iter_mut().for_each(|operation| security::rename_header(&mut operation.security, header));
@@ -194,6 +204,7 @@ impl<'a> Assembly<'_, 'a> {
         for level in &item.levels {
             extensions::check(level, Level::Path, self.definition.lenient, &mut self.project.problems);
         }
+        let ends = item.levels.iter().rev().fold(self.ends.clone(), |ends, level| ends.within(level, &mut self.project.problems));
         self.parameters(item, &template.parameters);
         let known = found.paths.entry(template.shape).or_default();
         known.templates.insert(item.template, item.spot.clone());
@@ -215,7 +226,7 @@ impl<'a> Assembly<'_, 'a> {
             if let Some(mutual) = &self.mutual {
                 mutual.add_to(&mut allowed);
             }
-            let operation = self.operation(item, operation, id, allowed);
+            let operation = self.operation(item, operation, id, allowed, &ends);
             if !self.project.groups.charge(weight(&operation)) {
                 return false;
             }
@@ -224,7 +235,14 @@ impl<'a> Assembly<'_, 'a> {
         true
     }
 
-    fn operation(&mut self, item: &PathItem<'a>, operation: &model::Operation<'a>, id: String, security: Security) -> Operation {
+    fn operation(
+        &mut self,
+        item: &PathItem<'a>,
+        operation: &model::Operation<'a>,
+        id: String,
+        security: Security,
+        ends: &Ends<'a>,
+    ) -> Operation {
         let spot = &operation.spot;
         extensions::check(spot, Level::Operation, self.definition.lenient, &mut self.project.problems);
         let target = self.target(item, operation);
@@ -233,6 +251,11 @@ impl<'a> Assembly<'_, 'a> {
         declared.media_types(&operation.media_types, spot.source());
         self.project.interceptors.read(&self.definition.root, &mut declared, problems);
         self.project.interceptors.read(spot, &mut declared, problems);
+        let ends = ends.within(spot, problems);
+        declared.ends(&ends);
+        if self.undated.is_none() {
+            self.undated = ends.undated(spot);
+        }
         self.throttle(spot, &mut declared);
         for level in item.levels.iter().rev() {
             demands.generic(level, &mut self.project.problems);

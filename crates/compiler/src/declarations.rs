@@ -8,6 +8,7 @@ use tollgate_plan::{Declaration, Source};
 use tollgate_validation::rules::OperationRules;
 
 use crate::demands::unknown_key;
+use crate::deprecation::{self, Ends};
 use crate::input::spot::Spot;
 use crate::media_types::MediaTypes;
 use crate::policies;
@@ -74,6 +75,13 @@ impl Declarations {
     /// The tier in force, and the level at which it counts.
     pub(crate) fn tier(&mut self, level: &str, policy: &str, source: Source) {
         self.demand(policies::FILTER, json!({"level": level, "policy": policy}), source);
+    }
+
+    /// When the operation was deprecated, and when it ends.
+    pub(crate) fn ends(&mut self, ends: &Ends<'_>) {
+        if let Some((section, source)) = ends.section() {
+            self.demand(deprecation::FILTER, section, source);
+        }
     }
 
     /// `x-wso2-response-cache`.

@@ -12,6 +12,7 @@ mod api;
 mod collisions;
 mod declarations;
 mod demands;
+mod deprecation;
 mod endpoints;
 mod enforce;
 mod extensions;
