@@ -7,9 +7,8 @@ use tollgate_document::Shape;
 use tollgate_filter_api::{Problem, Problems, Severity};
 use tollgate_plan::{Api, Environment, Operation, Security, Source, Target, Transports};
 
-use crate::declarations::{self, Declarations};
+use crate::declarations::{self, Declarations, deprecation::Ends};
 use crate::demands::{self, Demands};
-use crate::deprecation::Ends;
 use crate::endpoints::{self, Endpoints, Groups};
 use crate::extensions::{self, GENERIC, Level};
 use crate::input::sources::short;

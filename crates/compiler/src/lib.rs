@@ -12,7 +12,6 @@ mod api;
 mod collisions;
 mod declarations;
 mod demands;
-mod deprecation;
 mod endpoints;
 mod enforce;
 mod extensions;

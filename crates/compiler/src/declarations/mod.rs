@@ -2,13 +2,15 @@
 //!
 //! A reader writes one section an operation. It judges what it reads, so that a filter need not.
 
+pub(crate) mod deprecation;
+
+use self::deprecation::Ends;
 use serde_json::{Map, Value, json};
 use tollgate_filter_api::Problems;
 use tollgate_plan::{Declaration, Source};
 use tollgate_validation::rules::OperationRules;
 
 use crate::demands::unknown_key;
-use crate::deprecation::{self, Ends};
 use crate::input::spot::Spot;
 use crate::media_types::MediaTypes;
 use crate::policies;
