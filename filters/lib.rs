@@ -23,6 +23,8 @@ pub const FILTERS: &[Kind] = &[
     filter_revocation::KIND,
     // Says whether who is calling may.
     filter_authorize::KIND,
+    // Asks a service about who has a good credential, and hands on what it says.
+    filter_ext_authz::KIND,
     // Strangers are not told what the definition declares.
     filter_media_types::KIND,
     // Nor are they told what is wrong with what they send.

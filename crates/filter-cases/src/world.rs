@@ -184,6 +184,10 @@ impl World for FakeWorld {
         Ok(Arc::new(FakeRemote { uses: self.uses.clone(), answer: lock(&self.answerer).unwrap_or(away) }))
     }
 
+    fn remote_http2(&self, url: &str, policy: RemotePolicy) -> Result<Arc<dyn Remote>, Problem> {
+        self.remote(url, policy)
+    }
+
     fn document(&self, location: &Location, _policy: DocumentPolicy) -> Result<Arc<dyn Document>, Problem> {
         if self.uses.fails() {
             return Err(Problem::error("testkit.failed", "the test made this use of the environment fail"));

@@ -121,6 +121,14 @@ pub trait World: Send + Sync {
         Err(Problem::error("world.remote", format!("nothing here can ask `{url}`")))
     }
 
+    /// As [`World::remote`], over HTTP/2. The fields of an answer are those of its head and of its trailers.
+    ///
+    /// # Errors
+    /// When the URL is not allowed.
+    fn remote_http2(&self, url: &str, _policy: RemotePolicy) -> Result<Arc<dyn Remote>, Problem> {
+        Err(Problem::error("world.remote", format!("nothing here can ask `{url}` over HTTP/2")))
+    }
+
     /// Answers a question that takes the processor for long, such as the hash of a password, on a thread that serves no requests.
     /// How many run and wait is bounded. A world without threads answers at once.
     fn judge(&self, work: Box<dyn FnOnce() -> bool + Send>) -> Judgement {
