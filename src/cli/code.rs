@@ -5,6 +5,7 @@
 use tollgate_plan::Artifact;
 
 /// Where it stands: kind of machine, then SHA-256 of the module.
+#[cfg(feature = "wasm")]
 const FOLDER: &str = ".code";
 
 /// Adds code for this kind of machine.
