@@ -276,7 +276,8 @@ fn no_filter_of_the_catalogue_is_named_in_the_gateway() {
     for file in &files {
         let lines = code(file);
         let tests = lines.iter().position(|(_, line)| line.trim() == "#[cfg(test)]").unwrap_or(lines.len());
-        for (number, line) in &lines[..tests] {
+        // A feature of Cargo may have a filter's name.
+        for (number, line) in lines[..tests].iter().filter(|(_, line)| !line.trim_start().starts_with("#[cfg(")) {
             let named = ids.iter().filter(|id| line.contains(&format!("\"{id}\"")));
             wrong.extend(named.map(|id| format!("{}:{number}: {id}", file.display())));
         }
