@@ -97,8 +97,14 @@ impl Filter for Transform {
             return None;
         }
         let statuses = if self.redact.is_empty() { self.response.statuses().to_vec() } else { Vec::new() };
-        let media_types =
-            if self.other_answers == Other::Refuse { Vec::new() } else { self.answer.reads.map_or_else(Vec::new, Notation::media_types) };
+        let media_types = match self.answer.reads {
+            Some(reads) if self.other_answers == Other::Pass => {
+                // What no client sees is taken out of JSON, whatever the first step reads.
+                let redacted = self.redact.reads.filter(|_| !self.redact.is_empty() && reads != Notation::Json);
+                reads.media_types().into_iter().chain(redacted.into_iter().flat_map(Notation::media_types)).collect()
+            }
+            _ => Vec::new(),
+        };
         Some(AnswerUse { limit: self.bytes, answers: AnswerSet { statuses, media_types } })
     }
 
@@ -124,14 +130,14 @@ impl Filter for Transform {
     }
 
     async fn on_answer(&self, cx: AnswerCx<'_, Self>) -> Result<Flow, Fault> {
-        let is_changed = self.response.covers(cx.head.status());
-        let pipeline = if is_changed { &self.answer } else { &self.redact };
-        if pipeline.is_empty() || cx.body.is_empty() && pipeline.reads.is_some() {
-            return Ok(Flow::Next(()));
+        let is_changed = self.response.covers(cx.head.status()) && (self.answer.reads.is_none() || !cx.body.is_empty());
+        let can_change = self.answer.reads(cx.head.fields());
+        if is_changed && !can_change && self.other_answers == Other::Refuse {
+            return Ok(Flow::Stop(reasons::of_answer(&Wrong::MediaType)));
         }
-        if !pipeline.reads(cx.head.fields()) {
-            let is_refused = is_changed && self.other_answers == Other::Refuse;
-            return Ok(if is_refused { Flow::Stop(reasons::of_answer(&Wrong::MediaType)) } else { Flow::Next(()) });
+        let pipeline = if is_changed && can_change { &self.answer } else { &self.redact };
+        if pipeline.is_empty() || cx.body.is_empty() && pipeline.reads.is_some() || !pipeline.reads(cx.head.fields()) {
+            return Ok(Flow::Next(()));
         }
         let values = match &cx.state.0 {
             Some(back) => Ok(back.1.clone()),

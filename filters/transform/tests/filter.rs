@@ -94,3 +94,19 @@ fn a_template_can_make_a_body_for_a_request_that_has_none() {
     let run = h.request("GET", "/?id=7").body("").given(Principal::anonymous()).given(Peer::Anonymous(NoCertificate::Plain)).run().next();
     assert_eq!((run.body(), run.header("content-type")), (Some(&b"{\"id\": \"7\"}"[..]), Some("application/json")));
 }
+
+#[test]
+fn what_no_client_sees_is_taken_out_of_json_whatever_the_steps_read() {
+    let settings = "{response: {statuses: [200], body: [{to_json: {}}], redact: [/secret], other_bodies: pass}}";
+    let h = Harness::<Transform>::yaml(settings);
+    let json = [("content-type", "application/json")];
+    for status in [200, 404] {
+        let mut run = h.request("GET", "/").given(Principal::anonymous()).given(Peer::Anonymous(NoCertificate::Plain)).run().next();
+        let (_, body) = run.answer_with(status, &json, r#"{"secret":1,"a":2}"#);
+        assert_eq!(&*body, br#"{"a":2}"#, "{status}");
+    }
+    let mut run = h.request("GET", "/").given(Principal::anonymous()).given(Peer::Anonymous(NoCertificate::Plain)).run().next();
+    let (head, body) = run.answer_with(200, &[("content-type", "text/xml")], "<x><secret>1</secret><a>2</a></x>");
+    assert_eq!(&*body, br#"{"a":"2"}"#);
+    assert!(head.fields()["content-type"] == "application/json");
+}
