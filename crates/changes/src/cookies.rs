@@ -19,6 +19,13 @@ pub struct Changes {
     pub remove: Vec<String>,
 }
 
+impl Changes {
+    /// Whether there is nothing to change.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.remove.is_empty()
+    }
+}
+
 /// The same, judged.
 #[derive(Debug, Default)]
 pub struct Rules {

@@ -22,6 +22,13 @@ pub struct Changes {
     pub rename: BTreeMap<String, String>,
 }
 
+impl Changes {
+    /// Whether there is nothing to change.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.add.is_empty() && self.remove.is_empty() && self.rename.is_empty()
+    }
+}
+
 /// The same, judged. Names are as they are decoded.
 #[derive(Debug, Default)]
 pub struct Rules {

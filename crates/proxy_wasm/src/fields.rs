@@ -1,6 +1,7 @@
 //! Which fields a guest may write.
 
 use http::HeaderName;
+use tollgate_filter_api::reserved;
 
 /// What becomes of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,39 +13,14 @@ pub enum Verdict {
     Refused(&'static str),
 }
 
-const FRAMING: &str = "it belongs to the connection or says where the message ends";
-const GATEWAY: &str = "the gateway writes it itself";
-
 /// Whether a guest may write a field. `removes`: it takes it out.
 pub fn judge(name: &HeaderName, removes: bool) -> Verdict {
-    let name = name.as_str();
-    // An upstream may take an underscore for a dash.
-    let rule = if name.contains('_') { rule(&name.replace('_', "-")) } else { rule(name) };
-    match rule {
-        Verdict::Refused(_) if removes => Verdict::NotNeeded,
-        other => other,
-    }
-}
-
-fn rule(name: &str) -> Verdict {
-    match name {
+    let is = |own: &str| name.as_str().len() == own.len() && name.as_str().replace('_', "-") == own;
+    match reserved(name.as_str()) {
+        None => Verdict::Allowed,
         // Bodies that a guest changes get their own length; filters for other hosts take the field out by themselves.
-        "content-length" | "transfer-encoding" => Verdict::NotNeeded,
-        "connection"
-        | "expect"
-        | "host"
-        | "http2-settings"
-        | "keep-alive"
-        | "proxy-authenticate"
-        | "proxy-authorization"
-        | "proxy-connection"
-        | "te"
-        | "trailer"
-        | "upgrade" => Verdict::Refused(FRAMING),
-        "forwarded" | "via" | "x-request-id" | "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-port" | "x-forwarded-proto" => {
-            Verdict::Refused(GATEWAY)
-        }
-        _ => Verdict::Allowed,
+        Some(_) if removes || is("content-length") || is("transfer-encoding") => Verdict::NotNeeded,
+        Some(why) => Verdict::Refused(why),
     }
 }
 

@@ -13,7 +13,9 @@ pub mod ledger;
 pub mod parameters;
 pub mod rules;
 mod schema;
+mod status;
 
 pub use bodies::{Bodies, BodyLimits, Unfit, Which, decoded, xml};
 pub use finding::{Finding, MOST, Part};
 pub use schema::{Broken, Direction, Library, PatternFault, Schema, Shape, Types, pattern_fault};
+pub use status::Status;

@@ -95,14 +95,6 @@ impl Hints {
     pub fn of(library: &Library, schema: Option<SchemaNumber>) -> Result<Self, String> {
         Plan::compile(Shape::of(library, schema)).map(|plan| Self(Arc::new(plan)))
     }
-
-    /// Nothing is said.
-    ///
-    /// # Errors
-    /// None that is known: there is no `xml` object in it.
-    pub fn none() -> Result<Self, String> {
-        Self::of(&Library::default(), None)
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
 use serde::{Deserialize, Serialize};
 use tollgate_filter_api::{
     Answer, BodyUse, Call, Counter, Cx, Env, Fault, Filter, Flow, MetricDoc, Posture, Problem, Reason, Remote, RemotePolicy, RemoteRequest,
-    RemoteResponse, Reply, RequestHead, ResponseCx, UpstreamCx, View, Views,
+    RemoteResponse, Reply, RequestHead, ResponseCx, UpstreamCx, View, Views, reserved,
 };
 use tollgate_url::{Url, redacted};
 
@@ -15,7 +15,7 @@ use crate::{
     Config,
     config::{Failure, Headers, Reach},
     grpc,
-    lists::{List, is_reserved, names},
+    lists::{List, names},
     query, rest,
     verdict::{Allowed, Denied, Verdict},
 };
@@ -74,7 +74,7 @@ impl Fields {
 
     /// Those of a request that the service may read.
     pub fn of_request<'r>(&self, req: &'r RequestHead) -> impl Iterator<Item = (&'r HeaderName, &'r HeaderValue)> {
-        req.fields().iter().filter(|(name, _)| self.request.has(name.as_str()) && !is_reserved(name.as_str()))
+        req.fields().iter().filter(|(name, _)| self.request.has(name.as_str()) && reserved(name.as_str()).is_none())
     }
 }
 

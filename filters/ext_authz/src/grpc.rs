@@ -5,11 +5,10 @@ use std::{collections::HashMap, time::SystemTime};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use prost::Message;
-use tollgate_filter_api::{Call, RemoteRequest, RemoteResponse, RequestHead};
+use tollgate_filter_api::{Call, RemoteRequest, RemoteResponse, RequestHead, reserved};
 
 use crate::{
     filter::Fields,
-    lists::is_reserved,
     proto,
     verdict::{Allowed, Denied, Verdict, listed},
 };
@@ -120,7 +119,7 @@ fn allowed(ok: proto::OkHttpResponse, fields: &Fields) -> Result<Allowed, String
     Ok(Allowed {
         upstream: listed(&map(ok.headers)?, |name| fields.upstream.contains(name)),
         client: listed(&map(ok.response_headers_to_add)?, |name| fields.client_on_success.has(name.as_str())),
-        removed: removed.filter(|name| fields.remove.has(name.as_str()) && !is_reserved(name.as_str())).collect(),
+        removed: removed.filter(|name| fields.remove.has(name.as_str()) && reserved(name.as_str()).is_none()).collect(),
         query_removed: ok.query_parameters_to_remove,
         query_set: ok.query_parameters_to_set.into_iter().map(|one| (one.key, one.value)).collect(),
     })

@@ -1,35 +1,6 @@
 //! Lists of fields, and which ones nobody may name in them.
 
-use tollgate_filter_api::{HeaderName, Problem};
-
-/// They say where a message ends, belong to one connection, route it, or are the gateway's own word.
-const RESERVED: [&str; 20] = [
-    "connection",
-    "content-length",
-    "expect",
-    "forwarded",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
-    "x-request-id",
-];
-
-/// Whether a field is not for the service to write or take away. An upstream may take an underscore for a dash.
-pub(crate) fn is_reserved(name: &str) -> bool {
-    RESERVED.contains(&name.replace('_', "-").as_str())
-}
+use tollgate_filter_api::{HeaderName, Problem, reserved};
 
 /// A list of names and beginnings of names, in lower case.
 #[derive(Debug, Default)]
@@ -67,7 +38,7 @@ pub(crate) fn names(key: &str, written: &[String]) -> Result<Vec<HeaderName>, Pr
     let name = |(index, text): (usize, &String)| {
         let wrong = |why: &str| Problem::setting(format!("/headers/{key}/{index}"), format!("{text:?} {why}"));
         let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| wrong("is not the name of a header"))?;
-        if is_reserved(name.as_str()) { Err(wrong("is the gateway's to write, and nobody else's")) } else { Ok(name) }
+        if reserved(name.as_str()).is_some() { Err(wrong("is the gateway's to write, and nobody else's")) } else { Ok(name) }
     };
     written.iter().enumerate().map(name).collect()
 }

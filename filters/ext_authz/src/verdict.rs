@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
+use tollgate_filter_api::reserved;
 
-use crate::lists::{List, is_reserved};
+use crate::lists::List;
 
 /// A decision, reduced to what the settings let through.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ impl Denied {
         }
         let body = if matches!(status, 204 | 205 | 304) { Bytes::new() } else { body };
         let is_for_client = |name: &HeaderName| client.has(name.as_str()) || (*name == CONTENT_TYPE && !body.is_empty());
-        let fields = fields.iter().filter(|(name, _)| is_for_client(name) && !is_reserved(name.as_str()));
+        let fields = fields.iter().filter(|(name, _)| is_for_client(name) && reserved(name.as_str()).is_none());
         let fields = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
         Some(Self { status, fields, body })
     }
@@ -50,6 +51,6 @@ impl Denied {
 
 /// Fields of a list, without reserved ones.
 pub(crate) fn listed(fields: &HeaderMap, is_listed: impl Fn(&HeaderName) -> bool) -> Vec<(HeaderName, HeaderValue)> {
-    let allowed = fields.iter().filter(|(name, _)| is_listed(name) && !is_reserved(name.as_str()));
+    let allowed = fields.iter().filter(|(name, _)| is_listed(name) && reserved(name.as_str()).is_none());
     allowed.map(|(name, value)| (name.clone(), value.clone())).collect()
 }

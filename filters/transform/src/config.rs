@@ -41,6 +41,14 @@ pub struct Request {
     pub other_bodies: Other,
 }
 
+impl Request {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { method, path, query, headers, cookies, body, other_bodies: _ } = self;
+        let target = method.is_none() && path.is_none() && query.is_empty();
+        target && headers.is_empty() && cookies.is_empty() && body.is_empty()
+    }
+}
+
 /// Changes to an answer of the upstream.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -73,6 +81,13 @@ impl Default for Response {
             redact: Vec::new(),
             other_bodies: Other::default(),
         }
+    }
+}
+
+impl Response {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { status, headers, remove_cookies, body, redact, statuses: _, other_bodies: _ } = self;
+        status.is_empty() && headers.is_empty() && remove_cookies.is_empty() && body.is_empty() && redact.is_empty()
     }
 }
 

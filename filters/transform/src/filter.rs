@@ -1,6 +1,6 @@
 //! What runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
 use tollgate_changes::{
@@ -55,13 +55,7 @@ impl Filter for Transform {
     type State = Back;
 
     fn is_idle(config: &Config, _: &OperationRules, _: &Env) -> bool {
-        let Config { request, response, .. } = config;
-        let query = &request.query;
-        let asks_for = request.method.is_none() && request.path.is_none() && request.body.is_empty();
-        let query = query.set.is_empty() && query.add.is_empty() && query.remove.is_empty() && query.rename.is_empty();
-        let cookies = request.cookies.set.is_empty() && request.cookies.remove.is_empty();
-        let answer = response.status.is_empty() && response.headers.is_empty() && response.remove_cookies.is_empty();
-        asks_for && query && cookies && request.headers.is_empty() && answer && response.body.is_empty() && response.redact.is_empty()
+        config.request.is_empty() && config.response.is_empty()
     }
 
     fn build(config: Config, declared: OperationRules, env: &Env) -> Result<Self, Problem> {
@@ -205,18 +199,11 @@ impl Transform {
         if body.len() < LARGE {
             return pipeline.run(body, coding.text(), &values);
         }
-        let done = Arc::new(Mutex::new(None));
         let job = Arc::new((pipeline.clone(), body.clone(), coding, values));
-        let (theirs, place) = (job.clone(), done.clone());
-        let work = move || {
-            let (pipeline, body, coding, values) = &*theirs;
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(pipeline.run(body, coding.text(), values));
-            true
-        };
-        self.env.world.judge(Box::new(work)).await;
-        let ended = done.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (pipeline, body, coding, values) = &*job;
-        ended.unwrap_or_else(|| pipeline.run(body, coding.text(), values))
+        let run = |job: &(Arc<Pipeline>, Bytes, Coding, Values)| job.0.run(&job.1, job.2.text(), &job.3);
+        let theirs = job.clone();
+        let ended = self.env.beside(move || run(&theirs)).await;
+        ended.unwrap_or_else(|| run(&job))
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use tollgate_filter_api::{AnswerSet, AnswerUse, ResponseHead, is_endless};
-use tollgate_validation::{Bodies, BodyLimits, Broken, Direction, Finding, Library, Part, parameters::Parameters, rules::AnswerRule};
+use tollgate_validation::{
+    Bodies, BodyLimits, Broken, Direction, Finding, Library, Part, Status, parameters::Parameters, rules::AnswerRule,
+};
 
 use crate::message::{Judge, Label};
 
@@ -24,42 +26,6 @@ pub struct Declared {
     judged: Vec<String>,
     /// It has a body, as far as is declared.
     pub has_content: bool,
-}
-
-/// Which answers are meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Status {
-    Code(u16),
-    /// The first digit.
-    Class(u16),
-    Default,
-}
-
-impl Status {
-    fn read(text: &str) -> Self {
-        match (text.parse::<u16>(), text.bytes().next()) {
-            (Ok(code), _) => Self::Code(code),
-            (Err(_), Some(first)) if first.is_ascii_digit() => Self::Class(u16::from(first - b'0')),
-            _ => Self::Default,
-        }
-    }
-
-    fn has(self, code: u16) -> bool {
-        match self {
-            Self::Code(own) => own == code,
-            Self::Class(first) => first == code / 100,
-            Self::Default => true,
-        }
-    }
-
-    /// As a filter names it to the chain; `None` for one that no final answer has.
-    fn named(self) -> Option<u16> {
-        match self {
-            Self::Code(code) => Some(code).filter(|code| *code >= 200),
-            Self::Class(first) => Some(first).filter(|first| *first >= 2),
-            Self::Default => None,
-        }
-    }
 }
 
 impl Answers {

@@ -1,6 +1,6 @@
 //! What a message says of its body, and the body against what is declared.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use http::{
     HeaderMap,
@@ -64,15 +64,8 @@ impl Judge {
 
     /// The same for a large body, on another thread when one is free.
     pub async fn beside(&self, which: Which, label: &Label, body: &Bytes, env: &Env) -> Vec<Finding> {
-        let found = Arc::new(Mutex::new(None));
-        let (this, label_too, bytes, place) = (self.clone(), label.clone(), body.clone(), found.clone());
-        let work = move || {
-            let judged = this.now(which, &label_too, &bytes, &|_, _| {});
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
-            true
-        };
-        env.world.judge(Box::new(work)).await;
-        let judged = found.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (this, label_too, bytes) = (self.clone(), label.clone(), body.clone());
+        let judged = env.beside(move || this.now(which, &label_too, &bytes, &|_, _| {})).await;
         judged.unwrap_or_else(|| self.now(which, label, body, &|_, _| {}))
     }
 }

@@ -119,18 +119,19 @@ impl Wasm {
         if bytes.len() < LARGE {
             return guest.vm()?.body(bytes, true).map_err(|broken| fault(&broken));
         }
-        let place = Arc::new(Mutex::new((guest.vm.take(), None)));
-        let (shared, shown) = (place.clone(), bytes.clone());
+        // The guest waits where it is found again when nobody has time for it.
+        let place = Arc::new(Mutex::new(guest.vm.take()));
+        let (theirs, shown) = (place.clone(), bytes.clone());
         let work = move || {
             // Kept out of the lock, so that a panic loses the guest and nothing else.
-            let vm = shared.lock().unwrap_or_else(PoisonError::into_inner).0.take();
-            let Some(mut vm) = vm else { return false };
+            let mut vm = theirs.lock().unwrap_or_else(PoisonError::into_inner).take()?;
             let next = vm.body(shown, true);
-            *shared.lock().unwrap_or_else(PoisonError::into_inner) = (Some(vm), Some(next));
-            true
+            Some((vm, next))
         };
-        self.env.world.judge(Box::new(work)).await;
-        let (vm, next) = std::mem::take(&mut *place.lock().unwrap_or_else(PoisonError::into_inner));
+        let (vm, next) = match self.env.beside(work).await.flatten() {
+            Some((vm, next)) => (Some(vm), Some(next)),
+            None => (place.lock().unwrap_or_else(PoisonError::into_inner).take(), None),
+        };
         guest.vm = vm;
         let vm = guest.vm.as_deref_mut().ok_or_else(away)?;
         next.unwrap_or_else(|| vm.body(bytes, true)).map_err(|broken| fault(&broken))

@@ -1,8 +1,8 @@
 //! The changes to one head, parsed.
 
-use tollgate_filter_api::{HeaderName, HeaderValue, Problem, RequestHead, ResponseHead, pointer};
+use tollgate_filter_api::{HeaderName, HeaderValue, Problem, RequestHead, ResponseHead, pointer, reserved};
 
-use super::{Changes, reserved};
+use super::Changes;
 use crate::facts::{Place, Seen, Template, TooLong, Unknown};
 
 /// The changes to one head, with every name and value judged.
@@ -176,7 +176,7 @@ impl Names<'_> {
 
     fn take(&mut self, name: &str, list: &str, entry: &str) -> Result<HeaderName, Problem> {
         let parsed: HeaderName = name.parse().map_err(|_| self.problem(list, entry, format!("`{name}` is not a name that HTTP allows")))?;
-        if let Some(why) = reserved::why(&parsed) {
+        if let Some(why) = reserved(parsed.as_str()) {
             return Err(self.problem(list, entry, format!("`{name}` cannot be changed: {why}")));
         }
         if self.seen.iter().any(|seen| folded(seen).eq(folded(&parsed))) {

@@ -2,7 +2,6 @@
 
 mod config;
 mod fields;
-mod reserved;
 
 pub use config::Changes;
 pub use fields::{Rendered, Rules};

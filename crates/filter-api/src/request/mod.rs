@@ -4,4 +4,5 @@ pub mod carrier;
 pub mod escapes;
 pub mod head;
 pub mod request_id;
+pub mod reserved;
 pub mod scheme;

@@ -162,6 +162,21 @@ pub struct Env {
     pub declared: Declared,
 }
 
+impl Env {
+    /// Does work that takes the processor for long, as [`World::judge`] does; `None` when too much is asked already and it was not done.
+    pub async fn beside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let place = Arc::new(Mutex::new(None));
+        let theirs = place.clone();
+        let job = move || {
+            let made = work();
+            *theirs.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+            true
+        };
+        self.world.judge(Box::new(job)).await;
+        place.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 impl fmt::Debug for Env {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Env")

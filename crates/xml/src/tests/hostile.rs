@@ -8,7 +8,7 @@ const BOTH: [Convention; 2] = [Convention::Schema, Convention::Wso2];
 #[track_caller]
 fn told(convention: Convention, document: &[u8]) -> String {
     let begun = Instant::now();
-    let made = ToJson::new(of(convention), Hints::none().unwrap()).convert(document);
+    let made = ToJson::new(of(convention), unsaid()).convert(document);
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     made.map_or_else(|broken| broken.to_string(), |text| format!("converted to {} bytes", text.len()))
 }
@@ -106,8 +106,7 @@ fn whatever_the_bytes_are_what_comes_out_is_well_formed() {
             }
         }
         for convention in BOTH {
-            let (to_json, to_xml) =
-                (ToJson::new(of(convention), Hints::none().unwrap()), ToXml::new(of(convention), Hints::none().unwrap()).unwrap());
+            let (to_json, to_xml) = (ToJson::new(of(convention), unsaid()), ToXml::new(of(convention), unsaid()).unwrap());
             if let Ok(text) = to_json.convert(&bytes) {
                 serde_json::from_slice::<Value>(&text).unwrap();
             }

@@ -13,6 +13,11 @@ fn hints(schema: Value) -> Hints {
     Hints::of(&library, Some(0)).unwrap()
 }
 
+/// Of a body of which nothing is said.
+fn unsaid() -> Hints {
+    Hints::of(&Library::default(), None).unwrap()
+}
+
 fn of(convention: Convention) -> Options {
     Options { convention, ..Options::default() }
 }
@@ -46,5 +51,5 @@ fn names_that_no_document_can_have_are_found_at_load() {
     assert_eq!(of_schema(json!({"xml": {"name": "a", "namespace": xmlns}})), Err(Unusable::Namespace(xmlns.to_owned())));
     assert_eq!(of_schema(json!({"xml": {"name": "a", "namespace": "u", "prefix": "XMLa"}})), Err(Unusable::Prefix("XMLa".to_owned())));
     let options = Options { root: "a:b".to_owned(), ..Options::default() };
-    assert_eq!(ToXml::new(options, Hints::none().unwrap()).map(drop), Err(Unusable::Name("a:b".to_owned())));
+    assert_eq!(ToXml::new(options, unsaid()).map(drop), Err(Unusable::Name("a:b".to_owned())));
 }

@@ -2,8 +2,8 @@
 
 use tollgate_filter_api::{Env, Problem};
 use tollgate_validation::{
-    Library,
-    rules::{MediaRule, OperationRules, SchemaNumber},
+    Library, Status,
+    rules::{AnswerRule, MediaRule, OperationRules, SchemaNumber},
 };
 use tollgate_xml::{Broken, Hints, Limits as XmlLimits, Options, ToJson, ToXml, Why};
 
@@ -17,13 +17,6 @@ pub struct Declared<'d> {
     schemas: Vec<(Status, Option<SchemaNumber>)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
-    Code(u16),
-    Class(u16),
-    Default,
-}
-
 impl<'d> Declared<'d> {
     /// Of the bodies of requests.
     pub fn requests(rules: &OperationRules, library: &'d Library) -> Self {
@@ -33,18 +26,9 @@ impl<'d> Declared<'d> {
 
     /// Of the bodies of answers.
     pub fn answers(rules: &OperationRules, library: &'d Library) -> Self {
-        let status = |text: &str| match (text.parse(), text.bytes().next()) {
-            (Ok(code), _) => Status::Code(code),
-            (Err(_), Some(first)) if first.is_ascii_digit() => Status::Class(u16::from(first - b'0')),
-            _ => Status::Default,
-        };
-        let mut schemas: Vec<_> = rules.answers.iter().map(|answer| (status(&answer.status), schema(&answer.content))).collect();
-        // What says more comes first.
-        schemas.sort_by_key(|(status, _)| match status {
-            Status::Code(_) => 0,
-            Status::Class(_) => 1,
-            Status::Default => 2,
-        });
+        let read = |answer: &AnswerRule| (Status::read(&answer.status), schema(&answer.content));
+        let mut schemas: Vec<_> = rules.answers.iter().map(read).collect();
+        schemas.sort_by_key(|(status, _)| *status);
         Self { library, schemas }
     }
 }
@@ -110,12 +94,7 @@ impl Conversion {
     /// # Errors
     /// Step `at` cannot be done.
     pub fn run(&self, at: usize, body: &[u8], status: u16) -> Result<Vec<u8>, Wrong> {
-        let has = |own: &Status| match own {
-            Status::Code(code) => *code == status,
-            Status::Class(class) => *class == status / 100,
-            Status::Default => true,
-        };
-        let found = self.0.iter().find(|(status, _)| has(status)).map(|(_, converter)| converter);
+        let found = self.0.iter().find(|(declared, _)| declared.has(status)).map(|(_, converter)| converter);
         let converted = match found {
             Some(Converter::ToXml(converter)) => converter.convert(body),
             Some(Converter::ToJson(converter)) => converter.convert(body),
