@@ -1,12 +1,12 @@
 //! What is written in YAML.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use tollgate_changes::{cookies, heads::Changes, query};
-use tollgate_filter_api::ByteSize;
+use tollgate_filter_api::{ByteSize, Interval};
 use tollgate_xml::Options;
 
 /// Settings of the `transform` filter.
@@ -101,6 +101,8 @@ pub struct Step {
     pub merge: Option<Value>,
     /// Places that are removed, as JSON Pointers in which `*` is every member and every item.
     pub remove: Option<Vec<String>>,
+    /// What a program in jq makes of a JSON body. It must come to exactly one value; `[…]` makes one of several.
+    pub jq: Option<String>,
     /// Another body, written by a template. As the first step it also makes bodies for requests that have none.
     pub template: Option<TemplateStep>,
     /// The document in XML that a JSON body stands for.
@@ -112,8 +114,8 @@ pub struct Step {
 impl Step {
     /// How many things it says.
     pub(crate) fn count(&self) -> usize {
-        let Self { patch, merge, remove, template, to_xml, to_json } = self;
-        let edits = [patch.is_some(), merge.is_some(), remove.is_some()];
+        let Self { patch, merge, remove, jq, template, to_xml, to_json } = self;
+        let edits = [patch.is_some(), merge.is_some(), remove.is_some(), jq.is_some()];
         edits.into_iter().chain([template.is_some(), to_xml.is_some(), to_json.is_some()]).filter(|is| *is).count()
     }
 }
@@ -155,11 +157,13 @@ pub struct Limits {
     pub depth: u16,
     /// Values of all kinds.
     pub values: u32,
+    /// Time that a program in jq may take, two seconds at most.
+    pub jq: Interval,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: ByteSize(1 << 20), depth: 64, values: 100_000 }
+        Self { body: ByteSize(1 << 20), depth: 64, values: 100_000, jq: Interval(Duration::from_millis(50)) }
     }
 }
 

@@ -220,5 +220,5 @@ fn limits(config: &Config) -> Result<Limits, Problem> {
     let bytes = usize::try_from(written.body.0).unwrap_or(usize::MAX);
     let json = json::Limits { depth: written.depth.into(), values: written.values as usize, string: bytes, ..json::Limits::default() };
     let decoded = BodyLimits { decoded: bytes, json, ..BodyLimits::default() };
-    Ok(Limits { bytes, json, decoded })
+    Ok(Limits { bytes, json, jq: written.jq.0, decoded })
 }

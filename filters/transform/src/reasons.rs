@@ -56,6 +56,14 @@ pub const UNFIT: Reason = Reason::refused(
 pub const TOO_LONG: Reason =
     Reason::refused("transform.too_long", 413, 0, "The body is too long", "The body is, or became, longer than `limits.body`.");
 
+pub const BUSY: Reason = Reason::refused(
+    "transform.busy",
+    503,
+    0,
+    "Too many bodies are being changed",
+    "As many programs in jq run as may at the same time. Ask again.",
+);
+
 pub const RESPONSE: Reason = Reason::refused(
     "transform.response",
     502,
@@ -65,7 +73,7 @@ pub const RESPONSE: Reason = Reason::refused(
      one of `limits`. The log says which.",
 );
 
-pub const ALL: &[Reason] = &[VALUE_TOO_LONG, PATH, METHOD, MEDIA_TYPE, BODY, UNFIT, TOO_LONG, RESPONSE];
+pub const ALL: &[Reason] = &[VALUE_TOO_LONG, PATH, METHOD, MEDIA_TYPE, BODY, UNFIT, TOO_LONG, BUSY, RESPONSE];
 
 /// Why a body was not changed, for the client that sent it.
 pub fn of_request(wrong: &Wrong) -> Answer {
@@ -73,6 +81,7 @@ pub fn of_request(wrong: &Wrong) -> Answer {
         Wrong::MediaType => (&MEDIA_TYPE, CauseKind::Unmatched),
         Wrong::Malformed(_) => (&BODY, CauseKind::Malformed),
         Wrong::Unfit(..) => (&UNFIT, CauseKind::Unmatched),
+        Wrong::Busy => (&BUSY, CauseKind::OverLimit),
         Wrong::TooLong => (&TOO_LONG, CauseKind::OverLimit),
     };
     reason.because(cause(kind, "body", "/request/body", wrong))

@@ -2,6 +2,7 @@
 
 mod conversion;
 mod edits;
+mod jq;
 mod media;
 mod pipeline;
 mod template;
@@ -27,6 +28,9 @@ pub enum Wrong {
     /// It lacks what a step needs.
     #[error("step {0}: {1}")]
     Unfit(usize, String),
+    /// As many programs run as may at the same time.
+    #[error("as many jq programs run as may at the same time")]
+    Busy,
     /// It is too long, or became so.
     #[error("it is too long, or became so")]
     TooLong,

@@ -1,6 +1,6 @@
 //! The steps for the bodies of requests, or of answers.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderValue};
 use tollgate_changes::{
@@ -14,6 +14,7 @@ use super::{
     Known, Notation, Wrong,
     conversion::{Conversion, Declared},
     edits::Edits,
+    jq::Jq,
     template::Template,
 };
 use crate::config::{self, Step};
@@ -25,6 +26,8 @@ pub struct Limits {
     pub bytes: usize,
     /// Of JSON.
     pub json: json::Limits,
+    /// Time of a program in jq.
+    pub jq: Duration,
     /// Of what is compressed.
     pub decoded: BodyLimits,
 }
@@ -65,6 +68,7 @@ impl Values {
 #[derive(Debug)]
 enum Stage {
     Edits(Edits),
+    Jq(usize, Jq),
     Template(usize, Box<Template>),
     Conversion(usize, Conversion),
 }
@@ -128,6 +132,7 @@ impl Pipeline {
         for stage in &self.stages {
             body = Cow::Owned(match stage {
                 Stage::Edits(edits) => edits.apply(text(&body)?, &values.made, self.limits.bytes)?.into_bytes(),
+                Stage::Jq(at, jq) => jq.run(*at, &body)?,
                 Stage::Template(at, template) => template.render(*at, &body, &values.known, &self.limits)?,
                 Stage::Conversion(at, conversion) => conversion.run(*at, &body, values.status)?,
             });
@@ -149,9 +154,14 @@ impl Reader<'_> {
     fn push(&mut self, at: usize, step: &Step, place: &str) -> Result<(), Problem> {
         if step.count() != 1 {
             let problem = Problem::setting(place, "a step does exactly one thing");
-            return Err(
-                problem.hint("write one of `patch`, `merge`, `remove`, `template`, `to_xml` and `to_json`, and another step for the next")
-            );
+            return Err(problem
+                .hint("write one of `patch`, `merge`, `remove`, `jq`, `template`, `to_xml` and `to_json`, and another step for the next"));
+        }
+        if let Some(written) = &step.jq {
+            let jq = Jq::parse(written, &pointer::join(place, "jq"), &self.pipeline.limits)?;
+            self.reads(Some(Notation::Json), place)?;
+            self.pipeline.stages.push(Stage::Jq(at, jq));
+            return Ok(());
         }
         if let Some(written) = &step.template {
             let template = Template::parse(written, &pointer::join(place, "template"))?;
