@@ -115,7 +115,7 @@ impl Filter for Transform {
             Err(place) => return Ok(Flow::Stop(reasons::too_long(place))),
         }
         if let Err(wrong) = self.change_body(cx.req, cx.call, cx.body, values).await {
-            return Ok(Flow::Stop(reasons::of_request(&wrong)));
+            return reasons::of_request(&wrong);
         }
         Ok(match self.request.apply(cx.req, changed, &cx.call.operation.base_path) {
             Ok(()) => Flow::Next(()),
@@ -127,7 +127,7 @@ impl Filter for Transform {
         let is_changed = self.response.covers(cx.head.status()) && (self.answer.reads.is_none() || !cx.body.is_empty());
         let can_change = self.answer.reads(cx.head.fields());
         if is_changed && !can_change && self.other_answers == Other::Refuse {
-            return Ok(Flow::Stop(reasons::of_answer(&Wrong::MediaType)));
+            return reasons::of_answer(&Wrong::MediaType);
         }
         let pipeline = if is_changed && can_change { &self.answer } else { &self.redact };
         if pipeline.is_empty() || cx.body.is_empty() && pipeline.reads.is_some() || !pipeline.reads(cx.head.fields()) {
@@ -141,7 +141,7 @@ impl Filter for Transform {
         let values = values.answering(cx.head.status());
         match self.run(pipeline, cx.body.bytes(), Coding::of(cx.head.fields()), values).await {
             Ok(bytes) => cx.body.replace(bytes),
-            Err(wrong) => return Ok(Flow::Stop(reasons::of_answer(&wrong))),
+            Err(wrong) => return reasons::of_answer(&wrong),
         }
         if let Some(media_type) = &pipeline.writes {
             cx.head.set(CONTENT_TYPE, media_type.clone());

@@ -22,6 +22,8 @@ pub const KIND: Kind = Kind::of::<Transform>(
         ("body.yaml", include_str!("../cases/body.yaml")),
         ("answers.yaml", include_str!("../cases/answers.yaml")),
         ("xml.yaml", include_str!("../cases/xml.yaml")),
+        #[cfg(feature = "wasm")]
+        ("jq.yaml", include_str!("../cases/jq.yaml")),
         ("template.yaml", include_str!("../cases/template.yaml")),
     ],
 );

@@ -1,6 +1,6 @@
 //! Every way in which the filter ends a request.
 
-use tollgate_filter_api::{Answer, Cause, CauseKind, Reason, Rule, Shown};
+use tollgate_filter_api::{Answer, Cause, CauseKind, Fault, Flow, Reason, Rule, Shown};
 
 use crate::body::Wrong;
 
@@ -56,14 +56,6 @@ pub const UNFIT: Reason = Reason::refused(
 pub const TOO_LONG: Reason =
     Reason::refused("transform.too_long", 413, 0, "The body is too long", "The body is, or became, longer than `limits.body`.");
 
-pub const BUSY: Reason = Reason::refused(
-    "transform.busy",
-    503,
-    0,
-    "Too many bodies are being changed",
-    "As many programs in jq run as may at the same time. Ask again.",
-);
-
 pub const RESPONSE: Reason = Reason::refused(
     "transform.response",
     502,
@@ -73,23 +65,36 @@ pub const RESPONSE: Reason = Reason::refused(
      one of `limits`. The log says which.",
 );
 
-pub const ALL: &[Reason] = &[VALUE_TOO_LONG, PATH, METHOD, MEDIA_TYPE, BODY, UNFIT, TOO_LONG, BUSY, RESPONSE];
+pub const ALL: &[Reason] = &[VALUE_TOO_LONG, PATH, METHOD, MEDIA_TYPE, BODY, UNFIT, TOO_LONG, RESPONSE];
 
-/// Why a body was not changed, for the client that sent it.
-pub fn of_request(wrong: &Wrong) -> Answer {
+/// Ends a request whose body was not changed.
+///
+/// # Errors
+/// Nobody had time to change it.
+pub fn of_request(wrong: &Wrong) -> Result<Flow, Fault> {
     let (reason, kind) = match wrong {
         Wrong::MediaType => (&MEDIA_TYPE, CauseKind::Unmatched),
         Wrong::Malformed(_) => (&BODY, CauseKind::Malformed),
         Wrong::Unfit(..) => (&UNFIT, CauseKind::Unmatched),
-        Wrong::Busy => (&BUSY, CauseKind::OverLimit),
         Wrong::TooLong => (&TOO_LONG, CauseKind::OverLimit),
+        Wrong::Busy => return Err(busy(wrong)),
     };
-    reason.because(cause(kind, "body", "/request/body", wrong))
+    Ok(Flow::Stop(reason.because(cause(kind, "body", "/request/body", wrong))))
 }
 
-/// Why an answer was not changed.
-pub fn of_answer(wrong: &Wrong) -> Answer {
-    RESPONSE.because(cause(CauseKind::Malformed, "body of the answer", "/response/body", wrong))
+/// Ends an exchange whose answer was not changed.
+///
+/// # Errors
+/// Nobody had time to change it.
+pub fn of_answer(wrong: &Wrong) -> Result<Flow, Fault> {
+    match wrong {
+        Wrong::Busy => Err(busy(wrong)),
+        wrong => Ok(Flow::Stop(RESPONSE.because(cause(CauseKind::Malformed, "body of the answer", "/response/body", wrong)))),
+    }
+}
+
+fn busy(wrong: &Wrong) -> Fault {
+    Fault::new("transform.busy", wrong.to_string())
 }
 
 /// A value is too long.

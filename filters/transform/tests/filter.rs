@@ -110,3 +110,24 @@ fn what_no_client_sees_is_taken_out_of_json_whatever_the_steps_read() {
     assert_eq!(&*body, br#"{"a":"2"}"#);
     assert!(head.fields()["content-type"] == "application/json");
 }
+
+#[cfg(feature = "wasm")]
+#[test]
+fn a_program_without_an_end_ends_its_own_request_and_the_next_one_is_served() {
+    let run = |program: &str, body: &str| {
+        let settings = serde_json::json!({ "request": { "body": [{ "jq": program }] }, "limits": { "jq": "200ms" } });
+        let h = Harness::<Transform>::yaml(&settings.to_string());
+        let request = h.request("POST", "/").header("content-type", "application/json").body(body.to_owned());
+        request.given(Principal::anonymous()).given(Peer::Anonymous(NoCertificate::Plain)).run()
+    };
+    for endless in ["def f: f; f", "[repeat(1)]", "\"x\" * 4e9"] {
+        run(endless, "{}").assert_denied(422, "transform.unfit");
+        run(".", "{\"a\":1.10}").next();
+    }
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    run(".", &deep).assert_denied(400, "transform.body");
+    for (wrong, pointer) in [(".a[", "/request/body/0/jq"), ("env", "/request/body/0/jq")] {
+        let settings = format!("{{request: {{body: [{{jq: '{wrong}'}}]}}}}");
+        assert_eq!(Harness::<Transform>::problem(&settings).pointer, pointer, "{wrong}");
+    }
+}

@@ -68,7 +68,7 @@ impl Values {
 #[derive(Debug)]
 enum Stage {
     Edits(Edits),
-    Jq(usize, Jq),
+    Jq(usize, Box<Jq>),
     Template(usize, Box<Template>),
     Conversion(usize, Conversion),
 }
@@ -160,7 +160,7 @@ impl Reader<'_> {
         if let Some(written) = &step.jq {
             let jq = Jq::parse(written, &pointer::join(place, "jq"), &self.pipeline.limits)?;
             self.reads(Some(Notation::Json), place)?;
-            self.pipeline.stages.push(Stage::Jq(at, jq));
+            self.pipeline.stages.push(Stage::Jq(at, Box::new(jq)));
             return Ok(());
         }
         if let Some(written) = &step.template {
