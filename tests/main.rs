@@ -27,6 +27,7 @@ mod forwarding;
 mod framing;
 mod grpc;
 mod guards;
+mod htpasswd;
 mod http2;
 mod interceptors;
 mod jwt;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use openssl::hash::{MessageDigest, hash};
 use subtle::ConstantTimeEq;
 
@@ -23,7 +24,7 @@ enum Kind {
 
 impl Hash {
     /// Reads `$argon2id$…`, `$argon2i$…`, `$2b$…` (also `2a`, `2y`), the reference product's `@sha256:{HEX}`, `@sha384:{HEX}`,
-    /// `@sha512:{HEX}`, or a SHA-1 of 40 hexadecimal digits.
+    /// `@sha512:{HEX}`, or a SHA-1 of 40 hexadecimal digits or, as in htpasswd files, of `{SHA}` and base64.
     ///
     /// # Errors
     /// When it is none of them, a password in plain text above all.
@@ -38,6 +39,10 @@ impl Hash {
             let bytes = hex::decode(digits).ok().filter(|bytes| bytes.len() == digest.size());
             bytes.map(|bytes| Self(Kind::Digest(digest, bytes))).ok_or(NotAHash("expected as many hexadecimal digits as the digest has"))
         };
+        if let Some(sha1) = text.strip_prefix("{SHA}") {
+            let bytes = STANDARD.decode(sha1).map_err(|_| NotAHash("expected base64 behind {SHA}"))?;
+            return digest(MessageDigest::sha1(), &hex::encode(bytes));
+        }
         let reference = |name: &str| text.strip_prefix(name)?.strip_prefix(":{")?.strip_suffix('}');
         if let Some(digits) = reference("@sha256") {
             digest(MessageDigest::sha256(), digits)
@@ -114,11 +119,12 @@ mod tests {
     /// Of OpenBSD's tests: `U*U`.
     const BCRYPT: &str = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
     const SHA1: &str = "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8";
+    const SHA: &str = "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=";
     const SHA256: &str = "@sha256:{5E884898DA28047151D0E56F8DC6292773603D0D6AABBDD62A11EF721D1542D8}";
 
     #[test]
     fn known_hashes_match_their_password_and_no_other() {
-        for (hash, password) in [(ARGON2ID, "password"), (BCRYPT, "U*U"), (SHA1, "password"), (SHA256, "password")] {
+        for (hash, password) in [(ARGON2ID, "password"), (BCRYPT, "U*U"), (SHA1, "password"), (SHA, "password"), (SHA256, "password")] {
             let hash = Hash::parse(hash).unwrap();
             assert!(hash.matches(password.as_bytes()));
             for wrong in ["Password", "", "password\0", "U*U*"] {
@@ -182,6 +188,10 @@ mod tests {
             "$argon2id$v=19$m=15,t=2,p=2$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
             "$argon2id$v=19$m=65536,t=65,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
             "$2b$05$short",
+            "{SHA}",
+            "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g",
+            "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mjw==",
+            "{sha}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",
             "$2b$5$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
             "$2b$+5$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
             "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOe!",

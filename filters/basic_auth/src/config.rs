@@ -1,6 +1,6 @@
 //! What is written in YAML.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
@@ -15,7 +15,10 @@ use tollgate_password::Hash;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Who may call, by name. A name holds no colon.
+    #[serde(default)]
     pub users: BTreeMap<String, User>,
+    /// Who else may call, by a file of names and hashes.
+    pub htpasswd: Option<Htpasswd>,
     /// What a client may show the person at its end, in the challenge.
     #[serde(default = "realm")]
     pub realm: String,
@@ -39,6 +42,18 @@ pub struct User {
     /// `@sha256:{HEX}`, `@sha384:{HEX}`, `@sha512:{HEX}`, SHA-1 as 40 digits.
     pub hash: PasswordHash,
     /// What the user was granted.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// A file of names and hashes, as Apache's `htpasswd` writes it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Htpasswd {
+    /// The file, relative to the folder of `gateway.yaml`. On each line a name, a colon and a hash: bcrypt (`htpasswd -B`), Argon2, or, with a
+    /// warning, `{SHA}`. A new version takes effect within some ten seconds.
+    pub file: PathBuf,
+    /// What each of its users was granted.
     #[serde(default)]
     pub scopes: Vec<String>,
 }

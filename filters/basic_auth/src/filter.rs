@@ -11,17 +11,31 @@ use openssl::error::ErrorStack;
 use serde_json::{Map, Value};
 use tollgate_filter_api::{
     Answer, Carrier, Cause, CauseKind, Counter, Cx, DeclaredHeader, Env, Fault, Filter, Flow, HeaderName, HeaderValue, MetricDoc, Posture,
-    Principal, PrincipalParts, Problem, Reason, Rule, World,
+    Principal, PrincipalParts, Problem, Reason, Rule, View, World,
 };
 use tollgate_password::Hash;
 
-use crate::{config::Config, credential::Credential, known::Known, reasons};
+use crate::{
+    config::Config,
+    credential::Credential,
+    known::Known,
+    reasons,
+    users::{self, File, Users},
+};
+
+/// Where it stands who may call.
+enum Who {
+    Settings(Users),
+    File(View<File>),
+}
 
 /// The `basic_auth` filter.
 pub struct BasicAuth {
-    users: BTreeMap<String, (Arc<Hash>, Principal)>,
-    /// Compared with in place of the hash that a name nobody has does not have: the costliest, so that the time says nothing.
-    decoy: Arc<Hash>,
+    /// Callers of the settings.
+    callers: BTreeMap<String, Principal>,
+    who: Who,
+    /// What everybody of the file was granted.
+    scopes: Vec<String>,
     header: HeaderName,
     forward: bool,
     challenge: HeaderValue,
@@ -35,6 +49,10 @@ fn unavailable(error: &ErrorStack) -> Fault {
     Fault::new("basic_auth.unavailable", error.to_string())
 }
 
+fn busy() -> Fault {
+    Fault::new("basic_auth.busy", "too many passwords are being compared").retry_after(Duration::from_secs(1))
+}
+
 /// A quoted string holds no control characters and nothing that would end it.
 fn challenge(realm: &str) -> Result<HeaderValue, Problem> {
     let legal = realm.chars().all(|c| (c == ' ' || c.is_ascii_graphic()) && !matches!(c, '"' | '\\'));
@@ -43,24 +61,6 @@ fn challenge(realm: &str) -> Result<HeaderValue, Problem> {
         Ok(value) if legal => Ok(value),
         _ => Err(Problem::setting("/realm", "expected printable ASCII without quotes and backslashes")),
     }
-}
-
-fn check(config: &Config) -> Result<(), Problem> {
-    for name in config.users.keys() {
-        if name.is_empty() || name.contains(':') || name.chars().any(char::is_control) {
-            return Err(Problem::setting("/users", format!("expected a name without colons and control characters, found {name:?}")));
-        }
-    }
-    let weak: Vec<&str> = config.users.iter().filter(|(_, user)| user.hash.0.is_weak()).map(|(name, _)| name.as_str()).collect();
-    if !weak.is_empty() {
-        log::warn!(
-            "basic_auth: the passwords of {} users are stored as plain digests, which are guessed fast once they are stolen: {}; \
-             `tollgate password` makes better ones",
-            weak.len(),
-            weak.join(", ")
-        );
-    }
-    Ok(())
 }
 
 fn principal(name: &str, scopes: Vec<String>) -> Principal {
@@ -86,22 +86,26 @@ impl Filter for BasicAuth {
 
     fn build(config: Config, declared: DeclaredHeader, env: &Env) -> Result<Self, Problem> {
         let config = Config { header: declared.header.unwrap_or(config.header), ..config };
-        check(&config)?;
         let header =
             HeaderName::from_bytes(config.header.as_bytes()).map_err(|_| Problem::setting("/header", "not the name of a header"))?;
         let known = Known::new(config.cache.entries, config.cache.ttl.0).map_err(|error| Problem::setting("/cache", error.to_string()))?;
-        let users: BTreeMap<_, _> = config
-            .users
-            .into_iter()
-            .map(|(name, user)| {
-                let principal = principal(&name, user.scopes);
-                (name, (Arc::new(user.hash.0), principal))
-            })
-            .collect();
-        let decoy = users.values().map(|(hash, _)| hash).max_by_key(|hash| hash.cost()).cloned();
+        let hashes = users::of_settings(&config.users)?;
+        users::warn_of_weak(&hashes);
+        let (who, scopes) = match config.htpasswd {
+            Some(htpasswd) => (Who::File(View::new("basic_auth.htpasswd", File::new(&htpasswd, hashes, env)?)), htpasswd.scopes),
+            None => {
+                let nobody = || Problem::setting("/users", "expected at least one user, found none").hint("add one, or an `htpasswd` file");
+                (Who::Settings(Users::new(&hashes, BTreeMap::new(), 0).ok_or_else(nobody)?), Vec::new())
+            }
+        };
+        let callers = config.users.into_iter().map(|(name, user)| {
+            let principal = principal(&name, user.scopes);
+            (name, principal)
+        });
         Ok(Self {
-            decoy: decoy.ok_or_else(|| Problem::setting("/users", "expected at least one user, found none"))?,
-            users,
+            callers: callers.collect(),
+            who,
+            scopes,
             header,
             forward: config.forward,
             challenge: challenge(&config.realm)?,
@@ -121,30 +125,52 @@ impl Filter for BasicAuth {
             Ok(credential) => credential,
             Err(answer) => return Ok(Flow::Stop(self.challenge(answer))),
         };
-        let user = self.users.get(credential.name());
-        let hash = user.map_or(&self.decoy, |(hash, _)| hash);
-        let matches = self.compare(hash, &credential, cx.call.instant).await?;
-        let Some((_, principal)) = user.filter(|_| matches) else {
-            self.wrong.inc();
-            let cause = Cause::new(CauseKind::Unverified, "name and password", Rule::setting("/users"));
-            return Ok(Flow::Stop(self.challenge(reasons::WRONG.because(cause))));
+        let now = cx.call.instant;
+        let matches = match &self.who {
+            Who::Settings(users) => self.verify(users, &credential, now).await?,
+            Who::File(file) => {
+                let question = format!("password of {:?}", credential.name());
+                let ask = |file: &File| {
+                    let users = file.users();
+                    let credential = &credential;
+                    async move { self.verify(&users, credential, now).await }
+                };
+                let answer =
+                    cx.views.await_answer(file, &question, ask, |answer| answer.as_ref().ok().copied(), |noted| noted.ok_or_else(busy));
+                answer.await??
+            }
         };
+        if !matches {
+            self.wrong.inc();
+            let rule = Rule::setting(if matches!(self.who, Who::File(_)) { "/htpasswd" } else { "/users" });
+            let cause = Cause::new(CauseKind::Unverified, "name and password", rule);
+            return Ok(Flow::Stop(self.challenge(reasons::WRONG.because(cause))));
+        }
+        let name = credential.name();
+        let principal = self.callers.get(name).cloned().unwrap_or_else(|| principal(name, self.scopes.clone()));
         if !self.forward {
             cx.req.remove(&self.header);
         }
-        Ok(Flow::Next(principal.clone()))
+        Ok(Flow::Next(principal))
     }
 }
 
 impl BasicAuth {
+    /// Whether somebody has that name and that password.
+    async fn verify(&self, users: &Users, credential: &Credential, now: Instant) -> Result<bool, Fault> {
+        let hash = users.find(credential.name());
+        let matches = self.compare(users, hash.unwrap_or(&users.decoy), credential, now).await?;
+        Ok(matches && hash.is_some())
+    }
+
     /// Whether the password matches. Of a name that nobody has the answer means nothing.
-    async fn compare(&self, hash: &Arc<Hash>, credential: &Credential, now: Instant) -> Result<bool, Fault> {
-        if !self.decoy.is_slow() {
+    async fn compare(&self, users: &Users, hash: &Arc<Hash>, credential: &Credential, now: Instant) -> Result<bool, Fault> {
+        if !users.decoy.is_slow() {
             return Ok(hash.matches(credential.password().as_bytes()));
         }
         // Beside slow hashes a plain digest takes as long as they do, so that the time does not say whose is one.
-        let cover = hash.is_weak().then(|| self.decoy.clone());
-        let digest = self.known.digest(credential.whole()).map_err(|error| unavailable(&error))?;
+        let cover = hash.is_weak().then(|| users.decoy.clone());
+        let digest = self.known.digest(users.version, credential.whole()).map_err(|error| unavailable(&error))?;
         if let Some(known) = self.known.find(&digest, now) {
             return Ok(known);
         }
@@ -156,9 +182,7 @@ impl BasicAuth {
             }
             hash.matches(password.as_bytes())
         };
-        let matches = self.world.judge(Box::new(compare)).await;
-        let busy = || Fault::new("basic_auth.busy", "too many passwords are being compared").retry_after(Duration::from_secs(1));
-        let matches = matches.ok_or_else(busy)?;
+        let matches = self.world.judge(Box::new(compare)).await.ok_or_else(busy)?;
         self.known.remember(digest, matches, now);
         Ok(matches)
     }

@@ -32,10 +32,13 @@ impl Known {
         Ok(Self { key: PKey::hmac(&key)?, right: Recent::new(entries), wrong: Recent::new(entries), ttl })
     }
 
-    /// The name under which a credential is remembered.
-    pub(crate) fn digest(&self, credential: &[u8]) -> Result<Digest, ErrorStack> {
+    /// The name under which a credential is remembered as long as that version of the users is in force.
+    pub(crate) fn digest(&self, version: u64, credential: &[u8]) -> Result<Digest, ErrorStack> {
         let mut digest = [0; 32];
-        Signer::new(MessageDigest::sha256(), &self.key)?.sign_oneshot(&mut digest, credential)?;
+        let mut signer = Signer::new(MessageDigest::sha256(), &self.key)?;
+        signer.update(&version.to_be_bytes())?;
+        signer.update(credential)?;
+        signer.sign(&mut digest)?;
         Ok(digest)
     }
 
@@ -63,7 +66,7 @@ mod tests {
 
     #[test]
     fn nobody_else_can_make_the_names_under_which_credentials_are_remembered() {
-        let digest = || Known::new(1, WRONG).unwrap().digest(b"alice:password").unwrap();
+        let digest = || Known::new(1, WRONG).unwrap().digest(0, b"alice:password").unwrap();
         assert_ne!(digest(), digest());
     }
 }

@@ -9,10 +9,14 @@ mod credential;
 mod filter;
 mod known;
 mod reasons;
+mod users;
 
 pub use config::Config;
 pub use filter::BasicAuth;
 use tollgate_filter_api::Kind;
 
 /// The catalogue's entry.
-pub const KIND: Kind = Kind::of::<BasicAuth>(include_str!("../README.md"), &[("users.yaml", include_str!("../cases/users.yaml"))]);
+pub const KIND: Kind = Kind::of::<BasicAuth>(
+    include_str!("../README.md"),
+    &[("users.yaml", include_str!("../cases/users.yaml")), ("htpasswd.yaml", include_str!("../cases/htpasswd.yaml"))],
+);

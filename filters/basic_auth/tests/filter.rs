@@ -7,11 +7,11 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use filter_basic_auth::{BasicAuth, KIND};
 use tollgate_filter_api::{Carrier, Principal};
-use tollgate_filter_testkit::{Harness, Run, conformance};
+use tollgate_filter_testkit::{Conformance, Harness, Run};
 
 #[test]
 fn it_conforms() {
-    conformance::<BasicAuth>(&KIND);
+    Conformance::<BasicAuth>::new(&KIND).document("users.htpasswd", format!("alice:{BCRYPT}\n")).run();
 }
 
 /// Of the reference implementation's tests: `password`.
@@ -122,4 +122,52 @@ fn settings_that_enforce_nothing_are_refused_and_no_password_is_repeated() {
     let plain = problem(&with("hunter2"));
     assert_eq!(plain.pointer, "/users/alice/hash");
     assert!(plain.to_string().contains("expected a hash") && !plain.to_string().contains("hunter2"), "{plain}");
+}
+
+/// OpenBSD's hashes of `U*U` and of nothing.
+const BCRYPT: &str = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+const OF_NOTHING: &str = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.7uG0VCzI2bS7j6ymqJi9CdcdxiRTWNy";
+
+#[test]
+fn a_new_version_of_the_file_decides_at_once_whatever_was_remembered() {
+    let setup = Harness::<BasicAuth>::setup().document("users", format!("alice:{BCRYPT}\n"));
+    let h = setup.yaml("{htpasswd: {file: users}}");
+    let paid = || h.metric("basic_auth_hashes_total", None) as u64;
+    ask(&h, "alice", "U*U").next();
+    ask(&h, "alice", "U*U").next();
+    ask(&h, "bob", "U*U").assert_denied(401, "basic_auth.wrong");
+    assert_eq!(paid(), 2, "a name that nobody has is compared too");
+    h.document("users").set(format!("alice:{OF_NOTHING}\nbob:{BCRYPT}\n"));
+    ask(&h, "alice", "U*U").assert_denied(401, "basic_auth.wrong");
+    ask(&h, "bob", "U*U").next();
+    h.document("users").set(format!("bob:{BCRYPT}\n"));
+    ask(&h, "alice", "").assert_denied(401, "basic_auth.wrong");
+}
+
+#[test]
+fn a_version_of_the_file_that_cannot_be_read_changes_nothing() {
+    let setup = Harness::<BasicAuth>::setup().document("users", format!("alice:{BCRYPT}\n"));
+    let h = setup.yaml("{htpasswd: {file: users}}");
+    for broken in ["", "alice:$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/\n", "alice\n"] {
+        h.document("users").set(broken);
+        ask(&h, "alice", "U*U").next();
+        ask(&h, "alice", "").assert_denied(401, "basic_auth.wrong");
+    }
+}
+
+#[test]
+fn a_file_that_names_nobody_who_can_be_compared_with_does_not_start() {
+    for (text, part) in [
+        ("", "no user"),
+        ("# nobody\n", "no user"),
+        ("alice:$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/\n", "line 1"),
+        ("\nalice:hunter2\n", "line 2"),
+    ] {
+        let problem = Harness::<BasicAuth>::setup().document("users", text).problem("{htpasswd: {file: users}}");
+        assert_eq!(problem.pointer, "/htpasswd/file", "{text}");
+        assert!(problem.message.contains(part) && problem.hint.contains("htpasswd -B"), "{problem}");
+        assert!(!problem.to_string().contains("hunter2"), "{problem}");
+    }
+    assert_eq!(Harness::<BasicAuth>::problem("{htpasswd: {file: none}}").pointer, "/htpasswd/file");
+    assert_eq!(Harness::<BasicAuth>::problem("{}").pointer, "/users");
 }
