@@ -10,6 +10,8 @@ pub const FILTERS: &[Kind] = &[
     filter_deprecation::KIND,
     // A preflight carries no credentials: it is answered before anyone asks for some.
     filter_cors::KIND,
+    // Without TLS nobody is asked for a credential; a script that may follow is told so.
+    filter_redirect::KIND,
     // Puts the token of a browser's session where the next ones look for it.
     filter_cookie::KIND,
     // Says who is calling.

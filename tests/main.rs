@@ -40,6 +40,7 @@ mod openid_introspection;
 mod openid_rotation;
 mod paths;
 mod pipelining;
+mod redirect;
 mod reload;
 mod request_id;
 mod request_targets;

@@ -349,7 +349,7 @@ fn config(folder: &Folder, settings: &Settings, ports: Ports) -> String {
 
 /// A refusal says why; what answers in place of an upstream refuses nothing.
 fn has_its_cause(line: &Value) {
-    const REPLIES: [&str; 4] = ["route.options", "cors.preflight", "respond.fixed", "issue_key.issued"];
+    const REPLIES: [&str; 5] = ["route.options", "cors.preflight", "redirect.sent", "respond.fixed", "issue_key.issued"];
     let refused = line["reason"].as_str().is_some_and(|reason| !REPLIES.contains(&reason));
     assert_eq!((line["cause"].is_string(), line["cause"].is_string() && line["detail"].is_string()), (refused, refused), "{line}");
 }

@@ -5,13 +5,14 @@ use http::HeaderName;
 use serde_json::Value;
 use tollgate_filter_api::{Call, Certificate, KeyType, Peer, Principal, RequestHead};
 
-use super::{request, text::Text};
+use super::{asked::Asked, request, text::Text};
 
 /// Something that is known of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fact {
     ClientAddress,
     RequestId,
+    Asked(Asked),
     OperationId,
     OperationMethod,
     OperationTemplate,
@@ -55,9 +56,17 @@ pub struct Caller<'a> {
 }
 
 /// Names as they are written, in the order of the manual; those of [`Fact::NAMED`] come on top.
-const NAMES: [(&str, Fact); 17] = [
+const NAMES: [(&str, Fact); 25] = [
     ("client.address", Fact::ClientAddress),
     ("request.id", Fact::RequestId),
+    ("request.scheme", Fact::Asked(Asked::Scheme)),
+    ("request.host", Fact::Asked(Asked::Host)),
+    ("request.port", Fact::Asked(Asked::Port)),
+    ("request.path", Fact::Asked(Asked::Path)),
+    ("request.rest", Fact::Asked(Asked::Rest)),
+    ("request.query", Fact::Asked(Asked::Query)),
+    ("request.search", Fact::Asked(Asked::Search)),
+    ("request.target", Fact::Asked(Asked::Target)),
     ("operation.id", Fact::OperationId),
     ("operation.method", Fact::OperationMethod),
     ("operation.template", Fact::OperationTemplate),
@@ -93,6 +102,14 @@ impl Fact {
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, fact)| fact.clone())
     }
 
+    /// The names of what was asked for, behind `request.`.
+    pub(super) fn asked() -> impl Iterator<Item = (&'static str, Asked)> {
+        NAMES.iter().filter_map(|(name, fact)| match fact {
+            Self::Asked(asked) => name.strip_prefix("request.").map(|name| (name, *asked)),
+            _ => None,
+        })
+    }
+
     /// Every name, for a hint.
     pub(super) fn names() -> String {
         let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
@@ -104,10 +121,17 @@ impl Fact {
         use Fact::*;
         match self {
             ClientAddress | RequestId | OperationId | OperationMethod | OperationTemplate | ApiTitle | ApiVersion | ApiBasePath => false,
-            Subject | Issuer | Client | Scopes | KeyType | Claim(_) => true,
-            CertificateSubject | CertificateIssuer | CertificateDigest | CertificateWhole => true,
+            Asked(asked) => asked.is_of_head(),
             Path(_) | Query(_) | Header(_) | Cookie(_) => true,
+            _ => self.is_of_caller(),
         }
+    }
+
+    /// Whether it is about who is calling.
+    pub(super) fn is_of_caller(&self) -> bool {
+        use Fact::*;
+        let of_principal = matches!(self, Subject | Issuer | Client | Scopes | KeyType | Claim(_));
+        of_principal || matches!(self, CertificateSubject | CertificateIssuer | CertificateDigest | CertificateWhole)
     }
 
     /// Writes it; `false` when it is not known.
@@ -120,6 +144,7 @@ impl Fact {
             Self::Query(name) => return found(head.and_then(|head| request::query(head, name))),
             Self::Header(name) => return found(head.and_then(|head| request::header(head, name))),
             Self::Cookie(name) => return found(head.and_then(|head| request::cookie(head, name))),
+            Self::Asked(asked) => return asked.write(call, *head, text),
             _ => {}
         }
         match self {

@@ -6,7 +6,10 @@ use http::header;
 use serde_json::{Map, Value, json};
 use tollgate_filter_api::{KeyType, Principal};
 
-use super::{fact::Seen, request};
+use super::{
+    fact::{Fact, Seen},
+    request,
+};
 
 /// All facts as one document: `principal.subject`, `claim.NAME`, `path.NAME`, `query.NAME`, `header.NAME`, `cookie.NAME` and the others. What is
 /// not known is not in it. Of a header or a parameter that stands several times it has none, as facts have none.
@@ -17,7 +20,7 @@ pub fn known(seen: &Seen<'_>) -> Map<String, Value> {
     put("client", json!({ "address": seen.call.client.to_string() }));
     put("operation", json!({ "id": operation.id, "method": operation.method, "template": operation.template }));
     put("api", json!({ "title": operation.api, "version": operation.version, "base_path": operation.base_path }));
-    put("request", json!({ "id": seen.call.request_id.to_string() }));
+    put("request", request_facts(seen));
     if let Some(caller) = seen.caller.filter(|caller| !caller.principal.is_anonymous()) {
         put("principal", principal(caller.principal));
         put("claim", Value::Object(caller.principal.claims.clone()));
@@ -33,6 +36,14 @@ pub fn known(seen: &Seen<'_>) -> Map<String, Value> {
     let names = cookies.filter_map(|pair| pair.trim().split_once('=')).map(|(name, _)| name.to_owned());
     put("cookie", texts(names.map(|name| (name.clone(), request::cookie(head, &name)))));
     known
+}
+
+fn request_facts(seen: &Seen<'_>) -> Value {
+    let mut facts = Map::from_iter([("id".to_owned(), seen.call.request_id.to_string().into())]);
+    if let Some(head) = seen.head {
+        facts.extend(Fact::asked().filter_map(|(name, asked)| Some((name.to_owned(), asked.text(seen.call, head)?.into()))));
+    }
+    Value::Object(facts)
 }
 
 fn principal(principal: &Principal) -> Value {
@@ -68,6 +79,13 @@ mod tests {
         assert_eq!(known["cookie"], json!({ "t": "3" }));
         assert_eq!(known["header"], json!({ "cookie": "sid=1; sid=2; t=3" }));
         assert_eq!(known["client"]["address"], "192.0.2.7");
+        let of_request = &known["request"];
+        assert_eq!(
+            (&of_request["scheme"], &of_request["host"], &of_request["port"]),
+            (&json!("https"), &json!("a.example"), &json!("443"))
+        );
+        assert_eq!((&of_request["path"], &of_request["rest"]), (&json!("/v1/pets/7%20a"), &json!("/pets/7%20a")));
+        assert_eq!(of_request["search"], "?q=x+y&q=z&%61=1");
         assert!(known.get("principal").is_none(), "nobody is known");
     }
 }

@@ -88,6 +88,14 @@ impl Template {
             Parts::Made(parts) => parts.iter().any(|part| matches!(part, Part::Fact(fact) if fact.is_of_request())),
         }
     }
+
+    /// Whether it says something of who is calling.
+    pub fn needs_caller(&self) -> bool {
+        match &self.parts {
+            Parts::Fixed(_) => false,
+            Parts::Made(parts) => parts.iter().any(|part| matches!(part, Part::Fact(fact) if fact.is_of_caller())),
+        }
+    }
 }
 
 fn check_literal(text: &str, place: Place) -> Result<(), Wrong> {
@@ -103,6 +111,7 @@ fn illegal(place: Place) -> Wrong {
         Place::Segment => "the path holds a character that no path holds",
         Place::Query => "the value holds a character that no query holds",
         Place::Cookie => "the value holds a character that no cookie holds",
+        Place::Url => "the value holds a character that no URL holds",
         Place::Json => "the value is no text",
     };
     (what.into(), "write it percent-encoded, as facts are".into())

@@ -19,6 +19,8 @@ pub enum Place {
     Query,
     /// A value of a cookie (RFC 6265 §4.1.1).
     Cookie,
+    /// A URL, of which a fact is one part of a segment or of a value, unless it is the target itself (RFC 3986).
+    Url,
     /// A string of a JSON document.
     Json,
 }
@@ -29,7 +31,7 @@ impl Place {
         match self {
             Self::Field => byte.is_ascii_graphic() && byte != b'%',
             Self::Segment => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte),
-            Self::Query => byte.is_ascii_alphanumeric() || b"-._~".contains(&byte),
+            Self::Query | Self::Url => byte.is_ascii_alphanumeric() || b"-._~".contains(&byte),
             Self::Cookie => byte.is_ascii_graphic() && !b"%\",;\\".contains(&byte),
             Self::Json => true,
         }
@@ -49,9 +51,14 @@ impl Place {
             Self::Segment => byte.is_ascii_graphic() && !b"?#\\\"<>^`{|}".contains(&byte),
             Self::Query => byte.is_ascii_graphic() && !b"#&\"<>".contains(&byte),
             Self::Cookie => byte.is_ascii_graphic() && !b"\",;\\".contains(&byte),
+            Self::Url => is_of_url(byte),
             Self::Json => true,
         }
     }
+}
+
+fn is_of_url(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte)
 }
 
 /// A value, and whether it grew too long.
@@ -93,6 +100,15 @@ impl Text {
         !value.is_empty()
     }
 
+    /// A part of what was asked for; `false` when it is empty. In a URL it is one already, escapes and all.
+    pub(super) fn asked(&mut self, value: &str) -> bool {
+        if self.place != Place::Url {
+            return self.value(value);
+        }
+        value.bytes().for_each(|byte| if is_of_url(byte) && byte != b'#' { self.byte(byte) } else { self.escape(byte) });
+        !value.is_empty()
+    }
+
     /// A list, with commas between; a comma within an item is escaped. `false` when there is no item.
     pub(super) fn list<'v>(&mut self, items: impl Iterator<Item = &'v str>) -> bool {
         let mut any = false;
@@ -114,15 +130,19 @@ impl Text {
             if plain || inner_space {
                 self.byte(byte);
             } else {
-                const HEX: &[u8; 16] = b"0123456789ABCDEF";
-                self.byte(b'%');
-                self.byte(HEX[usize::from(byte >> 4)]);
-                self.byte(HEX[usize::from(byte & 15)]);
+                self.escape(byte);
             }
             if self.overlong {
                 return;
             }
         }
+    }
+
+    fn escape(&mut self, byte: u8) {
+        const HEX: &[u8; 16] = b"0123456789ABCDEF";
+        self.byte(b'%');
+        self.byte(HEX[usize::from(byte >> 4)]);
+        self.byte(HEX[usize::from(byte & 15)]);
     }
 
     fn byte(&mut self, byte: u8) {
