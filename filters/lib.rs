@@ -8,6 +8,8 @@ use tollgate_filter_api::Kind;
 pub const FILTERS: &[Kind] = &[
     // Whatever becomes of the request, the client is told of the operation's end.
     filter_deprecation::KIND,
+    // Those from elsewhere are told nothing more.
+    filter_address::KIND,
     // A preflight carries no credentials: it is answered before anyone asks for some.
     filter_cors::KIND,
     // Without TLS nobody is asked for a credential; a script that may follow is told so.

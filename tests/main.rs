@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod address;
 mod admin;
 mod answers;
 mod artifact;
