@@ -42,6 +42,8 @@ pub const FILTERS: &[Kind] = &[
     filter_headers::KIND,
     // What was checked above is what clients were promised; from here on it is what the upstream speaks.
     filter_transform::KIND,
+    // The parameters of the path have been read where they stand in the definition.
+    filter_rewrite::KIND,
     // Tells the upstream what the others found out.
     filter_backend_jwt::KIND,
     // Answers in the upstream's place, when nobody before it had anything against it.

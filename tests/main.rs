@@ -47,6 +47,7 @@ mod request_id;
 mod request_targets;
 mod respond;
 mod revocation;
+mod rewrite;
 mod siblings;
 mod slow_upstreams;
 mod spellings;
