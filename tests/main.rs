@@ -19,6 +19,7 @@ mod discovery_dns;
 mod discovery_faults;
 mod discovery_settings;
 mod endpoints;
+mod error_pages;
 mod errors;
 mod etcd;
 mod fapi;

@@ -5,8 +5,8 @@ use std::{any::Any, sync::Arc};
 use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
 use tollgate_filter_api::{
-    Answer, Body, BodyUse, Call, Cause, DynChunk, DynCx, DynDone, DynRequestChunk, DynResponse, DynUpstream, Facts, Fault, Meaning,
-    Outcome, Peer, Principal, RequestHead, ResponseHead, Views,
+    Answer, Body, BodyUse, Call, Cause, DynChunk, DynCx, DynDone, DynPage, DynRequestChunk, DynResponse, DynUpstream, Facts, Fault,
+    Meaning, Outcome, Page, Peer, Principal, Reason, RequestHead, ResponseHead, Views,
 };
 
 use super::{
@@ -243,6 +243,14 @@ impl Run {
             chain.filters[*index].on_request_chunk(DynRequestChunk { body, end, state: self.states[*index].as_mut() })?;
         }
         Ok(())
+    }
+
+    /// The body that a filter has for a refusal, in order.
+    pub fn page(&mut self, chain: &Chain, req: &RequestHead, status: u16, reason: &'static Reason, call: &Call) -> Option<Page> {
+        self.ran.iter().find_map(|index| {
+            let state = self.states[*index].as_mut();
+            chain.filters[*index].page(DynPage { req, status, reason, call, state })
+        })
     }
 
     /// Before a header goes to the client, in reverse order. `is_upstreams`: it is the upstream's, and not one that the gateway made.

@@ -25,9 +25,10 @@ pub use contract::filter::{
     UpstreamCx, essence, is_endless,
 };
 pub use contract::kind::{
-    BuildFilter, CheckSettings, DynAnswer, DynChunk, DynCx, DynDone, DynFilter, DynRequestChunk, DynResponse, DynUpstream, FilterFuture,
-    Kind, MetricDoc, NamedApis,
+    BuildFilter, CheckSettings, DynAnswer, DynChunk, DynCx, DynDone, DynFilter, DynPage, DynRequestChunk, DynResponse, DynUpstream,
+    FilterFuture, Kind, MetricDoc, NamedApis,
 };
+pub use contract::page::{Page, PageCx};
 pub use contract::reason::{Answer, Meaning, ProblemType, Reason, Reply};
 pub use contract::subscription::Subscriptions;
 pub use request::carrier::Carrier;

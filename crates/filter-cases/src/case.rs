@@ -305,6 +305,9 @@ pub struct CaseResponse {
     /// Every header that the filter changed, `null` for one that is gone. No other may change.
     #[serde(default)]
     pub expect: BTreeMap<String, HeaderText>,
+    /// The gateway made it, to refuse the request, and asks the filter for its body.
+    #[serde(default)]
+    pub own: bool,
     /// The upstream's body, for a filter that reads such an answer whole.
     pub body: Option<String>,
     /// What the filter makes of status and body. What is not listed stays as it is.

@@ -122,6 +122,14 @@ fn back(run: &mut Run, response: &CaseResponse) -> Verdict {
         }
     }
     let before = head.fields().clone();
+    if response.own {
+        let page = run.page(response.status);
+        let body = page.as_ref().map(|page| String::from_utf8_lossy(&page.body));
+        if body.as_deref() != response.becomes.body.as_deref() {
+            return Err(format!("its body for the refusal is {body:?}, expected {:?}", response.becomes.body));
+        }
+        page.into_iter().for_each(|page| head.set(http::header::CONTENT_TYPE, page.content_type));
+    }
     if let Some(body) = &response.body
         && !judged(run, response, &mut head, body)?
     {

@@ -4,8 +4,8 @@ use std::{any::Any, sync::Arc};
 
 use http::HeaderMap;
 use tollgate_filter_api::{
-    Answer, AnswerHead, Body, Bytes, Call, DynAnswer, DynChunk, DynDone, DynFilter, DynResponse, DynUpstream, Fact, Facts, Fault,
-    HeaderName, HeaderValue, Kind, Meaning, Moment, Note, Outcome, RequestHead, ResponseHead, StatusCode, Views,
+    Answer, AnswerHead, Body, Bytes, Call, DynAnswer, DynChunk, DynDone, DynFilter, DynPage, DynResponse, DynUpstream, Fact, Facts, Fault,
+    HeaderName, HeaderValue, Kind, Meaning, Moment, Note, Outcome, Page, Reason, RequestHead, ResponseHead, StatusCode, Views,
 };
 
 use crate::{
@@ -212,6 +212,13 @@ impl Run {
         }
         self.try_response(&mut resp).unwrap_or_else(|fault| panic!("the filter does not send this response: {fault}"));
         resp
+    }
+
+    /// The body that the filter has for a refusal of the gateway's own with this status.
+    pub fn page(&mut self, status: u16) -> Option<Page> {
+        static REFUSED: Reason = Reason::refused("test.refused", 403, 0, "The request is refused", "By a test.");
+        let (req, call, state) = (&self.head, &self.call, &mut *self.state);
+        self.filter.page(DynPage { req, status, reason: &REFUSED, call, state })
     }
 
     /// Runs the response phase over a head.

@@ -52,6 +52,7 @@ fn one_round(mut setup: Setup, file: &CaseFile, dice: &mut Dice) -> u64 {
         let _ = run.try_upstream();
         let mut response = answer(case, dice);
         whole(&mut run, case, &mut response, dice);
+        run.page(response.status());
         let _ = run.try_response(&mut response);
         run.chunk_if_it_may(dice.bytes(100));
         run.done(response.status());

@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, Method, header};
 use pingora::{http::ResponseHeader, protocols::http::HttpTask, proxy::Session};
-use tollgate_filter_api::{Answer, Former, ResponseHead};
+use tollgate_filter_api::{Answer, Former, Meaning, Page, RequestHead, ResponseHead};
 
 use super::{
     grpc,
@@ -28,12 +28,18 @@ pub async fn write(session: &mut Session, exchange: &mut Exchange, answer: Answe
         None => with_mention(session, exchange, |style, mention| render(&answer, style, mention)),
     };
     let head = session.req_header().method == Method::HEAD;
-    let mut header = header(&answer, &rendered, grpc.is_none())?;
+    let page = if grpc.is_none() { page(session, exchange, &answer, rendered.status) } else { None };
+    let Rendered { status, content_type, body } = rendered;
+    let (content_type, body) = match page {
+        Some(page) => (Some(page.content_type), page.body),
+        None => ((!content_type.is_empty()).then(|| HeaderValue::from_static(content_type)), body.into()),
+    };
+    let mut header = header(&answer, status, content_type, grpc.is_none().then_some(body.len()))?;
     let ending = &mut exchange.ending;
     ending.ended = Some(Ended::from(&answer));
     ending.refused_client = answer.get_client().map(str::to_owned);
     ending.claimed_client = answer.get_claimed_client().map(str::to_owned);
-    ending.status = rendered.status;
+    ending.status = status;
     ending.grpc_status = grpc.as_ref().map(|status| status.code);
     respond_filters(exchange, &mut header);
     if let Some(status) = &grpc {
@@ -49,10 +55,10 @@ pub async fn write(session: &mut Session, exchange: &mut Exchange, answer: Answe
         // The only way by which the engine ends an HTTP/2 stream with a head, as a client of gRPC wants it.
         return session.write_response_tasks(vec![HttpTask::Header(Box::new(header), true)]).await.map(drop);
     }
-    let empty = head || rendered.body.is_empty();
+    let empty = head || body.is_empty();
     session.write_response_header(Box::new(header), empty).await?;
     if !empty {
-        session.write_response_body(Some(rendered.body.into()), true).await?;
+        session.write_response_body(Some(body), true).await?;
     }
     Ok(())
 }
@@ -82,18 +88,29 @@ pub fn with_mention<T>(session: &Session, exchange: &Exchange, render: impl FnOn
     render(style, mention)
 }
 
-fn header(answer: &Answer, rendered: &Rendered, has_body: bool) -> pingora::Result<ResponseHeader> {
-    let mut header = ResponseHeader::build(rendered.status, Some(answer.headers().len() + 6))?;
+/// The body that a filter has for a refusal. One that ends a request without refusing it says itself what its body is.
+fn page(session: &Session, exchange: &mut Exchange, answer: &Answer, status: u16) -> Option<Page> {
+    let reason = answer.reason();
+    if reason.meaning == Meaning::Reply || answer.get_body().is_some() {
+        return None;
+    }
+    let Admitted { chain, call, run, .. } = &mut exchange.arrival.as_mut()?.course.as_mut()?.admitted;
+    run.page(chain, RequestHead::wrap(session.req_header()), status, reason, call)
+}
+
+/// The head; `length` of its body, when it has one.
+fn header(answer: &Answer, status: u16, content_type: Option<HeaderValue>, length: Option<usize>) -> pingora::Result<ResponseHeader> {
+    let mut header = ResponseHeader::build(status, Some(answer.headers().len() + 6))?;
     for (name, value) in answer.headers() {
         header.append_header(name.clone(), value.clone())?;
     }
-    if !rendered.content_type.is_empty() {
-        header.insert_header(header::CONTENT_TYPE, rendered.content_type)?;
+    if let Some(content_type) = content_type {
+        header.insert_header(header::CONTENT_TYPE, content_type)?;
     }
-    if has_body && rendered.status != 204 {
-        header.insert_header(header::CONTENT_LENGTH, rendered.body.len())?;
+    if let Some(length) = length.filter(|_| status != 204) {
+        header.insert_header(header::CONTENT_LENGTH, length)?;
     }
-    if rendered.status >= 400 {
+    if status >= 400 {
         header.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))?;
     }
     Ok(header)

@@ -7,7 +7,10 @@ use http::{HeaderName, StatusCode};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::{Answer, AnswerHead, Body, Call, Carrier, Env, FactSet, Fault, MetricDoc, Problem, Reason, RequestHead, ResponseHead, Views};
+use crate::{
+    Answer, AnswerHead, Body, Call, Carrier, Env, FactSet, Fault, MetricDoc, Page, PageCx, Problem, Reason, RequestHead, ResponseHead,
+    Views,
+};
 
 /// What a filter reads of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,6 +248,13 @@ pub trait Filter: Send + Sync + Sized + 'static {
     /// When the rest must not go out.
     fn on_request_chunk(&self, _cx: RequestChunkCx<'_, Self>) -> Result<(), Fault> {
         Ok(())
+    }
+
+    /// A body for a refusal of the gateway's own, in place of its document of the error; `None`: that one stays. Asked before
+    /// [`Filter::on_response`], of the filters that let the request pass, in the order of the chain; the first page that one has is
+    /// sent. Not asked for replies of filters, which bring their own, nor for calls of gRPC, which have none.
+    fn page(&self, _cx: PageCx<'_, Self>) -> Option<Page> {
+        None
     }
 
     /// Changes the header that goes to the client, the upstream's or one the gateway made.

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::{
     Answer, AnswerCx, AnswerHead, AnswerUse, Body, BodyUse, Call, Carrier, ChunkCx, Cx, DoneCx, Env, FactSet, Facts, Fault, Filter, Flow,
-    Outcome, Posture, Problem, Reason, RequestChunkCx, RequestHead, ResponseCx, ResponseHead, Rewrites, UpstreamCx, Views, decode,
-    settings::problem::SETTINGS,
+    Outcome, Page, PageCx, Posture, Problem, Reason, RequestChunkCx, RequestHead, ResponseCx, ResponseHead, Rewrites, UpstreamCx, Views,
+    decode, settings::problem::SETTINGS,
 };
 
 /// A series a filter writes.
@@ -202,6 +202,16 @@ pub struct DynRequestChunk<'a> {
     pub state: &'a mut (dyn Any + Send + Sync),
 }
 
+/// [`PageCx`] without types.
+#[allow(missing_docs)]
+pub struct DynPage<'a> {
+    pub req: &'a RequestHead,
+    pub status: u16,
+    pub reason: &'static Reason,
+    pub call: &'a Call,
+    pub state: &'a mut (dyn Any + Send + Sync),
+}
+
 /// [`ResponseCx`] without types.
 #[allow(missing_docs)]
 pub struct DynResponse<'a> {
@@ -267,6 +277,8 @@ pub trait DynFilter: Send + Sync {
     /// # Errors
     /// The filter's.
     fn on_request_chunk(&self, cx: DynRequestChunk<'_>) -> Result<(), Fault>;
+    /// [`Filter::page`].
+    fn page(&self, cx: DynPage<'_>) -> Option<Page>;
     /// [`Filter::on_response`].
     ///
     /// # Errors
@@ -347,6 +359,11 @@ impl<F: Filter> DynFilter for Typed<F> {
 
     fn on_request_chunk(&self, cx: DynRequestChunk<'_>) -> Result<(), Fault> {
         self.0.on_request_chunk(RequestChunkCx { body: cx.body, end: cx.end, state: state::<F>(cx.state)? })
+    }
+
+    fn page(&self, cx: DynPage<'_>) -> Option<Page> {
+        let DynPage { req, status, reason, call, .. } = cx;
+        self.0.page(PageCx { req, status, reason, call, state: state::<F>(cx.state).ok()? })
     }
 
     fn on_response(&self, cx: DynResponse<'_>) -> Result<(), Fault> {

@@ -7,5 +7,6 @@ pub mod facts;
 pub mod fault;
 pub mod filter;
 pub mod kind;
+pub mod page;
 pub mod reason;
 pub mod subscription;
