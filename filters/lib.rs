@@ -6,6 +6,8 @@ use tollgate_filter_api::Kind;
 
 /// Every filter, in the order in which they stand in a chain that the operator did not order.
 pub const FILTERS: &[Kind] = &[
+    // Whatever the others make of an answer is what is compressed.
+    filter_compress::KIND,
     // Whoever refuses the request, the client gets a page.
     filter_error_pages::KIND,
     // Whatever becomes of the request, the client is told of the operation's end.

@@ -31,7 +31,8 @@ pub mod gateway {
         MISDIRECTED = refused("request.misdirected", 421, 0, "The request is for another host than the connection", "The TLS server name and the Host field differ on a listener that asks for client certificates.");
         CERTIFICATE = refused("request.certificate", 401, 900_901, "The client certificate is no longer accepted", "The listener lets nobody in without a certificate, and since the handshake this one was revoked, has expired, or its authority is trusted no longer. The connection is closed.");
         GRPC_TIMEOUT = refused("grpc.timeout", 400, 0, "The call's timeout cannot be read", "`grpc-timeout` of a gRPC call must be one to eight digits and one of `H`, `M`, `S`, `m`, `u` and `n`, once. The call gets INTERNAL (13), as from servers of gRPC.");
-        NOT_FOUND = refused("route.not_found", 404, 0, "No API is served under this path", "No base path matches. Never forwarded.");
+        NOT_FOUND = refused("route.not_found", 404, 0, "Nothing is served under this path", "No base path and no route matches. Never forwarded.");
+        NO_HOST = refused("route.host", 421, 0, "Nothing is served under this host", "No API and no route has the host of the request, and none is for every host. Never forwarded.");
         NO_RESOURCE = refused("route.no_resource", 404, 0, "The API has no such resource", "The base path matches, no path template does. Never forwarded.");
         METHOD = refused("route.method", 405, 0, "The method is not allowed here", "The path is known, the method is not declared; `Allow` lists those that are.");
         NO_ENDPOINT = refused("endpoint.none", 403, 900_901, "There is no endpoint for this kind of key", "A sandbox key on an operation without sandbox endpoints, or a production key without production endpoints.");

@@ -16,7 +16,7 @@ use super::{
 /// Show what every operation demands, who may reach it, and where it goes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A project folder or an artifact.
+    /// A project folder, an artifact, or a gateway.yaml with routes.
     #[arg(value_name = "DIR|ARTIFACT")]
     input: PathBuf,
     #[command(flatten)]
@@ -96,7 +96,7 @@ impl Row {
 fn rows(plan: &Plan) -> Vec<Row> {
     let each = |api: &Api, operation: &Operation| Row {
         method: operation.method.clone(),
-        path: api.path(operation),
+        path: format!("{}{}", hosts(api), api.path(operation)),
         operation: operation.id.clone(),
         api: format!("{}:{}", api.title, api.version),
         who: who(&operation.security),
@@ -107,6 +107,15 @@ fn rows(plan: &Plan) -> Vec<Row> {
         source: plan.written(&operation.source),
     };
     plan.apis.iter().flat_map(|api| api.operations.iter().map(move |operation| each(api, operation))).collect()
+}
+
+/// Hosts before a path: `shop.example`, `{a.example,b.example}`.
+fn hosts(api: &Api) -> String {
+    match api.hosts.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        many => format!("{{{}}}", many.join(",")),
+    }
 }
 
 fn filters(operation: &Operation) -> Vec<String> {

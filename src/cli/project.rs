@@ -6,7 +6,7 @@ use tollgate_compiler::{Options, Outcome, Project, compile};
 use tollgate_filter_api::{Problem, Problems};
 use tollgate_filters::FILTERS;
 use tollgate_pem::File;
-use tollgate_plan::{Artifact, ArtifactError, VerifyingKey};
+use tollgate_plan::{Artifact, ArtifactError, Plan, VerifyingKey};
 
 use super::{
     code,
@@ -85,6 +85,25 @@ impl PlanSource for ProjectDir {
     }
 }
 
+/// Nothing but the routes of a configuration, which must have some. `None`: they are known to be there.
+pub(super) struct RoutesAlone(pub(super) Option<PathBuf>);
+
+impl PlanSource for RoutesAlone {
+    fn load(&self) -> Result<Loaded, Problems> {
+        if let Some(path) = &self.0
+            && Config::load(path, FILTERS)?.gateway.routes.is_empty()
+        {
+            let problem = Problem::error("config.routes", "there are no routes and no artifact, so that nothing would be served");
+            return Err(problem
+                .at(path.display().to_string(), 0, "")
+                .hint("write `routes:`, or name an artifact: `tollgate run shop.toll --config FILE`")
+                .into());
+        }
+        let digest = hex::encode(openssl::sha::sha256(b""));
+        Ok(Loaded { plan: Plan::default(), digest, signers: Vec::new(), code: Vec::new() })
+    }
+}
+
 /// An artifact file, and the configuration that says whose artifacts are accepted.
 pub(super) struct ArtifactFile {
     pub(super) path: PathBuf,
@@ -115,8 +134,19 @@ fn read_key(path: &Path) -> Result<VerifyingKey, Problem> {
     VerifyingKey::from_pem(file.content()).map_err(|error| wrong(error.to_string()))
 }
 
-/// A project folder or an artifact; without judging signatures.
+/// What the routes of a `gateway.yaml` come to.
+fn routes(path: &Path) -> Result<Artifact, Problems> {
+    let config = Config::load(path, FILTERS)?;
+    let mut plan = Plan::default();
+    config.add_routes(&mut plan, FILTERS)?;
+    Artifact::new(plan, Vec::new()).map_err(|error| refused(path, &error).into())
+}
+
+/// A project folder, an artifact, or a `gateway.yaml` with routes; without judging signatures.
 pub(super) fn open(path: &Path, options: &BuildOptions) -> Result<Artifact, Failure> {
+    if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+        return Ok(routes(path)?);
+    }
     if !path.is_dir() {
         return Artifact::read(path).map_err(|error| refused(path, &error).into());
     }

@@ -22,6 +22,10 @@ pub(super) fn check(gateway: &Gateway, document: &Document, problems: &mut Probl
             let problem = Problem::error("config.listener", "`h2c` is HTTP/2 without TLS; this listener has `tls`");
             refuse(format!("/listeners/{index}"), problem.hint("with TLS, HTTP/2 is negotiated; leave `h2c` out"));
         }
+        if listener.proxy_protocol && gateway.trusted_proxies.is_empty() {
+            let problem = Problem::error("config.listener", "`proxy_protocol` without `trusted_proxies`: nobody could connect");
+            refuse(format!("/listeners/{index}/proxy_protocol"), problem.hint("list the addresses of the proxies under `trusted_proxies`"));
+        }
         if listener.connections == Some(0) {
             let problem = Problem::error("config.limits", "`connections` is 0, so that nobody could connect");
             refuse(format!("/listeners/{index}/connections"), problem.hint("leave it out, or leave the listener out"));

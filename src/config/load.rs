@@ -11,7 +11,7 @@ use tollgate_filter_api::{Kind, Problem, Problems};
 
 use super::{
     AccessLog, ArtifactTrust, ChainSpec, ClientAuth, EndpointOverride, Gateway, KeyPair, Listener, OutgoingTrust, Process, Tls,
-    TrustedProxies, Upstream, check::check,
+    TrustedProxies, Upstream, check::check, routes::unsaid,
 };
 
 /// A configuration that is complete in itself.
@@ -26,12 +26,19 @@ pub struct Config {
     /// Folder of the file; relative paths in filter settings start here.
     pub base: PathBuf,
     document: Arc<Document>,
+    /// SHA-256 of the file, in hex.
+    sha256: String,
 }
 
 impl Config {
     /// Name of the file, as problems call it.
     pub fn file(&self) -> &str {
         self.document.name()
+    }
+
+    /// The file, and the SHA-256 of its bytes in hex.
+    pub(super) fn document(&self) -> (&Document, &str) {
+        (&self.document, &self.sha256)
     }
 
     /// The file's content, with references in place of secrets.
@@ -89,11 +96,13 @@ impl Config {
             TrustedProxies::default()
         });
         check(&gateway, &document, &mut problems);
+        unsaid(&gateway, chain.as_ref(), kinds, &document, &mut problems);
         if problems.has_errors() {
             return Err(problems.sorted());
         }
         let chain = chain.unwrap_or_else(|| ChainSpec::default_of(kinds, name));
-        Ok(Self { gateway, chain, proxies, base: base.to_owned(), document: Arc::new(document) })
+        let sha256 = hex::encode(openssl::sha::sha256(bytes));
+        Ok(Self { gateway, chain, proxies, base: base.to_owned(), document: Arc::new(document), sha256 })
     }
 }
 
@@ -112,6 +121,7 @@ fn resolve(gateway: &mut Gateway, base: &Path) {
         admin: _,
         // Paths in settings of filters start there too, when the filter's document is asked for.
         chain: _,
+        routes: _,
         limits: _,
         paths: _,
         trusted_proxies: _,
@@ -122,7 +132,7 @@ fn resolve(gateway: &mut Gateway, base: &Path) {
         waive: _,
         waive_to_open: _,
     } = gateway;
-    for Listener { tls, address: _, h2c: _, connections: _ } in listeners {
+    for Listener { tls, address: _, h2c: _, proxy_protocol: _, connections: _ } in listeners {
         tls.iter_mut().for_each(|tls| resolve_tls(tls, base));
     }
     resolve_upstream(upstream, base);
@@ -146,8 +156,9 @@ pub(super) fn files(pair: &mut Option<KeyPair>) -> impl Iterator<Item = &mut Pat
 }
 
 fn resolve_tls(tls: &mut Tls, base: &Path) {
-    let Tls { certificate, key, client_auth, profile: _, refresh: _, http2: _ } = tls;
+    let Tls { certificate, key, certificates, client_auth, profile: _, refresh: _, http2: _ } = tls;
     start_at(base, [certificate, key]);
+    start_at(base, certificates.iter_mut().flat_map(|KeyPair { certificate, key }| [certificate, key]));
     if let Some(ClientAuth { ca, crl, mode: _, crl_stale: _, depth: _, forwarded: _ }) = client_auth {
         start_at(base, crl.iter_mut().chain([ca]));
     }

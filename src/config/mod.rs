@@ -13,6 +13,7 @@ mod load;
 mod model;
 mod proxies;
 mod request_id;
+mod routes;
 mod security;
 mod stores;
 mod waivers;

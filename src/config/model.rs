@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_filter_api::{Interval, Secret};
+use tollgate_routes::Route;
 
 use super::{
     Balance, Canary, Capacity, Check, CircuitBreaker, Discovered, Eject, EndpointTarget, Forwarding, Limits, Mirror, RequestIds, Retry,
@@ -27,6 +28,9 @@ pub struct Gateway {
     /// The order of the filters, and each filter's defaults. Absent: the catalogue's order, without defaults.
     #[serde(default)]
     pub chain: Option<Vec<Value>>,
+    /// What is proxied without an OpenAPI definition, beside the APIs of the artifact.
+    #[serde(default)]
+    pub routes: Vec<Route>,
     /// How upstreams are reached, unless `endpoints` says otherwise for a group.
     #[serde(default)]
     pub upstream: Upstream,
@@ -106,6 +110,10 @@ pub struct Listener {
     /// Serve HTTP/2 with prior knowledge on this plain port, and nothing else.
     #[serde(default)]
     pub h2c: bool,
+    /// Each connection begins with a header of the PROXY protocol, version 1 or 2, and the client is who that says. Connections without one, and
+    /// those from addresses that are not in `trusted_proxies`, are closed.
+    #[serde(default)]
+    pub proxy_protocol: bool,
     /// Encrypt. HTTP/2 is negotiated by ALPN.
     #[serde(default)]
     pub tls: Option<Tls>,
@@ -122,6 +130,10 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Private key, PEM.
     pub key: PathBuf,
+    /// Further certificates. A client is shown the one that has the name it asks for among its alternative names, and the one above when none
+    /// has it.
+    #[serde(default)]
+    pub certificates: Vec<KeyPair>,
     /// Which versions and suites of TLS are spoken.
     #[serde(default)]
     pub profile: TlsProfile,
@@ -310,7 +322,8 @@ pub struct KeyPair {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EndpointOverride {
-    /// Endpoints in place of the production ones.
+    /// Endpoints in place of the production ones; for a group of routes, which has no others, also called `urls`.
+    #[serde(alias = "urls")]
     pub production: Option<Vec<EndpointTarget>>,
     /// Endpoints in place of the sandbox ones.
     pub sandbox: Option<Vec<EndpointTarget>>,

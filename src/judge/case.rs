@@ -11,7 +11,7 @@ use super::{Facts, Refusal, Served, admit::FieldsPresent, head, internal};
 use crate::{
     chain::{self, Chain, Run, Verdict, gateway as reasons},
     judge::{Judge, fields::forwarding},
-    routes::{Reading, Route, normal},
+    routes::{Asked, Reading, Route, normal},
 };
 
 /// Where a request was routed to.
@@ -90,6 +90,11 @@ impl<'a> Case<'a> {
         Self { opening: Opening { judge, facts, views, routing }, admitted: None }
     }
 
+    /// Where the request goes, as far as that is known.
+    pub fn place(&self) -> Place {
+        self.opening.routing.place
+    }
+
     /// What was found out, and how far it came in its chain if it has come there.
     pub fn into_parts(self) -> (Routing, Option<Admitted>) {
         (self.opening.routing, self.admitted)
@@ -143,13 +148,24 @@ impl Opening<'_> {
         self.routing.id = judge.ids.of(&head.headers, facts.number, trusted);
         let reading = head::normalize(head, facts, judge, &mut self.routing)?;
         let index = self.route(head, reading.as_ref())?;
+        head::length(head, &self.routing, judge.body_limit(Some(index)))?;
         self.enter(head, index)
     }
 
     /// The operation.
     fn route(&mut self, head: &RequestHeader, reading: Option<&Reading>) -> Result<u32, Refusal> {
         let routing = &mut self.routing;
-        match self.judge.router.find(head.uri.path(), reading, head.method.as_str(), self.facts.secure) {
+        let host = routing.host.clone();
+        let asked = Asked {
+            host: &host,
+            path: head.uri.path(),
+            reading,
+            query: head.uri.query(),
+            method: head.method.as_str(),
+            headers: &head.headers,
+            secure: self.facts.secure,
+        };
+        match self.judge.router.find(&asked) {
             Route::Operation { index, base_len } => {
                 routing.place = Place::Operation(index);
                 let whole_path = self.judge.operations[index as usize].whole_path;
@@ -171,6 +187,10 @@ impl Opening<'_> {
                 Err((&normal::AMBIGUOUS).into())
             }
             Route::NoApi => Err(reasons::NOT_FOUND.because(unmatched("path", "no API's base path matches")).into()),
+            Route::NoHost => {
+                let cause = unmatched("host", "no API and no route is for this host").seen(Shown::sent(&routing.host));
+                Err(reasons::NO_HOST.because(cause).into())
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use super::{Facts, Http1, Refusal, Routing, admit};
 use crate::{
     chain::gateway as reasons,
     judge::{Judge, framing::Framing},
-    routes::{Reading, normal},
+    routes::{Reading, host, normal},
 };
 
 /// Refuses what nobody should forward, and brings the target to its normal form. What its path says once decoded comes
@@ -41,24 +41,12 @@ pub(super) fn normalize(
         let whole = query.map_or_else(|| path.to_string(), |query| format!("{path}?{query}"));
         req.set_uri(whole.parse::<http::Uri>().map_err(|_| &normal::CHARACTER)?);
     }
-    if facts.strict_host && !is_named(host_name(&routing.host), facts.server_name) {
+    if facts.strict_host && !is_named(host::name(&routing.host), facts.server_name) {
         let cause = Cause::new(CauseKind::NotAllowed, "host", Rule::Gateway("/listeners")).seen(Shown::sent(&routing.host));
         let wanted = facts.server_name.map_or(Shown::from("an address"), Shown::sent);
         return Err(reasons::MISDIRECTED.because(cause.wanted(wanted)).into());
     }
-    if routing.present.length && declared_length(req) > gateway.limits.body_bytes.0 {
-        let cause = Cause::new(CauseKind::OverLimit, "body", Rule::Gateway("/limits/body_bytes"));
-        let cause = cause.seen(Shown::Bytes(declared_length(req))).wanted(Shown::Bytes(gateway.limits.body_bytes.0));
-        return Err(Refusal::over(&reasons::BODY_BYTES, |limits| &limits.body_bytes, cause));
-    }
     Ok(reading)
-}
-
-fn host_name(host: &str) -> &str {
-    match host.rfind(':') {
-        Some(colon) if !host.ends_with(']') => &host[..colon],
-        _ => host,
-    }
 }
 
 /// Whether a connection's server name covers a host. A client that named nobody may ask for an address only, for which
@@ -83,6 +71,16 @@ fn framed(http1: &Http1<'_>, req: &RequestHeader, coding: bool) -> Result<(), Re
     }
 }
 
+/// Refuses a body that says that it is longer than its operation allows.
+pub(super) fn length(req: &RequestHeader, routing: &Routing, most: u64) -> Result<(), Refusal> {
+    if !routing.present.length || declared_length(req) <= most {
+        return Ok(());
+    }
+    let cause = Cause::new(CauseKind::OverLimit, "body", Rule::Gateway("/limits/body_bytes"));
+    let cause = cause.seen(Shown::Bytes(declared_length(req))).wanted(Shown::Bytes(most));
+    Err(Refusal::over(&reasons::BODY_BYTES, |limits| &limits.body_bytes, cause))
+}
+
 fn declared_length(req: &RequestHeader) -> u64 {
     let value = req.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     value.map_or(0, |text| text.parse().unwrap_or(u64::MAX))
@@ -90,7 +88,8 @@ fn declared_length(req: &RequestHeader) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{host_name, is_named};
+    use super::is_named;
+    use crate::routes::host;
 
     #[test]
     fn the_server_name_must_be_the_host_and_only_an_address_goes_without() {
@@ -107,7 +106,7 @@ mod tests {
             ("", None, false),
         ];
         for (host, server_name, named) in cases {
-            assert_eq!(is_named(host_name(host), server_name), named, "{host} {server_name:?}");
+            assert_eq!(is_named(host::name(host), server_name), named, "{host} {server_name:?}");
         }
     }
 }

@@ -23,13 +23,13 @@ pub use case::{Admitted, Case, Place, Routing, Step};
 pub use facts::{Facts, Http1};
 pub use operations::Served;
 pub use refusal::{Refusal, internal};
-use tollgate_filter_api::{Env, Kind, Problems};
+use tollgate_filter_api::{Env, Kind, Problem, Problems};
 use tollgate_plan::Plan;
 
 use crate::{
     chain::{self, Waived},
     config::Config,
-    routes::Router,
+    routes::{self, Router},
 };
 use admit::Rules;
 use fields::{families::Families, request_id::Ids, reserved::ReservedFields, via::Via};
@@ -50,6 +50,8 @@ pub struct Judge {
     pub ids: Ids,
     /// The environment.
     pub config: Arc<Config>,
+    /// Routes that no request seems to reach.
+    pub shadowed: Vec<Problem>,
     /// What is not enforced, by the project's word or the environment's.
     pub waived: Vec<Waived>,
 }
@@ -78,7 +80,14 @@ impl Judge {
         let waived = chain::waived(plan, waivers);
         let reserved = chains.iter().flat_map(|chain| chain.owned_headers()).chain(ids.own_field()).collect();
         let operations = operations::served(plan, chains);
-        Ok(Self { router, operations, reserved, families, via, ids, waived, config })
+        let shadowed = routes::shadowed(plan, &router);
+        Ok(Self { shadowed, router, operations, reserved, families, via, ids, waived, config })
+    }
+
+    /// Most bytes of a request's body.
+    pub fn body_limit(&self, operation: Option<u32>) -> u64 {
+        let own = operation.and_then(|index| self.operations.get(index as usize)?.body_bytes);
+        own.unwrap_or(self.config.gateway.limits.body_bytes.0)
     }
 
     /// What a head is judged by.

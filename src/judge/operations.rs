@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tollgate_filter_api::OperationInfo;
-use tollgate_plan::{Operation, Plan, Target as PlanTarget};
+use tollgate_plan::{ANY_METHOD, Operation, Plan, Target as PlanTarget};
 
 use crate::{chain::Chain, routes};
 
@@ -17,11 +17,16 @@ pub struct Served {
     pub chain: Arc<Chain>,
     /// Value of `Allow`, for a synthetic OPTIONS.
     pub allow: Option<http::HeaderValue>,
+    /// Most bytes of a request's body, where that is not what the gateway allows.
+    pub body_bytes: Option<u64>,
     /// Upstreams get the path with the base path in it.
     pub whole_path: bool,
     /// Header that carries the credential, for error texts.
     pub auth_header: String,
 }
+
+/// What an operation for any method is said to take, where somebody asks for a list.
+const USUAL: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 /// The operations of a Plan, each with its chain.
 pub(super) fn served(plan: &Plan, chains: Vec<Arc<Chain>>) -> Vec<Served> {
@@ -30,7 +35,11 @@ pub(super) fn served(plan: &Plan, chains: Vec<Arc<Chain>>) -> Vec<Served> {
     for api in &plan.apis {
         let mut methods: std::collections::HashMap<String, Vec<String>> = std::collections::HashMap::new();
         for operation in api.operations.iter().filter(|operation| matches!(operation.target, PlanTarget::Endpoints { .. })) {
-            methods.entry(routes::shape(&operation.template)).or_default().push(operation.method.clone());
+            let of_path = methods.entry(routes::shape(&operation.template)).or_default();
+            match operation.method.as_str() {
+                ANY_METHOD => of_path.extend(USUAL.map(str::to_owned)),
+                method => of_path.push(method.to_owned()),
+            }
         }
         for operation in &api.operations {
             let Some(chain) = chains.next() else { continue };
@@ -45,7 +54,7 @@ pub(super) fn served(plan: &Plan, chains: Vec<Arc<Chain>>) -> Vec<Served> {
             };
             let auth_header = api.auth_header.clone().unwrap_or_else(|| "Authorization".to_owned());
             let (info, target, allow) = (Arc::new(info), operation.target.clone(), allow(operation));
-            served.push(Served { info, target, chain, allow, whole_path: api.whole_path, auth_header });
+            served.push(Served { info, target, chain, allow, body_bytes: operation.body_bytes, whole_path: api.whole_path, auth_header });
         }
     }
     served

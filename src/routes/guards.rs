@@ -43,6 +43,7 @@ fn rules(operation: &Operation) -> String {
     let mut rules = operation.clone();
     (rules.id, rules.method, rules.template) = Default::default();
     rules.target = Target::Options { allow: Vec::new() };
+    rules.conditions = Vec::new();
     (rules.source, rules.security.source) = Default::default();
     rules.security.alternatives.iter_mut().flat_map(|one| &mut one.credentials).for_each(|one| one.source = Source::default());
     rules.demands.iter_mut().for_each(|demand| demand.source = Source::default());

@@ -72,6 +72,14 @@ pub fn text(sent: &[u8]) -> Result<Arc<str>, &'static Rejection> {
     })
 }
 
+/// A host in normal form without its port.
+pub fn name(host: &str) -> &str {
+    match host.rfind(':') {
+        Some(colon) if !host.ends_with(']') => &host[..colon],
+        _ => host,
+    }
+}
+
 /// The host that one connection asked for last. Most connections only ever ask for one.
 #[derive(Debug, Default)]
 pub struct LastHost(Mutex<Option<Spelling>>);

@@ -1,5 +1,6 @@
 //! Normal path and method to operation, by tables that are built once.
 //!
+//! Hosts come first: those that were written, then `*.name` for every name below it, the longest first, then APIs for every host.
 //! What is compared is the path decoded once, so that all spellings of a segment lead to one operation. A path that other
 //! readers understand as another operation's, under other rules, leads to none (see [`readings`]).
 //!
@@ -9,19 +10,22 @@
 //! template that has or lacks the trailing slash as the request does comes first, then the other. The method is compared last, so a
 //! path never changes its meaning with the method.
 //!
+//! Routes have regular expressions, too, which come before a `/*` and after everything else, and conditions. One whose conditions do not
+//! hold counts as if it were not there. A request that no route of its host matches is looked for among those of less certain hosts;
+//! one below the base path of another API is that API's alone.
+//!
 //! Nothing is allocated while searching and every table node is visited at most once: what a request costs follows the
 //! length of its path and hardly the number of operations.
-
-use std::collections::BTreeMap;
 
 use tollgate_filter_api::{Problem, Problems};
 use tollgate_plan::{Plan, Source};
 
 use super::{
+    conditions::Asked,
     guards::Guards,
     readings::{self, Reading},
-    template,
-    tree::{Methods, Resources, first_segment, tally},
+    spaces::{Hosts, Space},
+    tree::{Methods, Resources},
 };
 
 /// Where a path and a method lead.
@@ -52,21 +56,24 @@ pub enum Route<'r> {
     },
     /// No API has this base path, or not on this transport.
     NoApi,
+    /// No API is for this host.
+    NoHost,
 }
 
 /// The tables.
 #[derive(Debug)]
 pub struct Router {
-    bases: Vec<Base>,
+    hosts: Hosts,
+    spaces: Vec<Space>,
     apis: Vec<Resources>,
     guards: Guards,
 }
 
-/// A node in the tree of base paths.
-#[derive(Debug, Default)]
-struct Base {
-    children: BTreeMap<Box<str>, usize>,
-    api: Option<u32>,
+/// What a path leads to.
+struct Found<'r> {
+    api: u32,
+    base_len: usize,
+    methods: Option<&'r Methods>,
 }
 
 impl Router {
@@ -76,14 +83,18 @@ impl Router {
     /// A problem for each base path used twice, each template that no request can match, and each operation that differs
     /// from another only in parameter names or in spelling.
     pub fn build(plan: &Plan) -> Result<Self, Problems> {
-        let mut router = Self { bases: vec![Base::default()], apis: Vec::with_capacity(plan.apis.len()), guards: Guards::of(plan) };
+        let mut router =
+            Self { hosts: Hosts::default(), spaces: Vec::new(), apis: Vec::with_capacity(plan.apis.len()), guards: Guards::of(plan) };
         let mut problems = Problems::default();
         let mut index = 0;
         for (number, api) in (0..).zip(&plan.apis) {
-            if let Err(message) = router.add_base(&api.base_path, number) {
-                problems.push(problem(plan, &api.source, message));
+            let hosts = api.hosts.iter().map(|host| Some(host.as_str()));
+            for host in hosts.chain(api.hosts.is_empty().then_some(None)) {
+                if let Err(message) = router.add_base(host, &api.base_path, number) {
+                    problems.push(problem(plan, &api.source, message));
+                }
             }
-            let mut resources = Resources::new(api.transports);
+            let mut resources = Resources::new(api);
             for operation in &api.operations {
                 if let Err(message) = resources.add(operation, index) {
                     problems.push(problem(plan, &operation.source, message));
@@ -96,77 +107,72 @@ impl Router {
         if problems.has_errors() { Err(problems) } else { Ok(router) }
     }
 
-    /// Finds the operation for a path in [normal form](super::normal) with its reading, a method, and whether the listener
-    /// has TLS.
-    pub fn find(&self, path: &str, reading: Option<&Reading>, method: &str, secure: bool) -> Route<'_> {
+    /// Finds the operation for what is asked.
+    pub fn find(&self, asked: &Asked<'_>) -> Route<'_> {
+        let Asked { path, reading, .. } = *asked;
         let read = reading.map_or(path, Reading::as_str);
-        let Some((api, base_len)) = self.find_api(read) else { return Route::NoApi };
-        let resources = &self.apis[api as usize];
-        if !(if secure { resources.transports.https } else { resources.transports.http }) {
-            return Route::NoApi;
-        }
-        let Some(methods) = resources.find(&read[base_len..]) else { return Route::NoResource { api } };
-        match methods.operation(method) {
+        let Some(Found { api, base_len, methods }) = self.locate(asked, read) else {
+            return if self.hosts.spaces(asked.host).next().is_some() { Route::NoApi } else { Route::NoHost };
+        };
+        let Some(methods) = methods else { return Route::NoResource { api } };
+        match methods.operation(asked) {
             None => Route::MethodNotAllowed { allow: &methods.allow },
             Some(index) if reading.is_none() => Route::Operation { index, base_len },
             Some(index) => {
                 let base_len = length_of(path, slashes(&read[..base_len]));
-                let ambiguous = self.is_ambiguous(path, base_len, api, (methods, method));
+                let ambiguous = self.is_ambiguous(asked, base_len, api, methods);
                 if ambiguous { Route::Ambiguous { api } } else { Route::Operation { index, base_len } }
             }
         }
     }
 
+    /// What a path that was read leads to, among the APIs of the most certain host that have something to say of it.
+    fn locate(&self, asked: &Asked<'_>, read: &str) -> Option<Found<'_>> {
+        let mut missed = None;
+        for space in self.hosts.spaces(asked.host) {
+            let Some((api, base_len)) = self.spaces[space].find(read) else { continue };
+            let resources = &self.apis[api as usize];
+            if !(if asked.secure { resources.transports.https } else { resources.transports.http }) {
+                continue;
+            }
+            let methods = resources.find(&read[base_len..], asked);
+            if methods.is_some() || !resources.are_routes {
+                return Some(Found { api, base_len, methods });
+            }
+            missed = missed.or(Some(Found { api, base_len, methods }));
+        }
+        missed
+    }
+
     /// Whether a path that leads to an operation of an API is something else to another reader: a path of another API, or, to
     /// one of what the upstream gets, which is below the base path whatever that says, an operation with other rules.
-    fn is_ambiguous(&self, path: &str, base_len: usize, api: u32, own: (&Methods, &str)) -> bool {
-        let is_elsewhere = |read: String| self.find_api(&read).is_some_and(|(other, _)| other != api);
-        let is_harmless = |read: String| self.is_harmless(api, &read, own);
-        readings::others(path).any(|read| read.is_ok_and(is_elsewhere))
-            || !readings::others(&path[base_len..]).all(|read| read.is_ok_and(is_harmless))
+    fn is_ambiguous(&self, asked: &Asked<'_>, base_len: usize, api: u32, own: &Methods) -> bool {
+        let is_elsewhere = |read: String| self.locate(asked, &read).is_some_and(|found| found.api != api);
+        let is_harmless = |read: String| self.is_harmless(asked, api, &read, own);
+        readings::others(asked.path).any(|read| read.is_ok_and(is_elsewhere))
+            || !readings::others(&asked.path[base_len..]).all(|read| read.is_ok_and(is_harmless))
     }
 
     /// Whether what is read is an operation with the same rules. What is nobody's is harmless unless it lies below a path that
     /// has other rules and is not one that the operation itself lies below.
-    fn is_harmless(&self, api: u32, read: &str, (own, method): (&Methods, &str)) -> bool {
+    fn is_harmless(&self, asked: &Asked<'_>, api: u32, read: &str, own: &Methods) -> bool {
         let resources = &self.apis[api as usize];
-        let same = |other: &Methods| own.operation(method).zip(other.operation(method)).is_some_and(|(a, b)| self.guards.are_same(a, b));
-        match resources.find(read) {
+        let same = |other: &Methods| own.operation(asked).zip(other.operation(asked)).is_some_and(|(a, b)| self.guards.are_same(a, b));
+        match resources.find(read, asked) {
             Some(other) => same(other),
-            None => resources.above(read).is_none_or(|other| resources.is_below(own, other) || same(other)),
+            None => resources.above(read, asked).is_none_or(|other| resources.is_below(own, other) || same(other)),
         }
     }
 
-    fn find_api(&self, path: &str) -> Option<(u32, usize)> {
-        let mut node = &self.bases[0];
-        let mut found = node.api.map(|api| (api, 0));
-        let mut end = 0;
-        let mut rest = path.strip_prefix('/');
-        while let Some(path) = rest {
-            let (segment, tail) = first_segment(path);
-            rest = tail;
-            let Some(&child) = node.children.get(segment) else { break };
-            tally();
-            node = &self.bases[child];
-            end += 1 + segment.len();
-            found = node.api.map(|api| (api, end)).or(found);
-        }
-        found
-    }
-
-    fn add_base(&mut self, path: &str, api: u32) -> Result<(), String> {
-        let mut at = 0;
-        for segment in path.trim_matches('/').split('/').filter(|segment| !segment.is_empty()) {
-            let next = self.bases.len();
-            let child = *self.bases[at].children.entry(template::literal(segment)?).or_insert(next);
-            if child == next {
-                self.bases.push(Base::default());
+    fn add_base(&mut self, host: Option<&str>, path: &str, api: u32) -> Result<(), String> {
+        let space = self.hosts.of(host, &mut self.spaces)?;
+        match self.spaces[space].add(path, api)? {
+            Ok(()) => Ok(()),
+            Err(other) => {
+                let of_host = host.map(|host| format!(" of host `{host}`")).unwrap_or_default();
+                let and = if self.apis.get(other as usize).is_some_and(|api| api.are_routes) { ", one of which is for routes" } else { "" };
+                Err(format!("two APIs have the base path `{path}`{of_host}{and}"))
             }
-            at = child;
-        }
-        match self.bases[at].api.replace(api) {
-            Some(_) => Err(format!("two APIs have the base path `{path}`")),
-            None => Ok(()),
         }
     }
 }

@@ -4,16 +4,24 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_plan::{Operation, Transports};
+use regex::Regex;
+use tollgate_plan::{ANY_METHOD, Api, Operation, Transports};
 
-use super::template::{Partial, Segment};
+use super::{
+    conditions::{Asked, Conditions, whole},
+    template::{Partial, Segment},
+};
 
 /// The tree of one API's templates.
 #[derive(Debug)]
 pub(super) struct Resources {
     /// Which listeners serve it.
     pub transports: Transports,
+    /// What none of them matches may be a route of a less certain host.
+    pub are_routes: bool,
     nodes: Vec<Node>,
+    /// Those of regular expressions, in their order.
+    expressions: Vec<(Regex, Methods)>,
 }
 
 #[derive(Debug, Default)]
@@ -38,16 +46,37 @@ pub(super) struct Methods {
     pub allow: Box<str>,
     /// Their node.
     at: usize,
-    operations: Vec<(Box<str>, u32)>,
+    /// Their template ends with `/*`.
+    is_rest: bool,
+    /// None of them is without conditions.
+    is_conditional: bool,
+    candidates: Vec<Candidate>,
+}
+
+/// An operation of a path.
+#[derive(Debug)]
+struct Candidate {
+    method: Box<str>,
+    conditions: Conditions,
+    index: u32,
+}
+
+impl Candidate {
+    fn takes(&self, method: &str) -> bool {
+        *self.method == *method || *self.method == *ANY_METHOD
+    }
 }
 
 impl Resources {
-    pub(super) fn new(transports: Transports) -> Self {
-        Self { transports, nodes: vec![Node::default()] }
+    pub(super) fn new(api: &Api) -> Self {
+        Self { transports: api.transports, are_routes: api.routes, nodes: vec![Node::default()], expressions: Vec::new() }
     }
 
     pub(super) fn add(&mut self, operation: &Operation, index: u32) -> Result<(), String> {
         let template = operation.template.as_str();
+        if let Some(expression) = template.strip_prefix('~') {
+            return self.add_expression(expression.trim_start(), operation, index);
+        }
         let inner = template.strip_prefix('/').ok_or_else(|| format!("the template `{template}` does not begin with `/`"))?;
         let (inner, slashed) = match inner.strip_suffix('/') {
             Some(inner) => (inner, true),
@@ -69,10 +98,20 @@ impl Resources {
             (false, true) => &mut node.slash,
             (false, false) => &mut node.here,
         };
-        methods.at = at;
-        methods
-            .add(&operation.method, index)
-            .map_err(|()| format!("{} `{template}` matches the same requests as an operation before it", operation.method))
+        (methods.at, methods.is_rest) = (at, rest);
+        methods.add(operation, index)
+    }
+
+    fn add_expression(&mut self, expression: &str, operation: &Operation, index: u32) -> Result<(), String> {
+        let known = self.expressions.iter().position(|(known, _)| known.as_str() == format!("^(?:{expression})$"));
+        let at = match known {
+            Some(at) => at,
+            None => {
+                self.expressions.push((whole(expression)?, Methods::default()));
+                self.expressions.len() - 1
+            }
+        };
+        self.expressions[at].1.add(operation, index)
     }
 
     fn child(&mut self, at: usize, segment: Segment) -> usize {
@@ -102,25 +141,32 @@ impl Resources {
                 methods.finish();
             }
         }
+        self.expressions.iter_mut().for_each(|(_, methods)| methods.finish());
     }
 
     /// What a path below the base path leads to.
-    pub(super) fn find(&self, path: &str) -> Option<&Methods> {
-        let path = path.strip_prefix('/').unwrap_or(path);
-        match path.strip_suffix('/') {
-            Some(path) => self.search(0, Some(path), true),
-            None if path.is_empty() => self.search(0, None, true),
-            None => self.search(0, Some(path), false),
+    pub(super) fn find(&self, path: &str, asked: &Asked<'_>) -> Option<&Methods> {
+        let inner = path.strip_prefix('/').unwrap_or(path);
+        let (inner, slashed) = match inner.strip_suffix('/') {
+            Some(inner) => (Some(inner), true),
+            None if inner.is_empty() => (None, true),
+            None => (Some(inner), false),
+        };
+        let found = self.search(0, inner, Wanted { slashed, asked });
+        if self.expressions.is_empty() || found.is_some_and(|found| !found.is_rest) {
+            return found;
         }
+        let mut fitting = self.expressions.iter().filter(|(expression, methods)| methods.fit(asked) && expression.is_match(path));
+        fitting.next().map(|(_, methods)| methods).or(found)
     }
 
     /// The methods of a beginning of a path that leads to some: the longest one on the first way that has any. The root is the
     /// beginning of everything and counts for nothing.
-    pub(super) fn above(&self, path: &str) -> Option<&Methods> {
-        self.nearest(0, path.strip_prefix('/'))
+    pub(super) fn above(&self, path: &str, asked: &Asked<'_>) -> Option<&Methods> {
+        self.nearest(0, path.strip_prefix('/'), asked)
     }
 
-    fn nearest(&self, at: usize, path: Option<&str>) -> Option<&Methods> {
+    fn nearest(&self, at: usize, path: Option<&str>, asked: &Asked<'_>) -> Option<&Methods> {
         tally();
         let node = &self.nodes[at];
         let deeper = path.and_then(|path| {
@@ -128,9 +174,9 @@ impl Resources {
             let literal = node.literals.get(segment).copied();
             let partials = node.partials.iter().filter(|(partial, _)| partial.matches(segment)).map(|&(_, child)| child);
             let parameter = node.parameter.filter(|_| !segment.is_empty());
-            literal.into_iter().chain(partials).chain(parameter).find_map(|child| self.nearest(child, tail))
+            literal.into_iter().chain(partials).chain(parameter).find_map(|child| self.nearest(child, tail, asked))
         });
-        deeper.or_else(|| (at > 0).then(|| node.end(false)).flatten())
+        deeper.or_else(|| (at > 0).then(|| node.end(Wanted { slashed: false, asked })).flatten())
     }
 
     /// Whether a template with the one methods begins with a template that has the others.
@@ -138,50 +184,72 @@ impl Resources {
         std::iter::successors(Some(one.at), |&at| (at > 0).then(|| self.nodes[at].parent)).any(|at| at == other.at)
     }
 
-    fn search(&self, at: usize, path: Option<&str>, slashed: bool) -> Option<&Methods> {
+    fn search(&self, at: usize, path: Option<&str>, wanted: Wanted<'_>) -> Option<&Methods> {
         tally();
         let node = &self.nodes[at];
-        let Some(path) = path else { return node.end(slashed) };
+        let Some(path) = path else { return node.end(wanted) };
         let (segment, tail) = first_segment(path);
-        let literal = node.literals.get(segment).and_then(|&child| self.search(child, tail, slashed));
+        let literal = node.literals.get(segment).and_then(|&child| self.search(child, tail, wanted));
         literal
             .or_else(|| {
                 let mut fitting = node.partials.iter().filter(|(partial, _)| partial.matches(segment));
-                fitting.find_map(|&(_, child)| self.search(child, tail, slashed))
+                fitting.find_map(|&(_, child)| self.search(child, tail, wanted))
             })
-            .or_else(|| node.parameter.filter(|_| !segment.is_empty()).and_then(|child| self.search(child, tail, slashed)))
-            .or_else(|| node.rest.known())
+            .or_else(|| node.parameter.filter(|_| !segment.is_empty()).and_then(|child| self.search(child, tail, wanted)))
+            .or_else(|| node.rest.known(wanted))
     }
 }
 
+/// What is searched for.
+#[derive(Clone, Copy)]
+struct Wanted<'w> {
+    /// The path ends with a slash.
+    slashed: bool,
+    asked: &'w Asked<'w>,
+}
+
 impl Node {
-    fn end(&self, slashed: bool) -> Option<&Methods> {
-        let (exact, other) = if slashed { (&self.slash, &self.here) } else { (&self.here, &self.slash) };
-        exact.known().or_else(|| other.known()).or_else(|| self.rest.known())
+    fn end(&self, wanted: Wanted<'_>) -> Option<&Methods> {
+        let (exact, other) = if wanted.slashed { (&self.slash, &self.here) } else { (&self.here, &self.slash) };
+        exact.known(wanted).or_else(|| other.known(wanted)).or_else(|| self.rest.known(wanted))
     }
 }
 
 impl Methods {
-    /// The operation of a method.
-    pub(super) fn operation(&self, method: &str) -> Option<u32> {
-        self.operations.iter().find(|(name, _)| **name == *method).map(|&(_, index)| index)
+    /// The operation that is meant.
+    pub(super) fn operation(&self, asked: &Asked<'_>) -> Option<u32> {
+        self.candidates.iter().find(|one| one.takes(asked.method) && one.conditions.hold(asked)).map(|one| one.index)
     }
 
-    fn known(&self) -> Option<&Self> {
-        (!self.operations.is_empty()).then_some(self)
+    fn known(&self, wanted: Wanted<'_>) -> Option<&Self> {
+        (!self.candidates.is_empty() && self.fit(wanted.asked)).then_some(self)
     }
 
-    fn add(&mut self, method: &str, index: u32) -> Result<(), ()> {
-        if self.operations.iter().any(|(known, _)| **known == *method) {
-            return Err(());
+    /// Whether one of them may be meant, by its conditions.
+    fn fit(&self, asked: &Asked<'_>) -> bool {
+        !self.is_conditional || self.candidates.iter().any(|one| one.conditions.hold(asked))
+    }
+
+    fn add(&mut self, operation: &Operation, index: u32) -> Result<(), String> {
+        let conditions = Conditions::of(&operation.conditions)?;
+        let is_same = |one: &Candidate| *one.method == *operation.method && one.conditions.are_those(&operation.conditions);
+        if self.candidates.iter().any(is_same) {
+            let Operation { method, template, .. } = operation;
+            return Err(format!("{method} `{template}` matches the same requests as an operation before it"));
         }
-        self.operations.push((method.into(), index));
+        self.candidates.push(Candidate { method: operation.method.as_str().into(), conditions, index });
         Ok(())
     }
 
+    /// Those with more conditions come first, and a method that is named before any method.
     fn finish(&mut self) {
-        self.operations.sort();
-        self.allow = self.operations.iter().map(|(name, _)| &**name).collect::<Vec<_>>().join(", ").into();
+        let rank = |one: &Candidate| (std::cmp::Reverse(one.conditions.len()), *one.method == *ANY_METHOD);
+        self.candidates.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.method.cmp(&b.method)));
+        self.is_conditional = self.candidates.iter().all(|one| one.conditions.len() > 0);
+        let mut methods: Vec<&str> = self.candidates.iter().map(|one| &*one.method).collect();
+        methods.sort_unstable();
+        methods.dedup();
+        self.allow = methods.join(", ").into();
     }
 }
 

@@ -17,7 +17,9 @@ use super::{
     ServerTrust,
     document::{Entry, Origin},
     http::{Client, parse_url},
-    remote::HttpRemote,
+    http1::Kept,
+    http2::Shared,
+    remote::{Connections, HttpRemote},
     slow::Slow,
     tended::{Registry, lock},
 };
@@ -26,7 +28,14 @@ use super::{
 type Key = (Location, Duration, Duration, Duration, usize);
 
 /// The same, and what its file of certificates holds now: a new content is another server.
-type RemoteKey = (String, RemotePolicy, Option<[u8; 32]>);
+type RemoteKey = (String, Version, RemotePolicy, Option<[u8; 32]>);
+
+/// By what version of HTTP a server is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Version {
+    Http1,
+    Http2,
+}
 
 /// What the file of trusted certificates says now; see [`Documents::read_trust`].
 pub struct FreshTrust(Option<SslConnector>);
@@ -98,6 +107,35 @@ impl Documents {
     }
 }
 
+impl Documents {
+    fn ask(&self, url: &str, policy: RemotePolicy, version: Version) -> Result<Arc<dyn Remote>, Problem> {
+        let target = parse_url(url)?;
+        let (client, content) = match &policy.ca {
+            None => (self.client.clone(), None),
+            Some(ca) => {
+                let path = self.folder.join(ca);
+                let client = Client::new(ServerTrust::File(path.clone()));
+                client.renew(client.read_trust()?);
+                (client, std::fs::read(path).ok().map(|content| sha256(&content)))
+            }
+        };
+        client.check(&target)?;
+        let mut remotes = lock(&self.remotes);
+        let key = (url.to_owned(), version, policy.clone(), content);
+        if let Some(known) = remotes.get(&key).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        let connections = match version {
+            Version::Http1 => Connections::Http1(Kept::default()),
+            Version::Http2 => Connections::Http2(Shared::default()),
+        };
+        let made = Arc::new(HttpRemote::new(target, client, connections, policy, &self.metrics));
+        remotes.retain(|_, remote| remote.strong_count() > 0);
+        remotes.insert(key, Arc::downgrade(&made));
+        Ok(made)
+    }
+}
+
 impl World for Documents {
     fn judge(&self, work: Box<dyn FnOnce() -> bool + Send>) -> Judgement {
         self.slow.judge(work)
@@ -120,26 +158,11 @@ impl World for Documents {
     }
 
     fn remote(&self, url: &str, policy: RemotePolicy) -> Result<Arc<dyn Remote>, Problem> {
-        let target = parse_url(url)?;
-        let (client, content) = match &policy.ca {
-            None => (self.client.clone(), None),
-            Some(ca) => {
-                let path = self.folder.join(ca);
-                let client = Client::new(ServerTrust::File(path.clone()));
-                client.renew(client.read_trust()?);
-                (client, std::fs::read(path).ok().map(|content| sha256(&content)))
-            }
-        };
-        client.check(&target)?;
-        let mut remotes = lock(&self.remotes);
-        let key = (url.to_owned(), policy.clone(), content);
-        if let Some(known) = remotes.get(&key).and_then(Weak::upgrade) {
-            return Ok(known);
-        }
-        let made = Arc::new(HttpRemote::new(target, client, policy, &self.metrics));
-        remotes.retain(|_, remote| remote.strong_count() > 0);
-        remotes.insert(key, Arc::downgrade(&made));
-        Ok(made)
+        self.ask(url, policy, Version::Http1)
+    }
+
+    fn remote_http2(&self, url: &str, policy: RemotePolicy) -> Result<Arc<dyn Remote>, Problem> {
+        self.ask(url, policy, Version::Http2)
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::{
-    Request, Response, StatusCode,
+    HeaderMap, Request, Response, StatusCode,
     body::Incoming,
     client::conn::http1,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HOST, HeaderValue, IF_NONE_MATCH, USER_AGENT},
@@ -34,6 +34,9 @@ use super::{ServerTrust, tended::lock};
 
 /// How servers are told who is asking.
 pub(super) const OUR_NAME: HeaderValue = HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
+
+/// HTTP/2 as RFC 7301 §3.1 writes it.
+const HTTP2: &[u8] = b"\x02h2";
 
 /// Takes an absolute `http` or `https` URL apart.
 ///
@@ -154,17 +157,32 @@ impl Client {
 
     /// A connection to the target's server, whose certificate was verified.
     pub(super) async fn connect(&self, target: &Url) -> Result<Box<dyn Io>, FetchError> {
+        self.connect_for(target, &[]).await
+    }
+
+    /// The same for HTTP/2, which the server has to agree to (RFC 9113 §3.2); without TLS it is taken for granted (§3.3).
+    pub(super) async fn connect_http2(&self, target: &Url) -> Result<Box<dyn Io>, FetchError> {
+        self.connect_for(target, HTTP2).await
+    }
+
+    async fn connect_for(&self, target: &Url, protocol: &[u8]) -> Result<Box<dyn Io>, FetchError> {
         let tcp = TcpStream::connect((target.host.as_str(), target.http_port())).await.map_err(FetchError::Connect)?;
         if !target.is_https() {
             return Ok(Box::new(tcp));
         }
         let tls = |error: &dyn fmt::Display| FetchError::Tls(error.to_string());
-        let ssl = tollgate_outbound::tls::towards(&self.connector()?, &target.host).map_err(|e| tls(&e))?;
+        let mut ssl = tollgate_outbound::tls::towards(&self.connector()?, &target.host).map_err(|e| tls(&e))?;
+        if !protocol.is_empty() {
+            ssl.set_alpn_protos(protocol).map_err(|e| tls(&e))?;
+        }
         let mut stream = SslStream::new(ssl, tcp).map_err(|e| tls(&e))?;
         if let Err(error) = Pin::new(&mut stream).connect().await {
             let verdict = stream.ssl().verify_result();
             let refused = verdict != openssl::x509::X509VerifyResult::OK;
             return Err(if refused { tls(&format_args!("the server's certificate: {verdict}")) } else { tls(&error) });
+        }
+        if protocol == HTTP2 && stream.ssl().selected_alpn_protocol() != HTTP2.get(1..) {
+            return Err(tls(&"the server does not agree to HTTP/2"));
         }
         Ok(Box::new(stream))
     }
@@ -204,11 +222,11 @@ async fn read(response: Response<Incoming>, conditional: bool, max_bytes: usize)
         _ => return Err(FetchError::Status(status)),
     }
     let tag = response.headers().get(ETAG).cloned();
-    Ok(Fetched::New(collect(response, max_bytes).await?, tag))
+    Ok(Fetched::New(collect(response, max_bytes).await?.0, tag))
 }
 
-/// The whole body, neither longer than allowed nor compressed.
-pub(super) async fn collect(response: Response<Incoming>, max_bytes: usize) -> Result<Bytes, FetchError> {
+/// The whole body, neither longer than allowed nor compressed, and what comes after it.
+pub(super) async fn collect(response: Response<Incoming>, max_bytes: usize) -> Result<(Bytes, HeaderMap), FetchError> {
     let headers = response.headers();
     if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(FetchError::Encoded);
@@ -218,16 +236,16 @@ pub(super) async fn collect(response: Response<Incoming>, max_bytes: usize) -> R
         return Err(FetchError::Large(max_bytes));
     }
     let mut content = Vec::with_capacity(announced.unwrap_or(0));
+    let mut trailers = HeaderMap::new();
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            if content.len() + data.len() > max_bytes {
-                return Err(FetchError::Large(max_bytes));
-            }
-            content.extend_from_slice(&data);
+        match frame?.into_data() {
+            Ok(data) if content.len() + data.len() > max_bytes => return Err(FetchError::Large(max_bytes)),
+            Ok(data) => content.extend_from_slice(&data),
+            Err(frame) => trailers = frame.into_trailers().unwrap_or_default(),
         }
     }
-    Ok(content.into())
+    Ok((content.into(), trailers))
 }
 
 #[cfg(test)]

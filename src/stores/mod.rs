@@ -13,6 +13,8 @@ mod document;
 mod documents;
 mod file;
 mod http;
+mod http1;
+mod http2;
 pub mod inputs;
 pub mod quotas;
 mod remote;

@@ -80,6 +80,16 @@ impl Gateway {
         Self::start_in(folder, &artifact, settings)
     }
 
+    /// Starts it without an artifact: the routes of its settings are all there is.
+    pub fn routing(config: Value) -> Self {
+        Self::routing_with(Folder::new(), Settings::of(config))
+    }
+
+    /// The same with files, and listeners besides.
+    pub fn routing_with(folder: Folder, settings: Settings) -> Self {
+        Self::start_in(folder, Path::new(""), settings)
+    }
+
     /// As [`serving`](Self::serving), and waits only until it listens.
     ///
     /// # Panics
@@ -315,7 +325,7 @@ fn spawn(mut command: Command, folder: &Folder, artifact: &Path, arguments: &[&s
     let log = File::options().create(true).append(true).open(folder.join("stderr")).unwrap();
     command
         .arg("run")
-        .arg(artifact)
+        .args(Some(artifact).filter(|artifact| !artifact.as_os_str().is_empty()))
         .arg("--config")
         .arg(folder.join("gateway.yaml"))
         .args(arguments)

@@ -10,7 +10,7 @@ use tollgate_plan::{Api, Environment, Operation, Security, Source, Target, Trans
 use crate::declarations::{self, Declarations, deprecation::Ends};
 use crate::demands::{self, Demands};
 use crate::endpoints::{self, Endpoints, Groups};
-use crate::extensions::{self, GENERIC, Level};
+use crate::extensions::{self, GENERIC, HOSTS, Level};
 use crate::input::sources::short;
 use crate::input::spot::Spot;
 use crate::interceptors::Interceptors;
@@ -125,6 +125,8 @@ pub(crate) fn assemble<'a>(project: &mut Project<'a>, definition: &Definition<'a
         base_path,
         transports,
         auth_header,
+        hosts: hosts(root, &mut project.problems),
+        routes: false,
         whole_path: definition.grpc,
         owner: root.text("x-wso2-owner").filter(|owner| !owner.is_empty()),
         operations,
@@ -149,6 +151,17 @@ fn transports(root: &Spot<'_>, mandatory_tls: bool, problems: &mut Problems) -> 
         problems.push(spot.error("extension.value", "`x-wso2-transports` must list http, https or both"));
     }
     transports
+}
+
+/// The hosts that the API answers to; none when nothing is said. What a host may look like is for the router.
+pub(crate) fn hosts(root: &Spot<'_>, problems: &mut Problems) -> Vec<String> {
+    let Some(spot) = root.get(HOSTS) else { return Vec::new() };
+    let texts: Vec<String> = spot.items().filter_map(|item| item.node.as_str().map(str::to_owned)).collect();
+    if !spot.is(Shape::Array) || texts.is_empty() || texts.len() != spot.items().count() {
+        let problem = spot.error("extension.value", format!("`{HOSTS}` must be a list of hosts"));
+        problems.push(problem.hint("write `[api.example, \"*.api.example\"]`, without ports"));
+    }
+    texts
 }
 
 fn auth_header(root: &Spot<'_>, problems: &mut Problems) -> Option<String> {
@@ -269,6 +282,8 @@ impl<'a> Assembly<'_, 'a> {
             template: item.template.to_owned(),
             target,
             security,
+            conditions: Vec::new(),
+            body_bytes: None,
             demands: demands.finish(),
             declarations: declared.finish(),
             source: spot.source(),
@@ -429,6 +444,8 @@ impl<'a> Assembly<'_, 'a> {
             template: (*template).to_owned(),
             target: Target::Options { allow: allow.into_iter().collect() },
             security: security::open(spot),
+            conditions: Vec::new(),
+            body_bytes: None,
             demands,
             declarations: Vec::new(),
             source: spot.source(),

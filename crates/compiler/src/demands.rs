@@ -7,7 +7,7 @@ use tollgate_document::{Shape, nearest};
 use tollgate_filter_api::{Problem, Problems};
 use tollgate_plan::{Demand, Source};
 
-use crate::extensions::GENERIC;
+use crate::extensions::{GENERIC, HOSTS};
 use crate::input::sources::short;
 use crate::input::spot::Spot;
 
@@ -29,7 +29,7 @@ impl Demands {
     /// The `x-tollgate-<filter>` extensions of a level: merged over what less specific levels said.
     pub(crate) fn generic(&mut self, spot: &Spot<'_>, problems: &mut Problems) {
         for (key, value) in spot.entries() {
-            let Some(filter) = key.strip_prefix(GENERIC) else { continue };
+            let Some(filter) = key.strip_prefix(GENERIC).filter(|_| key != HOSTS) else { continue };
             let id = filter.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
             if filter.is_empty() || !id {
                 let message = format!("`{}` names no filter", short(key));

@@ -14,6 +14,9 @@ pub(crate) const REFERENCE: &str = "x-wso2-";
 /// What those for a filter begin with.
 pub(crate) const GENERIC: &str = "x-tollgate-";
 
+/// Hosts that an API answers to: no filter.
+pub(crate) const HOSTS: &str = "x-tollgate-hosts";
+
 /// Where extensions stand.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Level {
@@ -48,8 +51,9 @@ impl Place {
     }
 }
 
-/// Every extension of the reference product.
-const KNOWN: [(&str, Place); 18] = [
+/// Every extension of the reference product, and of ours those that are for no filter.
+const KNOWN: [(&str, Place); 19] = [
+    (HOSTS, Place::Api),
     ("x-wso2-basePath", Place::Api),
     ("x-wso2-production-endpoints", Place::Both),
     ("x-wso2-sandbox-endpoints", Place::Both),
@@ -87,7 +91,7 @@ enum Verdict {
 pub(crate) fn check(spot: &Spot<'_>, level: Level, written_for_us: bool, problems: &mut Problems) {
     for (key, value) in spot.entries() {
         let has_effect = |(name, place): &(&str, Place)| *name == key && place.has(level);
-        if KNOWN.iter().any(has_effect) || key.starts_with(GENERIC) {
+        if KNOWN.iter().any(has_effect) || (key.starts_with(GENERIC) && key != HOSTS) {
             continue;
         }
         problems.0.extend(judge(key, "here", written_for_us).map(|problem| value.place(problem)));
@@ -122,11 +126,11 @@ fn judge(key: &str, place: &str, written_for_us: bool) -> Option<Problem> {
 }
 
 fn verdict(key: &str) -> Verdict {
-    if key.starts_with(GENERIC) {
-        return Verdict::Known(GENERIC);
-    }
     if let Some((name, _)) = KNOWN.iter().find(|(name, _)| *name == key) {
         return Verdict::Known(name);
+    }
+    if key.starts_with(GENERIC) {
+        return Verdict::Known(GENERIC);
     }
     if let Some(rest) = key.strip_prefix(REFERENCE) {
         return near(rest).map_or(Verdict::Unknown, |meant| Verdict::Slip { meant: meant.to_owned(), surely: true });

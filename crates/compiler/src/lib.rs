@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 use tollgate_document::{Limits, pointer};
 use tollgate_filter_api::{Problems, Severity};
 use tollgate_plan::{Document, Plan, Source};
+use tollgate_routes::Place;
 
 pub use input::files::{Files, Folder, Loose};
 pub use input::project::{Project, Settings};
@@ -126,6 +127,16 @@ pub fn compile(project: &Project, options: &Options) -> Outcome {
     }
     let (name, documents, endpoints) = (project.name.clone(), documents(&sources), groups.list);
     let mut plan = Plan { name, documents, apis, endpoints, declared, waived: Vec::new() };
+    if let (Some(file), Some(root)) = (project.settings.as_ref().and_then(|name| sources.index(name)), &root) {
+        let place = Place {
+            document: root.node.document(),
+            known: Ok(u32::try_from(file).unwrap_or(u32::MAX)),
+            pointer: "/routes",
+            groups: None,
+            answering: &options.answers,
+        };
+        problems.0.extend(tollgate_routes::add(&mut plan, &settings.routes, place).err().into_iter().flat_map(|found| found.0));
+    }
     if let Some(enforceable) = &options.enforceable {
         let catalogue = Catalogue { enforceable, waivers: &waivers };
         let extra: Vec<(&str, Source)> = groups.digest.into_iter().map(|source| (UPSTREAM_DIGEST, source)).collect();
@@ -192,7 +203,8 @@ fn apis<'a>(definitions: &[String], sources: &'a Sources, shared: &mut api::Proj
         let base_path = base.as_ref().map_or("/".to_owned(), |(path, _)| path.clone());
         if let Some((path, place)) = base {
             let name = format!("{}:{}", definition.title, definition.version_text);
-            claims.push(Claim { name, base_path: path, root: definition.root.clone(), place });
+            let hosts = api::hosts(&definition.root, &mut Problems::default());
+            claims.push(Claim { name, base_path: path, hosts, root: definition.root.clone(), place });
         }
         read.push((base_path, definition));
     }

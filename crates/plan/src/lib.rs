@@ -67,6 +67,12 @@ pub struct Api {
     pub version: String,
     /// Normal form, begins with `/` and does not end with one, except for the root API, which is `/`.
     pub base_path: String,
+    /// Hosts that it answers to, in normal form and without a port; `*.example.com` stands for every name below `example.com`. None: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// Its operations are routes of `gateway.yaml`: a request that none of them matches may be one for a route of less certain hosts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub routes: bool,
     /// Which transports serve it (`x-wso2-transports`).
     pub transports: Transports,
     /// `x-wso2-auth-header`: the header that carries the credential, when it is not the configured one.
@@ -98,10 +104,16 @@ pub struct Transports {
 pub struct Operation {
     /// `operationId`, or `METHOD template` when there is none. Unique within its API.
     pub id: String,
-    /// Upper-case method token.
+    /// Upper-case method token, or `*` for any.
     pub method: String,
-    /// Path template below the base path, as written: `/pets/{petId}`, `/files/*`.
+    /// Path template below the base path, as written: `/pets/{petId}`, `/files/*`; or `~` and a regular expression for the whole path.
     pub template: String,
+    /// What a request must have besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// Most bytes of a request body, where that is less or more than the gateway allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes: Option<u64>,
     /// What happens with a request that passes the chain.
     pub target: Target,
     /// Who may call it.
@@ -113,6 +125,45 @@ pub struct Operation {
     pub declarations: Vec<Declaration>,
     /// Where it was written.
     pub source: Source,
+}
+
+/// The method of an operation that takes any.
+pub const ANY_METHOD: &str = "*";
+
+/// Something that a request must have for an operation to be meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// Where it is looked for.
+    pub part: Part,
+    /// Name of the field, parameter or cookie.
+    pub name: String,
+    /// What is asked of it.
+    pub test: Test,
+}
+
+/// Where a condition looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// A field.
+    Header,
+    /// A parameter of the query.
+    Query,
+    /// A cookie.
+    Cookie,
+}
+
+/// What a condition asks of a value. Of several values of the same name, one is enough.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Test {
+    /// It is there, or not.
+    Present(bool),
+    /// It is this text.
+    Is(String),
+    /// A regular expression matches the whole of it.
+    Matches(String),
 }
 
 /// What happens with a request that passes its chain.

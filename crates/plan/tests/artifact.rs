@@ -20,6 +20,8 @@ fn plan() -> Plan {
         template: "/pets".into(),
         target: Target::Endpoints { production: Some(0), sandbox: None },
         security: Security { alternatives: vec![], waived: vec![], source: source.clone() },
+        conditions: Vec::new(),
+        body_bytes: None,
         demands: vec![Demand { filter: "cors".into(), settings: json!({"b": 1, "a": {"d": 2, "c": 3}}), source: source.clone() }],
         declarations: vec![Declaration {
             filter: "media_types".into(),
@@ -38,6 +40,8 @@ fn plan() -> Plan {
             base_path: "/pets/1.0.0".into(),
             transports: Transports { http: true, https: true },
             auth_header: None,
+            hosts: Vec::new(),
+            routes: false,
             whole_path: false,
             owner: None,
             operations: vec![operation],

@@ -1,6 +1,7 @@
 //! `tollgate run`: the gateway.
 
 mod promises;
+pub(super) mod proxy;
 pub(super) mod set;
 
 use std::{path::PathBuf, sync::Arc};
@@ -10,11 +11,12 @@ use tollgate_filters::FILTERS;
 
 use super::{
     Format,
-    project::ArtifactFile,
+    project::{ArtifactFile, RoutesAlone},
     report::{Failure, print, print_json},
 };
 use crate::{
     proxy::{ConfigSource, Gateway, serve},
+    source::PlanSource,
     telemetry::ProcessLog,
 };
 use set::Overrides;
@@ -26,9 +28,9 @@ use set::Overrides;
 /// QUIT hands the listeners to a process that was started with `--upgrade`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// What `build` made.
+    /// What `build` made. Absent: the routes of the configuration are all there is.
     #[arg(value_name = "ARTIFACT")]
-    artifact: PathBuf,
+    artifact: Option<PathBuf>,
     /// The environment: gateway.yaml.
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
@@ -44,8 +46,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, format: Format) -> Result<(), Failure> {
     ProcessLog::install();
-    let source = ArtifactFile { path: args.artifact.clone(), config: args.config.clone() };
-    let gateway = Gateway::load_with(Arc::new(source), ConfigSource::File(args.config.clone()), FILTERS, args.overrides.variables())?;
+    let source: Arc<dyn PlanSource> = match &args.artifact {
+        Some(path) => Arc::new(ArtifactFile { path: path.clone(), config: args.config.clone() }),
+        None => Arc::new(RoutesAlone(Some(args.config.clone()))),
+    };
+    let gateway = Gateway::load_with(source, ConfigSource::File(args.config.clone()), FILTERS, args.overrides.variables())?;
     if args.test {
         return tell(&gateway, format);
     }

@@ -12,7 +12,7 @@ use super::{
     state::{Arrival, Course, Exchange, Outbound},
 };
 use crate::{
-    judge::{Admitted, Case, Facts, Http1, Refusal, Step, admit},
+    judge::{Admitted, Case, Facts, Http1, Place, Refusal, Step, admit},
     proxy::{
         client::tls::listener::Lapsed,
         running::{
@@ -51,7 +51,7 @@ pub async fn decide(gateway: &Gateway, session: &mut Session, exchange: &mut Exc
     let ended = loop {
         match case.judge(session.req_header_mut(), exchange.body.as_mut()).await {
             Step::Done(ended) => break ended,
-            Step::NeedBody(limit) => match read_body(gateway, session, limit, snapshot).await {
+            Step::NeedBody(limit) => match read_body(gateway, session, limit, (snapshot, case.place())).await {
                 Ok(read) => {
                     exchange.body_in = read.len() as u64;
                     exchange.body = Some(read.into());
@@ -93,9 +93,11 @@ fn answer(kernel: &Kernel, arrival: &Arrival, Refusal { answer, limit, fault }: 
     *answer
 }
 
-async fn read_body(gateway: &Gateway, session: &mut Session, limit: usize, snapshot: &Snapshot) -> Result<Bytes, Answer> {
+async fn read_body(gateway: &Gateway, session: &mut Session, limit: usize, of: (&Snapshot, Place)) -> Result<Bytes, Answer> {
+    let (snapshot, place) = of;
     let counters = &gateway.kernel.telemetry.limits;
     let pace = snapshot.config().gateway.limits.body_pace.0;
-    let most = Most { bytes: limit.min(snapshot.body_limit()), of_filter: limit < snapshot.body_limit() };
+    let of_operation = usize::try_from(snapshot.body_limit(place)).unwrap_or(usize::MAX);
+    let most = Most { bytes: limit.min(of_operation), of_filter: limit < of_operation };
     whole_body::read(session, most, pace, counters).await
 }

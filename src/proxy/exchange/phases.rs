@@ -229,7 +229,7 @@ impl ProxyHttp for Phases {
         if !streams {
             return Ok(());
         }
-        let limit = exchange.snapshot().map_or(0, |snapshot| snapshot.config().gateway.limits.body_bytes.0);
+        let limit = exchange.arrival.as_ref().map_or(0, |arrival| arrival.snapshot.body_limit(arrival.routing.place));
         if exchange.body_in > limit {
             self.0.kernel.telemetry.limits.body_bytes.inc();
             let most = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -308,7 +308,11 @@ impl ProxyHttp for Phases {
             resp.remove_header(&http::header::TRANSFER_ENCODING);
             session.set_keepalive(None);
         }
+        let had_length = resp.headers.contains_key(http::header::CONTENT_LENGTH);
         run.response(chain, ResponseHead::wrap_mut(resp), true, call).map_err(|fault| ending.faulted(&fault))?;
+        if had_length && !resp.headers.contains_key(http::header::CONTENT_LENGTH) {
+            rewritten::without_length(session, resp)?;
+        }
         if let Some(cookie) = outbound.selection.cookie(connection.secure) {
             resp.append_header(http::header::SET_COOKIE, cookie)?;
         }

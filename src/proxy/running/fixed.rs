@@ -22,6 +22,7 @@ pub(super) fn fixed(running: &Config, next: &Config) -> Result<(), Problems> {
         stores,
         // Each snapshot is built from these anew.
         chain: _,
+        routes: _,
         endpoints: _,
         paths: _,
         trusted_proxies: _,
@@ -55,7 +56,7 @@ type Change = (&'static str, bool);
 
 /// What of a listener is there for good. Its TLS can change, but not begin or end.
 fn shape(listener: &Listener) -> (std::net::SocketAddr, bool, bool) {
-    let Listener { address, h2c, tls, connections: _ } = listener;
+    let Listener { address, h2c, tls, proxy_protocol: _, connections: _ } = listener;
     (*address, *h2c, tls.is_some())
 }
 

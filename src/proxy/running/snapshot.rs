@@ -9,7 +9,7 @@ use super::{client_certificates, discovered::Discovered, faults::Faults};
 use crate::{
     chain::Waived,
     config::{Config, ConfigurationId, Limits, Variables},
-    judge::Judge,
+    judge::{Judge, Place},
     proxy::{
         budget::Budget,
         client::{
@@ -88,6 +88,7 @@ impl Snapshot {
     /// # Errors
     /// Everything that keeps it from being served.
     pub fn build(kernel: &Kernel, mut loaded: Loaded, config: Config, generation: u64) -> Result<Self, Problems> {
+        config.add_routes(&mut loaded.plan, kernel.kinds)?;
         let mut problems = Problems::default();
         let mut gather = |found: Problems| problems.0.extend(found.0);
         let code = std::mem::take(&mut loaded.code);
@@ -193,6 +194,9 @@ impl Snapshot {
         for (filter, api) in client_certificates::unserved_apis(&self.loaded.plan, &self.config().chain, kinds) {
             log::warn!("`{filter}` has rules for the API `{api}`, which is not served here: they hold for nobody");
         }
+        for problem in &self.judge.shadowed {
+            log::warn!("{problem}");
+        }
         for Waived { filter, opened, named } in &self.judge.waived {
             match opened {
                 0 => log::warn!("`{filter}` is waived: nobody enforces it"),
@@ -218,7 +222,7 @@ impl Snapshot {
     }
 
     /// Most bytes of a request body.
-    pub fn body_limit(&self) -> usize {
-        usize::try_from(self.config().gateway.limits.body_bytes.0).unwrap_or(usize::MAX)
+    pub fn body_limit(&self, place: Place) -> u64 {
+        self.judge.body_limit(if let Place::Operation(index) = place { Some(index) } else { None })
     }
 }

@@ -26,6 +26,16 @@ struct Counts {
     slots: u64,
 }
 
+impl Counts {
+    /// Counts a connection of a client that has fewer than so many.
+    fn one_more(&mut self, client: IpAddr, most: usize) -> bool {
+        let of_client = self.by_client.entry(client).or_default();
+        let has_room = *of_client < most;
+        *of_client += usize::from(has_room);
+        has_room
+    }
+}
+
 impl Connections {
     /// No connections yet. A reload does not change the number of listeners.
     pub fn new(most: usize, listeners: usize) -> Self {
@@ -52,17 +62,19 @@ pub struct Slot {
     gateway: Arc<Gateway>,
     connections: Arc<Connections>,
     listener: usize,
-    client: IpAddr,
+    /// `None` until a proxy has said who it is.
+    client: Option<IpAddr>,
     number: u64,
     /// Closes the connection.
     pub presence: Arc<Presence>,
 }
 
 impl Slot {
-    /// A place for one more connection, or `None` at a limit, which is counted.
-    pub fn take(gateway: &Arc<Gateway>, connections: &Arc<Connections>, listener: usize, address: IpAddr) -> Option<Self> {
+    /// A place for one more connection, or `None` at a limit, which is counted. Without an address, the limit of the client is judged
+    /// [later](Self::belongs_to).
+    pub fn take(gateway: &Arc<Gateway>, connections: &Arc<Connections>, listener: usize, address: Option<IpAddr>) -> Option<Self> {
         let snapshot = gateway.current();
-        let (config, client) = (&snapshot.config().gateway, one_client(address));
+        let (config, client) = (&snapshot.config().gateway, address.map(one_client));
         let telemetry = &gateway.kernel.telemetry;
         if gateway.kernel.pressure.step() >= Step::Refuse {
             telemetry.limits.memory.inc();
@@ -77,12 +89,10 @@ impl Slot {
             telemetry.limits.connections.inc();
             return None;
         }
-        let of_client = counts.by_client.entry(client).or_default();
-        if *of_client >= config.limits.connections_per_client {
+        if client.is_some_and(|client| !counts.one_more(client, config.limits.connections_per_client)) {
             telemetry.limits.connections_per_client.inc();
             return None;
         }
-        *of_client += 1;
         counts.by_listener[listener] += 1;
         counts.all += 1;
         let (number, presence) = (counts.slots, Arc::<Presence>::default());
@@ -90,6 +100,18 @@ impl Slot {
         counts.present.insert(number, presence.clone());
         telemetry.connections.inc();
         Some(Self { gateway: gateway.clone(), connections: connections.clone(), listener, client, number, presence })
+    }
+
+    /// Counts the connection as one of this client, which a proxy has named. False at the client's limit, which is counted.
+    pub fn belongs_to(&mut self, address: IpAddr) -> bool {
+        let most = self.gateway.current().config().gateway.limits.connections_per_client;
+        let client = one_client(address);
+        if !self.connections.lock().one_more(client, most) {
+            self.gateway.kernel.telemetry.limits.connections_per_client.inc();
+            return false;
+        }
+        self.client = Some(client);
+        true
     }
 }
 
@@ -100,10 +122,11 @@ impl Drop for Slot {
         counts.by_listener[self.listener] -= 1;
         counts.present.remove(&self.number);
         self.gateway.kernel.telemetry.connections.dec();
-        if let Some(of_client) = counts.by_client.get_mut(&self.client) {
+        let Some(client) = self.client else { return };
+        if let Some(of_client) = counts.by_client.get_mut(&client) {
             *of_client -= 1;
             if *of_client == 0 {
-                counts.by_client.remove(&self.client);
+                counts.by_client.remove(&client);
             }
         }
     }

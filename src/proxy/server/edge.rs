@@ -21,10 +21,12 @@ use tollgate_filter_api::{NoCertificate, Peer};
 
 use super::{
     connections::{Connections, Slot},
+    proxy_protocol,
     sockets::Sockets,
 };
 use crate::{
     config::Gateway as GatewayConfig,
+    judge::fields::forwarding::is_trusted,
     proxy::{
         client::{
             connection::{Connection, Phase, digest_of},
@@ -34,7 +36,7 @@ use crate::{
         exchange::phases::Phases,
         running::gateway::Gateway,
     },
-    telemetry::IntCounter,
+    telemetry::{CLIENTS, IntCounter},
 };
 
 /// All listeners of the gateway.
@@ -148,8 +150,33 @@ impl Accepting {
 
     fn welcome(self: &Arc<Self>, stream: tokio::net::TcpStream, address: SocketAddr) {
         self.accepted.inc();
-        if let Some(slot) = Slot::take(&self.gateway, &self.connections, self.index, address.ip().to_canonical()) {
-            tokio::spawn(self.clone().connection(stream, address, slot));
+        let announced = self.gateway.current().config().gateway.listeners[self.index].proxy_protocol;
+        let client = (!announced).then(|| address.ip().to_canonical());
+        if let Some(slot) = Slot::take(&self.gateway, &self.connections, self.index, client) {
+            let accepting = self.clone();
+            tokio::spawn(async move {
+                if announced { accepting.announced(stream, address, slot).await } else { accepting.connection(stream, address, slot).await }
+            });
+        }
+    }
+
+    /// A connection that a proxy brings, which says first who the client is.
+    async fn announced(self: Arc<Self>, mut stream: tokio::net::TcpStream, proxy: SocketAddr, mut slot: Slot) {
+        let snapshot = self.gateway.current();
+        let (config, limits) = (snapshot.config(), &self.gateway.kernel.telemetry.limits);
+        if !is_trusted(proxy.ip().to_canonical(), &config.proxies) {
+            return log::warn!(target: CLIENTS, "{proxy} is none of `trusted_proxies` and cannot say who its clients are");
+        }
+        let Ok(read) = tokio::time::timeout(config.gateway.limits.handshake_time.0, proxy_protocol::read(&mut stream)).await else {
+            return limits.handshake_time.inc();
+        };
+        drop(snapshot);
+        let address = match read {
+            Ok(address) => address.unwrap_or(proxy),
+            Err(error) => return log::warn!(target: CLIENTS, "{proxy} does not speak the PROXY protocol: {error}"),
+        };
+        if slot.belongs_to(address.ip().to_canonical()) {
+            self.connection(stream, address, slot).await;
         }
     }
 

@@ -9,6 +9,7 @@ mod descriptors;
 mod edge;
 pub mod overload;
 pub mod pressure;
+mod proxy_protocol;
 pub mod ready;
 pub mod serve;
 mod signals;

@@ -3,7 +3,7 @@
 use tollgate_plan::{Alternative, Credential, Plan, Source};
 
 use super::{
-    Random,
+    Random, asked,
     routing::{api, ask_by, plan},
     scale::naive,
 };
@@ -109,7 +109,7 @@ fn a_long_path_with_many_readings_costs_a_visit_of_each_node_for_each_reading() 
     let path = format!("/{}", "a;x%2F%3Bb%3F".repeat(600));
     let normal = normalize(path.as_bytes(), &LENIENT).unwrap();
     let before = STEPS.get();
-    router.find(&normal.path, normal.reading.as_ref(), "GET", true);
+    router.find(&asked(&normal.path, normal.reading.as_ref(), "GET", true));
     let steps = STEPS.get() - before;
     assert!((2..500).contains(&steps), "{steps} nodes were visited");
 }
@@ -232,7 +232,7 @@ fn whoever_decodes_a_path_that_was_let_through_reads_no_dots_and_no_other_rules(
         let target: String = std::iter::once("/").chain((0..random.below(9)).map(|_| random.pick(&PARTS))).collect();
         for rules in &RULES {
             let Ok(normal) = normalize(target.as_bytes(), rules) else { continue };
-            let index = match router.find(&normal.path, normal.reading.as_ref(), "GET", true) {
+            let index = match router.find(&asked(&normal.path, normal.reading.as_ref(), "GET", true)) {
                 Route::Operation { index, .. } => index,
                 Route::Ambiguous { .. } => {
                     ambiguous += 1;

@@ -1,11 +1,23 @@
 //! Tests of the routes, with a generator that needs no dependency.
 
 mod ambiguity;
+mod choices;
 mod hosts;
 mod paths;
-mod routing;
+pub(in crate::routes) mod routing;
 mod scale;
 mod spellings;
+
+use std::sync::LazyLock;
+
+use super::{Asked, Reading};
+
+static NO_FIELDS: LazyLock<http::HeaderMap> = LazyLock::new(http::HeaderMap::new);
+
+/// A request of which the host does not matter.
+pub(super) fn asked<'r>(path: &'r str, reading: Option<&'r Reading>, method: &'r str, secure: bool) -> Asked<'r> {
+    Asked { host: "a.example", path, reading, query: None, method, headers: &NO_FIELDS, secure }
+}
 
 /// A seeded generator (xorshift64*): the same cases on every machine.
 pub(super) struct Random(u64);

@@ -7,6 +7,8 @@ use crate::{
     routes::{Route, Router, normal::normalize},
 };
 
+use super::asked;
+
 fn operation((method, template): &(&str, &str)) -> Operation {
     Operation {
         id: format!("{method} {template}"),
@@ -14,19 +16,23 @@ fn operation((method, template): &(&str, &str)) -> Operation {
         template: (*template).into(),
         target: Target::Endpoints { production: Some(0), sandbox: None },
         security: Security { alternatives: Vec::<Alternative>::new(), waived: Vec::new(), source: Source::default() },
+        conditions: Vec::new(),
+        body_bytes: None,
         demands: vec![],
         declarations: Vec::new(),
         source: Source::default(),
     }
 }
 
-pub(super) fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
+pub(in crate::routes) fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
     Api {
         title: base_path.into(),
         version: "1".into(),
         base_path: base_path.into(),
         transports: Transports { http: true, https: true },
         auth_header: None,
+        hosts: Vec::new(),
+        routes: false,
         whole_path: false,
         owner: None,
         operations: operations.iter().map(operation).collect(),
@@ -34,7 +40,7 @@ pub(super) fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
     }
 }
 
-pub(super) fn plan(apis: Vec<Api>) -> Plan {
+pub(in crate::routes) fn plan(apis: Vec<Api>) -> Plan {
     Plan { apis, ..Plan::default() }
 }
 
@@ -46,7 +52,7 @@ pub(super) fn ask(plan: &Plan, path: &str, method: &str) -> String {
 pub(super) fn ask_by(plan: &Plan, path: &str, method: &str, rules: &Paths) -> String {
     let router = Router::build(plan).unwrap();
     let normal = normalize(path.as_bytes(), rules).unwrap_or_else(|rejection| panic!("{path}: {}", rejection.reason.id));
-    match router.find(&normal.path, normal.reading.as_ref(), method, true) {
+    match router.find(&asked(&normal.path, normal.reading.as_ref(), method, true)) {
         Route::Operation { index, .. } => {
             let all: Vec<_> = plan.apis.iter().flat_map(|api| api.operations.iter().map(move |o| (api, o))).collect();
             let (api, operation) = all[index as usize];
@@ -56,6 +62,7 @@ pub(super) fn ask_by(plan: &Plan, path: &str, method: &str, rules: &Paths) -> St
         Route::NoResource { api } => format!("404 in {}", plan.apis[api as usize].base_path),
         Route::Ambiguous { .. } => "ambiguous".into(),
         Route::NoApi => "404".into(),
+        Route::NoHost => "421".into(),
     }
 }
 
@@ -88,8 +95,8 @@ fn without_a_root_api_other_paths_belong_to_nobody() {
 fn the_base_path_length_leaves_the_resource_part() {
     let plan = plan(vec![api("/", &[("GET", "/a")]), api("/pets/v1", &[("GET", "/x")])]);
     let router = Router::build(&plan).unwrap();
-    assert_eq!(router.find("/a", None, "GET", false), Route::Operation { index: 0, base_len: 0 });
-    assert_eq!(router.find("/pets/v1/x", None, "GET", false), Route::Operation { index: 1, base_len: 8 });
+    assert_eq!(router.find(&asked("/a", None, "GET", false)), Route::Operation { index: 0, base_len: 0 });
+    assert_eq!(router.find(&asked("/pets/v1/x", None, "GET", false)), Route::Operation { index: 1, base_len: 8 });
 }
 
 #[test]
@@ -162,8 +169,8 @@ fn an_api_is_served_only_on_its_transports_and_hides_the_shorter_one() {
     secure.transports = Transports { http: false, https: true };
     let plan = plan(vec![api("/", &[("GET", "/*")]), secure]);
     let router = Router::build(&plan).unwrap();
-    assert_eq!(router.find("/pets/x", None, "GET", false), Route::NoApi);
-    assert_eq!(router.find("/pets/x", None, "GET", true), Route::Operation { index: 1, base_len: 5 });
+    assert_eq!(router.find(&asked("/pets/x", None, "GET", false)), Route::NoApi);
+    assert_eq!(router.find(&asked("/pets/x", None, "GET", true)), Route::Operation { index: 1, base_len: 5 });
 }
 
 #[test]

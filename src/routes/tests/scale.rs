@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use tollgate_plan::Plan;
 
 use super::{
-    Random,
+    Random, asked,
     routing::{api, plan},
 };
 use crate::routes::{Route, Router, tree::STEPS};
@@ -81,7 +81,7 @@ fn on_random_plans_and_paths_the_answers_are_those_of_a_naive_search() {
         for _ in 0..40 {
             let mut path: String = (0..random.below(5)).map(|_| format!("/{}", random.pick(&segments))).collect();
             path.push_str(random.pick(&["", "/"]));
-            let answer = match router.find(&format!("/v1{path}"), None, "GET", true) {
+            let answer = match router.find(&asked(&format!("/v1{path}"), None, "GET", true)) {
                 Route::Operation { index, .. } => Some(plan.apis[0].operations[index as usize].template.as_str()),
                 Route::NoResource { api: 0 } => None,
                 other => panic!("{other:?}"),
@@ -135,7 +135,7 @@ fn every_operation_of_a_large_plan_is_routed_to_itself() {
     for (number, (api, operation)) in (0..).zip(all) {
         let path = format!("{}{}", api.base_path, sample(&operation.template));
         assert_eq!(
-            router.find(&path, None, &operation.method, false),
+            router.find(&asked(&path, None, &operation.method, false)),
             Route::Operation { index: number, base_len: api.base_path.len() },
             "{path}"
         );
@@ -151,7 +151,7 @@ fn most_steps(plan: &Plan) -> u64 {
     for api in &plan.apis {
         for operation in &api.operations {
             let before = STEPS.get();
-            router.find(&format!("{}{}", api.base_path, sample(&operation.template)), None, &operation.method, true);
+            router.find(&asked(&format!("{}{}", api.base_path, sample(&operation.template)), None, &operation.method, true));
             most = most.max(STEPS.get() - before);
         }
     }

@@ -1,6 +1,9 @@
 //! All spellings of a segment are one segment.
 
-use super::routing::{api, ask, ask_by, gets, plan};
+use super::{
+    asked,
+    routing::{api, ask, ask_by, gets, plan},
+};
 use crate::{
     config::{Keep, Paths},
     routes::{Route, Router, normal::normalize, shape},
@@ -62,7 +65,7 @@ fn base_paths_are_found_in_every_spelling_and_keep_their_length() {
         ("/shop%253Aeu/v1/x", 2, 0),
     ] {
         let normal = normalize(path.as_bytes(), &STRICT).unwrap();
-        let found = router.find(&normal.path, normal.reading.as_ref(), "GET", true);
+        let found = router.find(&asked(&normal.path, normal.reading.as_ref(), "GET", true));
         assert_eq!(found, Route::Operation { index, base_len }, "{path}");
     }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use tollgate_testkit::Folder;
 
 use super::*;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use tollgate_filter_api::Problem;
+use tollgate_routes::Route;
 
 use crate::grpc;
 use crate::input::files::{Files, Folder, Loose};
@@ -35,7 +36,7 @@ pub struct Project {
 }
 
 /// `tollgate.yaml`: what the project says to the build.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// IDs of filters whose demands may stay without anybody to enforce them. Nothing that leaves an operation open to everybody.
@@ -46,6 +47,9 @@ pub struct Settings {
     pub waive_to_open: Vec<String>,
     /// URL for operations that have no endpoint.
     pub endpoint: Option<String>,
+    /// What is proxied without a definition, as in `gateway.yaml`.
+    #[serde(default)]
+    pub routes: Vec<Route>,
 }
 
 impl Project {
@@ -69,7 +73,7 @@ impl Project {
                 problem.at(inner.display().to_string(), 0, "").hint("give whoever builds the right to read it, and what is in it")
             })?;
         }
-        if definitions.is_empty() {
+        if definitions.is_empty() && !folder.join(SETTINGS).is_file() {
             let message =
                 "there is no .yaml or .json file in api_definitions or gen/api_definitions, and no .proto file in grpc_definitions";
             return Err(Problem::error("project.empty", message).at(&place, 0, ""));

@@ -286,8 +286,8 @@ pub trait Filter: Send + Sync + Sized + 'static {
         std::future::ready(Ok(Flow::Next(())))
     }
 
-    /// Sees the body that goes to the client, piece by piece, and may change it when it [rewrites](Filter::rewrites) this answer. The header
-    /// is gone by then.
+    /// Sees the body that goes to the client, piece by piece, and may change it when it [rewrites](Filter::rewrites) this answer, or has
+    /// [reframed](ResponseHead::reframe) its head. The header is gone by then.
     ///
     /// # Errors
     /// When the rest must not go out; the connection is cut.

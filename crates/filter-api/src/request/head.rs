@@ -3,7 +3,7 @@
 //! A header changed through the plain map of the proxy's type is lost on HTTP/1, and one removed that way panics when it is
 //! written. These wrappers are the only way to a header, and they always change both of its places.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, uri::PathAndQuery};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, uri::PathAndQuery};
 use pingora_http::{RequestHeader, ResponseHeader};
 use ref_cast::RefCast;
 
@@ -221,6 +221,22 @@ impl ResponseHead {
         let has_body = |status: u16| (200..600).contains(&status) && !matches!(status, 204 | 205 | 304);
         let legal = has_body(status) && has_body(self.status());
         if legal { self.0.set_status(status).map_err(|_| IllegalStatus) } else { Err(IllegalStatus) }
+    }
+}
+
+/// Fields that speak of the bytes of a body.
+const OF_BODY: [&str; 6] = ["content-length", "accept-ranges", "content-md5", "content-digest", "digest", "repr-digest"];
+
+impl ResponseHead {
+    /// Readies the head, in [`Filter::on_response`](crate::Filter::on_response), for a body that [`Filter::on_chunk`](crate::Filter::on_chunk)
+    /// makes another one of: what speaks of its bytes goes, and a strong entity tag becomes a weak one (RFC 9110 §8.8.1). The gateway sees to the
+    /// framing. Not for an answer that the gateway made, whose body does not stream.
+    pub fn reframe(&mut self) {
+        OF_BODY.into_iter().for_each(|name| self.remove(&HeaderName::from_static(name)));
+        let strong = self.get(&header::ETAG).filter(|tag| tag.as_bytes().starts_with(b"\""));
+        if let Some(weak) = strong.and_then(|tag| HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()).ok()) {
+            self.set(header::ETAG, weak);
+        }
     }
 }
 

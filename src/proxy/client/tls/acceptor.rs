@@ -7,8 +7,8 @@ use openssl::{
     error::ErrorStack,
     pkey::Id,
     ssl::{
-        AlpnError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslVerifyMode, SslVersion,
-        select_next_proto,
+        AlpnError, NameType, SniError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslVerifyMode,
+        SslVersion, select_next_proto,
     },
     x509::store::X509StoreBuilder,
 };
@@ -16,6 +16,7 @@ use tollgate_filter_api::Problem;
 use tollgate_pem::KeyPair;
 
 use super::{
+    named::Named,
     problems::{internal, unusable},
     sessions,
     trust::{self, ClientTrust},
@@ -67,6 +68,13 @@ fn acceptor(tls: &Tls, trust: Option<&ClientTrust>) -> Result<SslAcceptor, Probl
     for certificate in intermediates {
         builder.add_extra_chain_cert(certificate).map_err(|error| internal(&error))?;
     }
+    // Also without further certificates: a name that nobody takes note of is not in the session, and a resumed TLS 1.2 connection would have
+    // none.
+    let named = Named::read(&tls.certificates)?;
+    builder.set_servername_callback(move |ssl, _| {
+        let name = ssl.servername(NameType::HOST_NAME).map(str::to_owned);
+        named.show(ssl, name.as_deref()).map_err(|_| SniError::ALERT_FATAL)
+    });
     // RFC 7301 §3.2: who speaks something else only is told so, and is not taken for a client of HTTP (ALPACA).
     let protocols: &'static [u8] = if tls.http2 { b"\x02h2\x08http/1.1" } else { b"\x08http/1.1" };
     builder.set_alpn_select_callback(move |_, offered| select_next_proto(protocols, offered).ok_or(AlpnError::ALERT_FATAL));
@@ -96,8 +104,6 @@ fn ask_for_certificates(builder: &mut SslAcceptorBuilder, client_auth: &ClientAu
     }
     // A ticket holds the leaf alone; kept here, the whole chain can be judged again when the session is resumed.
     builder.set_options(SslOptions::NO_TICKET);
-    // A name that nobody takes note of is not in the session either, and a resumed TLS 1.2 connection would have none.
-    builder.set_servername_callback(|_, _| Ok(()));
     builder.set_num_tickets(1).map_err(|error| internal(&error))?;
     builder.set_session_cache_mode(SslSessionCacheMode::SERVER);
     builder.set_session_cache_size(SESSIONS);

@@ -148,7 +148,8 @@ pub struct Lapsed(pub NoCertificate);
 
 fn stamps(tls: &Tls) -> Vec<Stamp> {
     let clients = tls.client_auth.iter().flat_map(|auth| std::iter::once(&auth.ca).chain(&auth.crl));
-    [&tls.certificate, &tls.key].into_iter().chain(clients).map(|path| stamp(path)).collect()
+    let named = tls.certificates.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
+    [&tls.certificate, &tls.key].into_iter().chain(named).chain(clients).map(|path| stamp(path)).collect()
 }
 
 fn stamp(path: &Path) -> Stamp {

@@ -10,6 +10,7 @@ mod der;
 mod forwarded;
 pub mod handshake;
 pub mod listener;
+mod named;
 mod policy;
 mod problems;
 mod sessions;

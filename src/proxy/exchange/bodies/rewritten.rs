@@ -4,7 +4,7 @@
 //! An answer in part or compressed is none that a filter could change: it is refused.
 
 use http::{Method, StatusCode, Version, header};
-use pingora::http::ResponseHeader;
+use pingora::{http::ResponseHeader, proxy::Session};
 
 use super::{super::state::Going, whole_answer};
 
@@ -27,6 +27,18 @@ pub fn begin(going: &mut Going<'_>, method: &Method, resp: &mut ResponseHeader) 
     }
     unframe(resp);
     if has_body && resp.version != Version::HTTP_2 {
+        resp.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+    }
+    Ok(())
+}
+
+/// Frames an answer whose length a filter took out, because it changes the body.
+pub fn without_length(session: &mut Session, resp: &mut ResponseHeader) -> pingora::Result<()> {
+    let request = session.req_header();
+    if request.version == Version::HTTP_10 {
+        // Such a client knows no chunks: the end of the connection is the end of the body (RFC 9112 §6.3).
+        session.set_keepalive(None);
+    } else if resp.version != Version::HTTP_2 && request.method != Method::HEAD {
         resp.insert_header(header::TRANSFER_ENCODING, "chunked")?;
     }
     Ok(())

@@ -24,17 +24,22 @@ pub struct GrpcServer {
 impl GrpcServer {
     /// A server without TLS.
     pub fn start() -> Self {
-        Self::launch(&[])
+        Self::start_at(0)
+    }
+
+    /// A server at the port of one that was killed.
+    pub fn start_at(port: u16) -> Self {
+        Self::launch(port, &[])
     }
 
     /// A server that has a port with TLS as well.
     pub fn with_tls(certificate: &Path, key: &Path) -> Self {
-        Self::launch(&[certificate, key])
+        Self::launch(0, &[certificate, key])
     }
 
-    fn launch(arguments: &[&Path]) -> Self {
+    fn launch(port: u16, arguments: &[&Path]) -> Self {
         let folder = Folder::new();
-        let process = Process::start(python("server.py").args(arguments), folder.join("log"));
+        let process = Process::start(python("server.py").arg(port.to_string()).args(arguments), folder.join("log"));
         let ports: Value = until("the gRPC server", || serde_json::from_str(process.said().lines().next()?).ok());
         let port = |name: &str| ports[name].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or_default();
         Self { plain: port("plain"), tls: port("tls"), process, _folder: folder }

@@ -1,6 +1,6 @@
 """A gRPC server that tells what it saw. Messages are plain bytes, so that nothing needs generated code.
 
-Prints its ports, a line of JSON: `{"plain": 1234, "tls": 1235}`; the second only when it got a certificate and a key.
+Listens on the port that it is told, any when that is 0. Prints its ports, a line of JSON: `{"plain": 1234, "tls": 1235}`; the second only when it got a certificate and a key.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import contextlib
 import json
 import sys
 
+import authorizer
 import grpc
 
 # What calls came to that wait: by the metadata `call`, `waits` or `cancelled`.
@@ -147,10 +148,10 @@ def health():
     return grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": grpc.unary_unary_rpc_method_handler(check)})
 
 
-async def main(certificate=None, key=None):
+async def main(port, certificate=None, key=None):
     server = grpc.aio.server(options=OPTIONS)
-    server.add_generic_rpc_handlers((handler("demo.Echo"), handler("demo.Other"), health()))
-    ports = {"plain": server.add_insecure_port("127.0.0.1:0")}
+    server.add_generic_rpc_handlers((handler("demo.Echo"), handler("demo.Other"), health(), authorizer.handler()))
+    ports = {"plain": server.add_insecure_port(f"127.0.0.1:{port}")}
     if certificate:
         with open(key, "rb") as private, open(certificate, "rb") as chain:
             credentials = grpc.ssl_server_credentials([(private.read(), chain.read())])

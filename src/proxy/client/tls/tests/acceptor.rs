@@ -40,6 +40,7 @@ fn world(mode: Option<ClientAuthMode>) -> World {
     let tls = Tls {
         certificate,
         key,
+        certificates: Vec::new(),
         profile: TlsProfile::Intermediate,
         http2: true,
         refresh: Interval::seconds(10),
