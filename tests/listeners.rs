@@ -1,8 +1,8 @@
 //! What listeners show and read before the first request: certificates by name, and the header of the PROXY protocol.
 
-use std::path::Path;
+use std::{fs, net::TcpStream, path::Path};
 
-use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
+use openssl::ssl::{SslConnector, SslMethod, SslStream, SslVerifyMode};
 use serde_json::{Value, json};
 use tollgate_tests::{
     Client, Folder, Gateway, Settings, Upstream,
@@ -15,14 +15,18 @@ fn pair(folder: &Folder, identity: &Identity, name: &str) -> Value {
     json!({ "certificate": certificate, "key": key })
 }
 
-/// The alternative names of the certificate that a client is shown who asks for a name.
-fn shown(port: u16, name: &str) -> Vec<String> {
+/// A connection of a client that asks for a name, or for none.
+fn connect(port: u16, name: &str) -> SslStream<TcpStream> {
     let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
     connector.set_verify(SslVerifyMode::NONE);
-    let tcp = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let tcp = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let configured = connector.build().configure().unwrap().use_server_name_indication(!name.is_empty()).verify_hostname(false);
-    let stream = configured.connect(name, tcp).unwrap();
-    let names = stream.ssl().peer_certificate().unwrap().subject_alt_names().unwrap();
+    configured.connect(name, tcp).unwrap()
+}
+
+/// The alternative names of the certificate that a client is shown who asks for a name.
+fn shown(port: u16, name: &str) -> Vec<String> {
+    let names = connect(port, name).ssl().peer_certificate().unwrap().subject_alt_names().unwrap();
     names.iter().filter_map(|one| one.dnsname().map(str::to_owned)).collect()
 }
 
@@ -50,6 +54,20 @@ fn a_client_is_shown_the_certificate_of_the_name_it_asks_for_and_a_new_one_after
     authority.issue("moved", 4, &["moved.example"]).write(&gateway.folder, "other");
     until("the new certificate to be shown", || (shown(port, "moved.example")[0] == "moved.example").then_some(()));
     assert_eq!(shown(port, "other.example")[0], "default.example");
+}
+
+#[test]
+fn each_certificate_goes_with_its_own_intermediate_ones_and_no_others() {
+    let (folder, upstream, authority) = (Folder::new(), Upstream::start(), Authority::new("root"));
+    let (certificate, key) = authority.issue("default", 1, &["default.example"]).write(&folder, "default");
+    let chain = [fs::read(&certificate).unwrap(), fs::read(authority.write(&folder, "root.pem")).unwrap()].concat();
+    fs::write(&certificate, chain).unwrap();
+    let alone = pair(&folder, &authority.issue("alone", 2, &["alone.example"]), "alone");
+    let tls = json!({ "certificate": certificate, "key": key, "certificates": [alone] });
+    let settings = Settings { tls: Some(tls), ..Settings::of(json!({ "routes": [{ "upstream": upstream.url() }] })) };
+    let gateway = Gateway::routing_with(folder, settings);
+    let sent = ["default.example", "alone.example", ""].map(|name| connect(gateway.ports.tls, name).ssl().peer_cert_chain().unwrap().len());
+    assert_eq!(sent, [2, 1, 2]);
 }
 
 /// The status of a request on a connection that begins with these bytes; nothing when it is closed.

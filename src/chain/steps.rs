@@ -19,6 +19,8 @@ pub struct Chain {
     pub(super) streams: Vec<usize>,
     /// Those that change answers while they stream, and which ones.
     pub(super) rewrites: Vec<(usize, AnswerSet)>,
+    /// One of them reframes answers.
+    pub(super) reframes: bool,
     /// Those that change requests' bodies while they stream.
     pub(super) rewrites_requests: Vec<usize>,
     /// One of them reads requests' bodies whole.
@@ -43,6 +45,11 @@ impl Chain {
     /// Whether a filter changes answers while they stream.
     pub fn rewrites_answers(&self) -> bool {
         !self.rewrites.is_empty()
+    }
+
+    /// Whether a filter reframes answers.
+    pub fn reframes(&self) -> bool {
+        self.reframes
     }
 
     /// Whether a filter changes requests' bodies while they stream.
@@ -133,7 +140,8 @@ impl Chain {
             BodyUse::Whole(_) => self.holds_requests = true,
             BodyUse::None => {}
         }
-        let Rewrites { requests, answers } = filter.rewrites();
+        let Rewrites { requests, answers, heads } = filter.rewrites();
+        self.reframes |= heads;
         self.rewrites.extend(answers.map(|answers| (at, answers)));
         self.rewrites_requests.extend(requests.then_some(at));
         self.filters.push(filter);

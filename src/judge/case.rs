@@ -155,9 +155,8 @@ impl Opening<'_> {
     /// The operation.
     fn route(&mut self, head: &RequestHeader, reading: Option<&Reading>) -> Result<u32, Refusal> {
         let routing = &mut self.routing;
-        let host = routing.host.clone();
         let asked = Asked {
-            host: &host,
+            host: &routing.host,
             path: head.uri.path(),
             reading,
             query: head.uri.query(),

@@ -73,7 +73,7 @@ struct Collected<'a> {
 }
 
 /// Assembles the API of one definition; what is wrong is added to the project's problems.
-pub(crate) fn assemble<'a>(project: &mut Project<'a>, definition: &Definition<'a>, base_path: String) -> Api {
+pub(crate) fn assemble<'a>(project: &mut Project<'a>, definition: &Definition<'a>, base_path: String, hosts: Vec<String>) -> Api {
     let root = &definition.root;
     if definition.truncated {
         project.problems.push(root.error("definition.too_large", "there are more operations than any gateway serves"));
@@ -125,7 +125,7 @@ pub(crate) fn assemble<'a>(project: &mut Project<'a>, definition: &Definition<'a
         base_path,
         transports,
         auth_header,
-        hosts: hosts(root, &mut project.problems),
+        hosts,
         routes: false,
         whole_path: definition.grpc,
         owner: root.text("x-wso2-owner").filter(|owner| !owner.is_empty()),

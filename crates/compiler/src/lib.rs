@@ -201,16 +201,16 @@ fn apis<'a>(definitions: &[String], sources: &'a Sources, shared: &mut api::Proj
         }
         let base = base_path::derive(&definition, &mut shared.problems);
         let base_path = base.as_ref().map_or("/".to_owned(), |(path, _)| path.clone());
+        let hosts = api::hosts(&definition.root, &mut shared.problems);
         if let Some((path, place)) = base {
             let name = format!("{}:{}", definition.title, definition.version_text);
-            let hosts = api::hosts(&definition.root, &mut Problems::default());
-            claims.push(Claim { name, base_path: path, hosts, root: definition.root.clone(), place });
+            claims.push(Claim { name, base_path: path, hosts: hosts.clone(), root: definition.root.clone(), place });
         }
-        read.push((base_path, definition));
+        read.push((base_path, hosts, definition));
     }
     collisions::report(&claims, &mut shared.problems);
     read.sort_by(|a, b| a.0.cmp(&b.0));
-    read.into_iter().map(|(base_path, definition)| api::assemble(shared, &definition, base_path)).collect()
+    read.into_iter().map(|(base_path, hosts, definition)| api::assemble(shared, &definition, base_path, hosts)).collect()
 }
 
 /// What a file defines: one API, or each service of a `.proto` file.

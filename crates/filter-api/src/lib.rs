@@ -34,6 +34,7 @@ pub use contract::subscription::Subscriptions;
 pub use request::carrier::Carrier;
 pub use request::escapes::percent_decoded;
 pub use request::head::{AnswerHead, Former, IllegalHeader, IllegalStatus, RequestHead, ResponseHead};
+pub use request::quality::quality;
 pub use request::request_id::RequestId;
 pub use request::reserved::reserved;
 pub use request::scheme::{NoCredential, behind_scheme, bytes_behind_scheme, has_scheme};

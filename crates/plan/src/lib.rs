@@ -24,7 +24,7 @@ pub struct Plan {
     pub name: String,
     /// The documents that were read; [`Source::document`] is an index into this list.
     pub documents: Vec<Document>,
-    /// The APIs, sorted by base path.
+    /// The APIs: those of definitions, sorted by base path, then those of routes.
     pub apis: Vec<Api>,
     /// Endpoint groups; operations refer to them by index.
     pub endpoints: Vec<EndpointGroup>,

@@ -1,6 +1,6 @@
 //! Routes: what is proxied without an OpenAPI definition.
 //!
-//! [`add`] turns a list of [`Route`]s, as `gateway.yaml` or a project's `routes.yaml` has it, into APIs and endpoint groups of a
+//! [`add`] turns a list of [`Route`]s, as `gateway.yaml` or a project's `tollgate.yaml` has it, into APIs and endpoint groups of a
 //! [`Plan`](tollgate_plan::Plan): whatever reads a Plan treats both alike. Each host has one API, which holds every route that names it.
 //!
 //! What this protects against is a route that could not do what it says: a host, method or URL that is none, an upstream that nobody

@@ -1,6 +1,6 @@
 //! `Accept-Encoding` (RFC 9110 §12.5.3).
 
-use tollgate_filter_api::RequestHead;
+use tollgate_filter_api::{RequestHead, quality};
 
 use crate::config::Coding;
 
@@ -37,22 +37,10 @@ fn weighted(item: &str) -> Option<(&str, u16)> {
     let mut weight = 1000;
     for part in parts {
         if let Some(text) = part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")) {
-            weight = thousandths(text)?;
+            weight = quality(text)?;
         }
     }
     Some((name, weight))
-}
-
-/// RFC 9110 §12.4.2: at most three digits after the point.
-fn thousandths(text: &str) -> Option<u16> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    let value = match whole {
-        "0" => format!("{fraction:0<3}").parse().ok()?,
-        "1" if fraction.bytes().all(|byte| byte == b'0') => 1000,
-        _ => return None,
-    };
-    digits.then_some(value)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use tollgate_filter_api::{
-    AnswerSet, ChunkCx, Counter, Cx, Env, Fault, Filter, Flow, MetricDoc, Posture, Problem, RequestHead, ResponseCx, ResponseHead,
+    AnswerSet, ChunkCx, Counter, Cx, Env, Fault, Filter, Flow, MetricDoc, Posture, Problem, RequestHead, ResponseCx, ResponseHead, Rewrites,
 };
 
 use crate::{Config, accept, coder::Coder, config::Coding};
@@ -58,6 +58,10 @@ impl Filter for Compress {
             min_bytes: config.min_bytes.0,
             compressed: env.metrics.counter("compress_answers_total", None),
         })
+    }
+
+    fn rewrites(&self) -> Rewrites {
+        Rewrites { heads: true, ..Rewrites::default() }
     }
 
     async fn on_request(&self, cx: Cx<'_, Self>) -> Result<Flow, Fault> {

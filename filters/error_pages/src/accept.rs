@@ -39,15 +39,7 @@ fn weight(parameter: &str) -> Option<u16> {
     if !name.trim().eq_ignore_ascii_case("q") {
         return None;
     }
-    let (whole, fraction) = value.trim().split_once('.').unwrap_or((value.trim(), ""));
-    let digits = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    let thousandths =
-        fraction.bytes().chain(std::iter::repeat(b'0')).take(3).fold(0, |sum, digit| sum * 10 + u16::from(digit.wrapping_sub(b'0')));
-    Some(match whole {
-        "0" if digits => thousandths,
-        "1" if digits && thousandths == 0 => 1000,
-        _ => 0,
-    })
+    Some(tollgate_filter_api::quality(value.trim()).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -85,7 +85,11 @@ impl Filter for Wasm {
     fn rewrites(&self) -> Rewrites {
         let most = |mode: fn(&Stage) -> BodyMode| self.stages.iter().map(mode).max().unwrap_or_default();
         let answers = most(|stage| stage.response_body) == BodyMode::Stream;
-        Rewrites { requests: most(|stage| stage.request_body) == BodyMode::Stream, answers: answers.then(|| self.answers.clone()) }
+        Rewrites {
+            requests: most(|stage| stage.request_body) == BodyMode::Stream,
+            answers: answers.then(|| self.answers.clone()),
+            heads: false,
+        }
     }
 
     fn answer_body(&self) -> Option<AnswerUse> {

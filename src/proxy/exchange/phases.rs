@@ -308,7 +308,7 @@ impl ProxyHttp for Phases {
             resp.remove_header(&http::header::TRANSFER_ENCODING);
             session.set_keepalive(None);
         }
-        let had_length = resp.headers.contains_key(http::header::CONTENT_LENGTH);
+        let had_length = chain.reframes() && resp.headers.contains_key(http::header::CONTENT_LENGTH);
         run.response(chain, ResponseHead::wrap_mut(resp), true, call).map_err(|fault| ending.faulted(&fault))?;
         if had_length && !resp.headers.contains_key(http::header::CONTENT_LENGTH) {
             rewritten::without_length(session, resp)?;

@@ -39,6 +39,9 @@ pub struct Rewrites {
     pub requests: bool,
     /// Those of these answers, in [`Filter::on_chunk`].
     pub answers: Option<AnswerSet>,
+    /// Those of answers whose heads it [reframes](ResponseHead::reframe). The upstream is asked as the client asked, and what it sends
+    /// compressed or in part is the filter's to leave alone.
+    pub heads: bool,
 }
 
 /// Some of the answers that upstreams give.

@@ -230,7 +230,7 @@ const OF_BODY: [&str; 6] = ["content-length", "accept-ranges", "content-md5", "c
 impl ResponseHead {
     /// Readies the head, in [`Filter::on_response`](crate::Filter::on_response), for a body that [`Filter::on_chunk`](crate::Filter::on_chunk)
     /// makes another one of: what speaks of its bytes goes, and a strong entity tag becomes a weak one (RFC 9110 §8.8.1). The gateway sees to the
-    /// framing. Not for an answer that the gateway made, whose body does not stream.
+    /// framing for a filter that [says](crate::Rewrites::heads) that it does so. Not for an answer that the gateway made, whose body does not stream.
     pub fn reframe(&mut self) {
         OF_BODY.into_iter().for_each(|name| self.remove(&HeaderName::from_static(name)));
         let strong = self.get(&header::ETAG).filter(|tag| tag.as_bytes().starts_with(b"\""));

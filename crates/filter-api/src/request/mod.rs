@@ -3,6 +3,7 @@
 pub mod carrier;
 pub mod escapes;
 pub mod head;
+pub mod quality;
 pub mod request_id;
 pub mod reserved;
 pub mod scheme;

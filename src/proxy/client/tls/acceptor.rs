@@ -65,12 +65,9 @@ fn acceptor(tls: &Tls, trust: Option<&ClientTrust>) -> Result<SslAcceptor, Probl
         log::warn!("{} is no RSA certificate, so that the profile `fapi` speaks TLS 1.3 alone", tls.certificate.display());
     }
     builder.set_certificate(&leaf).and_then(|()| builder.set_private_key(&key)).map_err(|error| internal(&error))?;
-    for certificate in intermediates {
-        builder.add_extra_chain_cert(certificate).map_err(|error| internal(&error))?;
-    }
     // Also without further certificates: a name that nobody takes note of is not in the session, and a resumed TLS 1.2 connection would have
     // none.
-    let named = Named::read(&tls.certificates)?;
+    let named = Named::read(intermediates, &tls.certificates)?;
     builder.set_servername_callback(move |ssl, _| {
         let name = ssl.servername(NameType::HOST_NAME).map(str::to_owned);
         named.show(ssl, name.as_deref()).map_err(|_| SniError::ALERT_FATAL)

@@ -5,15 +5,18 @@
 
 use std::collections::HashMap;
 
-use openssl::{error::ErrorStack, ssl::SslRef};
+use openssl::{error::ErrorStack, ssl::SslRef, x509::X509};
 use tollgate_filter_api::Problem;
 use tollgate_pem::KeyPair;
 
 use super::problems::unusable;
 use crate::config::KeyPair as Files;
 
-/// Certificates beside the first one, by their names.
+/// Certificates beside the first one, by their names. Each connection is given the intermediate ones of what it shows: those of a context
+/// would go with every certificate that has none of its own.
 pub struct Named {
+    /// The intermediate ones of the first.
+    intermediates: Vec<X509>,
     pairs: Vec<KeyPair>,
     exact: HashMap<Box<str>, usize>,
     /// By what stands behind `*.`, which is one label (RFC 9525 §6.3).
@@ -21,12 +24,13 @@ pub struct Named {
 }
 
 impl Named {
-    /// Reads the files. Of two certificates with the same name the later one counts for it.
+    /// Reads the files of those beside a first one, which has these intermediate ones. Of two certificates with the same name the later one
+    /// counts for it.
     ///
     /// # Errors
     /// Files that cannot be read or do not fit together.
-    pub fn read(files: &[Files]) -> Result<Self, Problem> {
-        let mut named = Self { pairs: Vec::new(), exact: HashMap::new(), wildcards: HashMap::new() };
+    pub fn read(intermediates: Vec<X509>, files: &[Files]) -> Result<Self, Problem> {
+        let mut named = Self { intermediates, pairs: Vec::new(), exact: HashMap::new(), wildcards: HashMap::new() };
         for (index, files) in files.iter().enumerate() {
             let pair = KeyPair::read(&files.certificate, &files.key).map_err(|error| unusable(&error))?;
             let names = pair.leaf.subject_alt_names();
@@ -53,17 +57,17 @@ impl Named {
         self.exact.get(name.as_str()).or_else(below).map(|&index| &self.pairs[index])
     }
 
-    /// Lets a connection show the certificate of the name that its client asks for, if there is one.
+    /// Lets a connection show the certificate of the name that its client asks for, or else the first one.
     ///
     /// # Errors
     /// When memory is short.
     pub fn show(&self, ssl: &mut SslRef, name: Option<&str>) -> Result<(), ErrorStack> {
-        let Some(KeyPair { leaf, intermediates, key }) = name.and_then(|name| self.find(name)) else { return Ok(()) };
-        ssl.set_certificate(leaf)?;
-        ssl.set_private_key(key)?;
-        for certificate in intermediates {
-            ssl.add_chain_cert(certificate.clone())?;
+        let pair = name.and_then(|name| self.find(name));
+        if let Some(KeyPair { leaf, key, .. }) = pair {
+            ssl.set_certificate(leaf)?;
+            ssl.set_private_key(key)?;
         }
-        Ok(())
+        let intermediates = pair.map_or(&self.intermediates, |pair| &pair.intermediates);
+        intermediates.iter().try_for_each(|certificate| ssl.add_chain_cert(certificate.clone()))
     }
 }

@@ -72,7 +72,7 @@ impl Filter for Reader {
     fn rewrites(&self) -> Rewrites {
         let Settings { statuses, media_types, doubles, .. } = &self.0;
         let answers = AnswerSet { statuses: statuses.clone(), media_types: media_types.clone() };
-        Rewrites { requests: *doubles, answers: doubles.then_some(answers) }
+        Rewrites { requests: *doubles, answers: doubles.then_some(answers), heads: false }
     }
 
     fn request_body(&self) -> BodyUse {
