@@ -51,6 +51,12 @@ fn requests_take_the_most_specific_route_by_host_path_and_conditions() {
     );
     assert_eq!(gateway.send("POST", "/a/b", &["Host: eu.shop.example"], b"").status(), 405);
     assert_eq!(gateway.send("HEAD", "/a/b", &["Host: eu.shop.example"], b"").status(), 200, "GET includes HEAD");
+    let trace = gateway.send("TRACE", "/c", &[], b"");
+    assert_eq!(
+        (trace.status(), trace.field("allow")),
+        (405, Some("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")),
+        "any that can be passed on"
+    );
     let line = gateway.log_of(7).remove(1);
     assert_eq!((&line["api"], &line["operation"]), (&json!("shop.example"), &json!("/a/{id} GET")), "{line}");
 }
@@ -195,7 +201,10 @@ fn plan_shows_routes_and_a_shadowed_one_is_told_with_a_request_that_shows_it() {
 #[test]
 fn routes_of_a_project_are_sealed_into_its_artifact() {
     let upstream = Upstream::named("sealed");
-    let project = Project::new().file("tollgate.yaml", json!({ "routes": [{ "path": "/s/*", "upstream": upstream.url() }] }).to_string());
+    let sealing = |route: Value| Project::new().file("tollgate.yaml", json!({ "routes": [route] }).to_string());
+    let (ran, _) = sealing(json!({ "path": "/s/*", "upstream": upstream.url() })).try_build(&[]);
+    assert!(ran.code == 1 && ran.stderr.contains("does not say who may call it"), "{}", ran.stderr);
+    let project = sealing(json!({ "path": "/s/*", "upstream": upstream.url(), "security": "open" }));
     let gateway = Gateway::start(&project.build(&[]), Settings::default());
     assert_eq!(gateway.get("/s/x").text(), "sealed");
     assert_eq!(gateway.get("/x").status(), 404);

@@ -11,7 +11,7 @@ use tollgate_filter_api::{Kind, Problem, Problems};
 
 use super::{
     AccessLog, ArtifactTrust, ChainSpec, ClientAuth, EndpointOverride, Gateway, KeyPair, Listener, OutgoingTrust, Process, Tls,
-    TrustedProxies, Upstream, check::check, routes::unsaid,
+    TrustedProxies, Upstream, check::check,
 };
 
 /// A configuration that is complete in itself.
@@ -96,7 +96,6 @@ impl Config {
             TrustedProxies::default()
         });
         check(&gateway, &document, &mut problems);
-        unsaid(&gateway, chain.as_ref(), kinds, &document, &mut problems);
         if problems.has_errors() {
             return Err(problems.sorted());
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tollgate_filter_api::OperationInfo;
-use tollgate_plan::{ANY_METHOD, Operation, Plan, Target as PlanTarget};
+use tollgate_plan::{ANY_METHOD, Operation, Plan, Target as PlanTarget, USUAL_METHODS};
 
 use crate::{chain::Chain, routes};
 
@@ -25,9 +25,6 @@ pub struct Served {
     pub auth_header: String,
 }
 
-/// What an operation for any method is said to take, where somebody asks for a list.
-const USUAL: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
-
 /// The operations of a Plan, each with its chain.
 pub(super) fn served(plan: &Plan, chains: Vec<Arc<Chain>>) -> Vec<Served> {
     let mut chains = chains.into_iter();
@@ -37,7 +34,7 @@ pub(super) fn served(plan: &Plan, chains: Vec<Arc<Chain>>) -> Vec<Served> {
         for operation in api.operations.iter().filter(|operation| matches!(operation.target, PlanTarget::Endpoints { .. })) {
             let of_path = methods.entry(routes::shape(&operation.template)).or_default();
             match operation.method.as_str() {
-                ANY_METHOD => of_path.extend(USUAL.map(str::to_owned)),
+                ANY_METHOD => of_path.extend(USUAL_METHODS.map(str::to_owned)),
                 method => of_path.push(method.to_owned()),
             }
         }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use regex::Regex;
-use tollgate_plan::{ANY_METHOD, Api, Operation, Transports};
+use tollgate_plan::{ANY_METHOD, Api, Operation, Transports, USUAL_METHODS};
 
 use super::{
     conditions::{Asked, Conditions, whole},
@@ -63,7 +63,7 @@ struct Candidate {
 
 impl Candidate {
     fn takes(&self, method: &str) -> bool {
-        *self.method == *method || *self.method == *ANY_METHOD
+        *self.method == *method || (*self.method == *ANY_METHOD && !matches!(method, "CONNECT" | "TRACE"))
     }
 }
 
@@ -74,7 +74,7 @@ impl Resources {
 
     pub(super) fn add(&mut self, operation: &Operation, index: u32) -> Result<(), String> {
         let template = operation.template.as_str();
-        if let Some(expression) = template.strip_prefix('~') {
+        if let Some(expression) = template.strip_prefix('~').filter(|_| self.are_routes) {
             return self.add_expression(expression.trim_start(), operation, index);
         }
         let inner = template.strip_prefix('/').ok_or_else(|| format!("the template `{template}` does not begin with `/`"))?;
@@ -246,7 +246,9 @@ impl Methods {
         let rank = |one: &Candidate| (std::cmp::Reverse(one.conditions.len()), *one.method == *ANY_METHOD);
         self.candidates.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.method.cmp(&b.method)));
         self.is_conditional = self.candidates.iter().all(|one| one.conditions.len() > 0);
-        let mut methods: Vec<&str> = self.candidates.iter().map(|one| &*one.method).collect();
+        let named = |one: &Candidate| if *one.method == *ANY_METHOD { USUAL_METHODS.to_vec() } else { Vec::new() };
+        let mut methods: Vec<&str> = self.candidates.iter().flat_map(named).collect();
+        methods.extend(self.candidates.iter().map(|one| &*one.method).filter(|method| *method != ANY_METHOD));
         methods.sort_unstable();
         methods.dedup();
         self.allow = methods.join(", ").into();

@@ -134,6 +134,7 @@ pub fn compile(project: &Project, options: &Options) -> Outcome {
             pointer: "/routes",
             groups: None,
             answering: &options.answers,
+            secured: Some("the chain of the gateway may check credentials"),
         };
         problems.0.extend(tollgate_routes::add(&mut plan, &settings.routes, place).err().into_iter().flat_map(|found| found.0));
     }

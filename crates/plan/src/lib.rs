@@ -127,8 +127,11 @@ pub struct Operation {
     pub source: Source,
 }
 
-/// The method of an operation that takes any.
+/// The method of an operation that takes any that can be passed on: all but `CONNECT` and `TRACE`.
 pub const ANY_METHOD: &str = "*";
+
+/// What such an operation is said to take, where somebody asks for a list.
+pub const USUAL_METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 /// Something that a request must have for an operation to be meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,6 +28,8 @@ pub struct Place<'a> {
     pub groups: Option<&'a BTreeSet<String>>,
     /// IDs of filters that answer by themselves.
     pub answering: &'a [&'a str],
+    /// Why a route has to say who may call it, if it has to: silence could be meant for open or not.
+    pub secured: Option<&'a str>,
 }
 
 /// Adds what routes come to: their APIs, after those that are there, and endpoint groups.
@@ -122,6 +124,10 @@ impl Lowering<'_> {
     }
 
     fn check(&mut self, at: &str, route: &Route) {
+        if let (None, Some(why)) = (&route.security, self.place.secured) {
+            let hint = "write `security: [jwt]`, with the filter that checks, or `security: open` for everybody";
+            self.refuse(at, "route.security", format!("{why}, and this route does not say who may call it"), hint);
+        }
         if let Some(path) = &route.path
             && !path.starts_with(['/', '~'])
         {

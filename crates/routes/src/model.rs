@@ -26,7 +26,7 @@ pub struct Route {
     /// which has to match the whole path. `{id}.json` and a template come before an expression, that before `/*`. What is compared is
     /// decoded. Absent: every path.
     pub path: Option<String>,
-    /// Methods. `GET` includes `HEAD`. Absent: any.
+    /// Methods. `GET` includes `HEAD`. Absent: any but `CONNECT` and `TRACE`.
     pub methods: Vec<String>,
     /// Fields that the request must have.
     pub headers: BTreeMap<String, Match>,
@@ -37,7 +37,7 @@ pub struct Route {
     /// Where the request goes: a URL, a list of URLs that share the requests, or the name of an entry of `endpoints` that has `urls`. A path in the
     /// URL goes before the request's. Absent: one of the filters must answer.
     pub upstream: Option<Upstream>,
-    /// Who may call it. Needed when the chain has a filter that checks credentials.
+    /// Who may call it. Needed when the chain has a filter that checks credentials, and in a project.
     pub security: Option<Security>,
     /// Settings of filters for this route, by the filter's ID: they go before those of `chain`.
     pub filters: BTreeMap<String, Value>,

@@ -115,10 +115,10 @@ fn config(args: &Args, admin: SocketAddr, tls: Option<&Files>) -> String {
     text
 }
 
-/// The certificate and key of a folder, made when there are none.
+/// The certificate and key of a folder, made when there are none, or none for these hosts that is good until tomorrow.
 fn self_signed(folder: &Path, hosts: &[String]) -> Result<Files, Failure> {
     let files = Files { certificate: folder.join("certificate.pem"), key: folder.join("key.pem") };
-    if files.certificate.exists() && files.key.exists() {
+    if files.key.exists() && fs::read(&files.certificate).is_ok_and(|pem| is_for(&pem, hosts)) {
         return Ok(files);
     }
     let (certificate, key) = make(hosts).map_err(|error| Failure::Cannot(format!("cannot make a certificate: {error}")))?;
@@ -129,6 +129,15 @@ fn self_signed(folder: &Path, hosts: &[String]) -> Result<Files, Failure> {
     file.write_all(&key).map_err(|error| cannot(&error))?;
     fs::write(&files.certificate, certificate).map_err(|error| cannot(&error))?;
     Ok(files)
+}
+
+/// Whether a certificate has these names, or this machine's, and is good until tomorrow.
+fn is_for(pem: &[u8], hosts: &[String]) -> bool {
+    let (Ok(certificate), Ok(tomorrow)) = (X509::from_pem(pem), Asn1Time::days_from_now(1)) else { return false };
+    let names = certificate.subject_alt_names();
+    let names: Vec<&str> = names.iter().flatten().filter_map(|name| name.dnsname()).collect();
+    let wanted: Vec<&str> = if hosts.is_empty() { vec!["localhost"] } else { hosts.iter().map(String::as_str).collect() };
+    names == wanted && certificate.not_after() > tomorrow
 }
 
 /// A certificate for these hosts, or for this machine, and its key, in PEM.
@@ -164,4 +173,29 @@ fn make(hosts: &[String]) -> Result<(Vec<u8>, Vec<u8>), ErrorStack> {
     certificate.append_extension(names)?;
     certificate.sign(&key, MessageDigest::sha256())?;
     Ok((certificate.build().to_pem()?, key.private_key_to_pem_pkcs8()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_testkit::Folder;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_kept_for_the_same_hosts_and_made_anew_for_others() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = Folder::new();
+        let made = |hosts: &[&str]| {
+            let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+            let files = self_signed(&folder.join("tls"), &hosts).unwrap_or_else(|_| panic!("no certificate for {hosts:?}"));
+            tollgate_pem::KeyPair::read(&files.certificate, &files.key).unwrap();
+            assert_eq!(fs::metadata(&files.key).unwrap().permissions().mode() & 0o777, 0o600);
+            fs::read(files.certificate).unwrap()
+        };
+        let first = made(&["a.example", "*.a.example"]);
+        assert_eq!(first, made(&["a.example", "*.a.example"]));
+        let other = made(&["b.example"]);
+        assert_ne!(first, other);
+        assert!(is_for(&made(&[]), &[]));
+    }
 }
